@@ -1,4 +1,4 @@
-"""Child processes that cannot outlive us: each gets a signal from the kernel when its parent dies, also by kill -9 (Linux)."""
+"""Child processes that cannot outlive us: the kernel signals each when its parent dies, also by kill -9 (Linux)."""
 
 import contextlib
 import ctypes
@@ -65,12 +65,13 @@ def spawn(
     on_parent_death: signal.Signals = signal.SIGTERM,
     keep: Sequence[int] = (),
 ) -> "subprocess.Popen[bytes]":
-    """Starts `argv` in a session of its own (a Ctrl-C of the terminal reaches only us); `output` takes both its streams.
+    """Starts `argv` in a session of its own (the terminal's Ctrl-C reaches only us); `output` takes both its streams.
 
-    The kernel's death signal belongs to the *thread* that starts the child: call this from a thread that lives as long as we do.
+    The kernel's death signal belongs to the *thread* that starts the child: call this from one that lives
+    as long as we do.
     """
     switch = owner is not None and not owner.is_us
-    return subprocess.Popen(  # noqa: S603 - argv is ours, no shell
+    return subprocess.Popen(
         [str(part) for part in argv],
         stdin=subprocess.DEVNULL,
         stdout=output,
@@ -108,7 +109,7 @@ def has_ended(process: "subprocess.Popen[bytes]") -> bool:
 
 
 def end(process: "subprocess.Popen[bytes]", number: signal.Signals, patience: float) -> bool:
-    """Asks by signal, waits up to `patience` seconds, then kills what is left of its group; says whether asking was enough."""
+    """Asks by signal, waits `patience` seconds, kills what is left of its group; says whether asking was enough."""
     deadline = time.monotonic() + patience
     if asked := not has_ended(process):
         process.send_signal(number)

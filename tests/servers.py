@@ -1,4 +1,4 @@
-"""A scratch PostgreSQL for the whole test run and a Redis for each of its processes, known before Django reads its settings.
+"""A scratch PostgreSQL for the whole test run and a Redis for each of its processes, known before settings are read.
 
 Loaded by `-p tests.servers` (see pyproject.toml), because pytest-django reads the settings before any conftest.py.
 `TEST_DATABASE_URL` and `TEST_REDIS_URL` name servers to use instead. Killed test runs leave nothing: the servers follow
@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from socialcare.embedded import Ground, Postgres, Redis
+from socialcare.embedded import Postgres, Redis
+from socialcare.ground import Ground
 
 PREFIX = "socialcare-test-"
 WORKER = os.environ.get("PYTEST_XDIST_WORKER")

@@ -1,1 +1,1 @@
-"""Django's PostgreSQL backend with idle connections kept in the process (ENGINE "socialcare.postgres", for web processes)."""
+"""Django's PostgreSQL backend with idle connections kept in the process: ENGINE "socialcare.postgres", for web."""

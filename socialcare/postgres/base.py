@@ -1,7 +1,8 @@
 """Keeps idle connections in the process: under ASGI every request has a connection object of its own, so that Django's
 CONN_MAX_AGE would leak one connection a request, and 0 would open a new one for each.
 
-The price: what a session was told stays. So only `SET LOCAL` and connection options, no session locks, no temporary tables.
+The price: what a session was told stays. So only `SET LOCAL` and connection options, no session locks, no temporary
+tables.
 """
 
 import os

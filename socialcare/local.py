@@ -1,0 +1,82 @@
+"""What a checkout gives itself and an installation gets from its environment: keys made once, addresses of the embedded
+servers, the address of the page. Runs before Django reads its settings."""
+
+import base64
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+from socialcare.embedded import Postgres, Redis
+from socialcare.ground import Ground, Unavailable
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+KEYS: dict[str, Callable[[], str]] = {
+    "SECRET_KEY": lambda: secrets.token_urlsafe(50),
+    "SEAL_KEYS": lambda: f"{secrets.token_hex(4)}:{base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()}",
+}
+
+
+def data_folder() -> Path:
+    return Path(os.environ.get("DATA_DIR") or CHECKOUT / "var").expanduser().resolve()
+
+
+def is_given(name: str) -> bool:
+    return bool(os.environ.get(name) or os.environ.get(f"{name}_FILE"))
+
+
+def fill_environment(command: str) -> None:
+    """Sets what is not given. Only `up` makes new keys; other commands find those of a checkout in which `up` has run,
+    and fail loudly anywhere else."""
+    folder = data_folder()
+    if command == "up":
+        os.environ["DATA_DIR"] = str(folder)
+        os.environ["ROLE"] = "migrate"  # of the supervising process itself, which migrates; its children get their own
+        _make_keys(folder / "keys")
+    if not (folder / "keys" / "secret_key").exists():
+        return
+    for name in KEYS:
+        if not is_given(name):
+            os.environ[f"{name}_FILE"] = str(folder / "keys" / name.lower())
+    _set_addresses(folder)
+
+
+def _make_keys(folder: Path) -> None:
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True, mode=0o711)
+        folder.mkdir(exist_ok=True, mode=0o700)
+        for name, make in KEYS.items():
+            if not is_given(name) and not (folder / name.lower()).exists():
+                write_secret(folder / name.lower(), make())
+    except OSError as error:
+        raise Unavailable(f"The data folder {folder.parent} cannot be used: {error.strerror or error}.") from error
+
+
+def write_secret(path: Path, text: str) -> None:
+    """A file only its owner reads; it is complete or not there."""
+    half = path.with_name(f"{path.name}.{os.getpid()}.new")
+    handle = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w") as file:
+        file.write(text + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    half.replace(path)
+
+
+def _set_addresses(folder: Path) -> None:
+    if not (is_given("DATABASE_URL") and is_given("REDIS_URL")):
+        ground = Ground(folder)
+        for name, server in (("DATABASE_URL", Postgres(ground)), ("REDIS_URL", Redis(ground))):
+            if not is_given(name):
+                os.environ[name] = server.url
+    if not is_given("PUBLIC_URL"):
+        host, port = listening_at()
+        os.environ["PUBLIC_URL"] = f"http://{'127.0.0.1' if host in {'0.0.0.0', '::', ''} else host}:{port}"  # noqa: S104
+
+
+def listening_at() -> tuple[str, int]:
+    """HOST and PORT of the web process; loopback unless somebody asks for more."""
+    host, port = os.environ.get("HOST") or "127.0.0.1", os.environ.get("PORT") or "8000"
+    if not port.isdecimal() or not 0 < int(port) < 65536:
+        raise Unavailable(f"PORT must be a number between 1 and 65535, not “{port}”.")
+    return host, int(port)

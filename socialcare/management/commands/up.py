@@ -1,0 +1,169 @@
+"""The whole application as one program: servers if none are given, web, worker, beat and sweep; Ctrl-C ends it all."""
+
+import hashlib
+import http.client
+import os
+import re
+import resource
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.staticfiles.finders import get_finders
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError, connections
+
+from socialcare import __version__, environment, first_run
+from socialcare.embedded import Postgres, Redis
+from socialcare.ground import Ground, Unavailable
+from socialcare.local import data_folder, listening_at
+from socialcare.supervisor import Embedded, Log, Program, Stopped, Supervisor, off_signals, on_signals
+
+REDIS_ROUTINE = (
+    "oO0OoO0|version=|Configuration loaded|initialized|overcommit|Ready to|SIGTERM|requested|bye bye|loaded from"
+)
+OPEN_FILES = 65_536
+
+
+class Command(BaseCommand):
+    help = "Starts everything: embedded servers (unless DATABASE_URL, REDIS_URL are set), web, worker, beat and sweep."
+    requires_system_checks: list[str] = []
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        on_signals()
+        self.log = Log()
+        self.supervisor = Supervisor(self.log)
+        ground = Ground(data_folder())
+        try:
+            self.start(ground)
+            self.supervisor.watch()
+        except Stopped:
+            self.log.say("Stopping …")
+        except (Unavailable, ImproperlyConfigured, DatabaseError) as error:
+            raise CommandError(str(error).strip()) from error
+        finally:
+            off_signals()
+            self.supervisor.stop()
+            ground.unlock()
+
+    def start(self, ground: Ground) -> None:
+        _raise_limit_of_open_files()
+        ground.prepare()
+        listener = _listen()
+        postgres, redis = Postgres(ground), Redis(ground)
+        if environment.text("DATABASE_URL") == postgres.url:
+            self.supervisor.start(Embedded(postgres, self.log, lambda line: line.startswith("LOG:")))
+        if redis.url == settings.REDIS_URL:
+            self.supervisor.start(Embedded(redis, self.log, lambda line: bool(re.search(REDIS_ROUTINE, line))))
+        self.bring_up_to_date()
+        link = first_run.link()
+        connections.close_all()
+        for program in _programs(self.log, listener):
+            self.supervisor.start(program)
+        self.welcome(link)
+
+    def bring_up_to_date(self) -> None:
+        """Tables, the cache's table, and the files the browser gets."""
+        call_command("migrate", interactive=False, verbosity=0)
+        call_command("createcachetable", verbosity=0)
+        stamp, now = Path(settings.STATIC_ROOT) / ".collected", _fingerprint()
+        if not (settings.DEBUG or settings.TESTING) and (not stamp.exists() or stamp.read_text() != now):
+            call_command("collectstatic", interactive=False, verbosity=0)
+            stamp.write_text(now)  # last, so that a collection cut short is done again
+
+    def welcome(self, link: str | None) -> None:
+        if not _web_answers(listening_at()):
+            self.log.say("The web process does not answer yet; its lines above say why.")
+        self.log.say(f"\nSocialcare {__version__} is running at {settings.PUBLIC_URL}")
+        if link:
+            self.log.say(f"Set it up at this address, which works once:\n\n    {link}\n")
+        self.log.say(f"Data: {data_folder()}   Stop: Ctrl-C\n")
+
+
+def _raise_limit_of_open_files() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _listen() -> socket.socket:
+    """The web process's socket. We hold it, so that clients wait instead of failing while that process is restarted."""
+    host, port = listening_at()
+    deadline = time.monotonic() + 3  # a web process whose `up` was killed may take a moment to end
+    while True:
+        try:
+            return socket.create_server(
+                (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=2048
+            )
+        except OSError as error:
+            if time.monotonic() < deadline:
+                time.sleep(0.1)
+                continue
+            raise Unavailable(
+                f"{host}:{port} cannot be used ({os.strerror(error.errno or 0)}): stop the program that has it, or "
+                f"choose another port: PORT={port % 65535 + 1} make run"
+            ) from error
+
+
+def _programs(log: Log, listener: socket.socket) -> list[Program]:
+    python, fd = sys.executable, listener.fileno()
+    uvicorn = [python, "-m", "uvicorn", "socialcare.asgi:application", "--fd", str(fd), "--loop", "uvloop"]
+    uvicorn += [
+        "--http",
+        "httptools",
+        "--ws",
+        "websockets-sansio",
+        "--ws-per-message-deflate",
+        "false",
+        "--lifespan",
+        "off",
+    ]
+    uvicorn += [
+        "--no-access-log",
+        "--no-proxy-headers",
+        "--no-server-header",
+        "--backlog",
+        "2048",
+        "--log-level",
+        "warning",
+    ]
+    uvicorn += ["--timeout-graceful-shutdown", "5"]
+    celery = [python, "-m", "celery", "--app", "socialcare", "--skip-checks"]
+    worker = [*celery, "worker", "--pool", "prefork", "--concurrency", os.environ.get("WORKER_PROCESSES", "2")]
+    worker += ["--loglevel", "WARNING", "--without-gossip", "--without-mingle", "--optimization", "fair"]
+    beat = [*celery, "beat", "--loglevel", "WARNING", "--pidfile", "", "--schedule", str(data_folder() / "beat")]
+    sweep = [python, str(settings.BASE_DIR / "manage.py"), "sweep"]
+    return [
+        Program("web", uvicorn, log, env={"ROLE": "web"}, keep=[fd]),
+        Program("worker", worker, log, env={"ROLE": "worker"}),
+        Program("beat", beat, log, env={"ROLE": "worker"}),
+        Program("sweep", sweep, log, env={"ROLE": "sweep"}),
+    ]
+
+
+def _fingerprint() -> str:
+    """Of the files the browser gets: names, sizes and times."""
+    files = hashlib.sha256(__version__.encode())
+    for finder in get_finders():
+        for name, storage in finder.list([]):
+            found = Path(storage.path(name)).stat()
+            files.update(f"{name} {found.st_size} {found.st_mtime_ns}\n".encode())
+    return files.hexdigest()
+
+
+def _web_answers(address: tuple[str, int]) -> bool:
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address[0], address[0])  # noqa: S104
+    connection = http.client.HTTPConnection(host, address[1], timeout=30)
+    try:
+        connection.request("GET", "/livez")
+        return connection.getresponse().status < 500
+    except OSError:
+        return False
+    finally:
+        connection.close()
