@@ -1,0 +1,113 @@
+"""What answering takes and gives: a wish to post, what came of it, what may be done with an item and how a text
+counts."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+
+from connectors.posts import Post
+
+type Verb = Literal[
+    "reply",
+    "private_reply",
+    "hide",
+    "unhide",
+    "like",
+    "unlike",
+    "edit",
+    "delete",
+    "approve",
+    "spam",
+    "block",
+    "mark_seen",
+]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outgoing:
+    """One wish to post, committed before the call and enough to send the very same bytes again. `bound`: ids of our
+    posts that belong to other replies. `prepared`: the token a two-step network gave for this very reply."""
+
+    key: str
+    text: str
+    parent: Post
+    sending_at: datetime
+    private: bool = False
+    bound: frozenset[str] = frozenset()
+    prepared: str | None = None
+    agent_name: str = ""
+    lang: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    external_id: str
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """First of two steps is done: commit the token, then call `send` again with it."""
+
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    external_id: str
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """Read back completely, and ours is not among them."""
+
+
+@dataclass(frozen=True, slots=True)
+class CannotKnow:
+    """The network cannot tell; `reason` is a sentence for the person who has to say."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A verb took effect, or had before. `post`: how the network shows the item now, where it answers that."""
+
+    post: Post | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    external_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    external_id: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """`reason`: a sentence for the agent when not allowed, or allowed under a condition. `hand_off`: where to do it
+    by hand."""
+
+    allowed: bool
+    reason: str = ""
+    until: datetime | None = None
+    cost: Decimal | None = None
+    hand_off: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """How much of the limit a text uses. `limit` None: no limit. `problems`: sentences; sending is refused while
+    there are any."""
+
+    used: int
+    limit: int | None
+    unit: str
+    problems: tuple[str, ...] = ()
+    cost: Decimal | None = None

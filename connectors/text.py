@@ -1,0 +1,132 @@
+"""What a network's text needs before it is kept or compared: storable characters, text out of HTML, one form for
+matching."""
+
+import hashlib
+import re
+import unicodedata
+from html import unescape
+from typing import Any
+
+KEY_LIMIT = 255
+"""Characters of a key that goes into a unique index; Postgres refuses index rows above about 2,700 bytes."""
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_BLOCKS = "p div section article blockquote pre ul ol table tr h1 h2 h3 h4 h5 h6 hr figure header footer"
+_BREAKS = {"br": "\n", "li": "\n• "} | dict.fromkeys(_BLOCKS.split(), "\n\n")
+_NEVER_READ = "script style template noscript title iframe object svg math select textarea"
+_UNSEEN = frozenset(_NEVER_READ.split())
+_TAG = re.compile(r"<(?P<end>/?)(?P<name>!--|[a-zA-Z][a-zA-Z0-9]*|[!?])")
+_TAG_LIMIT = 4_000
+"""Characters of one tag in which attributes are looked for."""
+_VALUE = r"""\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"']+))"""
+_CLASS = re.compile(r"\sclass" + _VALUE, re.IGNORECASE)
+_HREF = re.compile(r"\shref" + _VALUE, re.IGNORECASE)
+_LINK = re.compile(r"https?://\S+", re.IGNORECASE)
+_SPACE = re.compile(r"\s+")
+
+
+def storable(text: str) -> str:
+    """Data as it came, except that what Postgres cannot hold (NUL, lone surrogates) becomes U+FFFD."""
+    return _UNSTORABLE.sub("\ufffd", text)
+
+
+def storable_json(value: Any) -> Any:
+    """`storable` for every text of a JSON value, keys included."""
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, dict):
+        return {storable(str(key)): storable_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [storable_json(item) for item in value]
+    return value
+
+
+def key(text: str) -> str:
+    """An id a stranger chose, short enough for a unique index; equal ids stay equal, different ids stay different."""
+    text = storable(text)
+    if len(text) <= KEY_LIMIT:
+        return text
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def normalised(text: str) -> str:
+    """One form for looking back at our own posts: NFC, runs of white space as one space, links without scheme and end
+    slash."""
+    text = unicodedata.normalize("NFC", storable(text))
+    text = _LINK.sub(lambda link: link[0].split("://", 1)[1].rstrip("/"), text)
+    return _SPACE.sub(" ", text).strip()
+
+
+class _Reader:
+    """Collects the text a reader would see. A link whose address the network shortened (parts of it in
+    span.invisible, as Mastodon does) comes out as the whole address; `hidden` counts the open spans that hide what is
+    inside them."""
+
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+        self.hidden = 0
+        self.href, self.link_starts, self.shortened = "", 0, False
+
+    def opened(self, tag: str, source: str) -> None:
+        if tag == "span" and (self.hidden or "invisible" in _attribute(_CLASS, source).split()):
+            self.hidden += 1
+            self.shortened = True
+        elif tag == "a":
+            self.href, self.link_starts, self.shortened = _attribute(_HREF, source), len(self.parts), False
+        elif tag in _BREAKS:
+            self.parts.append(_BREAKS[tag])
+
+    def closed(self, tag: str) -> None:
+        if tag == "span" and self.hidden:
+            self.hidden -= 1
+        elif tag == "a" and self.shortened and self.href.startswith(("http://", "https://")):
+            self.parts[self.link_starts :] = [self.href]
+            self.href = ""
+        elif tag in _BREAKS and tag not in ("br", "li"):
+            self.parts.append(_BREAKS[tag])
+
+    def said(self, text: str) -> None:
+        if not self.hidden:
+            self.parts.append(_SPACE.sub(" ", unescape(text)))
+
+
+def plain(html: str) -> str:
+    """The text of a piece of HTML as a reader sees it: paragraphs and <br> as line breaks, nothing of scripts and
+    styles.
+
+    Every character is looked at a fixed number of times. Parsers that build a tree, and Python's own, take minutes
+    for a megabyte of nested or malformed markup, and the markup is a stranger's."""
+    html, reader, at = storable(html), _Reader(), 0
+    while (start := html.find("<", at)) >= 0:
+        reader.said(html[at:start])
+        tag = _TAG.match(html, start)
+        if tag is None:
+            reader.said("<")
+            at = start + 1
+            continue
+        name = tag["name"].lower()
+        end = html.find("-->" if name == "!--" else ">", tag.end())
+        if end < 0:
+            return _tidy(reader.parts)
+        at = end + (3 if name == "!--" else 1)
+        if tag["end"]:
+            reader.closed(name)
+        elif name in _UNSEEN:
+            ending = re.compile(f"</{name}", re.IGNORECASE).search(html, at)
+            at = html.find(">", ending.end()) + 1 if ending else 0
+            if not at:
+                return _tidy(reader.parts)
+        else:
+            reader.opened(name, html[start : min(at, start + _TAG_LIMIT)])
+    reader.said(html[at:])
+    return _tidy(reader.parts)
+
+
+def _attribute(which: re.Pattern[str], source: str) -> str:
+    found = which.search(source)
+    return unescape(found[1] or found[2] or found[3] or "") if found else ""
+
+
+def _tidy(parts: list[str]) -> str:
+    lines = (line.strip(" ") for line in "".join(parts).split("\n"))
+    return re.sub(r"\n{3,}", "\n\n", re.sub(" {2,}", " ", "\n".join(lines))).strip()
