@@ -1,0 +1,203 @@
+"""Channels: the accounts and sources we listen to, with what a poll needs to go on exactly where the last one ended."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.db import models, transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from inbox import happenings
+from inbox.models import Agent
+from inbox.models.event import Entry, record
+from inbox.models.reply import Clock
+
+if TYPE_CHECKING:
+    from connectors.base import Connector
+
+
+class ChannelQuerySet(models.QuerySet["Channel"]):
+    def listening(self) -> ChannelQuerySet:
+        """Channels that are polled; one that needs a human is not, until somebody reconnects it."""
+        return self.filter(paused=False).exclude(state__in=Channel.NEEDS_A_PERSON)
+
+    def due(self) -> ChannelQuerySet:
+        free = Q(polling_until=None) | Q(polling_until__lt=Clock())
+        return self.listening().filter(free, next_poll_at__lte=Clock())
+
+
+class Channel(models.Model):
+    class State(models.TextChoices):
+        OK = "ok", "OK"
+        SLOW = "slow", "Slow"
+        QUOTA = "quota", "Out of quota"
+        RECONNECT = "reconnect", "Reconnect"
+        NEEDS_KEY = "needs_key", "Needs key"
+
+    NEEDS_A_PERSON = ("reconnect", "needs_key")
+
+    name = models.CharField(max_length=80, unique=True)
+    network = models.CharField(max_length=40)
+    settings = models.JSONField(default=dict)
+    sealed = models.JSONField(default=dict)
+    path = models.CharField(max_length=64, unique=True, null=True)  # noqa: DJ001  unguessable path of a webhook
+    team = models.ForeignKey("inbox.Team", models.SET_NULL, null=True, blank=True, related_name="channels")
+    paused = models.BooleanField(default=False)
+    state = models.CharField(max_length=10, choices=State, default=State.OK)
+    fault = models.CharField(max_length=20, blank=True)
+    fault_words = models.CharField(max_length=300, blank=True)
+    fault_since = models.DateTimeField(null=True)
+    failures = models.PositiveSmallIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now)
+    created_by = models.ForeignKey("inbox.Agent", models.SET_NULL, null=True, related_name="+")
+    next_poll_at = models.DateTimeField(default=timezone.now)
+    polling_until = models.DateTimeField(null=True)
+    cursor_version = models.BigIntegerField(default=0)
+    last_read_at = models.DateTimeField(null=True)
+    last_post_at = models.DateTimeField(null=True)
+    refresh_at = models.DateTimeField(default=timezone.now)
+    requests_today = models.PositiveIntegerField(default=0)
+    requests_day = models.DateField(null=True)
+    exchanges = models.JSONField(default=list)
+
+    objects = ChannelQuerySet.as_manager()
+
+    class Meta:
+        indexes = [models.Index(fields=["next_poll_at"], name="channels_due", condition=Q(paused=False))]
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def kind(self) -> type[Connector]:
+        from connectors.base import Connector
+
+        return Connector.named(self.network)
+
+    def record(self, happening: happenings.Happening, by: Agent | None = None) -> None:
+        """One event for the admins; the caller's transaction must do nothing after it."""
+        record([Entry(("admin",), happening, actor_id=by and by.pk)])
+
+    @transaction.atomic
+    def pause(self, by: Agent | None) -> bool:
+        """Stops listening and sending through this channel until it is resumed; what is stored stays."""
+        if not Channel.objects.filter(pk=self.pk, paused=False).update(paused=True):
+            return False
+        self.paused = True
+        self.record(happenings.SetUpChanged(what=f"paused the channel {self.name}"), by)
+        return True
+
+    @transaction.atomic
+    def resume(self, by: Agent | None) -> bool:
+        """Listens again, at once, from where it stood."""
+        if not Channel.objects.filter(pk=self.pk, paused=True).update(paused=False, next_poll_at=Clock()):
+            return False
+        self.paused = False
+        self.record(happenings.SetUpChanged(what=f"resumed the channel {self.name}"), by)
+        return True
+
+    @transaction.atomic
+    def reconnected(self, sealed: dict[str, str], by: Agent | None) -> None:
+        """New secrets: the fault is over, the next poll is due now and goes on from the kept cursor."""
+        fields = {"state": "ok", "fault": "", "fault_words": "", "fault_since": None, "failures": 0}
+        Channel.objects.filter(pk=self.pk).update(sealed=sealed, next_poll_at=Clock(), **fields)
+        self.refresh_from_db()
+        self.record(happenings.SetUpChanged(what=f"reconnected the channel {self.name}"), by)
+
+    def broken(self, state: str, fault: str, words: str, again_at: datetime | None) -> None:
+        """The poll ended with a fault. The admins hear of it once, when the channel's state changes."""
+        with transaction.atomic():
+            was = Channel.objects.select_for_update().get(pk=self.pk)
+            Channel.objects.filter(pk=self.pk).update(
+                state=state,
+                fault=fault,
+                fault_words=words[:300],
+                fault_since=was.fault_since or timezone.now(),
+                failures=F("failures") + 1,
+                polling_until=None,
+                next_poll_at=again_at or was.next_poll_at,
+            )
+            if was.state != state:
+                self.record(happenings.ChannelMoved(self.pk, self.name, state, words[:300]))
+        self.refresh_from_db()
+
+    def healed(self) -> None:
+        """The poll worked after a fault; said once."""
+        with transaction.atomic():
+            fields: dict[str, Any] = {"state": "ok", "fault": "", "fault_words": "", "fault_since": None, "failures": 0}
+            if Channel.objects.filter(pk=self.pk).exclude(state="ok", failures=0).update(**fields):
+                self.record(happenings.ChannelMoved(self.pk, self.name, "ok", "reading again"))
+
+
+class Source(models.Model):
+    """One stream of posts of a channel (mentions, a hashtag, a feed) with its own cursor and its own due time."""
+
+    channel = models.ForeignKey(Channel, models.CASCADE, related_name="sources")
+    name = models.CharField(max_length=120)
+    cursor = models.JSONField(null=True)
+    next_at = models.DateTimeField(default=timezone.now)
+    interval = models.PositiveIntegerField(default=60)
+    suggested = models.FloatField(null=True)
+    newest_at = models.DateTimeField(null=True)
+    read_at = models.DateTimeField(null=True)
+    rate = models.JSONField(default=list)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["channel", "name"], name="one_source_per_name")]
+
+    def __str__(self) -> str:
+        return f"{self.channel_id}/{self.name}"
+
+
+class Quarantined(models.Model):
+    """An item that could not be understood, kept with its reason until somebody retries or drops it."""
+
+    channel = models.ForeignKey(Channel, models.CASCADE, related_name="quarantined")
+    source = models.CharField(max_length=120)
+    external_id = models.TextField(blank=True)
+    digest = models.CharField(max_length=64)
+    reason = models.CharField(max_length=300)
+    raw = models.JSONField(default=dict)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["channel", "digest"], name="one_quarantine_per_item")]
+
+    def __str__(self) -> str:
+        return f"quarantined {self.external_id or self.pk}"
+
+
+class Gap(models.Model):
+    """A span of network time that could not be read; people see it."""
+
+    channel = models.ForeignKey(Channel, models.CASCADE, related_name="gaps")
+    source = models.CharField(max_length=120)
+    since = models.DateTimeField(null=True)
+    until = models.DateTimeField()
+    why = models.CharField(max_length=300)
+    at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"gap of {self.channel_id} until {self.until}"
+
+
+class Delivery(models.Model):
+    """A signed webhook delivery, stored and committed before it is answered; the journey works it off like a page."""
+
+    channel = models.ForeignKey(Channel, models.CASCADE, related_name="deliveries")
+    delivery_id = models.CharField(max_length=128)
+    body = models.TextField()
+    answer = models.JSONField(default=dict)
+    at = models.DateTimeField(default=timezone.now)
+    done_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name_plural = "deliveries"
+        constraints = [models.UniqueConstraint(fields=["channel", "delivery_id"], name="one_delivery_per_id")]
+        indexes = [models.Index(fields=["channel", "id"], name="deliveries_due", condition=Q(done_at=None))]
+
+    def __str__(self) -> str:
+        return f"delivery {self.delivery_id}"

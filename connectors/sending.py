@@ -1,0 +1,141 @@
+"""The journey outwards: take one due reply, post it with one request, and record what is certain. When nothing is certain the reply
+is in doubt and is settled by looking on the network, by the network's own key, or by a person; never by posting again blindly."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import structlog
+from django.utils import timezone
+
+from connectors.base import Absent, CannotKnow, Connector, Fault, Found, Outgoing, Prepared, Sent
+from connectors.faults import AuthExpired, Outcome
+from connectors.opening import opened, renew
+from connectors.stored import post_of
+from inbox.failpoints import failpoint
+from inbox.models import Reply
+
+log = structlog.get_logger(__name__)
+BATCH = 20
+REFUSED = ("Gone", "PolicyRefused", "Invalid", "NotPermitted")
+DOUBTFUL = ("InDoubt", "Duplicate", "Unreadable")
+
+
+def send_due(overdue_by: timedelta = timedelta(0)) -> int:
+    """Sends what is due, takes up what a dead sender left, settles what is in doubt; returns how many rows it worked on."""
+    worked = 0
+    for reply in Reply.objects.abandoned()[:BATCH]:
+        worked += reply.doubted("InDoubt", "The sender died while posting; it may stand on the network.")
+    limit = timezone.now() - overdue_by
+    for reply in Reply.objects.due().filter(not_before__lte=limit).order_by("not_before")[:BATCH]:
+        worked += send(reply)
+    for reply in Reply.objects.to_settle().order_by("not_before")[:BATCH]:
+        worked += settle(reply)
+    return worked
+
+
+def send(reply: Reply) -> bool:
+    """Posts one reply if it still waits; False when somebody else took it or it was undone."""
+    if not reply.take():
+        return False
+    failpoint("reply.after_take")
+    try:
+        connector = opened(reply.channel)
+        outgoing = outgoing_of(reply)
+        if refusal := refused_before_sending(connector, outgoing):
+            reply.failed("PolicyRefused", refusal)
+            return True
+        answer = _post(reply, connector, outgoing)
+    except Fault as fault:
+        _record_fault(reply, fault)
+    except Exception:  # a defect of ours after which nobody knows whether a byte left
+        log.exception("a defect in sending", reply=reply.pk)
+        reply.doubted("InDoubt", "A defect on our side while posting; the log has the details.")
+    else:
+        failpoint("reply.after_post")
+        reply.sent(answer.external_id, answer.url)
+        failpoint("reply.after_record")
+    return True
+
+
+def _post(reply: Reply, connector: Connector, outgoing: Outgoing) -> Sent:
+    """The one writing request; access that has run out is renewed first and the call repeated once, since it wrote nothing."""
+    failpoint("reply.before_post")
+    try:
+        answer = connector.send(outgoing)
+    except AuthExpired:
+        renew(reply.channel)
+        connector = opened(reply.channel)
+        answer = connector.send(outgoing)
+    if isinstance(answer, Prepared):
+        Reply.objects.filter(pk=reply.pk).update(prepared=answer.token)
+        reply.prepared = answer.token
+        answer = connector.send(outgoing_of(reply))
+    if not isinstance(answer, Sent):
+        raise TypeError(f"{connector.name} prepared a reply twice")
+    return answer
+
+
+def refused_before_sending(connector: Connector, outgoing: Outgoing) -> str:
+    """Why this may not be sent, in words, or "": the item's own capability and the text's measure, asked again when it leaves."""
+    verb = "private_reply" if outgoing.private else "reply"
+    capability = connector.can(outgoing.parent, timezone.now()).get(verb)  # type: ignore[call-overload]
+    if capability is None or not capability.allowed:
+        return (capability and capability.reason) or "This network takes no such answer."
+    return " ".join(connector.measure(outgoing.text, outgoing.parent).problems)
+
+
+def outgoing_of(reply: Reply) -> Outgoing:
+    """What the network needs, from committed rows only, so that the very same can be sent again."""
+    if reply.parent is None:
+        raise ValueError(f"reply {reply.pk} answers nothing")
+    theirs = Reply.objects.filter(conversation=reply.conversation, external_id__isnull=False).exclude(pk=reply.pk)
+    return Outgoing(
+        key=str(reply.key),
+        text=reply.text,
+        parent=post_of(reply.parent),
+        sending_at=reply.sending_at or timezone.now(),
+        private=reply.kind == "direct",
+        bound=frozenset(theirs.values_list("external_id", flat=True)),
+        prepared=reply.prepared,
+        agent_name=reply.author.name,
+        lang=reply.conversation.language,
+    )
+
+
+def _record_fault(reply: Reply, fault: Fault) -> None:
+    if fault.name in REFUSED:
+        reply.failed(fault.name, fault.words)
+    elif fault.name in DOUBTFUL:
+        reply.doubted(fault.name, fault.words)
+    elif fault.outcome is Outcome.RECONNECT:
+        reply.again(timezone.now(), fault.name, fault.words, counts=False)
+        reply.channel.broken("reconnect", fault.name, fault.words, None)
+    elif fault.outcome is Outcome.WAIT:
+        reply.again(fault.until or timezone.now() + timedelta(minutes=5), fault.name, fault.words, counts=False)
+    else:
+        reply.again(fault.until, fault.name, fault.words)
+
+
+def settle(reply: Reply) -> bool:
+    """Looks whether a doubtful reply stands on the network. Found is sent; absent after the settle time was never posted; who
+    cannot look asks a person."""
+    if not reply.take_to_settle():
+        return False
+    failpoint("settle.before_read")
+    try:
+        answer = opened(reply.channel).find(outgoing_of(reply))
+    except Fault as fault:
+        log.info("a doubtful reply cannot be looked up yet", reply=reply.pk, fault=fault.name)
+        reply.look_later()
+        return True
+    failpoint("settle.after_read")
+    if isinstance(answer, Found):
+        reply.sent(answer.external_id, answer.url)
+    elif isinstance(answer, CannotKnow):
+        reply.flag()
+    elif isinstance(answer, Absent) and reply.fault == "Duplicate":
+        reply.failed("Duplicate", "The network refuses the same text twice. Change a word and send it again.")
+    else:
+        reply.again(timezone.now(), reply.fault, reply.reason)
+    return True

@@ -1,0 +1,53 @@
+"""Stored mentions back in the shape networks understand: to ask what may be done with one, to answer it, to mark it deleted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from connectors.base import Author, Deleted, Media, Post, PostKind, PostState, Visibility, Withheld
+
+if TYPE_CHECKING:
+    from inbox.models import Mention
+
+
+def post_of(mention: Mention) -> Post:
+    """The post as it was last read; needs the mention's identity."""
+    identity = mention.identity
+    return Post(
+        external_id=mention.external_id,
+        kind=PostKind(mention.kind),
+        source=mention.source,
+        author=Author(
+            external_id=identity.external_id,
+            handle=identity.handle,
+            name=identity.name,
+            url=identity.url,
+            avatar_url=identity.avatar_url,
+            bot=identity.bot,
+            followers=mention.followers,
+        ),
+        text=mention.text,
+        created_at=mention.posted_at,
+        edited_at=mention.edited_at,
+        version=mention.version,
+        lang=mention.language,
+        parent_id=mention.parent_id or None,
+        url=mention.url,
+        media=tuple(Media(**item) for item in mention.media),
+        visibility=Visibility(mention.visibility),
+        state=PostState(mention.state),
+        ours=mention.ours,
+        rating=mention.rating,
+        history=mention.history,
+        grants=mention.grants,
+        raw=mention.raw,
+    )
+
+
+def as_it_is_now(mention: Mention, answer: Post | Deleted | Withheld) -> Post:
+    """What a refresh says of a stored post, as a post that the journey can store."""
+    if isinstance(answer, Post):
+        return answer
+    state = PostState.DELETED if isinstance(answer, Deleted) else PostState.WITHHELD
+    return replace(post_of(mention), state=state, version="")

@@ -1,0 +1,23 @@
+"""Celery's side of the journey: hints only. What is due is a row; `manage.py sweep` works off what nobody rang for."""
+
+from celery import current_app, shared_task
+
+from connectors import listening, sending
+from connectors.models import Channel
+
+
+@shared_task
+def listen_due() -> None:
+    """Rings for every channel that is due, each in a task of its own, so that a slow network delays nobody else."""
+    for pk in Channel.objects.due().order_by("next_poll_at").values_list("pk", flat=True)[:200]:
+        current_app.send_task("connectors.tasks.listen", (pk,), retry=False, expires=30)
+
+
+@shared_task
+def listen(channel_id: int) -> None:
+    listening.listen(channel_id)
+
+
+@shared_task
+def send_due() -> None:
+    sending.send_due()

@@ -1,0 +1,75 @@
+"""What the inbox needs to know of a post and of a routing decision, without knowing networks or rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Protocol
+
+
+class Writer(Protocol):
+    """A post's author as the network gives it; `external_id` is stable, a handle is not."""
+
+    @property
+    def external_id(self) -> str: ...
+    @property
+    def handle(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def url(self) -> str: ...
+    @property
+    def avatar_url(self) -> str: ...
+    @property
+    def bot(self) -> bool: ...
+    @property
+    def followers(self) -> int | None: ...
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What rules may ask about a post, before it is stored. `text` holds subject and text."""
+
+    text: str
+    network: str
+    channel_id: int
+    source: str = ""
+    kind: str = "mention"
+    language: str = ""
+    visibility: str = "public"
+    author_handle: str = ""
+    author_name: str = ""
+    followers: int | None = None
+    rating: Decimal | None = None
+    media: bool = False
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Where a new conversation goes. `trace` is what is kept to answer “why is this here?” (see routing.engine)."""
+
+    team_id: int
+    agent_id: int | None = None
+    priority: int = 0
+    tags: tuple[str, ...] = ()
+    heard_only: bool = False
+    trace: Mapping[str, Any] = field(default_factory=dict)
+
+
+Decide = Callable[[Sequence[Facts]], list[Decision]]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where posts of a channel land: the network's name, the prefix that makes thread keys global, `normalise` for comparing our
+    own posts with replies, per source the time before which a new post is a late one, and per post the posts above it."""
+
+    channel_id: int
+    network: str
+    space: str
+    now: datetime
+    normalise: Callable[[str], str]
+    late_before: Mapping[str, datetime] = field(default_factory=dict)
+    context: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)

@@ -1,0 +1,226 @@
+"""All that is known of sockets. The socket is a doorbell: it says which stream moved and to which number, never what happened.
+Each web process is one hub: one subscription, the fan-out to its own sockets in memory. Once a second the hub asks the counter
+rows, so Redis only makes the bell faster and its absence costs at most that second."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import defaultdict
+from typing import Any
+from urllib.parse import urlsplit
+
+import structlog
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
+from channels.layers import get_channel_layer
+from django.conf import settings
+from django.db import Error as DatabaseError
+
+from inbox import watch
+from inbox.ringing import GROUP
+
+log = structlog.get_logger(__name__)
+TICK = 0.1  # seconds between two frames of one stream
+ASK = 1.0  # seconds between two looks at the counter rows
+SLICE = 200  # sockets rung before others get a turn
+STALLED = 10.0  # seconds a frame may wait for a socket that does not read
+FRAME_LIMIT = 4096
+FRAMES_A_SECOND = 20
+NO_LOGIN, NO_RIGHT, TOO_MUCH = 4401, 4403, 4408
+
+
+class Hub:
+    """The streams this process' sockets watch, their newest numbers, and the two loops that learn of new ones."""
+
+    def __init__(self) -> None:
+        self.sockets: dict[str, set[Bell]] = defaultdict(set)
+        self.numbers: dict[str, int] = {}
+        self.dirty: set[str] = set()
+        self._moved = asyncio.Event()
+        self._loops: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begins the loops on the running event loop; does nothing when they run."""
+        if not self._loops:
+            self._loops = [asyncio.create_task(loop()) for loop in (self._listen, self._ring, self._ask)]
+
+    def watch(self, bell: Bell, streams: set[str]) -> None:
+        for stream in bell.streams - streams:
+            self._forget(bell, stream)
+        for stream in streams:
+            self.sockets[stream].add(bell)
+        bell.streams = set(streams)
+        self.start()
+
+    def leave(self, bell: Bell) -> None:
+        for stream in bell.streams:
+            self._forget(bell, stream)
+        bell.streams = set()
+
+    def _forget(self, bell: Bell, stream: str) -> None:
+        self.sockets[stream].discard(bell)
+        if not self.sockets[stream]:
+            del self.sockets[stream]
+            self.numbers.pop(stream, None)
+
+    def moved(self, streams: dict[str, int]) -> None:
+        """News from Redis or from the counter rows; only what is newer and watched here matters."""
+        for stream, number in streams.items():
+            if stream in self.sockets and number > self.numbers.get(stream, -1):
+                self.numbers[stream] = number
+                self.dirty.add(stream)
+        if self.dirty:
+            self._moved.set()
+
+    async def _listen(self) -> None:
+        """The one subscription of this process; begun again whenever it breaks."""
+        while True:
+            try:
+                layer = get_channel_layer()
+                channel = await layer.new_channel()
+                await layer.group_add(GROUP, channel)
+                while True:
+                    self.moved((await layer.receive(channel))["streams"])
+            except Exception as error:  # Redis may be away in many ways; the counter rows serve meanwhile
+                log.warning("the bell's subscription broke", error=type(error).__name__)
+                await asyncio.sleep(ASK)
+
+    async def _ring(self) -> None:
+        while True:
+            await self._moved.wait()
+            self._moved.clear()
+            dirty, self.dirty = self.dirty, set()
+            rung = 0
+            for stream in dirty:
+                frame = json.dumps({"stream": stream, "n": self.numbers.get(stream, 0)})
+                for bell in tuple(self.sockets.get(stream, ())):
+                    bell.ring(stream, frame)
+                    rung += 1
+                    if rung % SLICE == 0:
+                        await asyncio.sleep(0)
+            await asyncio.sleep(TICK)
+
+    async def _ask(self) -> None:
+        """Numbers of all watched streams and rights of all agents here, in two statements a second."""
+        while True:
+            await asyncio.sleep(ASK)
+            bells = {bell for group in self.sockets.values() for bell in group}
+            if not bells:
+                continue
+            try:
+                numbers, rights = await database_sync_to_async(watch.look)(
+                    sorted(self.sockets), sorted({bell.agent_id for bell in bells})
+                )
+            except DatabaseError as error:
+                log.warning("the counters cannot be read", error=type(error).__name__)
+                continue
+            for bell in bells:
+                bell.check(rights.get(bell.agent_id))
+            self.moved(numbers)
+
+
+class Bell(AsyncWebsocketConsumer):  # type: ignore[misc]
+    """One socket. It is told only of streams its agent may watch; a frame that cannot be sent at once is replaced by the newest."""
+
+    async def connect(self) -> None:
+        self.streams: set[str] = set()
+        self._missed: dict[str, str] = {}
+        self._sending: asyncio.Task[None] | None = None
+        self._since = 0.0
+        self._count, self._window = 0, time.monotonic()
+        agent = self.scope.get("user")
+        if agent is None or not agent.is_authenticated:
+            await self.accept()
+            await self.close(NO_LOGIN)
+            return
+        self.agent_id: int = agent.pk
+        self.rights: int = agent.rights_version
+        await self.accept()
+
+    async def disconnect(self, code: int) -> None:
+        hub().leave(self)
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        """{"where": [stream, …]} subscribes to exactly these and is answered with one frame each; anything else closes."""
+        if not text_data or len(text_data) > FRAME_LIMIT or self._too_many() or not hasattr(self, "agent_id"):
+            await self.close(TOO_MUCH)
+            return
+        try:
+            wanted = {str(stream) for stream in json.loads(text_data)["where"]}
+        except (ValueError, KeyError, TypeError):
+            await self.close(TOO_MUCH)
+            return
+        answer = await database_sync_to_async(watch.allowed)(self.agent_id, wanted)
+        if answer.rights is None:
+            await self.close(NO_LOGIN)
+        elif not wanted or not wanted <= answer.numbers.keys():
+            await self.close(NO_RIGHT)
+        else:
+            self.rights = answer.rights
+            hub().watch(self, wanted)
+            hub().numbers.update({key: max(n, hub().numbers.get(key, 0)) for key, n in answer.numbers.items()})
+            for stream, number in answer.numbers.items():
+                await self.send(json.dumps({"stream": stream, "n": number}))
+
+    def _too_many(self) -> bool:
+        now = time.monotonic()
+        if now - self._window > 1:
+            self._count, self._window = 0, now
+        self._count += 1
+        return self._count > FRAMES_A_SECOND
+
+    def ring(self, stream: str, frame: str) -> None:
+        """Sends without waiting: while a frame is under way the newest of each stream is kept for after it."""
+        if self._sending is not None and not self._sending.done():
+            self._missed[stream] = frame
+            if time.monotonic() - self._since > STALLED:
+                self._end(1013)
+            return
+        self._since = time.monotonic()
+        self._sending = asyncio.Task(self._send(frame), loop=asyncio.get_running_loop(), eager_start=True)
+
+    async def _send(self, frame: str) -> None:
+        await self.base_send({"type": "websocket.send", "text": frame})
+        while self._missed:
+            self._since = time.monotonic()
+            _, newest = self._missed.popitem()
+            await self.base_send({"type": "websocket.send", "text": newest})
+
+    def check(self, rights: int | None) -> None:
+        """Ends the socket when the account was switched off or its rights are not those it was opened with."""
+        if rights is None:
+            self._end(NO_LOGIN)
+        elif rights != self.rights:
+            self._end(NO_RIGHT)
+
+    def _end(self, code: int) -> None:
+        hub().leave(self)
+        self._closing = asyncio.create_task(self.close(code))
+
+
+_hub: Hub | None = None
+
+
+def hub() -> Hub:
+    """The hub of this process."""
+    global _hub
+    if _hub is None:
+        _hub = Hub()
+    return _hub
+
+
+def same_origin(application: Any) -> Any:
+    """Lets in only sockets opened by pages of PUBLIC_URL."""
+    own = urlsplit(settings.PUBLIC_URL)
+
+    async def guarded(scope: Any, receive: Any, send: Any) -> None:
+        headers = dict(scope.get("headers", ()))
+        origin = urlsplit(headers.get(b"origin", b"").decode("latin-1"))
+        if (origin.scheme, origin.netloc) != (own.scheme, own.netloc):
+            await send({"type": "websocket.close", "code": NO_RIGHT})
+            return
+        await application(scope, receive, send)
+
+    return guarded

@@ -1,0 +1,32 @@
+"""The nouns of the inbox, one a file."""
+
+from inbox.models.agent import Agent, Membership, Role
+from inbox.models.conversation import Conversation, Seen, State, Tag
+from inbox.models.event import Event, Stream
+from inbox.models.mention import Mention, Revision
+from inbox.models.note import Draft, Note
+from inbox.models.person import Identity, Person
+from inbox.models.reply import Reply
+from inbox.models.tally import Tally
+from inbox.models.team import Team
+
+__all__ = [
+    "Agent",
+    "Conversation",
+    "Draft",
+    "Event",
+    "Identity",
+    "Membership",
+    "Mention",
+    "Note",
+    "Person",
+    "Reply",
+    "Revision",
+    "Role",
+    "Seen",
+    "State",
+    "Stream",
+    "Tag",
+    "Tally",
+    "Team",
+]

@@ -1,0 +1,136 @@
+"""An agent: a person of ours who signs in. Rights are memberships of teams, plus admin and reader for the whole installation."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.db import models, transaction
+from django.db.models import F
+
+from inbox import happenings
+from inbox.models.event import Entry, record
+from inbox.models.team import Team
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from inbox.models.conversation import Conversation
+
+
+class Role(models.TextChoices):
+    AGENT = "agent", "Agent"
+    MANAGER = "manager", "Manager"
+
+
+class AgentManager(BaseUserManager["Agent"]):
+    def create_user(self, email: str, name: str, password: str | None = None, **fields: object) -> Agent:
+        agent = self.model(email=self.normalize_email(email).lower(), name=name, **fields)
+        agent.set_password(password)
+        agent.save()
+        return agent
+
+    def get_by_natural_key(self, username: str | None) -> Agent:
+        return self.get(email=(username or "").lower())
+
+
+class Agent(AbstractBaseUser):
+    email = models.EmailField(unique=True)
+    name = models.CharField(max_length=80)
+    is_active = models.BooleanField(default=True)
+    is_admin = models.BooleanField(default=False)
+    is_reader = models.BooleanField(default=False)
+    rights_version = models.PositiveIntegerField(default=0)
+    theme = models.CharField(max_length=6, blank=True, choices=[("light", "Light"), ("dark", "Dark")])
+    density = models.CharField(max_length=6, default="normal")
+    keys_on = models.BooleanField(default=True)
+    zone = models.CharField(max_length=64, default="UTC")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar[AgentManager] = AgentManager()
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def stream(self) -> str:
+        return f"agent:{self.pk}"
+
+    @cached_property
+    def readable_teams(self) -> Sequence[Team]:
+        """Teams whose conversations this agent reads, in the house's order; read once a request."""
+        return list(Team.objects.read_by(self)) if self.is_active else []
+
+    @cached_property
+    def readable_team_ids(self) -> frozenset[int]:
+        return frozenset(team.pk for team in self.readable_teams)
+
+    @cached_property
+    def roles(self) -> dict[int, str]:
+        """Role by team id, of the teams the agent is a member of."""
+        return dict(self.memberships.values_list("team_id", "role")) if self.is_active else {}
+
+    @property
+    def works(self) -> bool:
+        """Whether this agent has anything to do with conversations: a membership, or admin."""
+        return self.is_active and (self.is_admin or bool(self.roles))
+
+    @property
+    def manages_any(self) -> bool:
+        return self.is_admin or Role.MANAGER in self.roles.values()
+
+    def manages(self, team_id: int) -> bool:
+        return self.roles.get(team_id) == Role.MANAGER or (self.is_admin and team_id in self.readable_team_ids)
+
+    def may_act_on(self, conversation: Conversation) -> bool:
+        return conversation.team_id in self.readable_team_ids
+
+    @transaction.atomic
+    def change_rights(self, by: Agent | None, **fields: object) -> None:
+        """Sets admin, reader or active and ends every open page and socket that relied on what was taken."""
+        Agent.objects.filter(pk=self.pk).update(**fields)
+        self.rights_changed(by)
+
+    def rights_changed(self, by: Agent | None) -> None:
+        """Raises the version that sockets and pages hold; call it inside the transaction that changes the rights."""
+        Agent.objects.filter(pk=self.pk).update(rights_version=F("rights_version") + 1)
+        record([Entry((self.stream, "admin"), happenings.RightsChanged(agent=self.pk), actor_id=by and by.pk)])
+        for name in ("readable_teams", "readable_team_ids", "roles"):
+            self.__dict__.pop(name, None)
+
+    @transaction.atomic
+    def join(self, team: Team, role: str, by: Agent | None) -> None:
+        """Makes or changes the membership. Members of a private team are told who joined before that person reads a row."""
+        Membership.objects.update_or_create(agent=self, team=team, defaults={"role": role})
+        members = team.memberships.exclude(agent=self).values_list("agent_id", flat=True) if team.private else ()
+        told = tuple(f"agent:{pk}" for pk in members)
+        happening = happenings.JoinedTeam(agent=self.pk, team=team.pk, role=role)
+        record([Entry(("admin", *told), happening, actor_id=by and by.pk)])
+        self.rights_changed(by)
+
+    @transaction.atomic
+    def leave(self, team: Team, by: Agent | None) -> None:
+        """Ends the membership; conversations this agent owned there go back to the team's queue."""
+        from inbox.models.conversation import Conversation
+
+        Membership.objects.filter(agent=self, team=team).delete()
+        for conversation in Conversation.objects.open().filter(team=team, agent=self):
+            conversation.release(by)
+        record([Entry(("admin",), happenings.LeftTeam(agent=self.pk, team=team.pk), actor_id=by and by.pk)])
+        self.rights_changed(by)
+
+
+class Membership(models.Model):
+    team = models.ForeignKey(Team, models.CASCADE, related_name="memberships")
+    agent = models.ForeignKey(Agent, models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=8, choices=Role, default=Role.AGENT)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["agent", "team"], name="one_membership_per_team")]
+
+    def __str__(self) -> str:
+        return f"{self.agent_id} in {self.team_id} as {self.role}"

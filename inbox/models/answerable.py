@@ -1,0 +1,101 @@
+"""Answering: replies that leave through the outbox, and notes that stay. A reply says what its author had seen; if somebody spoke
+meanwhile it is refused with the news instead of being sent past it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from inbox import happenings, ringing
+from inbox.models.change import change
+from inbox.models.event import Event
+
+if TYPE_CHECKING:
+    from inbox.models.agent import Agent
+    from inbox.models.conversation import Conversation
+    from inbox.models.mention import Mention
+    from inbox.models.note import Note
+    from inbox.models.reply import Reply
+
+
+class Stale(Exception):
+    """Somebody spoke or took the conversation since the sender looked; `news` are the events, oldest first."""
+
+    def __init__(self, news: list[Event]) -> None:
+        super().__init__(f"{len(news)} things happened since")
+        self.news = news
+
+
+class Answerable:
+    """Mixed into Conversation."""
+
+    def news_since(self: Conversation, seen_seq: int, agent: Agent) -> list[Event]:  # type: ignore[misc]
+        """What others did since that number which somebody who is writing an answer must know."""
+        news = Event.objects.filter(conversation=self, seq__gt=seen_seq, echo=False)
+        news = news.filter(happening__in=happenings.Happening.newsworthy()).exclude(actor=agent)
+        return list(news.select_related("actor").order_by("seq", "id"))
+
+    def reply(  # type: ignore[misc]
+        self: Conversation,
+        agent: Agent,
+        text: str,
+        key: UUID,
+        seen_seq: int,
+        *,
+        parent: Mention | None = None,
+        kind: str = "reply",
+        anyway: bool = False,
+        then_close: bool = False,
+    ) -> Reply:
+        """Puts an answer into the outbox, where it waits for the undo time. The same key gives the same reply, however often it
+        is sent. Raises Stale when somebody spoke meanwhile and `anyway` is not set; that choice is recorded."""
+        from inbox.models.conversation import Conversation
+        from inbox.models.note import Draft
+        from inbox.models.reply import Reply
+
+        with transaction.atomic():
+            locked = Conversation.objects.select_for_update(of=("self",)).get(pk=self.pk)
+            if twin := Reply.objects.filter(key=key, conversation=self).first():
+                return twin
+            news = self.news_since(seen_seq, agent)
+            if news and not anyway:
+                raise Stale(news)
+            reply = Reply.objects.create(
+                conversation=self,
+                channel_id=parent.channel_id if parent else locked.channel_id,
+                parent=parent,
+                author=agent,
+                text=text,
+                kind=kind,
+                key=key,
+                anyway=bool(news),
+                then_close=then_close,
+                not_before=timezone.now() + timedelta(seconds=settings.UNDO_SECONDS),
+                seq=locked.seen_seq + 1,
+            )
+            Draft.objects.filter(agent=agent, conversation=self, kind="reply").delete()
+            also = (happenings.SentAnyway(reply=reply.pk),) if news else ()
+            values = {"agent_id": locked.agent_id or agent.pk, "trouble": ""}
+            change(self, happenings.ReplyQueued(reply=reply.pk), by=agent, values=values, also=also)
+            transaction.on_commit(lambda: ringing.task("connectors.tasks.send_due"), robust=True)
+        return reply
+
+    def note(self: Conversation, agent: Agent, text: str, key: UUID) -> Note:  # type: ignore[misc]
+        """Writes a note for the team; the same key gives the same note."""
+        from inbox.models.conversation import Conversation
+        from inbox.models.note import Draft, Note
+
+        with transaction.atomic():
+            Conversation.objects.select_for_update(of=("self",)).get(pk=self.pk)
+            note, made = Note.objects.get_or_create(
+                key=key, conversation=self, defaults={"author": agent, "text": text}
+            )
+            if made:
+                Draft.objects.filter(agent=agent, conversation=self, kind="note").delete()
+                change(self, happenings.Noted(note=note.pk), by=agent, values={})
+        return note

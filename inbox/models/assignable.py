@@ -1,0 +1,69 @@
+"""Who has a conversation: claim, release, assign. Each is one conditional update, so two people cannot both win."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.db import connection, transaction
+
+from inbox import happenings
+from inbox.models.change import change
+
+if TYPE_CHECKING:
+    from inbox.models.agent import Agent
+    from inbox.models.conversation import Conversation
+    from inbox.models.team import Team
+
+
+class Assignable:
+    """Mixed into Conversation."""
+
+    def claim(self: Conversation, agent: Agent) -> bool:  # type: ignore[misc]
+        """Makes the agent the owner if nobody is; False when somebody was faster. Claiming what one already owns is True."""
+        expect = {"agent_id": None, "team_id": self.team_id}
+        if change(self, happenings.Claimed(), by=agent, values={"agent_id": agent.pk}, expect=expect):
+            return True
+        self.refresh_from_db(fields=["agent", "team", "state", "seen_seq"])
+        return self.agent_id == agent.pk
+
+    def release(self: Conversation, by: Agent | None) -> bool:  # type: ignore[misc]
+        """Gives the conversation back to its team's queue, if it still has the owner this object knows."""
+        if self.agent_id is None:
+            return False
+        happening = happenings.Released(team=self.team.name)
+        return change(self, happening, by=by, values={"agent_id": None}, expect={"agent_id": self.agent_id})
+
+    def assign(  # type: ignore[misc]
+        self: Conversation, team: Team, agent: Agent | None, by: Agent | None, because: str = ""
+    ) -> bool:
+        """Gives the conversation to a team and one of its members, or to nobody there. ValueError when the agent is not a
+        member of that team; False when somebody else moved it since this object was read."""
+        if agent is not None and not team.memberships.filter(agent=agent, agent__is_active=True).exists():
+            raise ValueError(f"{agent.name} is not a member of {team.name}.")
+        to = f"{agent.name}, {team.name}" if agent else team.name
+        happening = happenings.Assigned(
+            to=to, because=f", because {because}" if because else "", team=team.pk, agent=agent and agent.pk
+        )
+        values = {"team_id": team.pk, "agent_id": agent and agent.pk}
+        return change(
+            self, happening, by=by, values=values, expect={"team_id": self.team_id, "agent_id": self.agent_id}
+        )
+
+
+def deal(agent: Agent, team_ids: list[int]) -> int | None:
+    """Claims the top of the queue for the agent and returns its id; None when nothing waits. SKIP LOCKED keeps two dealers
+    from waiting for each other, so two dealt items are not strictly in order."""
+    from inbox.models.conversation import Conversation
+
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """SELECT id FROM inbox_conversation WHERE team_id = ANY(%s) AND state = 0 AND agent_id IS NULL
+                   ORDER BY rank, waiting_since, id LIMIT 1 FOR UPDATE SKIP LOCKED""",
+                (team_ids,),
+            )
+            row = cursor.fetchone()
+        if row is None:
+            return None
+        conversation = Conversation.objects.get(pk=row[0])
+        return conversation.pk if conversation.claim(agent) else None

@@ -1,0 +1,62 @@
+"""Where a conversation stands: done, open again, set aside, spam, tags, priority."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from django.utils import timezone
+
+from inbox import happenings
+from inbox.models.change import change
+
+if TYPE_CHECKING:
+    from inbox.models.agent import Agent
+    from inbox.models.conversation import Conversation
+
+
+class Closeable:
+    """Mixed into Conversation."""
+
+    def close(self: Conversation, by: Agent | None) -> bool:  # type: ignore[misc]
+        """Done. A later message of the customer opens it again, whenever it comes."""
+        values = {"state": 4, "closed_at": timezone.now(), "snoozed_until": None, "trouble": ""}
+        return change(self, happenings.Closed(), by=by, values=values, expect={"state": [0, 1, 2, 3]})
+
+    def reopen(self: Conversation, by: Agent | None, because: str = "") -> bool:  # type: ignore[misc]
+        """Back to New, for the same owner."""
+        values = {"state": 0, "closed_at": None, "snoozed_until": None}
+        happening = happenings.Reopened(because=f", because {because}" if because else "")
+        return change(self, happening, by=by, values=values, expect={"state": [1, 2, 3, 4, 5, 6]})
+
+    def snooze(self: Conversation, until: datetime, by: Agent | None) -> bool:  # type: ignore[misc]
+        """Set aside until a time, or until the customer writes; ValueError when the time has passed."""
+        if until <= timezone.now():
+            raise ValueError("That time has passed. Choose a later one.")
+        happening = happenings.Snoozed(until=until.isoformat(timespec="minutes"))
+        values = {"state": 3, "snoozed_until": until}
+        return change(self, happening, by=by, values=values, expect={"state": [0, 1, 2, 3]})
+
+    def wake(self: Conversation) -> bool:  # type: ignore[misc]
+        """The snooze is over; does nothing when somebody woke or closed it already."""
+        values = {"state": 0, "snoozed_until": None}
+        return change(self, happenings.Woken(), by=None, values=values, expect={"state": 3})
+
+    def mark_spam(self: Conversation, by: Agent | None) -> bool:  # type: ignore[misc]
+        values = {"state": 5, "closed_at": timezone.now(), "snoozed_until": None, "trouble": ""}
+        return change(self, happenings.MarkedSpam(), by=by, values=values, expect={"state": [0, 1, 2, 3, 4, 6]})
+
+    def retag(self: Conversation, tags: list[str], by: Agent | None) -> bool:  # type: ignore[misc]
+        """Replaces the tags; the words are made known to the installation's list of tags."""
+        from inbox.models.conversation import Tag
+
+        words = sorted({tag.strip().lower()[:40] for tag in tags if tag.strip()})
+        if words == self.tags:
+            return False
+        Tag.objects.bulk_create([Tag(name=word) for word in words], ignore_conflicts=True)
+        return change(self, happenings.Tagged(tags=", ".join(words) or "none"), by=by, values={"tags": words})
+
+    def prioritise(self: Conversation, priority: int, by: Agent | None) -> bool:  # type: ignore[misc]
+        """Higher comes first; the queue's rank is its negative, so that every index runs one way."""
+        values = {"priority": priority, "rank": -priority}
+        return change(self, happenings.Prioritised(priority=priority), by=by, values=values)

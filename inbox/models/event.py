@@ -1,0 +1,114 @@
+"""Events: what happened, numbered without gaps per stream. The number comes from a counter row that is raised last in the
+transaction, so numbers become visible in order and a reader who holds one can ask for everything after it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import connection, models, transaction
+from django.utils import timezone
+
+from inbox import ringing
+
+if TYPE_CHECKING:
+    from inbox.happenings import Happening
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One happening to be recorded: the first stream is its home, the others get an echo. `seq` is the conversation's own
+    number after the change, 0 when no conversation is concerned."""
+
+    streams: tuple[str, ...]
+    happening: Happening
+    conversation_id: int | None = None
+    seq: int = 0
+    actor_id: int | None = None
+
+
+class Stream(models.Model):
+    key = models.CharField(max_length=40, primary_key=True)
+    n = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.key}={self.n}"
+
+
+class EventQuerySet(models.QuerySet["Event"]):
+    def after(self, marks: dict[str, int]) -> EventQuerySet:
+        """Events of the streams that are newer than the numbers held."""
+        newer = [models.Q(stream=stream, number__gt=number) for stream, number in marks.items()]
+        return self.filter(models.Q(*newer, _connector=models.Q.OR)) if newer else self.none()
+
+    def timeline(self) -> EventQuerySet:
+        return self.filter(echo=False).order_by("seq", "id")
+
+
+class Event(models.Model):
+    stream = models.CharField(max_length=40)
+    number = models.BigIntegerField()
+    happening = models.CharField(max_length=40)
+    conversation = models.ForeignKey(
+        "inbox.Conversation", models.CASCADE, null=True, related_name="events", db_index=False
+    )
+    seq = models.BigIntegerField(default=0)
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", db_index=False)
+    at = models.DateTimeField(default=timezone.now)
+    payload = models.JSONField(default=dict)
+    echo = models.BooleanField(default=False)
+
+    objects = EventQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["stream", "number"], name="one_event_per_number")]
+        indexes = [models.Index(fields=["conversation", "seq"], name="conversation_events")]
+
+    def __str__(self) -> str:
+        return f"{self.stream}#{self.number} {self.happening}"
+
+
+_RAISE = """
+    INSERT INTO inbox_stream (key, n) SELECT key, k FROM unnest(%s::text[], %s::bigint[]) AS t(key, k) ORDER BY key
+    ON CONFLICT (key) DO UPDATE SET n = inbox_stream.n + excluded.n RETURNING key, n"""
+_INSERT = """
+    INSERT INTO inbox_event (stream, number, happening, conversation_id, seq, actor_id, at, payload, echo)
+    SELECT * FROM unnest(%s::text[], %s::bigint[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[],
+                         %s::timestamptz[], %s::jsonb[], %s::boolean[])"""
+
+
+def record(entries: Sequence[Entry]) -> dict[str, int]:
+    """Writes the events and rings for their streams after commit; two statements however many. Must be the last work of a
+    transaction, because the counter rows stay locked until it commits. Returns the newest number of each stream."""
+    rows = [(stream, entry, place > 0) for entry in entries for place, stream in enumerate(entry.streams)]
+    if not rows:
+        return {}
+    counts = Counter(stream for stream, _, _ in rows)
+    with connection.cursor() as cursor:
+        cursor.execute(_RAISE, (list(counts), list(counts.values())))
+        newest = dict(cursor.fetchall())
+        cursor.execute(_INSERT, _columns(rows, {stream: newest[stream] - count for stream, count in counts.items()}))
+    touched = dict(newest)
+    for entry in entries:
+        if entry.conversation_id:
+            stream = f"conversation:{entry.conversation_id}"
+            touched[stream] = max(entry.seq, touched.get(stream, 0))
+    transaction.on_commit(partial(ringing.bell, touched), robust=True)
+    return newest
+
+
+def _columns(rows: Iterable[tuple[str, Entry, bool]], last: dict[str, int]) -> tuple[list[object], ...]:
+    now = timezone.now()
+    table: list[tuple[object, ...]] = []
+    for stream, entry, echo in rows:
+        last[stream] += 1
+        happening = entry.happening
+        payload = json.dumps(happening.payload())
+        who = (entry.conversation_id, entry.seq, entry.actor_id)
+        table.append((stream, last[stream], happening.name, *who, now, payload, echo))
+    return tuple(list(column) for column in zip(*table, strict=True))

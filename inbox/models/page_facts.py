@@ -1,0 +1,107 @@
+"""What is already known of a page of posts: read in five statements, before any lock is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from django.db import connection
+
+from inbox.arrival import Place
+
+
+class Known(NamedTuple):
+    """A stored post: its mention (None when it is a reply of our outbox) and the thread and conversation it stands in."""
+
+    mention_id: int | None
+    conversation_id: int
+    thread_key: str
+    identity_id: int
+    team_id: int
+    version: str
+    state: str
+    edited_at: Any
+    inbound: bool
+
+
+class KnownIdentity(NamedTuple):
+    id: int
+    facts: tuple[Any, ...]
+
+
+class Pending(NamedTuple):
+    """A reply that left or may have left, and is not yet bound to a post."""
+
+    id: int
+    parent: str
+    text: str
+
+
+@dataclass
+class PageFacts:
+    posts: dict[str, Known]
+    identities: dict[str, KnownIdentity]
+    conversations: dict[tuple[str, int], int]
+    pending: list[Pending]
+
+
+_POSTS = """
+    SELECT m.external_id, m.id, c.id, c.thread_key, c.identity_id, c.team_id, m.version, m.state, m.edited_at, NOT m.ours
+      FROM inbox_mention m JOIN inbox_conversation c ON c.id = m.conversation_id
+     WHERE m.channel_id = %s AND m.external_id = ANY(%s)
+    UNION ALL
+    SELECT r.external_id, NULL, c.id, c.thread_key, c.identity_id, c.team_id, '', 'live', NULL, false
+      FROM inbox_reply r JOIN inbox_conversation c ON c.id = r.conversation_id
+     WHERE r.channel_id = %s AND r.external_id = ANY(%s)"""
+_IDENTITIES = """
+    SELECT external_id, id, handle, name, url, avatar_url, followers, bot FROM inbox_identity
+     WHERE network = %s AND external_id = ANY(%s)"""
+_CONVERSATIONS = """
+    SELECT thread_key, identity_id, id FROM inbox_conversation WHERE thread_key = ANY(%s) AND identity_id = ANY(%s)"""
+_PENDING = """
+    SELECT r.id, coalesce(m.external_id, ''), r.text FROM inbox_reply r LEFT JOIN inbox_mention m ON m.id = r.parent_id
+     WHERE r.channel_id = %s AND r.state IN ('sending', 'in_doubt') AND r.external_id IS NULL ORDER BY r.sending_at"""
+
+
+def read_facts(place: Place, posts: Sequence[Any]) -> PageFacts:
+    """Facts of the posts, of the posts they answer, of their authors and threads."""
+    ids = sorted({post.external_id for post in posts} | {post.parent_id for post in posts if post.parent_id})
+    authors = sorted({post.author.external_id for post in posts})
+    with connection.cursor() as cursor:
+        cursor.execute(_POSTS, (place.channel_id, ids, place.channel_id, ids))
+        known = {row[0]: Known(*row[1:]) for row in cursor.fetchall()}
+        cursor.execute(_IDENTITIES, (place.network, authors))
+        identities = {row[0]: KnownIdentity(row[1], tuple(row[2:])) for row in cursor.fetchall()}
+        keys = sorted(set(thread_keys(place, posts, known).values()))
+        cursor.execute(_CONVERSATIONS, (keys, [identity.id for identity in identities.values()]))
+        conversations = {(key, identity): pk for key, identity, pk in cursor.fetchall()}
+        pending: list[Pending] = []
+        if any(post.ours for post in posts):
+            cursor.execute(_PENDING, (place.channel_id,))
+            pending = [Pending(*row) for row in cursor.fetchall()]
+    return PageFacts(known, identities, conversations, pending)
+
+
+def thread_keys(place: Place, posts: Sequence[Any], known: dict[str, Known]) -> dict[str, str]:
+    """{external_id: thread key}. A post stands in the thread of the post it answers, if that is stored or on this page; else in
+    the thread the network names; else it, or the unknown post it answers, begins one."""
+    page = {post.external_id: post for post in posts}
+    keys: dict[str, str] = {}
+
+    def key_of(external_id: str, depth: int = 0) -> str:
+        if external_id in known:
+            return known[external_id].thread_key
+        post = page.get(external_id)
+        if external_id not in keys:
+            if post is None or depth > len(page):
+                return f"{place.space}:{external_id}"
+            if post.parent_id and (post.parent_id in known or post.parent_id in page):
+                keys[external_id] = key_of(post.parent_id, depth + 1)
+            else:
+                keys[external_id] = f"{place.space}:{post.root_id or post.parent_id or external_id}"
+        return keys[external_id]
+
+    for post in posts:
+        keys[post.external_id] = key_of(post.external_id)
+    return keys

@@ -1,0 +1,265 @@
+"""What a page of posts means, decided from posts and facts alone: which posts are new, which changed, which conversations begin,
+which go on and what becomes of their state. Pure functions; nothing here reads the database or a clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from inbox import happenings
+from inbox.arrival import Decide, Decision, Facts, Place
+from inbox.happenings import Happening
+from inbox.language import language_of
+from inbox.models.event import Entry
+from inbox.models.page_facts import Known, PageFacts, thread_keys
+from inbox.models.tally import Place as TallyPlace
+
+BirthKey = tuple[str, str]  # thread key, author's external id
+NEW, WAITING_CUSTOMER, SNOOZED, DONE, SPAM, HEARD = 0, 1, 3, 4, 5, 6
+EXCERPT = 140
+
+
+class OldConversation(NamedTuple):
+    """A locked conversation as it was before this page."""
+
+    team_id: int
+    state: int
+    agent_id: int | None
+    newest_at: datetime
+    waiting_since: datetime
+    excerpt: str
+
+
+class NewConversation(NamedTuple):
+    """What an existing conversation becomes."""
+
+    state: int
+    newest_at: datetime
+    waiting_since: datetime
+    excerpt: str
+    trouble: str | None
+    steps: int
+    inbound_step: int
+
+
+class Change(NamedTuple):
+    """A stored mention whose post was edited, deleted or withheld."""
+
+    mention_id: int
+    post: Any
+    was: Known
+
+
+@dataclass
+class Stay:
+    """What this page adds to a conversation that exists."""
+
+    posts: list[Any] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+
+    @property
+    def inbound(self) -> list[Any]:
+        return [post for post in self.posts if not post.ours and not post.history]
+
+
+@dataclass
+class Birth:
+    """A conversation that begins with this page, and where routing wants it."""
+
+    posts: list[Any]
+    decision: Decision
+
+    @property
+    def state(self) -> int:
+        return HEARD if self.decision.heard_only or all(post.history for post in self.posts) else NEW
+
+
+@dataclass
+class Plan:
+    authors: dict[str, Any] = field(default_factory=dict)
+    mentions: list[tuple[Any, int | BirthKey]] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+    existing: dict[int, Stay] = field(default_factory=dict)
+    born: dict[BirthKey, Birth] = field(default_factory=dict)
+    bound: list[tuple[int, str, str]] = field(default_factory=list)
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.existing and not self.born
+
+    def moves(
+        self, old: Mapping[int, OldConversation], born: Mapping[BirthKey, int]
+    ) -> list[tuple[TallyPlace | None, TallyPlace]]:
+        """Old and new place of every conversation touched, for the counters."""
+        moves: list[tuple[TallyPlace | None, TallyPlace]] = []
+        for pk, stay in self.existing.items():
+            was = old[pk]
+            state = becomes(was, stay, held=False).state
+            moves.append((TallyPlace(*was[:3]), TallyPlace(was.team_id, state, was.agent_id)))
+        for key in born:
+            birth = self.born[key]
+            moves.append((None, TallyPlace(birth.decision.team_id, birth.state, birth.decision.agent_id)))
+        return moves
+
+    def entries(
+        self,
+        old: Mapping[int, OldConversation],
+        born: Mapping[BirthKey, int],
+        seqs: Mapping[int, int],
+        stored: Mapping[str, int],
+        held: Mapping[int, list[int]],
+    ) -> list[Entry]:
+        """The events of the page, numbered as the rows were."""
+        entries: list[Entry] = []
+        for pk, stay in self.existing.items():
+            told = told_of(stay, old[pk], held.get(pk, []), stored)
+            first = seqs[pk] - len(told) + 1
+            streams = _streams(old[pk].team_id, old[pk].agent_id)
+            entries += [Entry(streams, what, pk, first + step) for step, what in enumerate(told)]
+        for key, pk in born.items():
+            birth = self.born[key]
+            streams = _streams(birth.decision.team_id, birth.decision.agent_id)
+            entries += [Entry(streams, what, pk, 1 + step) for step, what in enumerate(told_of_birth(birth, stored))]
+        return entries
+
+
+def _streams(team_id: int, agent_id: int | None) -> tuple[str, ...]:
+    return (f"team:{team_id}", f"agent:{agent_id}") if agent_id else (f"team:{team_id}",)
+
+
+def make_plan(place: Place, posts: Sequence[Any], facts: PageFacts, decide: Decide) -> Plan:
+    """The plan of a page; the same post twice on a page counts once, its newest version."""
+    plan = Plan()
+    keys = thread_keys(place, posts, facts.posts)
+    page = {post.external_id: post for post in sorted(posts, key=_newest_last)}
+    begun: dict[BirthKey, list[Any]] = {}
+    for post in sorted(page.values(), key=lambda post: (post.created_at, post.external_id)):
+        known = facts.posts.get(post.external_id)
+        if known is not None:
+            _plan_change(plan, post, known)
+        elif post.ours:
+            _plan_ours(plan, post, facts, place.normalise)
+        elif post.state in ("live", "edited"):
+            _plan_mention(plan, post, keys[post.external_id], facts, begun)
+    decisions = decide([facts_of(place, group[0]) for group in begun.values()])
+    for (key, group), decision in zip(begun.items(), decisions, strict=True):
+        plan.born[key] = Birth(group, decision)
+    return plan
+
+
+def _newest_last(post: Any) -> datetime:
+    return post.edited_at or post.created_at  # type: ignore[no-any-return]
+
+
+def _plan_change(plan: Plan, post: Any, known: Known) -> None:
+    if known.mention_id is None or known.version == post.version or known.state in ("deleted", "withheld"):
+        return
+    if known.edited_at and post.edited_at and post.edited_at < known.edited_at and post.state in ("live", "edited"):
+        return
+    change = Change(known.mention_id, post, known)
+    plan.changes.append(change)
+    plan.existing.setdefault(known.conversation_id, Stay()).changes.append(change)
+
+
+def _plan_ours(plan: Plan, post: Any, facts: PageFacts, normalise: Callable[[str], str]) -> None:
+    """A post of our own account: the reply that we are unsure of, or one written outside in a thread we know; else nothing."""
+    for reply in facts.pending:
+        if reply.parent == post.parent_id and normalise(reply.text) == normalise(post.text):
+            facts.pending.remove(reply)
+            plan.bound.append((reply.id, post.external_id, post.url))
+            return
+    if parent := facts.posts.get(post.parent_id or ""):
+        plan.authors[post.author.external_id] = post.author
+        plan.mentions.append((post, parent.conversation_id))
+        plan.existing.setdefault(parent.conversation_id, Stay()).posts.append(post)
+
+
+def _plan_mention(plan: Plan, post: Any, thread_key: str, facts: PageFacts, begun: dict[BirthKey, list[Any]]) -> None:
+    plan.authors[post.author.external_id] = post.author
+    identity = facts.identities.get(post.author.external_id)
+    existing = facts.conversations.get((thread_key, identity.id)) if identity else None
+    if existing is not None:
+        plan.mentions.append((post, existing))
+        plan.existing.setdefault(existing, Stay()).posts.append(post)
+    else:
+        key = (thread_key, post.author.external_id)
+        plan.mentions.append((post, key))
+        begun.setdefault(key, []).append(post)
+
+
+def facts_of(place: Place, post: Any) -> Facts:
+    """What rules may ask about the post."""
+    author = post.author
+    return Facts(
+        text=f"{post.subject}\n{post.text}" if post.subject else post.text,
+        network=place.network,
+        channel_id=place.channel_id,
+        source=post.source,
+        kind=post.kind,
+        language=language_of(post.text, post.lang),
+        visibility=post.visibility,
+        author_handle=author.handle,
+        author_name=author.name,
+        followers=author.followers,
+        rating=post.rating,
+        media=bool(post.media),
+    )
+
+
+def becomes(old: OldConversation, stay: Stay, held: bool) -> NewConversation:
+    """The conversation after this page: a customer's message returns it to New; an answer given outside ends the waiting."""
+    state, waiting, newest, excerpt = old.state, old.waiting_since, old.newest_at, old.excerpt
+    step = inbound_step = int(_reopens(old, stay))
+    for post in sorted(stay.posts, key=lambda post: (post.created_at, post.external_id)):
+        step += 1
+        if post.ours:
+            state = WAITING_CUSTOMER if state == NEW and post.created_at >= waiting else state
+        elif not post.history:
+            inbound_step = step
+            if state not in (NEW, SPAM, HEARD):
+                state, waiting = NEW, post.created_at
+        if post.created_at >= newest and not post.ours:
+            newest, excerpt = post.created_at, shown(post.text)
+    for change in stay.changes:
+        step += 1
+        if change.was.inbound and excerpt and change.post.created_at >= old.newest_at:
+            excerpt = "" if change.post.state in ("deleted", "withheld") else shown(change.post.text)
+    return NewConversation(state, newest, waiting, excerpt, "held" if held else None, step, inbound_step)
+
+
+def _reopens(old: OldConversation, stay: Stay) -> bool:
+    return bool(stay.inbound) and old.state in (SNOOZED, DONE)
+
+
+def told_of(stay: Stay, old: OldConversation, held: list[int], stored: Mapping[str, int]) -> list[Happening]:
+    """The happenings of a conversation that goes on; their order and number are those of `becomes`, then the held replies."""
+    told: list[Happening] = []
+    if _reopens(old, stay):
+        told.append(happenings.Reopened(because=f", because {_name(stay.inbound[0])} wrote"))
+    for post in sorted(stay.posts, key=lambda post: (post.created_at, post.external_id)):
+        mention = stored.get(post.external_id)
+        told.append(happenings.AnsweredOutside(mention) if post.ours else happenings.Received(_name(post), mention))
+    for change in stay.changes:
+        kind = happenings.Deleted if change.post.state in ("deleted", "withheld") else happenings.Edited
+        told.append(kind(_name(change.post), change.mention_id))
+    because = ": the customer wrote again before it left"
+    told += [happenings.ReplyMoved(reply, "held back", because) for reply in held]
+    return told
+
+
+def told_of_birth(birth: Birth, stored: Mapping[str, int]) -> list[Happening]:
+    told: list[Happening] = [happenings.Received(_name(post), stored.get(post.external_id)) for post in birth.posts]
+    decision = birth.decision
+    team, because = decision.trace.get("team", ""), decision.trace.get("because", "")
+    return [*told, happenings.Routed(team=team, because=f", because {because}" if because else "")]
+
+
+def _name(post: Any) -> str:
+    return str(post.author.name or post.author.handle or "Somebody")[:80]
+
+
+def shown(text: str) -> str:
+    """The first 140 characters on one line."""
+    return " ".join(text[: EXCERPT * 4].split())[:EXCERPT]

@@ -1,0 +1,267 @@
+"""The statements of `receive`: one each for identities, conversations, mentions, edits and held replies, however long the page.
+Rows are locked in the house's order: identities by key, conversations by id, new conversations by key."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from django.db import connection
+
+from inbox.arrival import Place
+from inbox.language import language_of
+from inbox.models.page_facts import KnownIdentity
+from inbox.models.page_plan import (
+    BirthKey,
+    Birth,
+    Change,
+    OldConversation,
+    Plan,
+    Stay,
+    becomes,
+    shown,
+)
+
+
+def _run(sql: str, rows: Sequence[tuple[Any, ...]], *scalars: Any) -> list[tuple[Any, ...]]:
+    """Executes with the scalars first and then the columns of the rows as arrays; returns the rows given back."""
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*scalars, *columns])
+        return cursor.fetchall() if cursor.description else []
+
+
+_NEW_IDENTITIES = """
+    WITH born AS (
+        INSERT INTO inbox_identity
+            (id, person_id, network, external_id, handle, name, url, avatar_url, followers, bot, created_at)
+        SELECT n, n, network, external_id, handle, name, url, avatar_url, followers, bot, %s FROM (
+            SELECT nextval(pg_get_serial_sequence('inbox_identity', 'id')) AS n, %s AS network, t.* FROM unnest(
+                %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::boolean[])
+                AS t(external_id, handle, name, url, avatar_url, followers, bot) ORDER BY external_id) AS s
+        ON CONFLICT (network, external_id) DO UPDATE SET handle = excluded.handle
+        RETURNING external_id, id, person_id, name, handle, (xmax = 0) AS fresh
+    ), persons AS (
+        INSERT INTO inbox_person (id, name, created_at)
+        SELECT person_id, coalesce(nullif(name, ''), handle), %s FROM born WHERE fresh
+    )
+    SELECT external_id, id FROM born"""
+_CHANGED_IDENTITIES = """
+    UPDATE inbox_identity i SET handle = t.handle, name = t.name, url = t.url, avatar_url = t.avatar_url,
+           followers = t.followers, bot = t.bot
+      FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::boolean[])
+           AS t(id, handle, name, url, avatar_url, followers, bot)
+     WHERE i.id = t.id"""
+
+
+def store_identities(place: Place, authors: Mapping[str, Any], known: Mapping[str, KnownIdentity]) -> dict[str, int]:
+    """{author's external id: identity id}, inserting who is new and updating whose facts changed."""
+    ids = {key: known[key].id for key in authors if key in known}
+    given = {key: _author_facts(author) for key, author in authors.items()}
+    if changed := sorted((ids[key], *given[key]) for key in ids if given[key] != known[key].facts):
+        _run(_CHANGED_IDENTITIES, changed)
+    if missing := sorted((key, *given[key]) for key in authors if key not in known):
+        columns = [list(column) for column in zip(*missing, strict=True)]
+        with connection.cursor() as cursor:
+            cursor.execute(_NEW_IDENTITIES, [place.now, place.network, *columns, place.now])
+            ids.update(cursor.fetchall())
+    return ids
+
+
+def _author_facts(author: Any) -> tuple[Any, ...]:
+    return (
+        author.handle[:200],
+        author.name[:200],
+        author.url,
+        author.avatar_url,
+        author.followers,
+        author.bot,
+    )
+
+
+def lock_conversations(ids: Iterable[int]) -> dict[int, OldConversation]:
+    """Locks the conversations in order of id and returns them as they are."""
+    wanted = sorted(ids)
+    if not wanted:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT id, team_id, state, agent_id, newest_at, waiting_since, excerpt FROM inbox_conversation
+               WHERE id = ANY(%s) ORDER BY id FOR UPDATE""",
+            (wanted,),
+        )
+        return {row[0]: OldConversation(*row[1:]) for row in cursor.fetchall()}
+
+
+_UPDATE = """
+    UPDATE inbox_conversation c SET state = t.state, newest_at = t.newest_at, waiting_since = t.waiting_since,
+           excerpt = t.excerpt, trouble = coalesce(t.trouble, c.trouble), seen_seq = c.seen_seq + t.steps,
+           inbound_seq = CASE WHEN t.inbound_step > 0 THEN c.seen_seq + t.inbound_step ELSE c.inbound_seq END,
+           snoozed_until = CASE WHEN t.state = 3 THEN c.snoozed_until END,
+           closed_at = CASE WHEN t.state >= 4 THEN c.closed_at END
+      FROM unnest(%s::bigint[], %s::smallint[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::text[],
+                  %s::bigint[], %s::bigint[])
+           AS t(id, state, newest_at, waiting_since, excerpt, trouble, steps, inbound_step)
+     WHERE c.id = t.id RETURNING c.id, c.seen_seq"""
+
+
+def update_conversations(
+    existing: Mapping[int, Stay], old: Mapping[int, OldConversation], held: Mapping[int, list[int]]
+) -> dict[int, int]:
+    """Writes what the conversations become; {id: their number afterwards}."""
+    if not existing:
+        return {}
+    rows = []
+    for pk, stay in existing.items():
+        replies = held.get(pk, [])
+        new = becomes(old[pk], stay, held=bool(replies))
+        rows.append((pk, *new._replace(steps=new.steps + len(replies))))
+    return dict(_run(_UPDATE, rows))  # type: ignore[arg-type]
+
+
+_NEW_CONVERSATIONS = """
+    INSERT INTO inbox_conversation
+        (channel_id, created_at, thread_key, identity_id, team_id, agent_id, state, priority, rank, tags, subject, excerpt,
+         language, visibility, newest_at, waiting_since, seen_seq, inbound_seq, trouble, trace, context)
+    SELECT %s, %s, thread_key, identity_id, team_id, agent_id, state, priority, -priority,
+           ARRAY(SELECT jsonb_array_elements_text(tags)), subject, excerpt, language, visibility, newest_at, waiting_since,
+           steps, steps - 1, '', trace, context
+      FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::smallint[], %s::int[], %s::jsonb[], %s::text[],
+                  %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::bigint[], %s::jsonb[],
+                  %s::jsonb[])
+        AS t(thread_key, identity_id, team_id, agent_id, state, priority, tags, subject, excerpt, language, visibility,
+             newest_at, waiting_since, steps, trace, context)
+    ON CONFLICT (thread_key, identity_id) DO NOTHING RETURNING thread_key, identity_id, id"""
+
+
+def insert_conversations(
+    place: Place, born: Mapping[BirthKey, Birth], identities: Mapping[str, int]
+) -> dict[BirthKey, int]:
+    """{key: id} of those that were really made; a missing one was made by somebody faster."""
+    if not born:
+        return {}
+    by_row = {(thread, identities[author]): (thread, author) for thread, author in born}
+    rows = sorted(_birth_row(place, row_key, born[key]) for row_key, key in by_row.items())
+    made = _run(_NEW_CONVERSATIONS, rows, place.channel_id, place.now)
+    return {by_row[thread, identity]: pk for thread, identity, pk in made}
+
+
+def _birth_row(place: Place, key: tuple[str, int], birth: Birth) -> tuple[Any, ...]:
+    first, newest = birth.posts[0], max(birth.posts, key=lambda post: (post.created_at, post.external_id))
+    decision = birth.decision
+    return (
+        *key,
+        decision.team_id,
+        decision.agent_id,
+        birth.state,
+        decision.priority,
+        json.dumps(sorted(decision.tags)),
+        (first.subject or "")[:300],
+        shown(newest.text),
+        language_of(first.text, first.lang),
+        first.visibility,
+        newest.created_at,
+        first.created_at,
+        len(birth.posts) + 1,
+        json.dumps(dict(decision.trace)),
+        json.dumps(place.context.get(first.external_id, [])),
+    )
+
+
+_NEW_MENTIONS = """
+    INSERT INTO inbox_mention
+        (channel_id, seen_at, external_id, conversation_id, identity_id, kind, source, text, posted_at, edited_at, version,
+         language, parent_id, url, media, visibility, state, ours, history, late, rating, followers, grants, raw)
+    SELECT %s, %s, * FROM unnest(
+        %s::text[], %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[],
+        %s::text[], %s::text[], %s::text[], %s::text[], %s::jsonb[], %s::text[], %s::text[], %s::boolean[], %s::boolean[],
+        %s::boolean[], %s::numeric[], %s::bigint[], %s::jsonb[], %s::jsonb[])
+    ON CONFLICT (channel_id, external_id) DO NOTHING RETURNING external_id, id"""
+
+
+def insert_mentions(
+    place: Place, plan: Plan, identities: Mapping[str, int], born: Mapping[BirthKey, int]
+) -> dict[str, int]:
+    """{external id: mention id} of the posts stored; fewer than offered means somebody was faster."""
+    if not plan.mentions:
+        return {}
+    rows = []
+    for post, where in plan.mentions:
+        conversation = where if isinstance(where, int) else born[where]
+        rows.append(_mention_row(place, post, conversation, identities[post.author.external_id]))
+    return dict(_run(_NEW_MENTIONS, rows, place.channel_id, place.now))  # type: ignore[arg-type]
+
+
+def _mention_row(place: Place, post: Any, conversation: int, identity: int) -> tuple[Any, ...]:
+    late_before = place.late_before.get(post.source)
+    return (
+        post.external_id,
+        conversation,
+        identity,
+        post.kind,
+        post.source,
+        post.text,
+        post.created_at,
+        post.edited_at,
+        post.version,
+        language_of(post.text, post.lang),
+        post.parent_id or "",
+        post.url,
+        json.dumps([asdict(item) for item in post.media]),
+        post.visibility,
+        post.state,
+        post.ours,
+        post.history,
+        late_before is not None and post.created_at < late_before,
+        post.rating,
+        post.author.followers,
+        json.dumps(dict(post.grants)),
+        json.dumps(dict(post.raw)),
+    )
+
+
+_CHANGE = """
+    WITH t AS (SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::jsonb[],
+                                    %s::jsonb[])
+                 AS t(id, text, version, state, edited_at, media, raw)),
+    kept AS (INSERT INTO inbox_revision (mention_id, text, until)
+             SELECT m.id, m.text, %s FROM inbox_mention m JOIN t ON t.id = m.id
+              WHERE t.state = 'edited' AND m.text <> t.text)
+    UPDATE inbox_mention m SET version = t.version, state = t.state, edited_at = coalesce(t.edited_at, m.edited_at),
+           text = CASE WHEN t.state = 'edited' THEN t.text ELSE m.text END,
+           media = CASE WHEN t.state = 'edited' THEN t.media ELSE m.media END,
+           raw = CASE WHEN t.state = 'edited' THEN t.raw ELSE m.raw END
+      FROM t WHERE m.id = t.id"""
+
+
+def change_mentions(place: Place, changes: Sequence[Change]) -> None:
+    """Edited posts get the new text and keep the old one as a revision; deleted ones are marked, their text stays until a
+    retention rule removes it."""
+    if not changes:
+        return
+    rows = []
+    for mention_id, post, _ in changes:
+        state = post.state if post.state in ("deleted", "withheld") else "edited"
+        media, raw = json.dumps([asdict(item) for item in post.media]), json.dumps(dict(post.raw))
+        rows.append((mention_id, post.text, post.version, state, post.edited_at or place.now, media, raw))
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    with connection.cursor() as cursor:
+        cursor.execute(_CHANGE, [*columns, place.now])
+
+
+def hold_replies(conversations: Sequence[int]) -> dict[int, list[int]]:
+    """Replies that have not left yet are held back where the customer just wrote: {conversation id: reply ids}."""
+    if not conversations:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """UPDATE inbox_reply SET state = 'held', reason = 'The customer wrote again before it left.'
+               WHERE conversation_id = ANY(%s) AND state = 'queued' AND tries = 0 RETURNING conversation_id, id""",
+            (list(conversations),),
+        )
+        held: dict[int, list[int]] = {}
+        for conversation, reply in cursor.fetchall():
+            held.setdefault(conversation, []).append(reply)
+    return held

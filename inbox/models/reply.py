@@ -1,0 +1,199 @@
+"""The outbox: one row is one wish to post. It leaves once; when the network's answer is lost the row says so and is settled by
+looking, never by trying again blindly. States and moves are those of the table in docs/outbox.md."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.db import models, transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from inbox import happenings, ringing
+from inbox.models.agent import Agent
+from inbox.models.change import change
+
+if TYPE_CHECKING:
+    from inbox.models.conversation import Conversation
+
+LEASE = timedelta(
+    seconds=30
+)  # longer than a whole call to a network (15 s) and the supervisor's kill of a silent one (20 s)
+FLAG_AFTER = timedelta(seconds=60)  # a doubt that old is shown to a person
+TRIES = 5
+
+
+class Clock(Now):
+    """The database's clock at this instant, not at the start of the transaction; leases never trust a worker's clock."""
+
+    def as_postgresql(self, compiler: Any, connection: Any, **extra: Any) -> Any:
+        return self.as_sql(compiler, connection, template="CLOCK_TIMESTAMP()", **extra)
+
+
+class ReplyQuerySet(models.QuerySet["Reply"]):
+    def due(self) -> ReplyQuerySet:
+        """Waiting and allowed to leave: a paused or broken channel keeps its replies until it is whole again."""
+        whole = self.filter(channel__paused=False).exclude(channel__state__in=["reconnect", "needs_key"])
+        return whole.filter(state="queued", not_before__lte=Clock())
+
+    def abandoned(self) -> ReplyQuerySet:
+        """Sending, but whoever sent them is gone: nobody knows whether the network took them."""
+        return self.filter(state="sending", lease_until__lt=Clock())
+
+    def to_settle(self) -> ReplyQuerySet:
+        return self.filter(state="in_doubt", not_before__lte=Clock(), flagged_at=None)
+
+
+class Reply(models.Model):
+    class State(models.TextChoices):
+        QUEUED = "queued", "Sending soon"
+        SENDING = "sending", "Sending"
+        SENT = "sent", "Sent"
+        FAILED = "failed", "Failed"
+        IN_DOUBT = "in_doubt", "In doubt"
+        HELD = "held", "Held back"
+        UNDONE = "undone", "Undone"
+        DROPPED = "dropped", "Dropped"
+
+    conversation = models.ForeignKey("inbox.Conversation", models.CASCADE, related_name="replies")
+    channel = models.ForeignKey("connectors.Channel", models.PROTECT, related_name="replies", db_index=False)
+    parent = models.ForeignKey("inbox.Mention", models.SET_NULL, null=True, related_name="replies")
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="replies")
+    text = models.TextField()
+    kind = models.CharField(max_length=8, default="reply", choices=[("reply", "Reply"), ("direct", "Private message")])
+    key = models.UUIDField(unique=True)
+    state = models.CharField(max_length=8, choices=State, default=State.QUEUED)
+    seq = models.BigIntegerField()
+    anyway = models.BooleanField(default=False)
+    then_close = models.BooleanField(default=False)
+    created_at = models.DateTimeField(default=timezone.now)
+    not_before = models.DateTimeField()
+    tries = models.SmallIntegerField(default=0)
+    lease_until = models.DateTimeField(null=True)
+    sending_at = models.DateTimeField(null=True)
+    doubted_at = models.DateTimeField(null=True)
+    flagged_at = models.DateTimeField(null=True)
+    sent_at = models.DateTimeField(null=True)
+    external_id = models.TextField(null=True)  # noqa: DJ001  NULL keeps the unique constraint free of unsent rows
+    url = models.TextField(blank=True)
+    fault = models.CharField(max_length=20, blank=True)
+    reason = models.CharField(max_length=300, blank=True)
+    prepared = models.JSONField(null=True)
+
+    objects = ReplyQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "replies"
+        constraints = [models.UniqueConstraint(fields=["channel", "external_id"], name="one_reply_per_post")]
+        indexes = [
+            models.Index(
+                fields=["not_before"], name="outbox_due", condition=models.Q(state__in=["queued", "in_doubt"])
+            ),
+            models.Index(fields=["lease_until"], name="outbox_leases", condition=models.Q(state="sending")),
+        ]
+
+    def __str__(self) -> str:
+        return f"reply {self.pk} {self.state}"
+
+    def take(self) -> bool:
+        """Queued to sending, committed before a byte leaves. False when another worker has it, it was undone, or is not due."""
+        due = Reply.objects.filter(pk__in=Reply.objects.due().filter(pk=self.pk).values("pk"), state="queued")
+        claimed = {"tries": models.F("tries") + 1, "lease_until": Clock() + LEASE, "sending_at": Clock()}
+        if not due.update(state="sending", **claimed):
+            return False
+        self.refresh_from_db()
+        return True
+
+    def sent(self, external_id: str, url: str = "", at: datetime | None = None) -> bool:
+        """The network has it, under this id."""
+        fields = {"external_id": external_id, "url": url, "sent_at": at or timezone.now(), "fault": "", "reason": ""}
+        return self._move(["sending", "in_doubt"], "sent", **fields)
+
+    def failed(self, fault: str, reason: str) -> bool:
+        """Certainly not posted; the text stays, with the reason in words."""
+        return self._move(["sending", "in_doubt", "queued"], "failed", fault=fault, reason=reason[:300])
+
+    def doubted(self, fault: str, reason: str) -> bool:
+        """It may stand on the network or not; somebody will look after the settle time."""
+        fields = {"doubted_at": timezone.now(), "not_before": Clock() + timedelta(seconds=settings.SETTLE_SECONDS)}
+        return self._move(["sending"], "in_doubt", fault=fault, reason=reason[:300], **fields)
+
+    def again(self, until: datetime | None = None, fault: str = "", reason: str = "", *, counts: bool = True) -> bool:
+        """Certainly not posted and worth another try, at most five that count. A wait that the network asked for, or a channel
+        that must be reconnected, does not count."""
+        if counts and self.tries >= TRIES:
+            return self.failed(fault or "Unavailable", reason or "Tried five times.")
+        wait = until or timezone.now() + timedelta(seconds=30 * 2 ** max(self.tries - 1, 0))
+        tries = {} if counts else {"tries": 1}
+        return self._move(["sending", "in_doubt"], "queued", not_before=wait, fault=fault, reason=reason[:300], **tries)
+
+    def take_to_settle(self) -> bool:
+        """One settler at a time: the next look is put off while this one is under way."""
+        due = Reply.objects.to_settle().filter(pk=self.pk)
+        return bool(due.update(not_before=Clock() + timedelta(seconds=20)))
+
+    def look_later(self) -> None:
+        """Could not look yet; another look follows, and a person is asked when the doubt is a minute old."""
+        old = self.doubted_at is not None and timezone.now() - self.doubted_at >= FLAG_AFTER
+        if old:
+            self.flag()
+        else:
+            Reply.objects.filter(pk=self.pk, state="in_doubt").update(not_before=Clock() + timedelta(seconds=10))
+
+    def flag(self) -> bool:
+        """Nobody but a person can settle this one."""
+        return self._move(["in_doubt"], "in_doubt", flagged_at=timezone.now())
+
+    def undo(self, by: Agent) -> bool:
+        """Takes the reply back while it waits; the text returns to its author's draft."""
+        from inbox.models.note import Draft
+
+        with transaction.atomic():
+            done = self._move(["queued", "held"], "undone", by=by)
+            if done:
+                Draft.objects.update_or_create(
+                    agent=self.author, conversation=self.conversation, kind="reply", defaults={"text": self.text}
+                )
+        return done
+
+    def release(self, by: Agent) -> bool:
+        """Sends a held or failed reply after all; a certain second try, so the same key and a fresh count of tries."""
+        fields = {"not_before": timezone.now(), "tries": 0, "author": by}
+        return self._move(["held", "failed"], "queued", by=by, **fields)
+
+    def settle(self, verdict: str, by: Agent, url: str = "") -> bool:
+        """A person decides a doubt: `sent` (perhaps with the link), `again` or `drop`."""
+        state = {"sent": "sent", "again": "queued", "drop": "dropped"}[verdict]
+        fields: dict[str, Any] = {"not_before": timezone.now(), "tries": 0} if verdict == "again" else {}
+        if verdict == "sent":
+            fields = {"sent_at": self.sending_at or timezone.now(), "url": url}
+        also = (happenings.ReplySettled(reply=self.pk, verdict=verdict),)
+        return self._move(["in_doubt"], state, by=by, also=also, flagged_at=None, **fields)
+
+    def _move(
+        self, old: list[str], new: str, by: Agent | None = None, also: tuple[Any, ...] = (), **fields: Any
+    ) -> bool:
+        with transaction.atomic():
+            # The conversation before its reply, as everywhere: two movers of one reply then wait instead of deadlocking.
+            conversation = type(self.conversation).objects.select_for_update(of=("self",)).get(pk=self.conversation_id)
+            # `tries` fences out a sender or settler that slept while another one went on with this reply.
+            if not Reply.objects.filter(pk=self.pk, state__in=old, tries=self.tries).update(state=new, **fields):
+                return False
+            self.refresh_from_db()
+            because = f": {self.reason}" if self.reason else ""
+            happening = happenings.ReplyMoved(reply=self.pk, state=self.get_state_display().lower(), because=because)
+            change(conversation, happening, by=by, values=self._consequences(conversation), also=also)
+            if new == "queued":
+                transaction.on_commit(lambda: ringing.task("connectors.tasks.send_due"), robust=True)
+        return True
+
+    def _consequences(self, conversation: Conversation) -> dict[str, Any]:
+        """What the reply's state means for its conversation. A customer who wrote after the reply keeps it New."""
+        troubles = {"failed": "failed", "in_doubt": "in_doubt", "held": "held"}
+        values: dict[str, Any] = {"trouble": troubles.get(self.state, "")}
+        if self.state == "sent" and conversation.inbound_seq < self.seq and conversation.state <= 3:
+            values["state"] = 4 if self.then_close else 1
+            values["closed_at"] = timezone.now() if self.then_close else None
+        return values

@@ -1,0 +1,67 @@
+"""Counters of conversations by team, ownership and state, so that a count is never a COUNT. Kept in the transaction of each
+change; `manage.py tallies` compares them with the rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from django.db import connection, models
+
+
+class Place(NamedTuple):
+    """Where a conversation is counted."""
+
+    team_id: int
+    state: int
+    agent_id: int | None
+
+    def scopes(self) -> tuple[str, str]:
+        owner = f"agent:{self.agent_id}" if self.agent_id else f"team:{self.team_id}:free"
+        return f"team:{self.team_id}", owner
+
+
+class TallyQuerySet(models.QuerySet["Tally"]):
+    def by_scope(self, scopes: Iterable[str]) -> dict[tuple[str, int], int]:
+        """{(scope, state): n} of the scopes named."""
+        rows = self.filter(scope__in=list(scopes)).values_list("scope", "state", "n")
+        return {(scope, state): n for scope, state, n in rows}
+
+
+class Tally(models.Model):
+    scope = models.CharField(max_length=40)
+    state = models.SmallIntegerField()
+    n = models.BigIntegerField(default=0)
+
+    objects = TallyQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["scope", "state"], name="one_tally_per_scope_and_state")]
+
+    def __str__(self) -> str:
+        return f"{self.scope}/{self.state}={self.n}"
+
+
+def deltas(moves: Iterable[tuple[Place | None, Place | None]]) -> dict[tuple[str, int], int]:
+    """What the moves (old place, new place) change; None is outside. Zero changes are left out."""
+    change: Counter[tuple[str, int]] = Counter()
+    for old, new in moves:
+        for place, step in ((old, -1), (new, 1)):
+            for scope in place.scopes() if place else ():
+                change[scope, place.state] += step  # type: ignore[union-attr]
+    return {key: n for key, n in change.items() if n}
+
+
+def add(change: Mapping[tuple[str, int], int]) -> None:
+    """Adds the deltas, in key order, in one statement."""
+    if not change:
+        return
+    scopes, states, counts = zip(*((scope, state, n) for (scope, state), n in sorted(change.items())), strict=True)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """INSERT INTO inbox_tally (scope, state, n)
+               SELECT * FROM unnest(%s::text[], %s::smallint[], %s::bigint[]) AS t(scope, state, n) ORDER BY 1, 2
+               ON CONFLICT (scope, state) DO UPDATE SET n = inbox_tally.n + excluded.n""",
+            (list(scopes), list(states), list(counts)),
+        )

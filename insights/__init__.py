@@ -1,0 +1,1 @@
+"""Figures and health: what the rows of the layers below add up to."""

@@ -1,0 +1,198 @@
+"""Deciding where a new conversation goes: the rule set is compiled once per version; a post is tested only against rules of which
+at least one word or fact occurs in it, and the answer keeps why."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from inbox.arrival import Decision, Facts
+from inbox.models import Membership, Team
+from routing.actions import Action, GiveToAgent, Outcome
+from routing.conditions import Condition, Post
+from routing.fields import RuleError
+from routing.groups import Group
+from routing.models import Rule, rules_version
+from routing.words import WordFinder
+
+log = structlog.get_logger(__name__)
+EQUALITIES = ("network", "channel_id", "language", "kind", "visibility")
+SHOWN_RULES = 6  # rules told in full in a trace; the others are counted
+EXCERPT = 60
+
+
+@dataclass(frozen=True)
+class CompiledRule:
+    id: int
+    name: str
+    version: int
+    tree: Group
+    actions: tuple[Action, ...]
+    stop: bool
+
+    def teams(self) -> list[int]:
+        return [team for action in self.actions if (team := action.team()) is not None]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One rule tried on one post."""
+
+    rule: CompiledRule
+    matched: bool
+
+
+@dataclass
+class RuleSet:
+    """Rules of one version, compiled. `triage` is the team for what no rule places; `teams` are names by id."""
+
+    version: int
+    rules: Sequence[CompiledRule]
+    teams: Mapping[int, str] = field(default_factory=dict)
+    triage: int | None = None
+
+    def __post_init__(self) -> None:
+        leaves = [leaf for rule in self.rules for leaf in rule.tree.leaves()]
+        self.finder = WordFinder(word for leaf in leaves for word in leaf.words())
+        self._by_token: dict[tuple[str, Any], list[int]] = defaultdict(list)
+        self._always: list[int] = []
+        for index, rule in enumerate(self.rules):
+            need = rule.tree.need()
+            if need is None:
+                self._always.append(index)
+            for token in need or ():
+                self._by_token[token].append(index)
+        self.names_agents = any(isinstance(action, GiveToAgent) for rule in self.rules for action in rule.actions)
+
+    def outcome(self, facts: Facts) -> tuple[Outcome, list[Verdict], Post]:
+        """What the rules say about the post, and every rule that was tried, in order."""
+        post = Post.of(facts, self.finder)
+        outcome, tried = Outcome(), []
+        for index in self._candidates(post):
+            rule = self.rules[index]
+            matched = rule.tree.test(post)
+            tried.append(Verdict(rule, matched))
+            if matched:
+                for action in rule.actions:
+                    action.apply(outcome)
+                if rule.stop or outcome.stopped:
+                    break
+        return outcome, tried, post
+
+    def _candidates(self, post: Post) -> list[int]:
+        indexes = set(self._always)
+        for word in post.found:
+            indexes.update(self._by_token.get(("word", word), ()))
+        for fact in EQUALITIES:
+            indexes.update(self._by_token.get((fact, str(getattr(post.facts, fact)).casefold()), ()))
+        return sorted(indexes)
+
+    def decide(
+        self, facts: Facts, members: frozenset[tuple[int, int]] = frozenset(), default_team: int | None = None
+    ) -> Decision:
+        """Team, agent, priority, tags and the trace. `members` are (agent, team) of active agents, `default_team` the channel's
+        own; RuleError without any team."""
+        outcome, tried, post = self.outcome(facts)
+        team = outcome.team_id if outcome.team_id in self.teams else None
+        chosen = team or default_team or self.triage
+        if chosen is None:
+            raise RuleError("There is no team yet that could take this. Make a team first.")
+        agent = outcome.agent_id if (outcome.agent_id, chosen) in members else None
+        return Decision(
+            team_id=chosen,
+            agent_id=agent,
+            priority=outcome.priority,
+            tags=tuple(outcome.tags),
+            heard_only=outcome.heard_only and team is None,
+            trace=self._trace(facts, tried, post, chosen, decided_by_rule=team is not None),
+        )
+
+    def _trace(
+        self, facts: Facts, tried: list[Verdict], post: Post, team: int, *, decided_by_rule: bool
+    ) -> dict[str, Any]:
+        """What answers “why is this here?”: at most about 2 kB, stored with the conversation and never computed again."""
+        told = sorted(tried, key=lambda verdict: not verdict.matched)[:SHOWN_RULES]
+        giver = next((v.rule for v in tried if v.matched and team in v.rule.teams()), None)
+        if decided_by_rule and giver:
+            because = f"of rule “{giver.name}” v{giver.version}"
+        else:
+            because = "no rule gives it to another team"
+        return {
+            "rules": self.version,
+            "team": self.teams.get(team, ""),
+            "team_id": team,
+            "because": because,
+            "tried": [_told(verdict, post) for verdict in told],
+            "others": len(tried) - len(told),
+            "untouched": len(self.rules) - len(tried),
+            "facts": {"language": facts.language, "kind": facts.kind, "network": facts.network},
+        }
+
+
+def _told(verdict: Verdict, post: Post) -> dict[str, Any]:
+    rule = verdict.rule
+    checks = [[leaf.sentence({}), leaf.test(post), _where(leaf, post)] for leaf in list(rule.tree.leaves())[:4]]
+    return {
+        "id": rule.id,
+        "name": rule.name,
+        "version": rule.version,
+        "matched": verdict.matched,
+        "teams": rule.teams(),
+        "stop": rule.stop,
+        "checks": [[said[:160], ok, where] for said, ok, where in checks],
+    }
+
+
+def _where(leaf: Condition, post: Post) -> str:
+    """The words of the post around the first of the leaf's words, as the trace shows them."""
+    for word in sorted(leaf.words() & set(post.found)):
+        at = post.text.find(word)
+        if at >= 0:
+            return post.text[max(0, at - 20) : at + EXCERPT - 20].strip()
+    return ""
+
+
+def compile_rules(rules: Iterable[Rule]) -> list[CompiledRule]:
+    """The rules that can be read; a broken one is logged and shown on the rules page, and never stops routing."""
+    compiled = []
+    for rule in rules:
+        try:
+            compiled.append(CompiledRule(rule.pk, rule.name, rule.version, rule.tree, rule.actions, rule.stop))
+        except RuleError as error:
+            log.warning("a rule cannot be read and is left out", rule=rule.pk, reason=str(error))
+    return compiled
+
+
+_current: RuleSet | None = None
+
+
+def current() -> RuleSet:
+    """The compiled rule set in force; two statements while nothing changed."""
+    global _current
+    version = rules_version()
+    teams = list(Team.objects.values_list("id", "name", "triage"))
+    if _current is None or _current.version != version:
+        _current = RuleSet(version, compile_rules(Rule.objects.standing()))
+    _current.teams = {pk: name for pk, name, _ in teams}
+    _current.triage = next((pk for pk, _, triage in teams if triage), min((pk for pk, _, _ in teams), default=None))
+    return _current
+
+
+def decide(batch: Sequence[Facts], default_team: int | None = None) -> list[Decision]:
+    """Decisions for the facts of a page, in order; `default_team` is the channel's own."""
+    if not batch:
+        return []
+    rules = current()
+    members: frozenset[tuple[int, int]] = frozenset()
+    if rules.names_agents:
+        members = frozenset(Membership.objects.filter(agent__is_active=True).values_list("agent_id", "team_id"))
+    return [rules.decide(facts, members, default_team) for facts in batch]
+
+
+def try_out(facts: Facts) -> Decision:
+    """The test bench: what the rules as they are now would do with a post; nothing is changed."""
+    return decide([facts])[0]

@@ -1,0 +1,34 @@
+"""One process, three doors: pages through Django's WSGI handler in a few threads (half the cost of its ASGI handler), what streams
+or receives through the ASGI handler, and sockets through Channels."""
+
+import os
+from typing import Any
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "socialcare.settings")
+
+from a2wsgi import WSGIMiddleware
+from channels.auth import AuthMiddlewareStack
+from channels.routing import ProtocolTypeRouter, URLRouter
+from django.core.asgi import get_asgi_application
+from django.core.wsgi import get_wsgi_application
+from django.urls import path
+
+_streaming = get_asgi_application()
+_pages = WSGIMiddleware(get_wsgi_application(), workers=8)
+
+from inbox.live import Bell, same_origin
+
+STREAMING = ("/hooks/", "/files/", "/exports/", "/media/")
+
+
+async def _http(scope: Any, receive: Any, send: Any) -> None:
+    handler = _streaming if scope["path"].startswith(STREAMING) else _pages
+    await handler(scope, receive, send)
+
+
+application = ProtocolTypeRouter(
+    {
+        "http": _http,
+        "websocket": same_origin(AuthMiddlewareStack(URLRouter([path("live/", Bell.as_asgi())]))),
+    }
+)

@@ -1,0 +1,56 @@
+"""Reading the environment: NAME, or NAME_FILE for secrets kept in files; a wrong value stops the start with one sentence."""
+
+import os
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+
+def text(name: str, default: str | None = None) -> str:
+    """The value of NAME, else the content of the file named by NAME_FILE, else the default; raises if all are missing."""
+    if value := os.environ.get(name):
+        return value
+    if path := os.environ.get(f"{name}_FILE"):
+        try:
+            return Path(path).read_text().strip()
+        except OSError as error:
+            raise ImproperlyConfigured(f"{name}_FILE names {path}, which cannot be read: {error.strerror}.") from error
+    if default is None:
+        raise ImproperlyConfigured(f"{name} is not set. Set {name} or {name}_FILE, or start with `manage.py up`.")
+    return default
+
+
+def flag(name: str, default: bool = False) -> bool:
+    value = text(name, str(default)).lower()
+    if value not in {"1", "true", "yes", "on", "0", "false", "no", "off"}:
+        raise ImproperlyConfigured(f"{name} must be yes or no, not “{value}”.")
+    return value in {"1", "true", "yes", "on"}
+
+
+def number(name: str, default: int) -> int:
+    value = text(name, str(default))
+    try:
+        return int(value)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} must be a whole number, not “{value}”.") from error
+
+
+def words(name: str, default: str = "") -> list[str]:
+    return [word for word in text(name, default or " ").replace(",", " ").split() if word]
+
+
+def database(url: str) -> dict[str, object]:
+    """Django's settings of a URL `postgresql://user:password@host:port/name?option=value`; host may be a socket folder by ?host=."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"postgres", "postgresql"}:
+        raise ImproperlyConfigured("DATABASE_URL must begin with postgresql://.")
+    options = {key: values[-1] for key, values in parse_qs(parts.query).items()}
+    return {
+        "NAME": unquote(parts.path.lstrip("/")) or "socialcare",
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": options.pop("host", parts.hostname or ""),
+        "PORT": options.pop("port", str(parts.port or "")),
+        "OPTIONS": options,
+    }

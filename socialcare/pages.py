@@ -1,0 +1,52 @@
+"""How a view answers: a whole page or the part that was asked for, with the headers every answer carries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.cache import patch_vary_headers
+
+if TYPE_CHECKING:
+    from inbox.models import Agent
+
+
+class Request(HttpRequest):
+    """A request behind the login: its user is an agent."""
+
+    if TYPE_CHECKING:
+        user: Agent
+
+
+def page(
+    request: HttpRequest, template: str, context: dict[str, Any] | None = None, *, part: str = "", status: int = 200
+) -> HttpResponse:
+    """Renders the template, or its partial `part`. htmx gets the whole page and selects what it needs, so that a history restore,
+    a reload and a swap are the same answer."""
+    response = render(request, f"{template}#{part}" if part else template, context or {}, status=status)
+    patch_vary_headers(response, ["HX-Request", "HX-Target", "Cookie"])
+    return response
+
+
+class ResponseHeaders:
+    """No shared cache keeps a signed-in page; no browser feature is open; no other site may embed what we answer."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        response.headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=(), payment=()")
+        response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        response.headers.setdefault("X-Build", settings.VERSION)
+        if "Cache-Control" not in response.headers:
+            response.headers["Cache-Control"] = "no-store"
+        return response
+
+
+def frame(request: HttpRequest) -> dict[str, Any]:
+    """What base.html needs beside the page's own context."""
+    return {"version": settings.VERSION, "public_url": settings.PUBLIC_URL}
