@@ -33,12 +33,22 @@ def fill_environment(command: str) -> None:
         os.environ["DATA_DIR"] = str(folder)
         os.environ["ROLE"] = "migrate"  # of the supervising process itself, which migrates; its children get their own
         _make_keys(folder / "keys")
+    elif command == "gate":
+        _fill_for_checks()
     if not (folder / "keys" / "secret_key").exists():
         return
     for name in KEYS:
         if not is_given(name):
             os.environ[f"{name}_FILE"] = str(folder / "keys" / name.lower())
     _set_addresses(folder)
+
+
+def _fill_for_checks() -> None:
+    """Values of the right shape for commands that only look at the code."""
+    os.environ.update(SECRET_KEY="0123456789abcdef" * 4, SEAL_KEYS=KEYS["SEAL_KEYS"](), ROLE="migrate")
+    os.environ.update(
+        DATABASE_URL="postgresql:///nothing", REDIS_URL="unix:///nothing", PUBLIC_URL="http://127.0.0.1:8000"
+    )
 
 
 def _make_keys(folder: Path) -> None:

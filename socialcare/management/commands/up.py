@@ -68,9 +68,8 @@ class Command(BaseCommand):
         self.welcome(link)
 
     def bring_up_to_date(self) -> None:
-        """Tables, the cache's table, and the files the browser gets."""
+        """Tables, and the files the browser gets."""
         call_command("migrate", interactive=False, verbosity=0)
-        call_command("createcachetable", verbosity=0)
         stamp, now = Path(settings.STATIC_ROOT) / ".collected", _fingerprint()
         if not (settings.DEBUG or settings.TESTING) and (not stamp.exists() or stamp.read_text() != now):
             call_command("collectstatic", interactive=False, verbosity=0)
