@@ -181,10 +181,12 @@ class Postgres(Server):
 
     def _end_orphan(self) -> None:
         """Stops a server on our data whose `up` was killed; its file is checked, as process numbers are given again."""
+        self.was_cut_off = False
         try:
             pid = int((self.data / "postmaster.pid").read_text().split("\n", 1)[0])
         except (FileNotFoundError, ValueError):
             return
+        self.was_cut_off = True
         if is_running(pid) and self._is_ours(pid):
             os.kill(pid, signal.SIGINT)
             deadline = time.monotonic() + 30
@@ -250,7 +252,7 @@ class Postgres(Server):
 
     def _try_again(self, deadline: float) -> bool:
         """Backends of a killed server may hold its shared memory for a moment after it."""
-        if time.monotonic() > deadline - START_SECONDS + 5:
+        if not self.was_cut_off or time.monotonic() > deadline - START_SECONDS + 5:
             return False
         time.sleep(0.1)
         self._launch()

@@ -96,6 +96,7 @@ class Program:
         self.name, self.argv, self.env, self.keep, self.patience = name, argv, env, keep, patience
         self.pipe = log.pipe(name)
         self.process: subprocess.Popen[bytes] | None = None
+        self.asked_at: float | None = None
 
     def start(self) -> None:
         env = {**os.environ, "PYTHONUNBUFFERED": "1", **self.env}
@@ -105,12 +106,15 @@ class Program:
         return self.process is not None and has_ended(self.process)
 
     def ask_to_stop(self) -> None:
+        self.asked_at = time.monotonic()
         if self.process is not None and not has_ended(self.process):
             self.process.send_signal(signal.SIGTERM)
 
     def stop(self) -> None:
+        """Ends it; the patience counts from when it was asked, if it was."""
         if self.process is not None:
-            end(self.process, signal.SIGTERM, self.patience)
+            waited = time.monotonic() - self.asked_at if self.asked_at else 0
+            end(self.process, signal.SIGTERM, max(self.patience - waited, 0))
 
 
 class Embedded:

@@ -1,0 +1,140 @@
+import os
+import sys
+import time
+
+import pytest
+
+from socialcare.children import is_running
+from socialcare.supervisor import Keeper, Log, Program, Supervisor
+
+
+class Heard(Log):
+    def __init__(self):
+        super().__init__()
+        self.lines = []
+
+    def say(self, text, name=""):
+        self.lines.append((name, text))
+
+    def wait_for(self, name, text, patience=10):
+        deadline = time.monotonic() + patience
+        while (name, text) not in self.lines:
+            assert time.monotonic() < deadline, f"{text} was not said: {self.lines}"
+            time.sleep(0.01)
+
+
+@pytest.fixture
+def log():
+    return Heard()
+
+
+@pytest.fixture
+def program(log):
+    made = []
+
+    def make(name, script, **options):
+        made.append(Program(name, [sys.executable, "-c", script], log, env={}, **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.patience = 0
+        one.stop()
+
+
+def test_what_a_child_says_is_headed_by_its_name(program, log):
+    program("web", "import sys; print('hello'); print('trouble', file=sys.stderr)").start()
+    log.wait_for("web", "hello")
+    log.wait_for("web", "trouble")
+
+
+def test_a_dead_child_is_started_again_after_a_pause_that_grows(program, log, monkeypatch):
+    keeper = Keeper(program("worker", "pass"))
+    now = 1000.0
+    monkeypatch.setattr("socialcare.supervisor.time.monotonic", lambda: now)
+    keeper.started = now
+    pauses = []
+    for _ in range(7):
+        keeper.child.start()
+        keeper.child.process.wait()
+        keeper.look(log)
+        pauses.append(keeper.again_at - now)
+        first = keeper.child.process
+        keeper.look(log)
+        assert keeper.child.process is first, "it must wait"
+        now = keeper.again_at
+        keeper.look(log)
+        assert keeper.child.process is not first
+        keeper.child.process.wait()
+    assert pauses == [2, 4, 8, 16, 30, 30, 30]
+
+
+def test_a_child_that_lived_long_is_started_again_at_once(program, log):
+    keeper = Keeper(program("worker", "pass"))
+    keeper.pause = 30
+    keeper.started = time.monotonic() - 61
+    keeper.child.start()
+    keeper.child.process.wait()
+    keeper.look(log)
+    assert keeper.pause == 1
+
+
+STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready'); time.sleep(60)"
+
+
+def test_a_child_that_does_not_listen_is_killed_when_its_patience_is_over(program, log):
+    child = program("worker", STUBBORN, patience=0.3)
+    child.start()
+    log.wait_for("worker", "ready")
+    child.stop()
+    assert child.process.returncode == -9
+
+
+GROUP = """
+import os, signal, sys, time
+if os.fork() == 0:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    print(os.getpid())
+    print('ready')
+    time.sleep(60)
+time.sleep(60)
+"""
+
+
+def test_nothing_a_child_has_started_outlives_it(program, log):
+    child = program("worker", GROUP)
+    child.start()
+    log.wait_for("worker", "ready")
+    grandchild = next(int(text) for _, text in log.lines if text.isdecimal())
+    child.stop()
+    deadline = time.monotonic() + 5
+    while is_running(grandchild) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not is_running(grandchild)
+
+
+def test_all_children_are_asked_at_once_so_that_the_end_takes_the_longest_patience_only(program, log):
+    supervisor = Supervisor(log)
+    for name in ("a", "b", "c"):
+        supervisor.start(program(name, STUBBORN, patience=1))
+    for name in ("a", "b", "c"):
+        log.wait_for(name, "ready")
+    began = time.monotonic()
+    supervisor.stop()
+    assert 1 <= time.monotonic() - began < 2
+    assert [keeper.child.process.returncode for keeper in supervisor.keepers] == [-9, -9, -9]
+
+
+def test_lines_go_to_one_stream_without_colours_unless_it_is_a_terminal(capsys):
+    log = Log()
+    log.say("hello", "web")
+    log.say("nobody's")
+    assert capsys.readouterr().out == "web      │ hello\nnobody's\n"
+
+
+def test_a_log_nobody_reads_any_more_does_not_stop_the_end(monkeypatch):
+    reader, writer = os.pipe()
+    os.close(reader)
+    monkeypatch.setattr(sys, "stdout", os.fdopen(writer, "w", buffering=1))
+    Log().say("x" * 100_000)
+    Log().say("and again")
