@@ -1,0 +1,347 @@
+"""The one HTTP seam. Everything that leaves this installation goes through a `Seam`, whoever asks: addresses are
+checked and pinned, every call ends, answers are bounded, faults are classed, and what is kept of an exchange holds no
+secret."""
+
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urljoin, urlsplit, urlunsplit
+
+import requests
+import urllib3
+from requests.structures import CaseInsensitiveDict
+from requests_hardened.ip_filter import InvalidIPAddress
+
+from connectors.addresses import Allowed, PinnedAdapter, Refused, calls
+from connectors.faults import (
+    AuthRevoked,
+    Duplicate,
+    Fault,
+    Gone,
+    InDoubt,
+    Invalid,
+    NotPermitted,
+    RateLimited,
+    Unavailable,
+    Unreadable,
+)
+from connectors.posts import Rate
+from connectors.rates import http_date, rates, skew
+from connectors.redaction import redacted
+from connectors.text import storable
+
+CONNECT, READ, WHOLE, UPLOAD = 3.0, 10.0, 15.0, 60.0
+"""Seconds; one link each of the chain of clocks: connect < read < whole call < a sender's lease."""
+API_SIZE, FEED_SIZE = 10_000_000, 5_000_000
+"""Bytes of an answer, counted after decompression."""
+KEPT_BYTES = 2_048
+WAIT_UNTOLD = timedelta(seconds=60)
+"""How long to wait after a 429 that does not say."""
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request and its answer, without secrets, for the page “what did it answer?”."""
+
+    at: str
+    method: str
+    url: str
+    status: int
+    milliseconds: int
+    headers: dict[str, str]
+    body: str
+    fault: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(slots=True)
+class Answer:
+    """A complete, bounded answer. `moved_to`: where the redirects led, if all of them were permanent."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+    url: str
+    write: bool = False
+    rates: tuple[Rate, ...] = ()
+    moved_to: str = ""
+    skew: timedelta = field(default=timedelta(0))
+
+    def json(self, *shapes: type) -> Any:
+        """The body as JSON of one of these types; Unreadable for a read, InDoubt for a write (it may have happened)."""
+        try:
+            value = json.loads(self.content)
+        except (ValueError, RecursionError):
+            raise self.unreadable("It is not JSON.") from None
+        if shapes and not isinstance(value, shapes):
+            raise self.unreadable(f"It is {type(value).__name__} where {shapes[0].__name__} was expected.")
+        return value
+
+    def unreadable(self, why: str) -> Fault:
+        excerpt = redacted(storable(self.content[:KEPT_BYTES].decode("utf-8", "replace")))
+        return (InDoubt if self.write else Unreadable)(why, body=excerpt, status=self.status)
+
+
+def no_transaction_open() -> None:
+    """A network call inside a transaction holds locks for as long as a stranger likes."""
+    from django.db import connection
+
+    if connection.in_atomic_block:
+        raise RuntimeError("a network call inside a database transaction")
+
+
+class Seam(requests.Session):
+    """A requests session that libraries can be handed, and `answer()` for our own calls. Not shared between threads.
+
+    `hidden`: secret values that must not show anywhere. `allow`: hosts and CIDRs the owner opens although they are
+    private. `rewrite`: origin → origin, so that a local server can stand in for a network. `record` gets each Exchange.
+    `last` is the newest exchange's answer or fault: some libraries lose both."""
+
+    def __init__(
+        self,
+        *,
+        hidden: Iterable[str] = (),
+        allow: Iterable[str] = (),
+        rewrite: Mapping[str, str] | None = None,
+        user_agent: str = "SocialCare",
+        record: Callable[[Exchange], None] | None = None,
+        guard: Callable[[], None] = no_transaction_open,
+        size: int = API_SIZE,
+        whole: float = WHOLE,
+    ) -> None:
+        super().__init__()
+        self.trust_env = False
+        self.headers.update({"User-Agent": user_agent, "Accept-Encoding": "gzip, deflate"})
+        self.hidden = tuple(value for value in hidden if len(value) >= 6)
+        self.allowed, self.rewrite = Allowed.parse(allow), dict(rewrite or {})
+        self.record, self.guard, self.size, self.whole = record, guard, size, whole
+        self.count = 0
+        self.last: Answer | None = None
+        self.last_fault: Fault | None = None
+        for scheme in ("https://", "http://"):
+            self.mount(scheme, PinnedAdapter(scheme == "https://", self.allowed))
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        """Every request of ours and of the libraries comes through here. Raises a Fault where no whole answer came."""
+        self.guard()
+        write = kwargs.pop("write", request.method not in _READING)
+        self._rewritten(request)
+        self.last, self.last_fault, self.count = None, None, self.count + 1
+        # Libraries set their own timeouts and follow redirects by themselves; both are decided here.
+        kwargs.update(timeout=(CONNECT, READ), allow_redirects=False, stream=True, proxies={})
+        started, at = time.monotonic(), datetime.now(UTC)
+        try:
+            response = self._whole(request, kwargs, write)
+        except Fault as fault:
+            self.last_fault = fault
+            self._keep(request, None, started, at, fault)
+            raise
+        self.last = Answer(response.status_code, response.headers, response.content, response.url or "", write)
+        self._keep(request, response, started, at, None)
+        return response
+
+    def answer(
+        self,
+        method: str,
+        url: str,
+        *,
+        now: datetime,
+        write: bool | None = None,
+        follow: int = 0,
+        bucket: str = "",
+        accept: Iterable[int] = (),
+        judge: Callable[[Answer], Fault | None] | None = None,
+        **request: Any,
+    ) -> Answer:
+        """One call. A status that is neither 2xx nor in `accept` is raised as the Fault `judge` names, else as the
+        usual one. `follow`: redirects followed, each checked anew and without our credentials; a 3xx beyond is
+        Unavailable."""
+        asked, permanent = url, True
+        for _ in range(follow + 1):
+            answer = self._once(method, asked, now, write, bucket, request)
+            if answer.status not in {301, 302, 303, 307, 308} or not answer.headers.get("Location"):
+                break
+            permanent = permanent and answer.status in {301, 308}
+            if not follow:
+                break
+            asked = _next_address(asked, answer.headers["Location"])
+            request = {
+                name: value for name, value in request.items() if name not in {"auth", "cookies", "headers", "params"}
+            }
+            self.cookies.clear()
+        answer.moved_to = asked if permanent and asked != url else ""
+        if 200 <= answer.status < 300 or answer.status in accept:
+            return answer
+        raise (judge and judge(answer)) or usual_fault(answer, now, bucket)
+
+    def _once(
+        self, method: str, url: str, now: datetime, write: bool | None, bucket: str, request: dict[str, Any]
+    ) -> Answer:
+        try:
+            prepared = self.prepare_request(requests.Request(method, url, **request))
+        except (requests.RequestException, ValueError) as error:
+            raise Invalid("The address cannot be used.", field="url") from error
+        kwargs: dict[str, Any] = {} if write is None else {"write": write}
+        self.send(prepared, **kwargs)
+        answer = self.last
+        if answer is None:
+            raise RuntimeError("a call without an answer or a fault")
+        answer.skew = skew(answer.headers, now)
+        answer.rates = rates(answer.headers, bucket, now, answer.skew)
+        return answer
+
+    def _whole(self, request: requests.PreparedRequest, kwargs: dict[str, Any], write: bool) -> requests.Response:
+        with calls.open(self.whole) as call:
+            try:
+                response = super().send(request, **kwargs)
+                self._read(response, write)
+            except Fault:
+                raise
+            except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+                raise _transport_fault(error, write, call.begun, call.ended_by_us) from error
+            if call.ended_by_us:
+                raise _late(write)
+        return response
+
+    def _read(self, response: requests.Response, write: bool) -> None:
+        """The body, decompressed and bounded; what is too large is not read to its end."""
+        parts: list[bytes] = []
+        left = self.size
+        try:
+            for part in response.raw.stream(65_536, decode_content=True):
+                left -= len(part)
+                if left < 0:
+                    why = f"It is larger than {self.size // 1_000_000} MB."
+                    raise (InDoubt if write else Unreadable)(why, status=response.status_code)
+                parts.append(part)
+        finally:
+            response.raw.close()
+        response._content = b"".join(parts)
+        response._content_consumed = True  # type: ignore[attr-defined]
+
+    def _rewritten(self, request: requests.PreparedRequest) -> None:
+        parts = urlsplit(request.url or "")
+        if stand_in := self.rewrite.get(f"{parts.scheme}://{parts.netloc}"):
+            new = urlsplit(stand_in)
+            path = new.path.rstrip("/") + parts.path
+            request.url = urlunsplit((new.scheme, new.netloc, path, parts.query, ""))
+
+    def _keep(
+        self,
+        request: requests.PreparedRequest,
+        response: requests.Response | None,
+        started: float,
+        at: datetime,
+        fault: Fault | None,
+    ) -> None:
+        if self.record is None:
+            return
+        body = response.content[:KEPT_BYTES].decode("utf-8", "replace") if response is not None else ""
+        headers = _telling(response.headers) if response is not None else {}
+        exchange = Exchange(
+            at=at.isoformat(timespec="seconds"),
+            method=request.method or "",
+            url=redacted(storable(request.url or ""), self.hidden)[:KEPT_BYTES],
+            status=response.status_code if response is not None else 0,
+            milliseconds=round((time.monotonic() - started) * 1000),
+            headers={name: redacted(storable(value), self.hidden)[:500] for name, value in headers.items()},
+            body=redacted(storable(body), self.hidden),
+            fault=str(fault or ""),
+        )
+        self.record(exchange)
+
+
+def seam_for(
+    secrets: Mapping[str, str],
+    *,
+    record: Callable[[Exchange], None] | None = None,
+    rewrite: Mapping[str, str] | None = None,
+) -> Seam:
+    """The seam as this installation is configured."""
+    from django.conf import settings
+
+    user_agent = f"SocialCare/{settings.VERSION} (+{settings.PUBLIC_URL})"
+    return Seam(
+        hidden=secrets.values(), allow=settings.FETCH_ALLOW, user_agent=user_agent, record=record, rewrite=rewrite
+    )
+
+
+def usual_fault(answer: Answer, now: datetime, bucket: str = "") -> Fault:
+    """What a status means where the network's own section does not say otherwise."""
+    status, write = answer.status, answer.write
+    detail = f"The answer was {status}."
+    if status == 429:
+        until = wait_until(answer, now)
+        return RateLimited(detail, until=until or now + WAIT_UNTOLD, bucket=bucket, status=status)
+    if status >= 500:
+        return (InDoubt if write else Unavailable)(detail, until=wait_until(answer, now), status=status)
+    by_status: dict[int, type[Fault]] = {401: AuthRevoked, 403: NotPermitted, 404: Gone, 409: Duplicate, 410: Gone}
+    if status < 400:
+        return (InDoubt if write else Unavailable)(f"It answered with a redirect ({status}).", status=status)
+    return by_status.get(status, Invalid)(detail, status=status)
+
+
+def wait_until(answer: Answer, now: datetime) -> datetime | None:
+    """The latest time the answer names, on our clock: Retry-After in seconds or as a date, and windows with nothing
+    left."""
+    told = [rate.reset_at for rate in answer.rates if rate.reset_at and not rate.remaining]
+    after = answer.headers.get("Retry-After", "").strip()
+    if after.isdecimal():
+        told.append(now + timedelta(seconds=min(int(after), 86_400 * 7)))
+    elif after and (date := http_date(after)):
+        told.append(date - answer.skew)
+    return max((time for time in told if time > now), default=None)
+
+
+def _transport_fault(error: Exception, write: bool, begun: bool, ended_by_us: bool) -> Fault:
+    """A write whose request may have left the machine is in doubt; everything else may simply be tried again."""
+    if isinstance(error, Refused | InvalidIPAddress):
+        return NotPermitted(
+            "The address is private or special; the owner may allow it with FETCH_ALLOW.", what="address"
+        )
+    if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema | UnicodeError):
+        return Invalid("The address cannot be used.", field="url")
+    if ended_by_us:
+        return _late(write and begun)
+    if isinstance(error, urllib3.exceptions.DecodeError):
+        return (InDoubt if write else Unreadable)("Its compression is broken.")
+    kind = type(error).__name__
+    if write and begun:
+        return InDoubt(f"The connection broke before an answer came ({kind}).")
+    if isinstance(error, requests.exceptions.SSLError):
+        return Unavailable("The encrypted connection could not be made.")
+    return Unavailable(f"The connection failed ({kind}).")
+
+
+def _late(doubtful: bool) -> Fault:
+    return (InDoubt if doubtful else Unavailable)("The answer did not end in time.")
+
+
+def _next_address(asked: str, location: str) -> str:
+    parts = urlsplit(urljoin(asked, location))
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path, parts.query, ""))
+
+
+_TOLD = (
+    "date",
+    "retry-after",
+    "content-type",
+    "x-request-id",
+    "x-fb-trace-id",
+    "facebook-api-version",
+    "etag",
+    "location",
+)
+
+
+def _telling(headers: CaseInsensitiveDict[str]) -> dict[str, str]:
+    return {
+        name.lower(): value for name, value in headers.items() if name.lower() in _TOLD or "ratelimit" in name.lower()
+    }

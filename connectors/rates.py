@@ -1,0 +1,48 @@
+"""Reads what a server says about time: its clock, its dates, and the windows it counts. Everything comes out on our
+clock."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+from connectors.posts import Rate
+
+
+def http_date(text: str) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError):
+        return None
+    return date.replace(tzinfo=date.tzinfo or UTC)
+
+
+def skew(headers: Mapping[str, str], now: datetime) -> timedelta:
+    """How far the server's clock is ahead of ours; under two seconds is the road, not the clock."""
+    date = http_date(headers.get("Date", ""))
+    ahead = date - now if date else timedelta(0)
+    return ahead if abs(ahead) > timedelta(seconds=2) else timedelta(0)
+
+
+def rates(headers: Mapping[str, str], bucket: str, now: datetime, ahead: timedelta) -> tuple[Rate, ...]:
+    limit, remaining = _number(headers.get("X-RateLimit-Limit")), _number(headers.get("X-RateLimit-Remaining"))
+    reset = _reset(headers.get("X-RateLimit-Reset", ""), now, ahead)
+    if limit is None and remaining is None and reset is None:
+        return ()
+    return (Rate(bucket, limit, remaining, reset),)
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.strip().isdecimal() and len(text) < 16 else None
+
+
+def _reset(text: str, now: datetime, ahead: timedelta) -> datetime | None:
+    """A reset time as ISO, Unix seconds or seconds from now (small numbers), brought onto our clock."""
+    if (number := _number(text)) is not None:
+        if number < 10_000_000:
+            return now + timedelta(seconds=number)
+        return datetime.fromtimestamp(number, UTC) - ahead if number < 10_000_000_000 else None
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return time.replace(tzinfo=time.tzinfo or UTC) - ahead
