@@ -1,0 +1,17 @@
+// <live-part for="pane-counts" url="/views/counts/" where="team:3 team:4" wait="5000"> morphs one region when a bell names one of its streams, at most
+// once every `wait` ms. For what is only numbers: counts in the views pane, workload, wallboard.
+customElements.define("live-part", class extends HTMLElement {
+  #timer; #asked = 0
+  connectedCallback() { for (const name of ["bell", "poll", "ask"]) document.addEventListener(name, this) }
+  disconnectedCallback() { for (const name of ["bell", "poll", "ask"]) document.removeEventListener(name, this); clearTimeout(this.#timer) }
+  handleEvent(event) {
+    if (event.type === "bell" && !this.getAttribute("where").split(" ").includes(event.detail.stream)) return
+    this.#timer ??= setTimeout(() => this.#ask(), Math.max(event.type === "ask" ? 200 : 0, this.#asked + +(this.getAttribute("wait") ?? 5000) - Date.now()))
+  }
+  async #ask() {
+    this.#timer = null
+    this.#asked = Date.now()
+    const answer = await fetch(this.getAttribute("url"), { headers: { "HX-Request": "true" } }).catch(() => null), place = document.getElementById(this.getAttribute("for"))
+    if (answer?.ok && place) htmx.swap({ target: place, text: await answer.text(), swap: "innerMorph", sourceElement: place })
+  }
+})

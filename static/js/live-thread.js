@@ -1,0 +1,72 @@
+// <live-thread for="messages" url="/conversations/7/" mark="conversation:7=41"> keeps one conversation true. The answer to `since` holds messages and
+// happenings (children with stable ids and an ascending data-key) and <hx-partial hx-target="#head"> regions. Nothing on the screen is moved.
+customElements.define("live-thread", class extends HTMLElement {
+  #busy = false; #again = false; #own = false
+  connectedCallback() {
+    for (const name of ["bell", "poll", "ask"]) document.addEventListener(name, this)
+    this.addEventListener("click", this)
+    this.dispatchEvent(new CustomEvent("watch", { bubbles: true }))
+    requestAnimationFrame(() => this.#place())
+  }
+  disconnectedCallback() { for (const name of ["bell", "poll", "ask"]) document.removeEventListener(name, this) }
+  handleEvent(event) {
+    if (event.type === "bell") this.#bell(event.detail)
+    else if (event.type === "click") event.target.closest("[data-show]") && this.#end()
+    else { this.#own ||= event.type === "ask"; this.#ask() }
+  }
+  get #list() { return document.getElementById(this.getAttribute("for")) }
+  get #scroller() { return this.#list?.closest("[data-scroller]") ?? this.#list }
+  get #atEnd() { const box = this.#scroller; return box.scrollHeight - box.scrollTop - box.clientHeight < 48 }
+  #place() {
+    const first = this.#list?.querySelector("[data-first-unread]")
+    first ? first.scrollIntoView({ block: "start" }) : this.#end()
+  }
+  #end() { const box = this.#scroller; if (box) box.scrollTop = box.scrollHeight; this.#count(0) }
+  #bell({ stream, number }) {
+    const mark = this.getAttribute("mark").split(" ").map(part => part.split("=")).find(([name]) => name === stream)
+    if (mark && number > +mark[1]) this.#ask()
+  }
+  async #ask() {
+    if (this.#busy) return void (this.#again = true)
+    this.#busy = true
+    const [own, url] = [this.#own, new URL(this.getAttribute("url"), location.href)]
+    this.#own = false
+    url.searchParams.set("since", this.getAttribute("mark"))
+    const answer = await fetch(url, { headers: { "HX-Request": "true" } }).catch(() => null)
+    if (answer?.ok && answer.headers.has("X-Mark") && this.isConnected) this.#take(new DOMParser().parseFromString(await answer.text(), "text/html").body, answer.headers, own)
+    if (answer?.status === 404) this.dispatchEvent(new CustomEvent("moved-away", { bubbles: true }))
+    this.dispatchEvent(new CustomEvent("answered", { bubbles: true, detail: { ok: !!answer, build: answer?.headers.get("X-Build") } }))
+    await new Promise(done => setTimeout(done, 500 + Math.random() * 200))
+    this.#busy = false
+    if (this.#again) { this.#again = false; this.#ask() }
+  }
+  #take(answer, headers, own) {
+    let fresh = 0
+    const ended = this.#atEnd
+    for (const child of answer.querySelectorAll(":scope > [id][data-key]")) {
+      const held = document.getElementById(child.id)
+      if (held) { htmx.swap({ target: held, text: child.outerHTML, swap: "outerMorph", sourceElement: held }); continue }
+      const place = [...this.#list.children].find(other => other.dataset.key > child.dataset.key)
+      const added = document.importNode(child, true)
+      this.#list.insertBefore(added, place ?? null)
+      htmx.process(added)
+      if (added.matches("[data-side=theirs]")) fresh += 1
+    }
+    for (const part of answer.querySelectorAll("hx-partial")) {
+      const target = document.querySelector(part.getAttribute("hx-target"))
+      if (target) htmx.swap({ target, text: part.innerHTML, swap: part.getAttribute("hx-swap") ?? "outerMorph", sourceElement: target })
+    }
+    this.setAttribute("mark", headers.get("X-Mark"))
+    if (own && ended) this.#end()
+    else if (fresh) this.#count(+(this.querySelector("[data-show]")?.dataset.count ?? 0) + fresh)
+  }
+  #count(count) {
+    const button = this.querySelector("[data-show]")
+    if (!button) return
+    const form = new Intl.PluralRules(document.documentElement.lang || "en").select(count)
+    const text = (this.dataset[`pill${form[0].toUpperCase()}${form.slice(1)}`] ?? this.dataset.pillOther ?? "%d").replace("%d", count)
+    button.dataset.count = count
+    button.textContent = count ? text : ""
+    if (count) this.dispatchEvent(new CustomEvent("say", { bubbles: true, detail: { text, about: "thread" } }))
+  }
+})

@@ -1,0 +1,40 @@
+// <optimistic-act>, once a page: a form with data-act="closure" shows its result before the server has answered. The row it acts on (data-of, else the
+// open conversation) gets data-doing; with data-leaves it goes at once. When the act fails the row is as before and the toast says what did not happen.
+customElements.define("optimistic-act", class extends HTMLElement {
+  static #names = ["htmx:before:request", "htmx:after:request", "htmx:error"]
+  #left = new WeakMap()
+  connectedCallback() { for (const name of this.constructor.#names) document.addEventListener(name, this) }
+  disconnectedCallback() { for (const name of this.constructor.#names) document.removeEventListener(name, this) }
+  handleEvent(event) {
+    const ctx = event.detail.ctx, form = ctx?.sourceElement?.closest?.("[data-act]")
+    if (!form) return
+    if (event.type === "htmx:before:request") this.#begin(form)
+    else this.#end(form, event.type === "htmx:error" ? null : ctx.response)
+  }
+  #of(form) { return [document.getElementById(form.dataset.of || `conversation-${document.querySelector("[data-open]")?.dataset.open}`), form.closest("[data-open]")].filter(Boolean) }
+  #begin(form) {
+    const [row] = this.#of(form)
+    for (const one of this.#of(form)) one.dataset.doing = form.dataset.act
+    if (!("leaves" in form.dataset) || !row?.matches("[data-key]")) return
+    row.dispatchEvent(new CustomEvent("leaving", { bubbles: true, detail: { next: "next" in form.dataset } }))
+    row.dataset.leaving = ""
+    this.#left.set(form, { row, timer: setTimeout(() => { row.hidden = true }, matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : 150) })
+  }
+  #end(form, answer) {
+    const left = this.#left.get(form), [done, refused] = [answer?.status < 400, [409, 422].includes(answer?.status)]
+    for (const one of this.#of(form)) delete one.dataset.doing
+    if (left) {
+      clearTimeout(left.timer)
+      delete left.row.dataset.doing
+      if (done) left.row.remove()
+      else { left.row.hidden = false; delete left.row.dataset.leaving }
+      this.#left.delete(form)
+    }
+    if (done) document.dispatchEvent(new CustomEvent("ask"))
+    else if (!refused || !form.hasAttribute(`hx-status:${answer.status}`)) this.#fail(answer, form)
+  }
+  #fail(answer, form) {
+    const text = form.dataset.textFailed ?? (answer ? (answer.status >= 500 ? this.dataset.textServer : this.dataset.textRefused) : this.dataset.textNetwork)
+    this.dispatchEvent(new CustomEvent("failed", { bubbles: true, detail: { says: text.replace("%s", answer?.headers.get("X-Request-ID") ?? "–") } }))
+  }
+})

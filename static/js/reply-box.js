@@ -1,0 +1,85 @@
+// <reply-box agent="7" conversation="12" draft="/conversations/12/draft/"> holds one form a kind (form[data-kind] with a textarea and hidden `version`,
+// `key`, `seen_seq`). It keeps what is typed: in this browser 500 ms after the last key, on the server 2 s after; the newer wins, and when both
+// changed the agent chooses. A draft goes only when the server has taken the reply.
+customElements.define("reply-box", class extends HTMLElement {
+  #timers = new Map()
+  connectedCallback() {
+    for (const name of ["input", "click", "keydown", "htmx:after:request"]) this.addEventListener(name, this)
+    for (const form of this.#forms) this.#recall(form)
+    this.#show(this.#forms.find(form => !form.hidden)?.dataset.kind ?? "reply", false)
+  }
+  disconnectedCallback() { for (const timer of this.#timers.values()) clearTimeout(timer) }
+  get #forms() { return [...this.querySelectorAll("form[data-kind]")] }
+  #text(form) { return form.querySelector("textarea") }
+  #place(form) { return `draft:${this.getAttribute("agent")}:${this.getAttribute("conversation")}:${form.dataset.kind}` }
+  handleEvent(event) {
+    const form = event.target.closest?.("form[data-kind]")
+    if (event.type === "input" && event.target === this.#text(form ?? this)) this.#typed(form)
+    else if (event.type === "click") this.#click(event, form)
+    else if (event.type === "keydown" && event.key === "Escape" && event.target.matches("textarea")) { event.target.blur(); document.querySelector("[data-open] h2[tabindex]")?.focus() }
+    else if (event.type === "htmx:after:request" && event.target === form && event.detail.ctx.response.status < 300) this.#taken(form)
+  }
+  #click(event, form) {
+    const control = event.target.closest("[data-show-kind], [data-keep], [data-drop], [data-use]")
+    if (!control) return
+    event.preventDefault()
+    if (control.dataset.showKind) return this.#show(control.dataset.showKind, true)
+    if ("keep" in control.dataset && control.dataset.keep) for (const field of this.querySelectorAll("[name=seen_seq]")) field.value = control.dataset.keep
+    if ("drop" in control.dataset) this.#clear(form ?? this.#forms.find(one => !one.hidden))
+    if ("use" in control.dataset) { const open = this.#forms.find(one => one.dataset.kind === control.dataset.use); this.#write(open, control.closest("[data-draft]").querySelector("[data-draft-text]").textContent) }
+    control.closest("[data-meanwhile]")?.replaceChildren()
+    if (control.closest("[data-draft]")) control.closest("[data-draft]").hidden = true
+    this.#text(this.#forms.find(one => !one.hidden))?.focus()
+  }
+  #show(kind, focus) {
+    for (const form of this.#forms) form.hidden = form.dataset.kind !== kind
+    for (const tab of this.querySelectorAll("[data-show-kind]")) tab.setAttribute("aria-pressed", tab.dataset.showKind === kind)
+    if (focus) this.#text(this.#forms.find(form => !form.hidden))?.focus()
+    this.dispatchEvent(new CustomEvent("writing-kind", { bubbles: true, detail: { kind } }))
+  }
+  #write(form, text) { const box = this.#text(form); box.value = text; box.dispatchEvent(new Event("input", { bubbles: true })) }
+  #recall(form) {
+    const kept = JSON.parse(localStorage.getItem(this.#place(form)) ?? "null"), box = this.#text(form), version = +form.elements.version.value
+    if (!kept || kept.text === box.value || Date.now() - kept.at > 30 * 86_400_000) return
+    if (kept.version >= version || !box.value) this.#write(form, kept.text)
+    else this.#choose(form, kept.text)
+  }
+  #choose(form, text) {
+    const choice = this.querySelector("[data-draft]")
+    if (!choice) return
+    choice.querySelector("[data-draft-text]").textContent = text
+    choice.querySelector("[data-use]").dataset.use = form.dataset.kind
+    choice.hidden = false
+  }
+  #typed(form) {
+    for (const [wait, act] of [[500, () => this.#keep(form)], [2000, () => this.#save(form)]]) {
+      const name = `${form.dataset.kind}${wait}`
+      clearTimeout(this.#timers.get(name))
+      this.#timers.set(name, setTimeout(act, wait))
+    }
+    this.dispatchEvent(new CustomEvent("writing", { bubbles: true, detail: { kind: form.dataset.kind } }))
+  }
+  #keep(form) { localStorage.setItem(this.#place(form), JSON.stringify({ text: this.#text(form).value, version: +form.elements.version.value, at: Date.now() })) }
+  async #save(form) {
+    const body = new URLSearchParams({ kind: form.dataset.kind, text: this.#text(form).value, version: form.elements.version.value })
+    const token = document.cookie.match(/(?:^|; )(?:__Host-)?csrftoken=([^;]+)/)?.[1] ?? ""
+    const answer = await fetch(this.getAttribute("draft"), { method: "POST", body, headers: { "X-CSRFToken": token, Accept: "application/json" } }).catch(() => null)
+    if (answer?.status !== 409 && !answer?.ok) return this.#say(form, this.dataset.textLocal)
+    const said = await answer.json()
+    if (answer.status === 409) { form.elements.version.value = said.version; return said.text !== this.#text(form).value && this.#choose(form, said.text) }
+    form.elements.version.value = said.version
+    this.#keep(form)
+    this.#say(form, this.dataset.textSaved)
+  }
+  #say(form, text = "") { const line = form.querySelector("[data-saved]"); if (line) line.textContent = text.replace("%s", new Date().toLocaleTimeString(document.documentElement.lang || undefined, { hour: "2-digit", minute: "2-digit" })) }
+  #taken(form) { this.#clear(form); document.dispatchEvent(new CustomEvent("ask")); this.#text(form).focus() }
+  #clear(form) {
+    for (const timer of this.#timers.values()) clearTimeout(timer)
+    this.#write(form, "")
+    for (const timer of this.#timers.values()) clearTimeout(timer)
+    localStorage.removeItem(this.#place(form))
+    form.elements.version.value = 0
+    if (form.elements.key) form.elements.key.value = crypto.randomUUID()
+    this.#say(form)
+  }
+})

@@ -1,0 +1,59 @@
+// <reply-counter for="reply-text" kind="weighted" limit="280" link="23" bytes="" data-text-few="%d left" data-text-over="%d over"> says what is left.
+// Kinds: weighted (X), graphemes+bytes (Bluesky), characters (Mastodon: every link counts as `link`), utf16, none. The server counts again with
+// functions tested against the same table; here the surplus only stops the form and says so.
+const TLD = "com|net|org|info|biz|edu|gov|mil|int|io|app|dev|shop|store|online|site|xyz|top|club|blog|news|live|media|tech|cloud|agency|email|help|support|link|page|world|today|life|name|mobi|travel|jobs|museum|cat|eu|[a-z]{2}"
+const LINK = new RegExp(String.raw`(?<![@#$\p{L}\p{N}_/.-])(?:https?:\/\/(?:[\p{L}\p{N}](?:[\p{L}\p{N}_-]*[\p{L}\p{N}])?\.)+(?:xn--[a-z0-9-]+|[\p{L}\p{M}]{2,24})|(?:[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?\.)+(?:${TLD}))(?![\p{L}\p{N}@_])(?::\d+)?(?:\/[^\s<>"“”‘’\u202A-\u202E\u2066-\u2069]*)?(?:\?[^\s<>"\u202A-\u202E\u2066-\u2069]*)?`, "giu")
+const WEB = /(?<![\p{L}\p{N}])https?:\/\/[^\s<>"“”‘’]+/giu
+const EMOJI = /\p{RI}\p{RI}|[0-9#*]\uFE0F?\u20E3|\p{Emoji}(?:\uFE0F|\p{EMod})?(?:[\u{E0020}-\u{E007E}]+\u{E007F})?(?:\u200D\p{Emoji}(?:\uFE0F|\p{EMod})?)*/uy
+const bare = link => link.replace(/[.,;:!?'"…)\]]+$/u, "")
+const graphemes = text => [...new Intl.Segmenter("en", { granularity: "grapheme" }).segment(text)].length
+const light = code => code <= 4351 || (code >= 8192 && code <= 8205) || (code >= 8208 && code <= 8223) || (code >= 8242 && code <= 8247)
+
+export function weighted(said, link = 23) {
+  const text = said.normalize("NFC"), links = new Map([...text.matchAll(LINK)].map(match => [match.index, bare(match[0]).length]))
+  let [total, place] = [0, 0]
+  while (place < text.length) {
+    if (links.has(place)) { total += link; place += links.get(place); continue }
+    EMOJI.lastIndex = place
+    const emoji = EMOJI.exec(text)?.[0], code = text.codePointAt(place)
+    if (emoji && ([...emoji].length > 1 || code >= 0x203c)) { total += 2; place += emoji.length; continue }
+    total += light(code) ? 1 : 2
+    place += code > 0xffff ? 2 : 1
+  }
+  return total
+}
+export function characters(text, link = 0) {
+  if (!link) return graphemes(text)
+  const links = [...text.matchAll(WEB)].map(match => bare(match[0]))
+  return graphemes(links.reduce((rest, one) => rest.replace(one, ""), text)) + links.length * link
+}
+export function left(kind, text, { limit, link, bytes }) {
+  if (kind === "weighted") return limit - weighted(text, link || 23)
+  if (kind === "graphemes+bytes") { const over = (bytes || Infinity) - new TextEncoder().encode(text).length; return over < 0 ? over : limit - graphemes(text) }
+  if (kind === "characters") return limit - characters(text, link)
+  return kind === "utf16" ? limit - text.length : Infinity
+}
+
+globalThis.customElements?.define("reply-counter", class extends HTMLElement {
+  #was = Infinity
+  connectedCallback() { document.addEventListener("input", this); document.addEventListener("submit", this, true); this.#count() }
+  disconnectedCallback() { document.removeEventListener("input", this); document.removeEventListener("submit", this, true) }
+  get #box() { return document.getElementById(this.getAttribute("for")) }
+  handleEvent(event) {
+    if (event.type === "input" && event.target === this.#box) this.#count()
+    if (event.type !== "submit" || event.target !== this.#box?.form || this.#was >= 0) return
+    event.preventDefault(); event.stopImmediatePropagation()
+    this.#say(this.dataset.textOver, -this.#was)
+  }
+  #count() {
+    const [limit, link, bytes] = ["limit", "link", "bytes"].map(name => +this.getAttribute(name)), count = left(this.getAttribute("kind"), this.#box?.value ?? "", { limit, link, bytes })
+    const low = count <= Math.max(20, limit / 10)
+    this.textContent = count === Infinity ? "" : count < 0 ? `−${-count}` : count
+    this.dataset.mood = count < 0 ? "danger" : low && count !== Infinity ? "warn" : ""
+    this.#box?.toggleAttribute("data-over", count < 0)
+    for (const mark of [20, 0]) if (count <= mark && this.#was > mark && this.#was !== Infinity) this.#say(this.dataset.textFew, count)
+    if (count < 0 && this.#was >= 0) this.#say(this.dataset.textOver, -count)
+    this.#was = count
+  }
+  #say(text = "%d", count) { this.dispatchEvent(new CustomEvent("say", { bubbles: true, detail: { text: text.replace("%d", count), about: "counter" } })) }
+})
