@@ -1,13 +1,12 @@
-"""The journey inwards: claim a channel that is due, fetch page after page outside any transaction, and store each page with its
-cursor in one. Whatever dies at whatever line, a page is there with its cursor or neither is, and the next claim goes on."""
+"""The journey inwards: claim a channel that is due, fetch page after page outside any transaction, and store each
+page with its cursor in one. Whatever dies at whatever line, a page is there with its cursor or neither is, and the
+next claim goes on."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -15,13 +14,15 @@ import structlog
 from django.db.models import F
 from django.utils import timezone
 
+from connectors.arriving import quarantine, sound, with_threads
 from connectors.base import Bad, Budget, Connector, Fault, Outcome, Page, Post
 from connectors.faults import AuthExpired, NotPermitted
-from connectors.models import Channel, Delivery, Gap, Quarantined, Source
-from connectors.opening import opened, renew
+from connectors.http import Exchange
+from connectors.models import Channel, Delivery, Gap, Source
+from connectors.opening import opened, remember, renew
 from connectors.stored import as_it_is_now
 from connectors.text import normalised
-from inbox.arrival import Place
+from inbox.arrival import Decision, Facts, Place
 from inbox.failpoints import failpoint
 from inbox.models import Conversation, Mention, Reply
 from inbox.models.receive import Received, receive
@@ -35,7 +36,6 @@ CLAIM = timedelta(
 BACKOFF, LONGEST_BACKOFF = 30.0, 900.0  # seconds
 REFRESH = timedelta(minutes=2)
 REFRESHED = 40  # mentions looked at again in one poll
-STRANGERS = 5  # replies to posts we do not hold whose thread is looked up, per page
 LATE = timedelta(seconds=60)
 PAGE = 200  # posts stored in one transaction
 
@@ -74,11 +74,13 @@ class Listener:
         self.budget = Budget()
         self.now = timezone.now()
         self.troubled = False
+        self.exchanges: list[Exchange] = []
 
     def run(self) -> None:
-        """All due sources, then the re-reading of open conversations; a fault ends what it concerns and nothing else."""
+        """All due sources, then the re-reading of open conversations; a fault ends what it concerns and nothing
+        else."""
         try:
-            connector = opened(self.channel)
+            connector = opened(self.channel, self.exchanges)
             if connector.pushed:
                 self._deliveries(connector)
             for source in self._due_sources(connector):
@@ -95,15 +97,17 @@ class Listener:
             raise
         else:
             self._end_well(connector)
+        finally:
+            remember(self.channel, self.exchanges)
 
     def _with_renewal(self, work: Callable[[Connector], None]) -> None:
         """Runs the work; when access has run out, renews it once and repeats."""
-        connector = opened(self.channel)
+        connector = opened(self.channel, self.exchanges)
         try:
             work(connector)
         except AuthExpired:
             renew(self.channel)
-            work(opened(self.channel))
+            work(opened(self.channel, self.exchanges))
 
     def _due_sources(self, connector: Connector) -> list[Source]:
         """The rows of what the channel listens to; new ones are made, those it no longer listens to stay untouched."""
@@ -157,13 +161,17 @@ class Listener:
         for number, piece in enumerate(pieces, start=1):
             last = number == len(pieces)
             fence = partial(self._fence, source, page if last else None, [*page.bad, *bad] if last else [], posts)
-            stored = receive(place, piece, partial(engine.decide, default_team=self.channel.team_id), fence)
+            stored = receive(place, piece, self._decide, fence)
             failpoint("poll.after_commit")
             bind(stored.bound)
             total.new += stored.new
         source.cursor = page.cursor
         source.suggested = page.interval
         return total
+
+    def _decide(self, batch: Sequence[Facts]) -> list[Decision]:
+        names = {f"channel:{self.channel.pk}": self.channel.name}
+        return engine.decide(batch, self.channel.team_id, names)
 
     def _fence(self, source: Source, page: Page | None, bad: Sequence[Bad], posts: Sequence[Post]) -> None:
         """First in the transaction: locks the channel, stops a twin that was overtaken, and writes the cursor."""
@@ -205,7 +213,7 @@ class Listener:
         answers = connector.refresh(list(by_id), self.now)
         posts = [as_it_is_now(by_id[a.external_id], a) for a in answers if a.external_id in by_id]
         place = Place(self.channel.pk, self.channel.network, connector.space, self.now, normalised)
-        receive(place, posts, engine.decide, self._fence_only)
+        receive(place, posts, self._decide, self._fence_only)
 
     def _fence_only(self) -> None:
         mine = Channel.objects.filter(pk=self.channel.pk, cursor_version=self.channel.cursor_version)
@@ -225,7 +233,9 @@ class Listener:
     def _fault(self, fault: Fault) -> None:
         """What each class of fault means for the channel: a person, a wait, or another try."""
         words = fault.words
-        if fault.outcome is Outcome.RECONNECT:
+        if fault.name == "KeyMissing":
+            self._end_badly("needs_key", fault.name, words, None)
+        elif fault.outcome is Outcome.RECONNECT:
             self._end_badly("reconnect", fault.name, words, None)
         elif fault.name == "QuotaSpent":
             self._end_badly("quota", fault.name, words, fault.until or self.now + timedelta(hours=1))
@@ -242,86 +252,6 @@ class Listener:
             again_at = timezone.now() + timedelta(seconds=seconds * random.uniform(0.8, 1.2))  # noqa: S311
         log.warning("a poll ended with a fault", channel=self.channel.pk, fault=fault, words=words)
         self.channel.broken(state, fault, words, again_at)
-
-
-def sound(posts: Sequence[Post], now: datetime) -> tuple[list[Post], list[Bad]]:
-    """Posts that can be stored, and those that cannot with the reason. A time in the future is taken as now."""
-    good, bad = [], []
-    for post in posts:
-        if len(post.text) > 1_000_000:
-            bad.append(Bad(post.external_id, "The text is longer than a million characters.", {}))
-        elif post.created_at > now + timedelta(minutes=5):
-            good.append(replace(post, created_at=now))
-        else:
-            good.append(post)
-    return good, bad
-
-
-def with_threads(
-    channel: Channel, connector: Connector, posts: list[Post], budget: Budget, now: datetime
-) -> tuple[list[Post], dict[str, list[dict[str, object]]]]:
-    """Replies to posts we do not hold get the root of their thread, and what stands above them, from the network."""
-    here = {post.external_id for post in posts}
-    wanted = {post.parent_id for post in posts if post.parent_id and not post.root_id and not post.ours} - here
-    if not wanted:
-        return posts, {}
-    held = set(Mention.objects.filter(channel=channel, external_id__in=wanted).values_list("external_id", flat=True))
-    held |= set(Reply.objects.filter(channel=channel, external_id__in=wanted).values_list("external_id", flat=True))
-    context: dict[str, list[dict[str, object]]] = {}
-    known: dict[str, str] = {}
-    result = []
-    for post in posts:
-        parent = post.parent_id
-        if parent in wanted - held and not post.root_id:
-            if parent not in known and len(known) < STRANGERS and not budget.spent:
-                known[parent], context[post.external_id] = _above(connector, post, now)
-                budget.spend()
-            if known.get(parent or ""):
-                post = replace(post, root_id=known[parent or ""])
-        result.append(post)
-    return result, context
-
-
-def _above(connector: Connector, post: Post, now: datetime) -> tuple[str, list[dict[str, object]]]:
-    """Root key of the post's thread, "" when the network does not say, and the posts above it for the reader."""
-    try:
-        above = connector.ancestors(post, now)
-    except Fault as fault:  # without it the post still arrives, in a thread of its own
-        log.info("the thread above a post could not be read", fault=fault.name)
-        return "", []
-    shown = [
-        {
-            "id": each.external_id,
-            "author": each.author.name or each.author.handle,
-            "handle": each.author.handle,
-            "text": each.text[:2000],
-            "at": each.created_at.isoformat(),
-            "url": each.url,
-            "ours": each.ours,
-            "state": str(each.state),
-        }
-        for each in above[-10:]
-    ]
-    return (above[0].root_id or above[0].external_id) if above else "", shown
-
-
-def quarantine(channel: Channel, source: str, bad: Sequence[Bad]) -> None:
-    """Keeps items that could not be understood, each once."""
-    rows = []
-    for item in bad:
-        raw = item.raw if isinstance(item.raw, dict | list) else {"raw": str(item.raw)[:20_000]}
-        digest = hashlib.sha256(f"{source} {item.external_id} {json.dumps(raw, sort_keys=True)}".encode()).hexdigest()
-        rows.append(
-            Quarantined(
-                channel=channel,
-                source=source,
-                external_id=item.external_id or "",
-                digest=digest,
-                reason=item.reason[:300],
-                raw=raw,
-            )
-        )
-    Quarantined.objects.bulk_create(rows, ignore_conflicts=True)
 
 
 def bind(bound: Sequence[tuple[int, str, str]]) -> None:

@@ -42,7 +42,7 @@ class Channel(models.Model):
     network = models.CharField(max_length=40)
     settings = models.JSONField(default=dict)
     sealed = models.JSONField(default=dict)
-    path = models.CharField(max_length=64, unique=True, null=True)  # noqa: DJ001  unguessable path of a webhook
+    path = models.CharField(max_length=64, unique=True, null=True)
     team = models.ForeignKey("inbox.Team", models.SET_NULL, null=True, blank=True, related_name="channels")
     paused = models.BooleanField(default=False)
     state = models.CharField(max_length=10, choices=State, default=State.OK)
@@ -54,6 +54,7 @@ class Channel(models.Model):
     created_by = models.ForeignKey("inbox.Agent", models.SET_NULL, null=True, related_name="+")
     next_poll_at = models.DateTimeField(default=timezone.now)
     polling_until = models.DateTimeField(null=True)
+    renewing_until = models.DateTimeField(null=True)
     cursor_version = models.BigIntegerField(default=0)
     last_read_at = models.DateTimeField(null=True)
     last_post_at = models.DateTimeField(null=True)
@@ -79,7 +80,7 @@ class Channel(models.Model):
 
     def record(self, happening: happenings.Happening, by: Agent | None = None) -> None:
         """One event for the admins; the caller's transaction must do nothing after it."""
-        record([Entry(("admin",), happening, actor_id=by and by.pk)])
+        record([Entry(("admin",), happening, actor_id=by.pk if by else None)])
 
     @transaction.atomic
     def pause(self, by: Agent | None) -> bool:
@@ -176,7 +177,7 @@ class Gap(models.Model):
     channel = models.ForeignKey(Channel, models.CASCADE, related_name="gaps")
     source = models.CharField(max_length=120)
     since = models.DateTimeField(null=True)
-    until = models.DateTimeField()
+    until = models.DateTimeField(null=True)
     why = models.CharField(max_length=300)
     at = models.DateTimeField(default=timezone.now)
 

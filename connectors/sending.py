@@ -1,5 +1,6 @@
-"""The journey outwards: take one due reply, post it with one request, and record what is certain. When nothing is certain the reply
-is in doubt and is settled by looking on the network, by the network's own key, or by a person; never by posting again blindly."""
+"""The journey outwards: take one due reply, post it with one request, and record what is certain. When nothing is
+certain the reply is in doubt and is settled by looking on the network, by the network's own key, or by a person;
+never by posting again blindly."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from datetime import timedelta
 import structlog
 from django.utils import timezone
 
-from connectors.base import Absent, CannotKnow, Connector, Fault, Found, Outgoing, Prepared, Sent
+from connectors.base import CannotKnow, Connector, Fault, Found, Outgoing, Prepared, Sent
 from connectors.faults import AuthExpired, Outcome
 from connectors.opening import opened, renew
 from connectors.stored import post_of
@@ -22,7 +23,8 @@ DOUBTFUL = ("InDoubt", "Duplicate", "Unreadable")
 
 
 def send_due(overdue_by: timedelta = timedelta(0)) -> int:
-    """Sends what is due, takes up what a dead sender left, settles what is in doubt; returns how many rows it worked on."""
+    """Sends what is due, takes up what a dead sender left, settles what is in doubt; returns how many rows it worked
+    on."""
     worked = 0
     for reply in Reply.objects.abandoned()[:BATCH]:
         worked += reply.doubted("InDoubt", "The sender died while posting; it may stand on the network.")
@@ -59,7 +61,8 @@ def send(reply: Reply) -> bool:
 
 
 def _post(reply: Reply, connector: Connector, outgoing: Outgoing) -> Sent:
-    """The one writing request; access that has run out is renewed first and the call repeated once, since it wrote nothing."""
+    """The one writing request; access that has run out is renewed first and the call repeated once, since it wrote
+    nothing."""
     failpoint("reply.before_post")
     try:
         answer = connector.send(outgoing)
@@ -77,7 +80,8 @@ def _post(reply: Reply, connector: Connector, outgoing: Outgoing) -> Sent:
 
 
 def refused_before_sending(connector: Connector, outgoing: Outgoing) -> str:
-    """Why this may not be sent, in words, or "": the item's own capability and the text's measure, asked again when it leaves."""
+    """Why this may not be sent, in words, or "": the item's own capability and the text's measure, asked again when
+    it leaves."""
     verb = "private_reply" if outgoing.private else "reply"
     capability = connector.can(outgoing.parent, timezone.now()).get(verb)  # type: ignore[call-overload]
     if capability is None or not capability.allowed:
@@ -96,7 +100,7 @@ def outgoing_of(reply: Reply) -> Outgoing:
         parent=post_of(reply.parent),
         sending_at=reply.sending_at or timezone.now(),
         private=reply.kind == "direct",
-        bound=frozenset(theirs.values_list("external_id", flat=True)),
+        bound=frozenset(external_id for external_id in theirs.values_list("external_id", flat=True) if external_id),
         prepared=reply.prepared,
         agent_name=reply.author.name,
         lang=reply.conversation.language,
@@ -118,8 +122,8 @@ def _record_fault(reply: Reply, fault: Fault) -> None:
 
 
 def settle(reply: Reply) -> bool:
-    """Looks whether a doubtful reply stands on the network. Found is sent; absent after the settle time was never posted; who
-    cannot look asks a person."""
+    """Looks whether a doubtful reply stands on the network. Found is sent; absent after the settle time was never
+    posted; who cannot look asks a person."""
     if not reply.take_to_settle():
         return False
     failpoint("settle.before_read")
@@ -134,7 +138,7 @@ def settle(reply: Reply) -> bool:
         reply.sent(answer.external_id, answer.url)
     elif isinstance(answer, CannotKnow):
         reply.flag()
-    elif isinstance(answer, Absent) and reply.fault == "Duplicate":
+    elif reply.fault == "Duplicate":
         reply.failed("Duplicate", "The network refuses the same text twice. Change a word and send it again.")
     else:
         reply.again(timezone.now(), reply.fault, reply.reason)

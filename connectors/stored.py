@@ -1,4 +1,5 @@
-"""Stored mentions back in the shape networks understand: to ask what may be done with one, to answer it, to mark it deleted."""
+"""Stored mentions back in the shape networks understand: to ask what may be done with one, to answer it, to mark it
+deleted."""
 
 from __future__ import annotations
 

@@ -63,8 +63,9 @@ Decide = Callable[[Sequence[Facts]], list[Decision]]
 
 @dataclass(frozen=True)
 class Place:
-    """Where posts of a channel land: the network's name, the prefix that makes thread keys global, `normalise` for comparing our
-    own posts with replies, per source the time before which a new post is a late one, and per post the posts above it."""
+    """Where posts of a channel land: the network's name, the prefix that makes thread keys global, `normalise` for
+    comparing our own posts with replies, per source the time before which a new post is a late one, and per post the
+    posts above it."""
 
     channel_id: int
     network: str

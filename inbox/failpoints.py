@@ -1,4 +1,5 @@
-"""Named places between two side effects where a test can make the process die. In a process that is not testing they are nothing."""
+"""Named places between two side effects where a test can make the process die. In a process that is not testing they
+are nothing."""
 
 from __future__ import annotations
 
@@ -8,11 +9,24 @@ import time
 from collections import Counter
 
 NAMES = frozenset(
-    """
-    poll.after_claim poll.after_fetch poll.after_fence poll.after_insert poll.before_commit poll.after_commit
-    poll.before_finish reply.after_take reply.before_post reply.after_post reply.after_record settle.before_read
-    settle.after_read event.after_numbers delivery.after_store wake.after_one
-    """.split()
+    [
+        "poll.after_claim",
+        "poll.after_fetch",
+        "poll.after_fence",
+        "poll.after_insert",
+        "poll.before_commit",
+        "poll.after_commit",
+        "poll.before_finish",
+        "reply.after_take",
+        "reply.before_post",
+        "reply.after_post",
+        "reply.after_record",
+        "settle.before_read",
+        "settle.after_read",
+        "event.after_numbers",
+        "delivery.after_store",
+        "wake.after_one",
+    ]
 )
 """Every failpoint there is; a test demands that each is reached."""
 

@@ -1,5 +1,5 @@
-"""Every kind of event, one class each: what it carries, the sentence a person reads, and whether it counts as an answer for
-somebody who is typing one. Adding a happening is adding a class here."""
+"""Every kind of event, one class each: what it carries, the sentence a person reads, and whether it counts as an
+answer for somebody who is typing one. Adding a happening is adding a class here."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from socialcare.kinds import Kind
 
 
 class Happening(Kind, scan="inbox.happenings"):
-    """`sentence` is filled with the payload and `actor`; `news` marks what somebody who is writing an answer must see first;
-    `icon` names a symbol of the sprite; `quiet` ones do not stand in the timeline because a message shows them."""
+    """`sentence` is filled with the payload and `actor`; `news` marks what somebody who is writing an answer must
+    see first; `icon` names a symbol of the sprite; `quiet` ones do not stand in the timeline because a message shows
+    them."""
 
     sentence: ClassVar[str]
     icon: ClassVar[str] = "circle"

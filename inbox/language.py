@@ -1,5 +1,5 @@
-"""Which language a text is in, offline: a hint for rules and for the reader, never a gate. Below twelve letters the network's own
-word is all there is."""
+"""Which language a text is in, offline: a hint for rules and for the reader, never a gate. Below twelve letters the
+network's own word is all there is."""
 
 from __future__ import annotations
 

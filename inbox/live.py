@@ -1,6 +1,6 @@
-"""All that is known of sockets. The socket is a doorbell: it says which stream moved and to which number, never what happened.
-Each web process is one hub: one subscription, the fan-out to its own sockets in memory. Once a second the hub asks the counter
-rows, so Redis only makes the bell faster and its absence costs at most that second."""
+"""All that is known of sockets. The socket is a doorbell: it says which stream moved and to which number, never what
+happened. Each web process is one hub: one subscription, the fan-out to its own sockets in memory. Once a second the
+hub asks the counter rows, so Redis only makes the bell faster and its absence costs at most that second."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import asyncio
 import json
 import time
 from collections import defaultdict
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -83,7 +84,7 @@ class Hub:
                 await layer.group_add(GROUP, channel)
                 while True:
                     self.moved((await layer.receive(channel))["streams"])
-            except Exception as error:  # Redis may be away in many ways; the counter rows serve meanwhile
+            except Exception as error:  # noqa: BLE001  Redis may be away in many ways; the counter rows serve meanwhile
                 log.warning("the bell's subscription broke", error=type(error).__name__)
                 await asyncio.sleep(ASK)
 
@@ -122,7 +123,8 @@ class Hub:
 
 
 class Bell(AsyncWebsocketConsumer):  # type: ignore[misc]
-    """One socket. It is told only of streams its agent may watch; a frame that cannot be sent at once is replaced by the newest."""
+    """One socket. It is told only of streams its agent may watch; a frame that cannot be sent at once is replaced by
+    the newest."""
 
     async def connect(self) -> None:
         self.streams: set[str] = set()
@@ -143,7 +145,8 @@ class Bell(AsyncWebsocketConsumer):  # type: ignore[misc]
         hub().leave(self)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        """{"where": [stream, …]} subscribes to exactly these and is answered with one frame each; anything else closes."""
+        """{"where": [stream, …]} subscribes to exactly these and is answered with one frame each; anything else
+        closes."""
         if not text_data or len(text_data) > FRAME_LIMIT or self._too_many() or not hasattr(self, "agent_id"):
             await self.close(TOO_MUCH)
             return
@@ -200,15 +203,10 @@ class Bell(AsyncWebsocketConsumer):  # type: ignore[misc]
         self._closing = asyncio.create_task(self.close(code))
 
 
-_hub: Hub | None = None
-
-
+@cache
 def hub() -> Hub:
     """The hub of this process."""
-    global _hub
-    if _hub is None:
-        _hub = Hub()
-    return _hub
+    return Hub()
 
 
 def same_origin(application: Any) -> Any:

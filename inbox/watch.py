@@ -1,4 +1,5 @@
-"""Which streams an agent may watch, and where they stand. A stream never carries what one of its readers may not see."""
+"""Which streams an agent may watch, and where they stand. A stream never carries what one of its readers may not
+see."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ from inbox.models import Agent, Conversation, Stream
 
 @dataclass(frozen=True)
 class Allowed:
-    """`rights` is the agent's rights_version, None when the account is gone or off; `numbers` holds the streams allowed."""
+    """`rights` is the agent's rights_version, None when the account is gone or off; `numbers` holds the streams
+    allowed."""
 
     rights: int | None
     numbers: dict[str, int] = field(default_factory=dict)

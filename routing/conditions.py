@@ -1,5 +1,5 @@
-"""Every kind of condition, one class each: its form, its sentence, its test, and what must occur in a post for it to be worth
-testing. Adding a condition is adding a class here (see docs/adding-a-condition.md)."""
+"""Every kind of condition, one class each: its form, its sentence, its test, and what must occur in a post for it to
+be worth testing. Adding a condition is adding a class here (see docs/adding-a-condition.md)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ class Post:
 
 
 class Condition(Kind, scan="routing.conditions"):
-    """A leaf of a rule. `fields` describe its form; `read` makes it from stored or posted values or raises RuleError."""
+    """A leaf of a rule. `fields` describe its form; `read` makes it from stored or posted values or raises
+    RuleError."""
 
     fields: ClassVar[tuple[Field, ...]] = ()
 

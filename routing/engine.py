@@ -1,11 +1,13 @@
-"""Deciding where a new conversation goes: the rule set is compiled once per version; a post is tested only against rules of which
-at least one word or fact occurs in it, and the answer keeps why."""
+"""Deciding where a new conversation goes: the rule set is compiled once per version; a post is tested only against
+rules of which at least one word or fact occurs in it, and the answer keeps why."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import structlog
@@ -48,12 +50,14 @@ class Verdict:
 
 @dataclass
 class RuleSet:
-    """Rules of one version, compiled. `triage` is the team for what no rule places; `teams` are names by id."""
+    """Rules of one version, compiled. `triage` is the team for what no rule places; `teams` are names by id,
+    `names` those of channels for the words of a trace."""
 
     version: int
     rules: Sequence[CompiledRule]
     teams: Mapping[int, str] = field(default_factory=dict)
     triage: int | None = None
+    names: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         leaves = [leaf for rule in self.rules for leaf in rule.tree.leaves()]
@@ -94,8 +98,8 @@ class RuleSet:
     def decide(
         self, facts: Facts, members: frozenset[tuple[int, int]] = frozenset(), default_team: int | None = None
     ) -> Decision:
-        """Team, agent, priority, tags and the trace. `members` are (agent, team) of active agents, `default_team` the channel's
-        own; RuleError without any team."""
+        """Team, agent, priority, tags and the trace. `members` are (agent, team) of active agents, `default_team`
+        the channel's own; RuleError without any team."""
         outcome, tried, post = self.outcome(facts)
         team = outcome.team_id if outcome.team_id in self.teams else None
         chosen = team or default_team or self.triage
@@ -114,7 +118,8 @@ class RuleSet:
     def _trace(
         self, facts: Facts, tried: list[Verdict], post: Post, team: int, *, decided_by_rule: bool
     ) -> dict[str, Any]:
-        """What answers “why is this here?”: at most about 2 kB, stored with the conversation and never computed again."""
+        """What answers “why is this here?”: at most about 2 kB, stored with the conversation and never computed
+        again."""
         told = sorted(tried, key=lambda verdict: not verdict.matched)[:SHOWN_RULES]
         giver = next((v.rule for v in tried if v.matched and team in v.rule.teams()), None)
         if decided_by_rule and giver:
@@ -126,16 +131,16 @@ class RuleSet:
             "team": self.teams.get(team, ""),
             "team_id": team,
             "because": because,
-            "tried": [_told(verdict, post) for verdict in told],
+            "tried": [_told(verdict, post, self.names) for verdict in told],
             "others": len(tried) - len(told),
             "untouched": len(self.rules) - len(tried),
             "facts": {"language": facts.language, "kind": facts.kind, "network": facts.network},
         }
 
 
-def _told(verdict: Verdict, post: Post) -> dict[str, Any]:
+def _told(verdict: Verdict, post: Post, names: dict[str, str]) -> dict[str, Any]:
     rule = verdict.rule
-    checks = [[leaf.sentence({}), leaf.test(post), _where(leaf, post)] for leaf in list(rule.tree.leaves())[:4]]
+    shown = list(rule.tree.leaves())[:4]
     return {
         "id": rule.id,
         "name": rule.name,
@@ -143,7 +148,7 @@ def _told(verdict: Verdict, post: Post) -> dict[str, Any]:
         "matched": verdict.matched,
         "teams": rule.teams(),
         "stop": rule.stop,
-        "checks": [[said[:160], ok, where] for said, ok, where in checks],
+        "checks": [[leaf.sentence(names)[:160], leaf.test(post), _where(leaf, post)] for leaf in shown],
     }
 
 
@@ -167,26 +172,29 @@ def compile_rules(rules: Iterable[Rule]) -> list[CompiledRule]:
     return compiled
 
 
-_current: RuleSet | None = None
+@lru_cache(maxsize=2)
+def _compiled(version: int) -> RuleSet:
+    return RuleSet(version, compile_rules(Rule.objects.standing()))
 
 
 def current() -> RuleSet:
-    """The compiled rule set in force; two statements while nothing changed."""
-    global _current
-    version = rules_version()
-    teams = list(Team.objects.values_list("id", "name", "triage"))
-    if _current is None or _current.version != version:
-        _current = RuleSet(version, compile_rules(Rule.objects.standing()))
-    _current.teams = {pk: name for pk, name, _ in teams}
-    _current.triage = next((pk for pk, _, triage in teams if triage), min((pk for pk, _, _ in teams), default=None))
-    return _current
+    """The compiled rule set in force with the teams as they are; two statements while nothing changed."""
+    rules = copy(_compiled(rules_version()))
+    teams = list(Team.objects.order_by("pk").values_list("pk", "name", "triage"))
+    rules.teams = {pk: name for pk, name, _ in teams}
+    rules.triage = next((pk for pk, _, triage in teams if triage), teams[0][0] if teams else None)
+    return rules
 
 
-def decide(batch: Sequence[Facts], default_team: int | None = None) -> list[Decision]:
-    """Decisions for the facts of a page, in order; `default_team` is the channel's own."""
+def decide(
+    batch: Sequence[Facts], default_team: int | None = None, names: dict[str, str] | None = None
+) -> list[Decision]:
+    """Decisions for the facts of a page, in order; `default_team` is the channel's own, `names` those of channels by
+    `channel:id`, for the words of the trace."""
     if not batch:
         return []
     rules = current()
+    rules.names = names or {}
     members: frozenset[tuple[int, int]] = frozenset()
     if rules.names_agents:
         members = frozenset(Membership.objects.filter(agent__is_active=True).values_list("agent_id", "team_id"))

@@ -1,4 +1,5 @@
-"""What a condition or action asks for in its form: plain descriptions that the rule editor, the API and the checks share."""
+"""What a condition or action asks for in its form: plain descriptions that the rule editor, the API and the checks
+share."""
 
 from __future__ import annotations
 

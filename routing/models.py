@@ -64,7 +64,8 @@ class Rule(models.Model):
 
     @transaction.atomic
     def rewrite(self, by: Agent | None, why: str = "", **fields: Any) -> None:
-        """Stores the rule (new or changed) as its next version; RuleError before anything is written if it cannot be read."""
+        """Stores the rule (new or changed) as its next version; RuleError before anything is written if it cannot be
+        read."""
         for name, value in fields.items():
             setattr(self, name, value)
         read_tree(self.when), read_actions(self.then)
@@ -128,7 +129,7 @@ def rules_changed(what: str, by: Agent | None) -> None:
     """Raises the version of the rule set, so that every process compiles it anew; the last work of a transaction."""
     Stream.objects.get_or_create(key=VERSION)
     Stream.objects.filter(key=VERSION).update(n=F("n") + 1)
-    record([Entry(("admin",), happenings.SetUpChanged(what=what), actor_id=by and by.pk)])
+    record([Entry(("admin",), happenings.SetUpChanged(what=what), actor_id=by.pk if by else None)])
 
 
 def rules_version() -> int:

@@ -1,5 +1,5 @@
-"""Words as rules see them: one normal form for posts and for the words of rules, so that word boundaries are plain spaces and one
-automaton finds all words of all rules in one pass."""
+"""Words as rules see them: one normal form for posts and for the words of rules, so that word boundaries are plain
+spaces and one automaton finds all words of all rules in one pass."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ DFA_WORDS = 10_000
 
 
 def normalise(text: str) -> str:
-    """Folded tokens joined by one space with a space at both ends; #tags and @names stand once more with their mark at the end."""
+    """Folded tokens joined by one space with a space at both ends; #tags and @names stand once more with their mark
+    at the end."""
     folded = unicodedata.normalize("NFKC", text[:LONGEST]).casefold()
     tokens = _TOKEN.findall(folded)
     marked = _MARKED.findall(folded)
@@ -28,7 +29,8 @@ def normalise(text: str) -> str:
 
 
 def pattern(word: str) -> str:
-    """What to look for in a normalised text; `refund*` finds every word that begins so. Empty when nothing is left to find."""
+    """What to look for in a normalised text; `refund*` finds every word that begins so. Empty when nothing is left
+    to find."""
     open_end = word.rstrip().endswith("*")
     folded = unicodedata.normalize("NFKC", word).casefold().strip()
     marked = _MARKED.fullmatch(folded.rstrip("*"))

@@ -1,8 +1,8 @@
-"""One process, three doors: pages through Django's WSGI handler in a few threads (half the cost of its ASGI handler), what streams
-or receives through the ASGI handler, and sockets through Channels."""
+"""One process, three doors: pages through Django's WSGI handler in a few threads (half the cost of its ASGI
+handler), what streams or receives through the ASGI handler, and sockets through Channels."""
 
 import os
-from typing import Any
+from typing import Any, cast
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "socialcare.settings")
 
@@ -13,10 +13,10 @@ from django.core.asgi import get_asgi_application
 from django.core.wsgi import get_wsgi_application
 from django.urls import path
 
-_streaming = get_asgi_application()
-_pages = WSGIMiddleware(get_wsgi_application(), workers=8)
+_streaming = get_asgi_application()  # sets Django up, before anything that needs its models is imported
+_pages = WSGIMiddleware(cast(Any, get_wsgi_application()), workers=8)
 
-from inbox.live import Bell, same_origin
+from inbox.live import Bell, same_origin  # noqa: E402
 
 STREAMING = ("/hooks/", "/files/", "/exports/", "/media/")
 

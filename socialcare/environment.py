@@ -1,4 +1,5 @@
-"""Reading the environment: NAME, or NAME_FILE for secrets kept in files; a wrong value stops the start with one sentence."""
+"""Reading the environment: NAME, or NAME_FILE for secrets kept in files; a wrong value stops the start with one
+sentence."""
 
 import os
 from pathlib import Path
@@ -8,7 +9,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 
 def text(name: str, default: str | None = None) -> str:
-    """The value of NAME, else the content of the file named by NAME_FILE, else the default; raises if all are missing."""
+    """The value of NAME, else the content of the file named by NAME_FILE, else the default; raises if all are
+    missing."""
     if value := os.environ.get(name):
         return value
     if path := os.environ.get(f"{name}_FILE"):
@@ -41,7 +43,8 @@ def words(name: str, default: str = "") -> list[str]:
 
 
 def database(url: str) -> dict[str, object]:
-    """Django's settings of a URL `postgresql://user:password@host:port/name?option=value`; host may be a socket folder by ?host=."""
+    """Django's settings of a URL `postgresql://user:password@host:port/name?option=value`; host may be a socket
+    folder by ?host=."""
     parts = urlsplit(url)
     if parts.scheme not in {"postgres", "postgresql"}:
         raise ImproperlyConfigured("DATABASE_URL must begin with postgresql://.")

@@ -30,7 +30,7 @@ def _blank(_logger: Any, _method: str, event: Any) -> Any:
 def configure(shape: str, level: str) -> None:
     """Sets up logging for this process: `shape` is console or json, `level` a name of the logging module."""
     stamp = structlog.processors.TimeStamper(fmt="%H:%M:%S" if shape == "console" else "iso")
-    before = [structlog.contextvars.merge_contextvars, structlog.stdlib.add_log_level, stamp]
+    before: list[Any] = [structlog.contextvars.merge_contextvars, structlog.stdlib.add_log_level, stamp]
     render: Any = (
         structlog.dev.ConsoleRenderer(colors=False) if shape == "console" else structlog.processors.JSONRenderer()
     )

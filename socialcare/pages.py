@@ -24,8 +24,8 @@ class Request(HttpRequest):
 def page(
     request: HttpRequest, template: str, context: dict[str, Any] | None = None, *, part: str = "", status: int = 200
 ) -> HttpResponse:
-    """Renders the template, or its partial `part`. htmx gets the whole page and selects what it needs, so that a history restore,
-    a reload and a swap are the same answer."""
+    """Renders the template, or its partial `part`. htmx gets the whole page and selects what it needs, so that a
+    history restore, a reload and a swap are the same answer."""
     response = render(request, f"{template}#{part}" if part else template, context or {}, status=status)
     patch_vary_headers(response, ["HX-Request", "HX-Target", "Cookie"])
     return response

@@ -1,5 +1,5 @@
-"""All settings, from the environment only. `manage.py up` provides what is missing; in production DATABASE_URL, REDIS_URL,
-SECRET_KEY, SEAL_KEYS and PUBLIC_URL are given (each also as NAME_FILE)."""
+"""All settings, from the environment only. `manage.py up` provides what is missing; in production DATABASE_URL,
+REDIS_URL, SECRET_KEY, SEAL_KEYS and PUBLIC_URL are given (each also as NAME_FILE)."""
 
 import os
 from pathlib import Path

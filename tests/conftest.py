@@ -1,5 +1,5 @@
-"""The cast and the servers. Ana (care agent, Support), Max (manager, Support), Hugo (HR, private), Pia (Product), Mona (Marketing,
-which is triage), Ada (admin without a team), Eva (reader), Otto (an account without any right)."""
+"""The cast and the servers. Ana (care agent, Support), Max (manager, Support), Hugo (HR, private), Pia (Product),
+Mona (Marketing, which is triage), Ada (admin without a team), Eva (reader), Otto (an account without any right)."""
 
 from types import SimpleNamespace
 

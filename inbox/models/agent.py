@@ -1,4 +1,5 @@
-"""An agent: a person of ours who signs in. Rights are memberships of teams, plus admin and reader for the whole installation."""
+"""An agent: a person of ours who signs in. Rights are memberships of teams, plus admin and reader for the whole
+installation."""
 
 from __future__ import annotations
 
@@ -98,18 +99,19 @@ class Agent(AbstractBaseUser):
     def rights_changed(self, by: Agent | None) -> None:
         """Raises the version that sockets and pages hold; call it inside the transaction that changes the rights."""
         Agent.objects.filter(pk=self.pk).update(rights_version=F("rights_version") + 1)
-        record([Entry((self.stream, "admin"), happenings.RightsChanged(agent=self.pk), actor_id=by and by.pk)])
+        record([Entry((self.stream, "admin"), happenings.RightsChanged(agent=self.pk), actor_id=by.pk if by else None)])
         for name in ("readable_teams", "readable_team_ids", "roles"):
             self.__dict__.pop(name, None)
 
     @transaction.atomic
     def join(self, team: Team, role: str, by: Agent | None) -> None:
-        """Makes or changes the membership. Members of a private team are told who joined before that person reads a row."""
+        """Makes or changes the membership. Members of a private team are told who joined before that person reads a
+        row."""
         Membership.objects.update_or_create(agent=self, team=team, defaults={"role": role})
         members = team.memberships.exclude(agent=self).values_list("agent_id", flat=True) if team.private else ()
         told = tuple(f"agent:{pk}" for pk in members)
         happening = happenings.JoinedTeam(agent=self.pk, team=team.pk, role=role)
-        record([Entry(("admin", *told), happening, actor_id=by and by.pk)])
+        record([Entry(("admin", *told), happening, actor_id=by.pk if by else None)])
         self.rights_changed(by)
 
     @transaction.atomic
@@ -120,7 +122,7 @@ class Agent(AbstractBaseUser):
         Membership.objects.filter(agent=self, team=team).delete()
         for conversation in Conversation.objects.open().filter(team=team, agent=self):
             conversation.release(by)
-        record([Entry(("admin",), happenings.LeftTeam(agent=self.pk, team=team.pk), actor_id=by and by.pk)])
+        record([Entry(("admin",), happenings.LeftTeam(agent=self.pk, team=team.pk), actor_id=by.pk if by else None)])
         self.rights_changed(by)
 
 

@@ -1,5 +1,5 @@
-"""Answering: replies that leave through the outbox, and notes that stay. A reply says what its author had seen; if somebody spoke
-meanwhile it is refused with the news instead of being sent past it."""
+"""Answering: replies that leave through the outbox, and notes that stay. A reply says what its author had seen; if
+somebody spoke meanwhile it is refused with the news instead of being sent past it."""
 
 from __future__ import annotations
 
@@ -52,8 +52,9 @@ class Answerable:
         anyway: bool = False,
         then_close: bool = False,
     ) -> Reply:
-        """Puts an answer into the outbox, where it waits for the undo time. The same key gives the same reply, however often it
-        is sent. Raises Stale when somebody spoke meanwhile and `anyway` is not set; that choice is recorded."""
+        """Puts an answer into the outbox, where it waits for the undo time. The same key gives the same reply,
+        however often it is sent. Raises Stale when somebody spoke meanwhile and `anyway` is not set; that choice is
+        recorded."""
         from inbox.models.conversation import Conversation
         from inbox.models.note import Draft
         from inbox.models.reply import Reply

@@ -19,7 +19,8 @@ class Assignable:
     """Mixed into Conversation."""
 
     def claim(self: Conversation, agent: Agent) -> bool:  # type: ignore[misc]
-        """Makes the agent the owner if nobody is; False when somebody was faster. Claiming what one already owns is True."""
+        """Makes the agent the owner if nobody is; False when somebody was faster. Claiming what one already owns is
+        True."""
         expect = {"agent_id": None, "team_id": self.team_id}
         if change(self, happenings.Claimed(), by=agent, values={"agent_id": agent.pk}, expect=expect):
             return True
@@ -36,13 +37,13 @@ class Assignable:
     def assign(  # type: ignore[misc]
         self: Conversation, team: Team, agent: Agent | None, by: Agent | None, because: str = ""
     ) -> bool:
-        """Gives the conversation to a team and one of its members, or to nobody there. ValueError when the agent is not a
-        member of that team; False when somebody else moved it since this object was read."""
+        """Gives the conversation to a team and one of its members, or to nobody there. ValueError when the agent is
+        not a member of that team; False when somebody else moved it since this object was read."""
         if agent is not None and not team.memberships.filter(agent=agent, agent__is_active=True).exists():
             raise ValueError(f"{agent.name} is not a member of {team.name}.")
         to = f"{agent.name}, {team.name}" if agent else team.name
         happening = happenings.Assigned(
-            to=to, because=f", because {because}" if because else "", team=team.pk, agent=agent and agent.pk
+            to=to, because=f", because {because}" if because else "", team=team.pk, agent=agent.pk if agent else None
         )
         values = {"team_id": team.pk, "agent_id": agent and agent.pk}
         return change(
@@ -51,8 +52,8 @@ class Assignable:
 
 
 def deal(agent: Agent, team_ids: list[int]) -> int | None:
-    """Claims the top of the queue for the agent and returns its id; None when nothing waits. SKIP LOCKED keeps two dealers
-    from waiting for each other, so two dealt items are not strictly in order."""
+    """Claims the top of the queue for the agent and returns its id; None when nothing waits. SKIP LOCKED keeps two
+    dealers from waiting for each other, so two dealt items are not strictly in order."""
     from inbox.models.conversation import Conversation
 
     with transaction.atomic():

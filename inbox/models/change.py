@@ -1,5 +1,5 @@
-"""The one way a conversation changes: compare-and-set on its row, counters, one event, a bell on commit. Every verb is a call of
-`change`, so a verb cannot forget one of them."""
+"""The one way a conversation changes: compare-and-set on its row, counters, one event, a bell on commit. Every verb
+is a call of `change`, so a verb cannot forget one of them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,19 @@ if TYPE_CHECKING:
     from inbox.models.conversation import Conversation
 
 COLUMNS = frozenset(
-    "team_id agent_id state priority rank tags snoozed_until trouble closed_at waiting_since inbound_seq".split()
+    [
+        "team_id",
+        "agent_id",
+        "state",
+        "priority",
+        "rank",
+        "tags",
+        "snoozed_until",
+        "trouble",
+        "closed_at",
+        "waiting_since",
+        "inbound_seq",
+    ]
 )
 _BACK = "old.team_id, old.state, old.agent_id, c.team_id, c.state, c.agent_id, c.seen_seq"
 
@@ -32,9 +44,10 @@ def change(
     expect: Mapping[str, Any] | None = None,
     also: tuple[Happening, ...] = (),
 ) -> bool:
-    """Sets the columns if the row still is as expected (a value, None, or a list of allowed values) and records the happening.
-    Returns whether it happened; the object then carries the new values. Opens its own transaction or joins the caller's; inside
-    a caller's transaction it must be the last work, because counters and streams stay locked until commit."""
+    """Sets the columns if the row still is as expected (a value, None, or a list of allowed values) and records the
+    happening. Returns whether it happened; the object then carries the new values. Opens its own transaction or
+    joins the caller's; inside a caller's transaction it must be the last work, because counters and streams stay
+    locked until commit."""
     with transaction.atomic():
         row = _compare_and_set(conversation.pk, expect or {}, values, 1 + len(also))
         if row is None:
@@ -45,7 +58,7 @@ def change(
         all_of_it = (happening, *also)
         record(
             [
-                Entry(streams, what, conversation.pk, seq - len(also) + place, by and by.pk)
+                Entry(streams, what, conversation.pk, seq - len(also) + place, by.pk if by else None)
                 for place, what in enumerate(all_of_it)
             ]
         )
@@ -55,7 +68,8 @@ def change(
 
 
 def _streams(old: Place, new: Place, by: Agent | None) -> tuple[str, ...]:
-    """Home is the team that has it now; the team that had it hears it too, and an agent who was given it by somebody else."""
+    """Home is the team that has it now; the team that had it hears it too, and an agent who was given it by somebody
+    else."""
     streams = [f"team:{new.team_id}"]
     if old.team_id != new.team_id:
         streams.append(f"team:{old.team_id}")

@@ -1,4 +1,5 @@
-"""A conversation: what one person says in one thread. It is what stands in a team's queue, is claimed, answered and closed."""
+"""A conversation: what one person says in one thread. It is what stands in a team's queue, is claimed, answered and
+closed."""
 
 from __future__ import annotations
 

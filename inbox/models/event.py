@@ -1,5 +1,5 @@
-"""Events: what happened, numbered without gaps per stream. The number comes from a counter row that is raised last in the
-transaction, so numbers become visible in order and a reader who holds one can ask for everything after it."""
+"""Events: what happened, numbered without gaps per stream. The number comes from a counter row that is raised last
+in the transaction, so numbers become visible in order and a reader who holds one can ask for everything after it."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Entry:
-    """One happening to be recorded: the first stream is its home, the others get an echo. `seq` is the conversation's own
-    number after the change, 0 when no conversation is concerned."""
+    """One happening to be recorded: the first stream is its home, the others get an echo. `seq` is the
+    conversation's own number after the change, 0 when no conversation is concerned."""
 
     streams: tuple[str, ...]
     happening: Happening
@@ -83,8 +83,9 @@ _INSERT = """
 
 
 def record(entries: Sequence[Entry]) -> dict[str, int]:
-    """Writes the events and rings for their streams after commit; two statements however many. Must be the last work of a
-    transaction, because the counter rows stay locked until it commits. Returns the newest number of each stream."""
+    """Writes the events and rings for their streams after commit; two statements however many. Must be the last work
+    of a transaction, because the counter rows stay locked until it commits. Returns the newest number of each
+    stream."""
     rows = [(stream, entry, place > 0) for entry in entries for place, stream in enumerate(entry.streams)]
     if not rows:
         return {}

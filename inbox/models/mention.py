@@ -1,4 +1,5 @@
-"""A mention: one post of a network as we keep it. Its text is what stands on the network now; earlier texts are revisions."""
+"""A mention: one post of a network as we keep it. Its text is what stands on the network now; earlier texts are
+revisions."""
 
 from __future__ import annotations
 

@@ -12,7 +12,8 @@ from inbox.arrival import Place
 
 
 class Known(NamedTuple):
-    """A stored post: its mention (None when it is a reply of our outbox) and the thread and conversation it stands in."""
+    """A stored post: its mention (None when it is a reply of our outbox) and the thread and conversation it stands
+    in."""
 
     mention_id: int | None
     conversation_id: int
@@ -47,7 +48,8 @@ class PageFacts:
 
 
 _POSTS = """
-    SELECT m.external_id, m.id, c.id, c.thread_key, c.identity_id, c.team_id, m.version, m.state, m.edited_at, NOT m.ours
+    SELECT m.external_id, m.id, c.id, c.thread_key, c.identity_id, c.team_id, m.version, m.state,
+           m.edited_at, NOT m.ours
       FROM inbox_mention m JOIN inbox_conversation c ON c.id = m.conversation_id
      WHERE m.channel_id = %s AND m.external_id = ANY(%s)
     UNION ALL
@@ -84,8 +86,8 @@ def read_facts(place: Place, posts: Sequence[Any]) -> PageFacts:
 
 
 def thread_keys(place: Place, posts: Sequence[Any], known: dict[str, Known]) -> dict[str, str]:
-    """{external_id: thread key}. A post stands in the thread of the post it answers, if that is stored or on this page; else in
-    the thread the network names; else it, or the unknown post it answers, begins one."""
+    """{external_id: thread key}. A post stands in the thread of the post it answers, if that is stored or on this
+    page; else in the thread the network names; else it, or the unknown post it answers, begins one."""
     page = {post.external_id: post for post in posts}
     keys: dict[str, str] = {}
 

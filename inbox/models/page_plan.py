@@ -1,5 +1,6 @@
-"""What a page of posts means, decided from posts and facts alone: which posts are new, which changed, which conversations begin,
-which go on and what becomes of their state. Pure functions; nothing here reads the database or a clock."""
+"""What a page of posts means, decided from posts and facts alone: which posts are new, which changed, which
+conversations begin, which go on and what becomes of their state. Pure functions; nothing here reads the database or
+a clock."""
 
 from __future__ import annotations
 
@@ -164,7 +165,8 @@ def _plan_change(plan: Plan, post: Any, known: Known) -> None:
 
 
 def _plan_ours(plan: Plan, post: Any, facts: PageFacts, normalise: Callable[[str], str]) -> None:
-    """A post of our own account: the reply that we are unsure of, or one written outside in a thread we know; else nothing."""
+    """A post of our own account: the reply that we are unsure of, or one written outside in a thread we know; else
+    nothing."""
     for reply in facts.pending:
         if reply.parent == post.parent_id and normalise(reply.text) == normalise(post.text):
             facts.pending.remove(reply)
@@ -209,7 +211,8 @@ def facts_of(place: Place, post: Any) -> Facts:
 
 
 def becomes(old: OldConversation, stay: Stay, held: bool) -> NewConversation:
-    """The conversation after this page: a customer's message returns it to New; an answer given outside ends the waiting."""
+    """The conversation after this page: a customer's message returns it to New; an answer given outside ends the
+    waiting."""
     state, waiting, newest, excerpt = old.state, old.waiting_since, old.newest_at, old.excerpt
     step = inbound_step = int(_reopens(old, stay))
     for post in sorted(stay.posts, key=lambda post: (post.created_at, post.external_id)):
@@ -234,7 +237,8 @@ def _reopens(old: OldConversation, stay: Stay) -> bool:
 
 
 def told_of(stay: Stay, old: OldConversation, held: list[int], stored: Mapping[str, int]) -> list[Happening]:
-    """The happenings of a conversation that goes on; their order and number are those of `becomes`, then the held replies."""
+    """The happenings of a conversation that goes on; their order and number are those of `becomes`, then the held
+    replies."""
     told: list[Happening] = []
     if _reopens(old, stay):
         told.append(happenings.Reopened(because=f", because {_name(stay.inbound[0])} wrote"))

@@ -1,5 +1,6 @@
-"""People who speak about us. An Identity is one account on one network; a Person is whoever stands behind identities that
-somebody confirmed to be the same. Each identity is born with a person of the same number and returns there when unlinked."""
+"""People who speak about us. An Identity is one account on one network; a Person is whoever stands behind identities
+that somebody confirmed to be the same. Each identity is born with a person of the same number and returns there when
+unlinked."""
 
 from __future__ import annotations
 

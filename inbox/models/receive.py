@@ -1,6 +1,7 @@
-"""Storing a page of posts: identities, threading, conversations, mentions, counters and events in a fixed number of statements,
-in one transaction with whatever the caller commits beside it (the cursor). Facts are read and everything is decided before the
-transaction begins; when somebody stored one of the posts meanwhile, it is rolled back and decided again."""
+"""Storing a page of posts: identities, threading, conversations, mentions, counters and events in a fixed number of
+statements, in one transaction with whatever the caller commits beside it (the cursor). Facts are read and everything
+is decided before the transaction begins; when somebody stored one of the posts meanwhile, it is rolled back and
+decided again."""
 
 from __future__ import annotations
 
@@ -26,8 +27,8 @@ class Faster(Exception):
 
 @dataclass
 class Received:
-    """What became of a page. `offered` posts gave `new` mentions and `changed` ones; `bound` are (reply id, external id, url)
-    of our own posts that settle a reply of the outbox; `conversations` are the ids touched."""
+    """What became of a page. `offered` posts gave `new` mentions and `changed` ones; `bound` are (reply id, external
+    id, url) of our own posts that settle a reply of the outbox; `conversations` are the ids touched."""
 
     offered: int = 0
     new: int = 0
@@ -37,8 +38,9 @@ class Received:
 
 
 def receive(place: Place, posts: Sequence[Any], decide: Decide, fence: Callable[[], None]) -> Received:
-    """Stores the posts (see `connectors.base.Post`) of one page. `fence` runs first inside the transaction: it locks the channel,
-    writes its cursor and raises to stop a slow twin. Raises Faster after eight rounds, which only a defect can cause."""
+    """Stores the posts (see `connectors.base.Post`) of one page. `fence` runs first inside the transaction: it locks
+    the channel, writes its cursor and raises to stop a slow twin. Raises Faster after eight rounds, which only a
+    defect can cause."""
     for _ in range(ROUNDS):
         facts = read_facts(place, posts)
         plan = make_plan(place, posts, facts, decide)

@@ -1,5 +1,6 @@
-"""The statements of `receive`: one each for identities, conversations, mentions, edits and held replies, however long the page.
-Rows are locked in the house's order: identities by key, conversations by id, new conversations by key."""
+"""The statements of `receive`: one each for identities, conversations, mentions, edits and held replies, however
+long the page. Rows are locked in the house's order: identities by key, conversations by id, new conversations by
+key."""
 
 from __future__ import annotations
 
@@ -14,8 +15,8 @@ from inbox.arrival import Place
 from inbox.language import language_of
 from inbox.models.page_facts import KnownIdentity
 from inbox.models.page_plan import (
-    BirthKey,
     Birth,
+    BirthKey,
     Change,
     OldConversation,
     Plan,
@@ -118,19 +119,19 @@ def update_conversations(
         replies = held.get(pk, [])
         new = becomes(old[pk], stay, held=bool(replies))
         rows.append((pk, *new._replace(steps=new.steps + len(replies))))
-    return dict(_run(_UPDATE, rows))  # type: ignore[arg-type]
+    return dict(_run(_UPDATE, rows))
 
 
 _NEW_CONVERSATIONS = """
     INSERT INTO inbox_conversation
-        (channel_id, created_at, thread_key, identity_id, team_id, agent_id, state, priority, rank, tags, subject, excerpt,
-         language, visibility, newest_at, waiting_since, seen_seq, inbound_seq, trouble, trace, context)
+        (channel_id, created_at, thread_key, identity_id, team_id, agent_id, state, priority, rank, tags, subject,
+         excerpt, language, visibility, newest_at, waiting_since, seen_seq, inbound_seq, trouble, trace, context)
     SELECT %s, %s, thread_key, identity_id, team_id, agent_id, state, priority, -priority,
-           ARRAY(SELECT jsonb_array_elements_text(tags)), subject, excerpt, language, visibility, newest_at, waiting_since,
-           steps, steps - 1, '', trace, context
-      FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::smallint[], %s::int[], %s::jsonb[], %s::text[],
-                  %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::bigint[], %s::jsonb[],
-                  %s::jsonb[])
+           ARRAY(SELECT jsonb_array_elements_text(tags)), subject, excerpt, language, visibility, newest_at,
+           waiting_since, steps, steps - 1, '', trace, context
+      FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::smallint[], %s::int[], %s::jsonb[],
+                  %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::bigint[],
+                  %s::jsonb[], %s::jsonb[])
         AS t(thread_key, identity_id, team_id, agent_id, state, priority, tags, subject, excerpt, language, visibility,
              newest_at, waiting_since, steps, trace, context)
     ON CONFLICT (thread_key, identity_id) DO NOTHING RETURNING thread_key, identity_id, id"""
@@ -172,12 +173,13 @@ def _birth_row(place: Place, key: tuple[str, int], birth: Birth) -> tuple[Any, .
 
 _NEW_MENTIONS = """
     INSERT INTO inbox_mention
-        (channel_id, seen_at, external_id, conversation_id, identity_id, kind, source, text, posted_at, edited_at, version,
-         language, parent_id, url, media, visibility, state, ours, history, late, rating, followers, grants, raw)
+        (channel_id, seen_at, external_id, conversation_id, identity_id, kind, source, text, posted_at, edited_at,
+         version, language, parent_id, url, media, visibility, state, ours, history, late, rating, followers, grants,
+         raw)
     SELECT %s, %s, * FROM unnest(
-        %s::text[], %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[],
-        %s::text[], %s::text[], %s::text[], %s::text[], %s::jsonb[], %s::text[], %s::text[], %s::boolean[], %s::boolean[],
-        %s::boolean[], %s::numeric[], %s::bigint[], %s::jsonb[], %s::jsonb[])
+        %s::text[], %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::timestamptz[],
+        %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::text[], %s::jsonb[], %s::text[], %s::text[],
+        %s::boolean[], %s::boolean[], %s::boolean[], %s::numeric[], %s::bigint[], %s::jsonb[], %s::jsonb[])
     ON CONFLICT (channel_id, external_id) DO NOTHING RETURNING external_id, id"""
 
 
@@ -191,7 +193,7 @@ def insert_mentions(
     for post, where in plan.mentions:
         conversation = where if isinstance(where, int) else born[where]
         rows.append(_mention_row(place, post, conversation, identities[post.author.external_id]))
-    return dict(_run(_NEW_MENTIONS, rows, place.channel_id, place.now))  # type: ignore[arg-type]
+    return dict(_run(_NEW_MENTIONS, rows, place.channel_id, place.now))
 
 
 def _mention_row(place: Place, post: Any, conversation: int, identity: int) -> tuple[Any, ...]:
@@ -237,8 +239,8 @@ _CHANGE = """
 
 
 def change_mentions(place: Place, changes: Sequence[Change]) -> None:
-    """Edited posts get the new text and keep the old one as a revision; deleted ones are marked, their text stays until a
-    retention rule removes it."""
+    """Edited posts get the new text and keep the old one as a revision; deleted ones are marked, their text stays
+    until a retention rule removes it."""
     if not changes:
         return
     rows = []

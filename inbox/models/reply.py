@@ -1,5 +1,5 @@
-"""The outbox: one row is one wish to post. It leaves once; when the network's answer is lost the row says so and is settled by
-looking, never by trying again blindly. States and moves are those of the table in docs/outbox.md."""
+"""The outbox: one row is one wish to post. It leaves once; when the network's answer is lost the row says so and is
+settled by looking, never by trying again blindly. States and moves are those of the table in docs/outbox.md."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ TRIES = 5
 
 
 class Clock(Now):
-    """The database's clock at this instant, not at the start of the transaction; leases never trust a worker's clock."""
+    """The database's clock at this instant, not at the start of the transaction; leases never trust a worker's
+    clock."""
 
     def as_postgresql(self, compiler: Any, connection: Any, **extra: Any) -> Any:
         return self.as_sql(compiler, connection, template="CLOCK_TIMESTAMP()", **extra)
@@ -76,7 +77,7 @@ class Reply(models.Model):
     doubted_at = models.DateTimeField(null=True)
     flagged_at = models.DateTimeField(null=True)
     sent_at = models.DateTimeField(null=True)
-    external_id = models.TextField(null=True)  # noqa: DJ001  NULL keeps the unique constraint free of unsent rows
+    external_id = models.TextField(null=True)
     url = models.TextField(blank=True)
     fault = models.CharField(max_length=20, blank=True)
     reason = models.CharField(max_length=300, blank=True)
@@ -98,7 +99,8 @@ class Reply(models.Model):
         return f"reply {self.pk} {self.state}"
 
     def take(self) -> bool:
-        """Queued to sending, committed before a byte leaves. False when another worker has it, it was undone, or is not due."""
+        """Queued to sending, committed before a byte leaves. False when another worker has it, it was undone, or is
+        not due."""
         due = Reply.objects.filter(pk__in=Reply.objects.due().filter(pk=self.pk).values("pk"), state="queued")
         claimed = {"tries": models.F("tries") + 1, "lease_until": Clock() + LEASE, "sending_at": Clock()}
         if not due.update(state="sending", **claimed):
@@ -108,7 +110,13 @@ class Reply(models.Model):
 
     def sent(self, external_id: str, url: str = "", at: datetime | None = None) -> bool:
         """The network has it, under this id."""
-        fields = {"external_id": external_id, "url": url, "sent_at": at or timezone.now(), "fault": "", "reason": ""}
+        fields: dict[str, Any] = {
+            "external_id": external_id,
+            "url": url,
+            "sent_at": at or timezone.now(),
+            "fault": "",
+            "reason": "",
+        }
         return self._move(["sending", "in_doubt"], "sent", **fields)
 
     def failed(self, fault: str, reason: str) -> bool:
@@ -117,16 +125,19 @@ class Reply(models.Model):
 
     def doubted(self, fault: str, reason: str) -> bool:
         """It may stand on the network or not; somebody will look after the settle time."""
-        fields = {"doubted_at": timezone.now(), "not_before": Clock() + timedelta(seconds=settings.SETTLE_SECONDS)}
+        fields: dict[str, Any] = {
+            "doubted_at": timezone.now(),
+            "not_before": Clock() + timedelta(seconds=settings.SETTLE_SECONDS),
+        }
         return self._move(["sending"], "in_doubt", fault=fault, reason=reason[:300], **fields)
 
     def again(self, until: datetime | None = None, fault: str = "", reason: str = "", *, counts: bool = True) -> bool:
-        """Certainly not posted and worth another try, at most five that count. A wait that the network asked for, or a channel
-        that must be reconnected, does not count."""
+        """Certainly not posted and worth another try, at most five that count. A wait that the network asked for, or
+        a channel that must be reconnected, does not count."""
         if counts and self.tries >= TRIES:
             return self.failed(fault or "Unavailable", reason or "Tried five times.")
         wait = until or timezone.now() + timedelta(seconds=30 * 2 ** max(self.tries - 1, 0))
-        tries = {} if counts else {"tries": 1}
+        tries: dict[str, Any] = {} if counts else {"tries": 1}
         return self._move(["sending", "in_doubt"], "queued", not_before=wait, fault=fault, reason=reason[:300], **tries)
 
     def take_to_settle(self) -> bool:
@@ -160,7 +171,7 @@ class Reply(models.Model):
 
     def release(self, by: Agent) -> bool:
         """Sends a held or failed reply after all; a certain second try, so the same key and a fresh count of tries."""
-        fields = {"not_before": timezone.now(), "tries": 0, "author": by}
+        fields: dict[str, Any] = {"not_before": timezone.now(), "tries": 0, "author": by}
         return self._move(["held", "failed"], "queued", by=by, **fields)
 
     def settle(self, verdict: str, by: Agent, url: str = "") -> bool:
@@ -176,7 +187,7 @@ class Reply(models.Model):
         self, old: list[str], new: str, by: Agent | None = None, also: tuple[Any, ...] = (), **fields: Any
     ) -> bool:
         with transaction.atomic():
-            # The conversation before its reply, as everywhere: two movers of one reply then wait instead of deadlocking.
+            # The conversation before its reply, as everywhere: two movers of one reply wait instead of deadlocking.
             conversation = type(self.conversation).objects.select_for_update(of=("self",)).get(pk=self.conversation_id)
             # `tries` fences out a sender or settler that slept while another one went on with this reply.
             if not Reply.objects.filter(pk=self.pk, state__in=old, tries=self.tries).update(state=new, **fields):

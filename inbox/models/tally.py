@@ -1,5 +1,5 @@
-"""Counters of conversations by team, ownership and state, so that a count is never a COUNT. Kept in the transaction of each
-change; `manage.py tallies` compares them with the rows."""
+"""Counters of conversations by team, ownership and state, so that a count is never a COUNT. Kept in the transaction
+of each change; `manage.py tallies` compares them with the rows."""
 
 from __future__ import annotations
 

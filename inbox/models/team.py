@@ -1,4 +1,5 @@
-"""A team: the wall inside an installation. Who is a member reads its work; a private team's work exists for nobody else."""
+"""A team: the wall inside an installation. Who is a member reads its work; a private team's work exists for nobody
+else."""
 
 from __future__ import annotations
 
@@ -12,12 +13,14 @@ if TYPE_CHECKING:
 
 class TeamQuerySet(models.QuerySet["Team"]):
     def read_by(self, agent: Agent) -> TeamQuerySet:
-        """Teams whose conversations the agent may read: own teams; for an admin every team that is not private as well."""
+        """Teams whose conversations the agent may read: own teams; for an admin every team that is not private as
+        well."""
         own = models.Q(memberships__agent=agent)
         return self.filter(own | models.Q(private=False) if agent.is_admin else own).distinct()
 
     def named_to(self, agent: Agent) -> TeamQuerySet:
-        """Teams the agent may know of and hand work to: every team, since their names are no secret inside the house."""
+        """Teams the agent may know of and hand work to: every team, since their names are no secret inside the
+        house."""
         return self if agent.works else self.none()
 
 
