@@ -1,7 +1,6 @@
 """The whole application as one program: servers if none are given, web, worker, beat and sweep; Ctrl-C ends it all."""
 
 import hashlib
-import http.client
 import os
 import re
 import resource
@@ -19,6 +18,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connections
 
 from socialcare import __version__, environment, first_run
+from socialcare.alive import web_answers
 from socialcare.embedded import Postgres, Redis
 from socialcare.ground import Ground, Unavailable
 from socialcare.local import data_folder, listening_at
@@ -76,7 +76,8 @@ class Command(BaseCommand):
             stamp.write_text(now)  # last, so that a collection cut short is done again
 
     def welcome(self, link: str | None) -> None:
-        if not _web_answers(listening_at()):
+        host, port = listening_at()
+        if not web_answers({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port, patience=30):  # noqa: S104
             self.log.say("The web process does not answer yet; its lines above say why.")
         self.log.say(f"\nSocialcare {__version__} is running at {settings.PUBLIC_URL}")
         if link:
@@ -154,15 +155,3 @@ def _fingerprint() -> str:
             found = Path(storage.path(name)).stat()
             files.update(f"{name} {found.st_size} {found.st_mtime_ns}\n".encode())
     return files.hexdigest()
-
-
-def _web_answers(address: tuple[str, int]) -> bool:
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address[0], address[0])  # noqa: S104
-    connection = http.client.HTTPConnection(host, address[1], timeout=30)
-    try:
-        connection.request("GET", "/livez")
-        return connection.getresponse().status < 500
-    except OSError:
-        return False
-    finally:
-        connection.close()
