@@ -51,7 +51,7 @@ def is_public(address: Address) -> bool:
 
 @dataclass(frozen=True)
 class Allowed:
-    """What the owner opened although it is private: hosts by name, networks by CIDR. Any port."""
+    """What the owner opened although it is private: hosts by name, networks by CIDR (any port), or one `host:port`."""
 
     hosts: frozenset[str]
     networks: tuple[IPv4Network | IPv6Network, ...]
@@ -63,7 +63,7 @@ class Allowed:
             try:
                 networks.append(ip_network(word.strip("[]"), strict=False))
             except ValueError:
-                hosts.add(word.lower().rstrip("."))
+                hosts.add(word.lower())
         return cls(frozenset(hosts), tuple(networks))
 
     def address_of(self, host: str, port: int) -> str | None:
@@ -72,7 +72,7 @@ class Allowed:
             return None
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         address = str(found[0][4][0])
-        named = host.lower().rstrip(".") in self.hosts
+        named = not self.hosts.isdisjoint({host.lower(), f"{host.lower()}:{port}"})
         return address if named or any(ip_address(address.partition("%")[0]) in net for net in self.networks) else None
 
 

@@ -151,7 +151,7 @@ class Seam(requests.Session):
         method: str,
         url: str,
         *,
-        now: datetime,
+        now: datetime | None = None,
         write: bool | None = None,
         follow: int = 0,
         bucket: str = "",
@@ -162,7 +162,7 @@ class Seam(requests.Session):
         """One call. A status that is neither 2xx nor in `accept` is raised as the Fault `judge` names, else as the
         usual one. `follow`: redirects followed, each checked anew and without our credentials; a 3xx beyond is
         Unavailable."""
-        asked, permanent = url, True
+        asked, permanent, now = url, True, now or datetime.now(UTC)
         for _ in range(follow + 1):
             answer = self._once(method, asked, now, write, bucket, request)
             if answer.status not in {301, 302, 303, 307, 308} or not answer.headers.get("Location"):
@@ -255,21 +255,6 @@ class Seam(requests.Session):
             fault=str(fault or ""),
         )
         self.record(exchange)
-
-
-def seam_for(
-    secrets: Mapping[str, str],
-    *,
-    record: Callable[[Exchange], None] | None = None,
-    rewrite: Mapping[str, str] | None = None,
-) -> Seam:
-    """The seam as this installation is configured."""
-    from django.conf import settings
-
-    user_agent = f"SocialCare/{settings.VERSION} (+{settings.PUBLIC_URL})"
-    return Seam(
-        hidden=secrets.values(), allow=settings.FETCH_ALLOW, user_agent=user_agent, record=record, rewrite=rewrite
-    )
 
 
 def usual_fault(answer: Answer, now: datetime, bucket: str = "") -> Fault:

@@ -118,6 +118,16 @@ def test_the_owner_can_open_a_private_host(allow):
         assert seam(allow=allow).answer("GET", server.url, now=NOW).content == b"ours"
 
 
+def test_one_port_can_be_opened_and_opens_no_other(connected):
+    for url in ("http://127.0.0.1:8080/", "http://127.0.0.1/", "http://127.0.0.2:8790/"):
+        with pytest.raises(NotPermitted):
+            seam(allow=["127.0.0.1:8790"]).answer("GET", url, now=NOW)
+    assert connected == []
+    with pytest.raises(Unavailable):
+        seam(allow=["127.0.0.1:8790"]).answer("GET", "http://127.0.0.1:8790/", now=NOW)
+    assert connected == [("127.0.0.1", 8790)]
+
+
 def test_an_opened_host_opens_no_other(connected):
     with pytest.raises(NotPermitted):
         seam(allow=["10.1.2.3", "10.9.0.0/16"]).answer("GET", "http://127.0.0.1/", now=NOW)

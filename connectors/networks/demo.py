@@ -1,0 +1,208 @@
+"""The demo network: a network of our own that talks by itself, for trying the product, for stories and for tests."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from connectors.base import (
+    JSON,
+    Absent,
+    Author,
+    Bad,
+    Budget,
+    CannotKnow,
+    Capability,
+    Check,
+    Connector,
+    Deleted,
+    Done,
+    Fault,
+    Field,
+    Found,
+    Gap,
+    Outgoing,
+    Page,
+    PolicyRefused,
+    Post,
+    PostKind,
+    PostState,
+    Sent,
+    Source,
+    TextRule,
+    Unreadable,
+    Verb,
+    Withheld,
+)
+from connectors.text import normalised
+
+WINDOW = timedelta(hours=48)
+OVERLAP = 20
+"""Changes read again at the start of each poll."""
+
+
+class Demo(Connector):
+    name = "demo"
+    label = "Demo network"
+    form = (
+        Field("base_url", "Address", "http://127.0.0.1:8790", kind="url"),
+        Field("token", "Token", "“demo”, unless somebody changed it", secret=True),
+    )
+    sources = (Source("mentions", "Mentions of us", 5, 2, 30),)
+    text_rule = TextRule(500)
+    lag = 2.0
+    keyed = True
+
+    @property
+    def _base(self) -> str:
+        return str(self.settings.get("base_url", "")).rstrip("/")
+
+    def _ask(self, method: str, path: str, judge: Any = None, **request: Any) -> Any:
+        headers = {"Authorization": f"Bearer {self.secrets.get('token', '')}", **request.pop("headers", {})}
+        url = f"{self._base}/api/{path}"
+        return self.seam.answer(method, url, headers=headers, bucket="demo", judge=judge, **request).json(dict)
+
+    def poll(self, source: str, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
+        number, gaps = self._start(cursor, now)
+        first = cursor is None or bool(gaps)
+        while not budget.spent:
+            budget.spend()
+            answer = self._ask("GET", "changes", params={"after": number, "limit": 100})
+            items, newest = answer.get("posts"), answer.get("number")
+            if not isinstance(items, list) or not isinstance(newest, int):
+                raise Unreadable("A page of changes has no posts or no number.")
+            posts, bad = self._posts(items, now, first)
+            more = bool(answer.get("more")) and newest > number
+            repeats = int(bool(answer.get("more")) and not more)
+            number = max(number, newest)
+            yield Page(posts=posts, bad=bad, cursor={"number": number}, end=not more, gaps=gaps, repeats=repeats)
+            gaps = ()
+            if not more:
+                return
+
+    @staticmethod
+    def _start(cursor: JSON | None, now: datetime) -> tuple[int, tuple[Gap, ...]]:
+        if cursor is None:
+            return 0, ()
+        number = cursor.get("number")
+        if not isinstance(number, int) or number < 0:
+            return 0, (Gap(None, now - WINDOW, "The place where reading stopped could not be used."),)
+        return max(0, number - OVERLAP), ()
+
+    def _posts(self, items: Sequence[Any], now: datetime, first: bool) -> tuple[tuple[Post, ...], tuple[Bad, ...]]:
+        posts, bad = [], []
+        for place, item in enumerate(items):
+            try:
+                posts.append(self._post(item, now - WINDOW if first else None))
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                named = str(item["id"]) if isinstance(item, dict) and item.get("id") else None
+                bad.append(Bad(named, f"{type(error).__name__}: {error}", item, place))
+        return tuple(sorted(posts, key=lambda post: (post.created_at, post.external_id))), tuple(bad)
+
+    def _post(self, item: Mapping[str, Any], history_before: datetime | None) -> Post:
+        author, created_at = item["author"], datetime.fromisoformat(item["created_at"])
+        edited_at = datetime.fromisoformat(item["edited_at"]) if item.get("edited_at") else None
+        state = PostState.EDITED if edited_at else PostState.LIVE
+        parent = item.get("reply_to")
+        followers = author.get("followers")
+        who = Author(
+            external_id=str(author["id"]),
+            handle=str(author.get("handle") or author["id"]),
+            name=str(author.get("name") or ""),
+            followers=int(followers) if followers is not None else None,
+        )
+        return Post(
+            external_id=str(item["id"]),
+            kind=PostKind.REPLY if parent else PostKind.MENTION,
+            source="mentions",
+            author=who,
+            text=str(item.get("text") or ""),
+            created_at=created_at,
+            edited_at=edited_at,
+            lang=str(item.get("lang") or ""),
+            parent_id=str(parent) if parent else None,
+            root_id=str(item.get("root") or "") or None,
+            url=str(item.get("url") or ""),
+            state=PostState.DELETED if item.get("deleted") else state,
+            ours=str(author["id"]) == self._me,
+            history=history_before is not None and created_at < history_before,
+            grants={"liked": bool(item.get("liked")), "hidden": bool(item.get("hidden"))},
+            raw=dict(item),
+        )
+
+    @property
+    def _me(self) -> str:
+        return str(self.facts.get("account_id") or "brand")
+
+    def send(self, outgoing: Outgoing) -> Sent:
+        body = {"text": outgoing.text, "reply_to": outgoing.parent.external_id}
+        headers = {"Idempotency-Key": outgoing.key}
+        made = self._ask("POST", "posts", self._refused(outgoing.parent), json=body, headers=headers)
+        return Sent(str(made["id"]), str(made.get("url") or ""))
+
+    @staticmethod
+    def _refused(post: Post) -> Any:
+        def judge(answer: Any) -> Fault | None:
+            if answer.status != 403:
+                return None
+            return PolicyRefused("It does not take this here.", rule="policy", url=post.url, status=403)
+
+        return judge
+
+    def find(self, outgoing: Outgoing) -> Found | Absent | CannotKnow:
+        items = self._ask("GET", "mine").get("posts") or []
+        wanted, since = normalised(outgoing.text), outgoing.sending_at - timedelta(seconds=60)
+        fitting = [
+            post
+            for post in self._posts(items, outgoing.sending_at, False)[0]
+            if post.parent_id == outgoing.parent.external_id
+            and normalised(post.text) == wanted
+            and post.created_at >= since
+            and post.external_id not in outgoing.bound
+        ]
+        if len(fitting) > 1:
+            return CannotKnow("Two posts of ours look like this reply.")
+        return Found(fitting[0].external_id, fitting[0].url) if fitting else Absent()
+
+    def do(self, verb: Verb, post: Post, text: str = "") -> Done:
+        path, judge = f"posts/{post.external_id}", self._refused(post)
+        if verb == "edit":
+            return Done(self._post(self._ask("PUT", path, judge, json={"text": text}), None))
+        if verb == "delete":
+            return Done(self._post(self._ask("DELETE", path, judge), None))
+        if verb in ("like", "unlike", "hide", "unhide"):
+            return Done(self._post(self._ask("POST", f"{path}/{verb}", judge), None))
+        return super().do(verb, post, text)
+
+    def refresh(self, ids: Sequence[str], now: datetime) -> list[Post | Deleted | Withheld]:
+        items = self._ask("GET", "posts", params={"ids": ",".join(ids)}).get("posts") or []
+        posts = {post.external_id: post for post in self._posts(items, now, False)[0]}
+        standing: list[Post | Deleted | Withheld] = []
+        for wanted in ids:
+            post = posts.get(wanted)
+            standing.append(post if post and post.state is not PostState.DELETED else Deleted(wanted))
+        return standing
+
+    def ancestors(self, post: Post, now: datetime) -> list[Post]:
+        items = self._ask("GET", f"posts/{post.external_id}/above").get("posts") or []
+        return list(self._posts(items, now, False)[0])
+
+    def can(self, post: Post, now: datetime) -> dict[Verb, Capability]:
+        if post.state is PostState.DELETED:
+            gone = Capability(False, "The post was deleted.")
+            return {"reply": gone, "like": gone, "hide": gone}
+        able = Capability(True, hand_off=post.url)
+        if post.ours:
+            return {"edit": able, "delete": able, "reply": able}
+        liked, hidden = post.grants.get("liked"), post.grants.get("hidden")
+        return {"reply": able, "unlike" if liked else "like": able, "unhide" if hidden else "hide": able}
+
+    def check(self) -> Check:
+        me = self._ask("GET", "me")
+        account = str(me.get("id") or "")
+        return Check(
+            account_id=account,
+            account_name=str(me.get("name") or account),
+            account_url=f"{self._base}/",
+            server=f"demo network {me.get('version') or ''}".strip(),
+            facts={"account_id": account},
+        )
