@@ -24,7 +24,7 @@ customElements.define("live-bell", class extends HTMLElement {
     this.#socket?.readyState === WebSocket.OPEN ? this.#ask() : this.#open()
   }
   #open() {
-    if (this.#ended || [0, 1].includes(this.#socket?.readyState)) return
+    if (!this.getAttribute("url") || this.#ended || [0, 1].includes(this.#socket?.readyState)) return
     const url = new URL(this.getAttribute("url"), location.href)
     url.protocol = url.protocol.replace("http", "ws")
     const socket = this.#socket = new WebSocket(url)
