@@ -1,13 +1,14 @@
 """Keeps a set of child processes running as one program: one log, restarts with a growing pause, one clean end."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import FrameType
 from typing import Protocol
 
@@ -17,6 +18,7 @@ from socialcare.ground import Unavailable
 
 LONGEST_PAUSE = 30.0  # seconds between two starts of a child that keeps dying
 STEADY = 60.0  # a child that lived so long starts over with the shortest pause
+NOTHING = "(?!)"  # a pattern no line matches
 COLOURS = (36, 32, 33, 35, 34, 31)  # of a terminal
 
 
@@ -43,15 +45,15 @@ class Log:
             except BrokenPipeError:  # who read us has gone; that must not stop the servers' shutdown
                 sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
 
-    def pipe(self, name: str, is_routine: Callable[[str], bool] = lambda line: False) -> "Pipe":
-        return Pipe(self, name, is_routine)
+    def pipe(self, name: str, routine: str) -> "Pipe":
+        return Pipe(self, name, routine)
 
 
 class Pipe:
     """Reads what one child prints, in a thread of its own; routine lines are kept only for the case of trouble."""
 
-    def __init__(self, log: Log, name: str, is_routine: Callable[[str], bool]) -> None:
-        self.log, self.name, self.is_routine = log, name, is_routine
+    def __init__(self, log: Log, name: str, routine: str) -> None:
+        self.log, self.name, self.routine = log, name, re.compile(routine)
         self.recent: deque[str] = deque(maxlen=20)
         self.reader, self.writer = os.pipe()  # one for all starts of the child
         threading.Thread(target=self._read, name=f"log of {name}", daemon=True).start()
@@ -61,13 +63,13 @@ class Pipe:
             for line in lines:
                 text = line.rstrip()
                 self.recent.append(text)
-                if text and not self.is_routine(text):
+                if text and not self.routine.search(text):
                     self.log.say(text, self.name)
 
     def say_recent(self) -> None:
         """After a failed start: what was held back."""
         for text in list(self.recent):
-            if self.is_routine(text):
+            if self.routine.search(text):
                 self.log.say(text, self.name)
 
 
@@ -92,9 +94,10 @@ class Program:
         env: dict[str, str],
         keep: Sequence[int] = (),
         patience: float = 8,
+        routine: str = NOTHING,
     ) -> None:
         self.name, self.argv, self.env, self.keep, self.patience = name, argv, env, keep, patience
-        self.pipe = log.pipe(name)
+        self.pipe = log.pipe(name, routine)
         self.process: subprocess.Popen[bytes] | None = None
         self.asked_at: float | None = None
 
@@ -120,10 +123,10 @@ class Program:
 class Embedded:
     """An embedded server among the children."""
 
-    def __init__(self, server: Server, log: Log, is_routine: Callable[[str], bool]) -> None:
+    def __init__(self, server: Server, log: Log, routine: str) -> None:
         self.name = server.name
         self.server = server
-        self.pipe = log.pipe(server.name.lower()[:8], is_routine)
+        self.pipe = log.pipe(server.name.lower()[:8], routine)
         server.output = self.pipe.writer
 
     def start(self) -> None:

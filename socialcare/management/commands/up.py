@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import re
 import resource
 import socket
 import sys
@@ -24,9 +23,11 @@ from socialcare.ground import Ground, Unavailable
 from socialcare.local import data_folder, listening_at
 from socialcare.supervisor import Embedded, Log, Program, Stopped, Supervisor, off_signals, on_signals
 
+# What the servers and Celery say each time, and nobody needs to read.
 REDIS_ROUTINE = (
-    "oO0OoO0|version=|Configuration loaded|initialized|overcommit|Ready to|SIGTERM|requested|bye bye|loaded from"
+    r"oO0|version=|Configuration loaded|initialized|overcommit|Ready to|SIGTERM|requested|bye bye|loaded from"
 )
+CELERY_ROUTINE = r"superuser|_security_error|absolutely not|different user|User information|Warm shutdown|is starting"
 OPEN_FILES = 65_536
 
 
@@ -48,6 +49,7 @@ class Command(BaseCommand):
             raise CommandError(str(error).strip()) from error
         finally:
             off_signals()
+            connections.close_all()
             self.supervisor.stop()
             ground.unlock()
 
@@ -57,9 +59,9 @@ class Command(BaseCommand):
         listener = _listen()
         postgres, redis = Postgres(ground), Redis(ground)
         if environment.text("DATABASE_URL") == postgres.url:
-            self.supervisor.start(Embedded(postgres, self.log, lambda line: line.startswith("LOG:")))
+            self.supervisor.start(Embedded(postgres, self.log, "^LOG:"))
         if redis.url == settings.REDIS_URL:
-            self.supervisor.start(Embedded(redis, self.log, lambda line: bool(re.search(REDIS_ROUTINE, line))))
+            self.supervisor.start(Embedded(redis, self.log, REDIS_ROUTINE))
         self.bring_up_to_date()
         link = first_run.link()
         connections.close_all()
@@ -134,15 +136,15 @@ def _programs(log: Log, listener: socket.socket) -> list[Program]:
         "warning",
     ]
     uvicorn += ["--timeout-graceful-shutdown", "5"]
-    celery = [python, "-m", "celery", "--app", "socialcare", "--skip-checks"]
+    celery = [python, "-m", "celery", "--quiet", "--app", "socialcare", "--skip-checks"]
     worker = [*celery, "worker", "--pool", "prefork", "--concurrency", os.environ.get("WORKER_PROCESSES", "2")]
     worker += ["--loglevel", "WARNING", "--without-gossip", "--without-mingle", "--optimization", "fair"]
     beat = [*celery, "beat", "--loglevel", "WARNING", "--pidfile", "", "--schedule", str(data_folder() / "beat")]
     sweep = [python, str(settings.BASE_DIR / "manage.py"), "sweep"]
     return [
         Program("web", uvicorn, log, env={"ROLE": "web"}, keep=[fd]),
-        Program("worker", worker, log, env={"ROLE": "worker"}),
-        Program("beat", beat, log, env={"ROLE": "worker"}),
+        Program("worker", worker, log, env={"ROLE": "worker"}, routine=CELERY_ROUTINE),
+        Program("beat", beat, log, env={"ROLE": "worker"}, routine=CELERY_ROUTINE),
         Program("sweep", sweep, log, env={"ROLE": "sweep"}),
     ]
 
