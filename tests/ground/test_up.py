@@ -101,6 +101,8 @@ def test_it_runs_heals_and_ends_without_leaving_anything(up):
 
     web = first.find("uvicorn")
     os.kill(web, signal.SIGKILL)
+    while is_running(web):  # until then it may still take a connection with it
+        time.sleep(0.01)
     assert first.status() == 200, "a client must wait for the new process instead of failing"
     assert first.find("uvicorn") != web
 
