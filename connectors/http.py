@@ -180,6 +180,20 @@ class Seam(requests.Session):
             return answer
         raise (judge and judge(answer)) or usual_fault(answer, now, bucket)
 
+    def outcome(self, bucket: str = "", judge: Callable[[Answer], Fault | None] | None = None) -> Answer:
+        """What came of a library's call, read here because libraries lose the body or the class of a fault: the
+        answer if its status is 2xx, else the Fault."""
+        if self.last_fault is not None:
+            raise self.last_fault
+        if self.last is None:
+            raise RuntimeError("the library made no call")
+        answer, now = self.last, datetime.now(UTC)
+        answer.skew = skew(answer.headers, now)
+        answer.rates = rates(answer.headers, bucket, now, answer.skew)
+        if 200 <= answer.status < 300:
+            return answer
+        raise (judge and judge(answer)) or usual_fault(answer, now, bucket)
+
     def _once(
         self, method: str, url: str, now: datetime, write: bool | None, bucket: str, request: dict[str, Any]
     ) -> Answer:

@@ -7,6 +7,8 @@ import unicodedata
 from html import unescape
 from typing import Any
 
+import regex
+
 KEY_LIMIT = 255
 """Characters of a key that goes into a unique index; Postgres refuses index rows above about 2,700 bytes."""
 
@@ -55,6 +57,17 @@ def normalised(text: str) -> str:
     text = unicodedata.normalize("NFC", storable(text))
     text = _LINK.sub(lambda link: link[0].split("://", 1)[1].rstrip("/"), text)
     return _SPACE.sub(" ", text).strip()
+
+
+def graphemes(text: str) -> int:
+    """Characters as a person counts them: a family emoji is one."""
+    return len(regex.findall(r"\X", text))
+
+
+def lines(value: Any) -> list[str]:
+    """A setting with one entry a line, however it was kept, without blanks and repeats."""
+    given = value.splitlines() if isinstance(value, str) else (value or ())
+    return list(dict.fromkeys(str(line).strip() for line in given if str(line).strip()))
 
 
 class _Reader:
@@ -128,5 +141,5 @@ def _attribute(which: re.Pattern[str], source: str) -> str:
 
 
 def _tidy(parts: list[str]) -> str:
-    lines = (line.strip(" ") for line in "".join(parts).split("\n"))
-    return re.sub(r"\n{3,}", "\n\n", re.sub(" {2,}", " ", "\n".join(lines))).strip()
+    tidy = "\n".join(line.strip(" ") for line in "".join(parts).split("\n"))
+    return re.sub(r"\n{3,}", "\n\n", re.sub(" {2,}", " ", tidy)).strip()
