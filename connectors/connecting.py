@@ -1,0 +1,175 @@
+"""Connecting a network: try it before anything is kept, make the channel, sign in at the network, and connect again
+when access was lost."""
+
+from __future__ import annotations
+
+import queue
+import secrets as random
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from django.db import transaction
+from django.utils import timezone
+
+from connectors.base import Budget, Check, Connector, Fault, Post, Secrets
+from connectors.http import Exchange
+from connectors.models import Channel
+from connectors.opening import connector_of, opened_secrets, sealed_secrets
+from inbox import happenings, ringing
+
+if TYPE_CHECKING:
+    from inbox.models import Agent, Team
+
+log = structlog.get_logger(__name__)
+DEADLINE = 15.0  # seconds a test may take in all
+SHOWN = 3  # posts of a source that a test shows
+
+
+@dataclass
+class Look:
+    """What one source gave at the first try."""
+
+    label: str
+    posts: list[Post] = field(default_factory=list)
+    count: int = 0
+    more: bool = False
+    words: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        posts = [{"author": post.author.name or post.author.handle, "text": post.text[:300]} for post in self.posts]
+        return {"label": self.label, "count": self.count, "more": self.more, "words": self.words, "posts": posts}
+
+
+@dataclass
+class Trial:
+    """A test of a connection that stored nothing. `words` is what went wrong, for a person."""
+
+    check: Check | None = None
+    looks: list[Look] = field(default_factory=list)
+    words: str = ""
+    fault: str = ""
+    exchanges: list[Exchange] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        return not self.words
+
+    @property
+    def works(self) -> bool:
+        """Signed in, and no source refused."""
+        return self.ok and not any(look.words for look in self.looks)
+
+    def as_json(self) -> dict[str, Any]:
+        """For a page that shows it after a redirect."""
+        looks = [look.as_json() for look in self.looks]
+        check = self.check
+        return {
+            "words": self.words,
+            "fault": self.fault,
+            "looks": looks,
+            "account": check.account_name or check.account_id if check else "",
+            "account_url": check.account_url if check else "",
+            "scopes": list(check.scopes) if check else [],
+            "warnings": list(check.warnings) if check else [],
+            "at": timezone.now().isoformat(),
+        }
+
+
+def try_out(network: str, values: Mapping[str, Any], given: Secrets, deadline: float = DEADLINE) -> Trial:
+    """Signs in and reads one page of each source, and keeps nothing. Ends within the deadline: the thread that may
+    still be waiting for a slow network is left to the time limit of its call."""
+    answers: queue.Queue[Trial] = queue.Queue(1)
+    threading.Thread(target=lambda: answers.put(_trial(network, values, given)), name="trial", daemon=True).start()
+    try:
+        return answers.get(timeout=deadline)
+    except queue.Empty:
+        return Trial(words=f"There was no complete answer within {deadline:.0f} seconds.", fault="Unavailable")
+
+
+def _trial(network: str, values: Mapping[str, Any], given: Secrets) -> Trial:
+    trial = Trial()
+    try:
+        connector = connector_of(network, values, given, trial.exchanges)
+        trial.check = connector.check()
+        trial.looks = [_look(connector, source.name, source.label) for source in connector.listening()[:6]]
+    except Fault as fault:
+        trial.words, trial.fault = fault.words, fault.name
+    except Exception:
+        log.exception("a defect in trying out a network", network=network)
+        trial.words, trial.fault = "The test failed by a defect of ours; the log has the details.", "defect"
+    return trial
+
+
+def _look(connector: Connector, source: str, label: str) -> Look:
+    look = Look(label)
+    if connector.pushed:
+        return look
+    try:
+        for page in connector.poll(source, None, Budget(requests=2, seconds=DEADLINE), timezone.now()):
+            look.count, look.more = len(page.posts), not page.end
+            newest = sorted(page.posts, key=lambda post: post.created_at, reverse=True)
+            look.posts = newest[:SHOWN]
+            break
+    except Fault as fault:
+        look.words = fault.words
+    return look
+
+
+def test(channel: Channel) -> Trial:
+    """The live test of a channel as it is stored."""
+    try:
+        given = opened_secrets(channel)
+    except Fault as fault:
+        return Trial(words=fault.words, fault=fault.name)
+    return try_out(channel.network, channel.settings, given)
+
+
+@transaction.atomic
+def connect(
+    network: str,
+    name: str,
+    values: Mapping[str, Any],
+    given: Mapping[str, str],
+    by: Agent | None,
+    *,
+    team: Team | None = None,
+    listening: bool = True,
+) -> Channel:
+    """Makes the channel with its secrets sealed for its own row; with `listening` it is read at once."""
+    kind = Connector.named(network)
+    path = random.token_urlsafe(24) if kind.pushed else None
+    channel = Channel.objects.create(
+        name=name,
+        network=network,
+        settings=dict(values),
+        path=path,
+        team=team,
+        paused=not listening,
+        created_by=by,
+    )
+    keep_secrets(channel, given)
+    channel.record(happenings.SetUpChanged(what=f"connected the channel {name}"), by)
+    if listening:
+        read_soon()
+    return channel
+
+
+def keep_secrets(channel: Channel, given: Mapping[str, str]) -> None:
+    """Seals and stores them beside those the channel has; a new value replaces the old one of the same name."""
+    channel.sealed = {**channel.sealed, **sealed_secrets(channel.pk, given)}
+    Channel.objects.filter(pk=channel.pk).update(sealed=channel.sealed)
+
+
+def keep_facts(channel: Channel, check: Check) -> None:
+    """What the network said of our account, which the connector gets back with its settings."""
+    account = {"id": check.account_id, "name": check.account_name, "url": check.account_url, "server": check.server}
+    channel.settings = {**channel.settings, "facts": check.facts, "account": account}
+    Channel.objects.filter(pk=channel.pk).update(settings=channel.settings)
+
+
+def read_soon() -> None:
+    """Rings for due channels once the transaction is there for others to see."""
+    transaction.on_commit(lambda: ringing.task("connectors.tasks.listen_due"), robust=True)

@@ -1,0 +1,127 @@
+"""Forms of channels, made from what each network's class says it needs, so that a new network needs no new form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from connectors.base import Connector, Field
+from connectors.models import Channel
+from inbox.models import Team
+
+KEPT = _("Set. Leave it empty to keep it.")
+
+
+def form_field(field: Field, *, kept: bool = False) -> forms.Field:
+    """The Django field of one line of a connector's form. `kept`: a secret is stored already and is never shown."""
+    common: dict[str, Any] = {
+        "label": field.label,
+        "help_text": KEPT if kept else field.hint,
+        "required": field.required and not kept,
+    }
+    plain = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}
+    if field.secret or field.kind == "password":
+        widget = forms.PasswordInput(attrs={**plain, "autocomplete": "new-password"})
+        return forms.CharField(widget=widget, max_length=8000, **common)
+    if field.kind == "number":
+        return forms.IntegerField(**common)
+    if field.kind == "choice":
+        return forms.ChoiceField(choices=field.choices, **common)
+    if field.kind == "lines":
+        return forms.CharField(widget=forms.Textarea(attrs={"rows": 3, **plain}), max_length=8000, **common)
+    if field.kind == "url":
+        return forms.URLField(assume_scheme="https", max_length=2000, widget=forms.URLInput(attrs=plain), **common)
+    return forms.CharField(max_length=500, widget=forms.TextInput(attrs=plain), **common)
+
+
+def plain_value(field: Field, value: Any) -> Any:
+    """What a connector gets in its settings: lists for lines, text and numbers as they are."""
+    if field.kind == "lines":
+        return [line.strip() for line in str(value or "").splitlines() if line.strip()]
+    return value if value is not None else ""
+
+
+def shown_value(field: Field, value: Any) -> Any:
+    return "\n".join(str(line) for line in value) if field.kind == "lines" and isinstance(value, list) else value
+
+
+class NetworkForm(forms.Form):
+    """Settings and secrets of one network. `only_secrets`: for connecting again; `stored`: names of secrets that are
+    there already."""
+
+    def __init__(
+        self,
+        network: type[Connector],
+        *args: Any,
+        only_secrets: bool = False,
+        stored: frozenset[str] = frozenset(),
+        settings: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.given = [field for field in network.form if field.secret or not only_secrets]
+        for field in self.given:
+            self.fields[field.name] = form_field(field, kept=field.secret and field.name in stored and not only_secrets)
+            if settings and not field.secret and field.name in settings:
+                self.initial[field.name] = shown_value(field, settings[field.name])
+
+    def settings(self) -> dict[str, Any]:
+        return {
+            field.name: plain_value(field, self.cleaned_data.get(field.name))
+            for field in self.given
+            if not field.secret
+        }
+
+    def secrets(self) -> dict[str, str]:
+        """Only what was typed: an empty secret keeps the stored one."""
+        return {
+            field.name: str(self.cleaned_data[field.name])
+            for field in self.given
+            if field.secret and self.cleaned_data.get(field.name)
+        }
+
+
+class ConnectForm(NetworkForm):
+    """The same with a name, for a new channel."""
+
+    channel_name = forms.CharField(
+        label=_("Name of the channel"), max_length=80, help_text=_("How your teams will call it, such as @acme.")
+    )
+
+    def clean_channel_name(self) -> str:
+        name = str(self.cleaned_data["channel_name"]).strip()
+        if Channel.objects.filter(name=name).exists():
+            raise forms.ValidationError(_("Another channel has this name."))
+        return name
+
+
+class SettingsForm(NetworkForm):
+    """What can be changed of a channel that is there."""
+
+    channel_name = forms.CharField(label=_("Name of the channel"), max_length=80)
+    team = forms.ModelChoiceField(
+        Team.objects.all(),
+        label=_("What no rule places goes to"),
+        required=False,
+        empty_label=_("The triage team"),
+    )
+
+    def __init__(self, channel: Channel, *args: Any, **kwargs: Any) -> None:
+        self.channel = channel
+        super().__init__(channel.kind, *args, stored=frozenset(channel.sealed), settings=channel.settings, **kwargs)
+        self.initial.update(channel_name=channel.name, team=channel.team_id)
+
+    def clean_channel_name(self) -> str:
+        name = str(self.cleaned_data["channel_name"]).strip()
+        if Channel.objects.exclude(pk=self.channel.pk).filter(name=name).exists():
+            raise forms.ValidationError(_("Another channel has this name."))
+        return name
+
+
+class PlaceForm(forms.Form):
+    """Where posts of a new channel go, the last question before it listens."""
+
+    team = SettingsForm.base_fields["team"]
