@@ -12,7 +12,7 @@ from linkify_it import LinkifyIt
 MARKS_KEPT = 5
 LINES_SHOWN = 40
 
-# Controls other than tab and newline, overrides and isolates of direction, annotation and byte order marks, lone surrogates.
+# Controls other than tab and newline, overrides and isolates of direction, annotation marks, lone surrogates.
 _UNWANTED = regex.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufff9-\ufffb\ufeff\ud800-\udfff]"
 )

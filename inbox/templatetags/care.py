@@ -232,7 +232,7 @@ def badge_icon(number: str) -> str:
 
 @register.inclusion_tag("parts/button.html")
 def button(text: str, **options: Any) -> dict[str, Any]:
-    """A button or a link that looks like one; the options are listed in parts/button.html. A tag, so that nothing leaks in."""
+    """A button or a link that looks like one, as parts/button.html lists. A tag, so that nothing leaks in."""
     return {**options, "text": text}
 
 

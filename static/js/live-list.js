@@ -66,11 +66,10 @@ customElements.define("live-list", class extends HTMLElement {
     this.#say()
   }
   #say() {
-    const button = this.querySelector("[data-show]"), count = this.#waiting.size, was = +button.dataset.count
+    const buttons = this.querySelectorAll("[data-show]"), count = this.#waiting.size, was = +buttons[0].dataset.count
     const form = new Intl.PluralRules(document.documentElement.lang || "en").select(count)
     const text = kind => (this.dataset[`${kind}${form[0].toUpperCase()}${form.slice(1)}`] ?? this.dataset[`${kind}Other`] ?? "%d").replace("%d", count)
-    button.dataset.count = count
-    button.textContent = count ? text("pill") : ""
+    for (const button of buttons) { button.dataset.count = count; button.textContent = count ? text("pill") : "" }
     if (count > was) this.dispatchEvent(new CustomEvent("say", { bubbles: true, detail: { text: text("say"), about: "queue" } }))
   }
 })

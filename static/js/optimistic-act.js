@@ -16,9 +16,10 @@ customElements.define("optimistic-act", class extends HTMLElement {
     const [row] = this.#of(form)
     for (const one of this.#of(form)) one.dataset.doing = form.dataset.act
     if (!("leaves" in form.dataset) || !row?.matches("[data-key]")) return
-    row.dispatchEvent(new CustomEvent("leaving", { bubbles: true, detail: { next: "next" in form.dataset } }))
+    const next = "next" in form.dataset && row.getAttribute("aria-current") === "true"
+    row.dispatchEvent(new CustomEvent("leaving", { bubbles: true }))
     row.dataset.leaving = ""
-    this.#left.set(form, { row, timer: setTimeout(() => { row.hidden = true }, matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : 150) })
+    this.#left.set(form, { row, next, timer: setTimeout(() => { row.hidden = true }, matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : 150) })
   }
   #end(form, answer) {
     const left = this.#left.get(form), [done, refused] = [answer?.status < 400, [409, 422].includes(answer?.status)]
@@ -27,7 +28,8 @@ customElements.define("optimistic-act", class extends HTMLElement {
       clearTimeout(left.timer)
       delete left.row.dataset.doing
       if (done) left.row.remove()
-      else { left.row.hidden = false; delete left.row.dataset.leaving }
+      if (done && left.next) document.dispatchEvent(new CustomEvent("go-on"))
+      if (!done) { left.row.hidden = false; delete left.row.dataset.leaving }
       this.#left.delete(form)
     }
     if (done) document.dispatchEvent(new CustomEvent("ask"))

@@ -34,8 +34,15 @@ customElements.define("reply-box", class extends HTMLElement {
   #show(kind, focus) {
     for (const form of this.#forms) form.hidden = form.dataset.kind !== kind
     for (const tab of this.querySelectorAll("[data-show-kind]")) tab.setAttribute("aria-pressed", tab.dataset.showKind === kind)
-    if (focus) this.#text(this.#forms.find(form => !form.hidden))?.focus()
+    if (focus) this.#focus(this.#text(this.#forms.find(form => !form.hidden)))
     this.dispatchEvent(new CustomEvent("writing-kind", { bubbles: true, detail: { kind } }))
+  }
+  #seen = new WeakSet()
+  #focus(box) {
+    box?.focus()
+    // A box never entered before would hold its caret before the draft.
+    if (box && !this.#seen.has(box)) box.setSelectionRange(box.value.length, box.value.length)
+    if (box) this.#seen.add(box)
   }
   #write(form, text) { const box = this.#text(form); box.value = text; box.dispatchEvent(new Event("input", { bubbles: true })) }
   #recall(form) {

@@ -3,12 +3,12 @@
 customElements.define("row-nav", class extends HTMLElement {
   #anchor
   connectedCallback() {
-    for (const name of ["key", "shown", "leaving", "htmx:after:swap", "htmx:after:history:update"]) document.addEventListener(name, this)
+    for (const name of ["key", "shown", "leaving", "go-on", "htmx:after:swap", "htmx:after:history:update"]) document.addEventListener(name, this)
     for (const name of ["keydown", "change", "focusin"]) this.#list?.addEventListener(name, this)
     this.#sync()
   }
   disconnectedCallback() {
-    for (const name of ["key", "shown", "leaving", "htmx:after:swap", "htmx:after:history:update"]) document.removeEventListener(name, this)
+    for (const name of ["key", "shown", "leaving", "go-on", "htmx:after:swap", "htmx:after:history:update"]) document.removeEventListener(name, this)
     for (const name of ["keydown", "change", "focusin"]) this.#list?.removeEventListener(name, this)
   }
   get #list() { return document.getElementById(this.getAttribute("for")) }
@@ -20,7 +20,8 @@ customElements.define("row-nav", class extends HTMLElement {
     else if (event.type === "keydown") this.#keydown(event)
     else if (event.type === "change") this.#pick(event.target.closest("[data-key]"), event.target.checked)
     else if (event.type === "focusin") event.target.matches("[id$='-open']") && this.#point(event.target)
-    else if (event.type === "leaving") this.#leaving(event)
+    else if (event.type === "leaving") this.#leaving(event.target)
+    else if (event.type === "go-on") this.#link(this.#cursor)?.click()
     else this.#sync()
   }
   #keydown(event) {
@@ -64,12 +65,10 @@ customElements.define("row-nav", class extends HTMLElement {
     if (count) output.textContent = (output.dataset[`text${form[0].toUpperCase()}${form.slice(1)}`] ?? output.dataset.textOther ?? "%d").replace("%d", count)
     bar.hidden = !count
   }
-  #leaving(event) {
-    const row = event.target, rows = this.#rows, next = rows.find(other => row.compareDocumentPosition(other) & Node.DOCUMENT_POSITION_FOLLOWING) ?? rows.at(-1)
+  #leaving(row) {
+    const rows = this.#rows.filter(other => other !== row), next = rows.find(other => row.compareDocumentPosition(other) & Node.DOCUMENT_POSITION_FOLLOWING) ?? rows.at(-1)
     if (!next || !this.#list.contains(row)) return
-    const open = row.getAttribute("aria-current") === "true" && event.detail.next
-    if (row === this.#cursor || row.matches(":has([tabindex='0'])")) this.#inside || document.activeElement === document.body ? this.#focus(next) : this.#point(this.#link(next))
-    if (open) this.#link(next).click()
+    if (row === this.#cursor || row.getAttribute("aria-current") === "true") row.contains(document.activeElement) || document.activeElement === document.body ? this.#focus(next) : this.#point(this.#link(next))
   }
   #sync() {
     const open = document.querySelector("[data-open]")?.dataset.open
