@@ -56,7 +56,7 @@ class Command(BaseCommand):
     def start(self, ground: Ground) -> None:
         _raise_limit_of_open_files()
         ground.prepare()
-        listener = _listen()
+        self.listener = _listen()  # kept here, because a socket nobody holds is closed
         postgres, redis = Postgres(ground), Redis(ground)
         if environment.text("DATABASE_URL") == postgres.url:
             self.supervisor.start(Embedded(postgres, self.log, "^LOG:"))
@@ -65,7 +65,7 @@ class Command(BaseCommand):
         self.bring_up_to_date()
         link = first_run.link()
         connections.close_all()
-        for program in _programs(self.log, listener):
+        for program in _programs(self.log, self.listener):
             self.supervisor.start(program)
         self.welcome(link)
 
