@@ -65,9 +65,11 @@ class Command(BaseCommand):
         self.bring_up_to_date()
         link = first_run.link()
         connections.close_all()
-        for program in _programs(self.log, self.listener):
+        web, *others = _programs(self.log, self.listener)
+        self.supervisor.start(web)
+        self.welcome(link)  # before the others start, because all at once they would keep the page waiting
+        for program in others:
             self.supervisor.start(program)
-        self.welcome(link)
 
     def bring_up_to_date(self) -> None:
         """Tables, and the files the browser gets."""
