@@ -104,22 +104,23 @@ class Hub:
             await asyncio.sleep(TICK)
 
     async def _ask(self) -> None:
-        """Numbers of all watched streams and rights of all agents here, in two statements a second."""
+        """Numbers of all watched streams and rights of all agents here, in three statements a second."""
         while True:
             await asyncio.sleep(ASK)
             bells = {bell for group in self.sockets.values() for bell in group}
             if not bells:
                 continue
             try:
-                numbers, rights = await database_sync_to_async(watch.look)(
+                seen = await database_sync_to_async(watch.look)(
                     sorted(self.sockets), sorted({bell.agent_id for bell in bells})
                 )
             except DatabaseError as error:
                 log.warning("the counters cannot be read", error=type(error).__name__)
                 continue
             for bell in bells:
-                bell.check(rights.get(bell.agent_id))
-            self.moved(numbers)
+                bell.check(seen.rights.get(bell.agent_id))
+                bell.lose({stream for stream in bell.streams if seen.teams.get(stream, -1) not in bell.teams | {-1}})
+            self.moved(seen.numbers)
 
 
 class Bell(AsyncWebsocketConsumer):  # type: ignore[misc]
@@ -128,6 +129,7 @@ class Bell(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def connect(self) -> None:
         self.streams: set[str] = set()
+        self.teams: frozenset[int] = frozenset()
         self._missed: dict[str, str] = {}
         self._sending: asyncio.Task[None] | None = None
         self._since = 0.0
@@ -161,7 +163,7 @@ class Bell(AsyncWebsocketConsumer):  # type: ignore[misc]
         elif not wanted or not wanted <= answer.numbers.keys():
             await self.close(NO_RIGHT)
         else:
-            self.rights = answer.rights
+            self.rights, self.teams = answer.rights, answer.teams
             hub().watch(self, wanted)
             hub().numbers.update({key: max(n, hub().numbers.get(key, 0)) for key, n in answer.numbers.items()})
             for stream, number in answer.numbers.items():
@@ -190,6 +192,11 @@ class Bell(AsyncWebsocketConsumer):  # type: ignore[misc]
             self._since = time.monotonic()
             _, newest = self._missed.popitem()
             await self.base_send({"type": "websocket.send", "text": newest})
+
+    def lose(self, streams: set[str]) -> None:
+        """Conversations that moved to a team this agent does not read are watched no more."""
+        if streams:
+            hub().watch(self, self.streams - streams)
 
     def check(self, rights: int | None) -> None:
         """Ends the socket when the account was switched off or its rights are not those it was opened with."""

@@ -12,10 +12,11 @@ from inbox.models import Agent, Conversation, Stream
 @dataclass(frozen=True)
 class Allowed:
     """`rights` is the agent's rights_version, None when the account is gone or off; `numbers` holds the streams
-    allowed."""
+    allowed, `teams` whose conversations the agent reads."""
 
     rights: int | None
     numbers: dict[str, int] = field(default_factory=dict)
+    teams: frozenset[int] = frozenset()
 
 
 def allowed(agent_id: int, wanted: Iterable[str]) -> Allowed:
@@ -29,15 +30,28 @@ def allowed(agent_id: int, wanted: Iterable[str]) -> Allowed:
     streams = {stream for stream in wanted if stream in mine}
     numbers = dict.fromkeys(streams, 0) | dict(Stream.objects.filter(key__in=streams).values_list("key", "n"))
     open_to_me = Conversation.objects.visible_to(agent).filter(pk__in=conversation_ids(wanted))
-    return Allowed(agent.rights_version, numbers | _numbers(open_to_me.values_list("id", "seen_seq")))
+    conversations = _numbers(open_to_me.values_list("id", "seen_seq"))
+    return Allowed(agent.rights_version, numbers | conversations, agent.readable_team_ids)
 
 
-def look(streams: Iterable[str], agent_ids: Iterable[int]) -> tuple[dict[str, int], dict[int, int]]:
-    """({stream: number}, {agent: rights_version}) of what is watched; inactive agents are absent."""
+@dataclass(frozen=True)
+class Look:
+    """`numbers` of the streams watched, the `teams` that conversations stand in now, and `rights` of active agents."""
+
+    numbers: dict[str, int]
+    teams: dict[str, int]
+    rights: dict[int, int]
+
+
+def look(streams: Iterable[str], agent_ids: Iterable[int]) -> Look:
+    """Where everything stands that is watched in this process, in three statements."""
     numbers = dict(Stream.objects.filter(key__in=list(streams)).values_list("key", "n"))
-    watched = Conversation.objects.filter(pk__in=conversation_ids(streams)).values_list("id", "seen_seq")
+    watched = list(
+        Conversation.objects.filter(pk__in=conversation_ids(streams)).values_list("id", "seen_seq", "team_id")
+    )
     rights = dict(Agent.objects.filter(pk__in=list(agent_ids), is_active=True).values_list("id", "rights_version"))
-    return numbers | _numbers(watched), rights
+    teams = {f"conversation:{pk}": team for pk, _, team in watched}
+    return Look(numbers | _numbers((pk, seq) for pk, seq, _ in watched), teams, rights)
 
 
 def conversation_ids(streams: Iterable[str]) -> list[int]:

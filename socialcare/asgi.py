@@ -14,21 +14,23 @@ from django.core.wsgi import get_wsgi_application
 from django.urls import path
 
 _streaming = get_asgi_application()  # sets Django up, before anything that needs its models is imported
-_pages = WSGIMiddleware(cast(Any, get_wsgi_application()), workers=8)
 
 from inbox.live import Bell, same_origin  # noqa: E402
 
 STREAMING = ("/hooks/", "/files/", "/exports/", "/media/")
+THREADS = 8
 
 
-async def _http(scope: Any, receive: Any, send: Any) -> None:
-    handler = _streaming if scope["path"].startswith(STREAMING) else _pages
-    await handler(scope, receive, send)
+def build() -> ProtocolTypeRouter:
+    """The application, as it stands in every web process."""
+    pages = WSGIMiddleware(cast(Any, get_wsgi_application()), workers=THREADS)
+
+    async def http(scope: Any, receive: Any, send: Any) -> None:
+        handler = _streaming if scope["path"].startswith(STREAMING) else pages
+        await handler(scope, receive, send)
+
+    sockets = AuthMiddlewareStack(URLRouter([path("live/", Bell.as_asgi())]))
+    return ProtocolTypeRouter({"http": http, "websocket": same_origin(sockets)})
 
 
-application = ProtocolTypeRouter(
-    {
-        "http": _http,
-        "websocket": same_origin(AuthMiddlewareStack(URLRouter([path("live/", Bell.as_asgi())]))),
-    }
-)
+application = build()

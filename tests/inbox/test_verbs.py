@@ -21,8 +21,7 @@ def channel(cast):
 @pytest.fixture
 def conversation(channel):
     offer(channel, post(1, "my refund"))
-    conversation = Conversation.objects.get()
-    return conversation
+    return Conversation.objects.get()
 
 
 def test_a_claim_is_won_once(cast, conversation):

@@ -1,0 +1,154 @@
+"""The doorbell over real sockets: it tells what moved, to whom it may, and ends when a right ends."""
+
+import asyncio
+import json
+from uuid import uuid4
+
+import pytest
+import websockets
+from django.test import Client
+
+from connectors.models import Channel
+from inbox import ringing
+from inbox.models import Agent, Conversation
+from tests.conftest import make_cast
+from tests.inbox.test_receive import offer, post
+from tests.web import serving
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def house():
+    return make_cast()
+
+
+@pytest.fixture
+def web(settings, house):
+    with serving(settings) as web:
+        yield web
+
+
+def session_of(agent):
+    client = Client()
+    client.force_login(agent, backend="allauth.account.auth_backends.AuthenticationBackend")
+    return client.cookies["sessionid"].value
+
+
+def connect(web, cookie, origin=None):
+    return websockets.connect(
+        f"{web.url.replace('http', 'ws', 1)}/live/",
+        additional_headers={"Cookie": f"sessionid={cookie}"} if cookie else {},
+        origin=origin or web.url,
+    )
+
+
+async def in_thread(function, *arguments):
+    from asgiref.sync import sync_to_async
+
+    return await sync_to_async(function, thread_sensitive=False)(*arguments)
+
+
+def talk(web, agent, streams, act=None):
+    """Opens a socket, asks where the streams stand, does `act`, gives (first answers, what came then or the code)."""
+    cookie = session_of(agent) if agent else ""
+
+    async def run():
+        async with connect(web, cookie) as socket:
+            try:
+                await socket.send(json.dumps({"where": streams}))
+                first = [json.loads(await asyncio.wait_for(socket.recv(), 5)) for _ in streams]
+                if act is None:
+                    return first, None
+                await in_thread(act)
+                return first, json.loads(await asyncio.wait_for(socket.recv(), 5))
+            except websockets.ConnectionClosed as closed:
+                return None, closed.rcvd.code
+
+    return asyncio.run(run())
+
+
+def test_a_socket_hears_that_its_team_moved_and_nothing_else(web, house):
+    channel = Channel.objects.create(name="@acme", network="demo", team=house.support)
+    offer(channel, post(1))
+    Conversation.objects.get().assign(house.support, None, by=None)
+    before = Conversation.objects.get().seen_seq
+    first, then = talk(web, house.ana, [house.support.stream], lambda: Conversation.objects.get().claim(house.ana))
+    assert first == [{"stream": house.support.stream, "n": 1}]
+    assert then == {"stream": house.support.stream, "n": 2}
+    assert Conversation.objects.get().seen_seq == before + 1
+
+
+def test_without_redis_the_counter_rows_ring_within_two_seconds(web, house, monkeypatch):
+    channel = Channel.objects.create(name="@acme", network="demo")
+    offer(channel, post(1))
+    monkeypatch.setattr(ringing.ringer, "put", lambda ring: None)  # every ring is lost, as with Redis away
+    first, then = talk(web, house.mona, [house.marketing.stream], lambda: offer(channel, post(2, author="theo")))
+    assert then["n"] > first[0]["n"]
+
+
+@pytest.mark.parametrize("who", ["ana", "mona", "ada", "otto"])
+def test_a_private_team_has_no_bell_for_others(web, house, who):
+    assert talk(web, getattr(house, who), [house.hr.stream]) == (None, 4403)
+
+
+def test_a_conversation_of_a_private_team_has_no_bell_for_others(web, house):
+    channel = Channel.objects.create(name="@acme", network="demo")
+    offer(channel, post(1))
+    conversation = Conversation.objects.get()
+    conversation.assign(house.hr, None, by=None)
+    assert talk(web, house.ana, [conversation.stream]) == (None, 4403)
+    assert talk(web, house.hugo, [conversation.stream])[0] == [
+        {"stream": conversation.stream, "n": conversation.seen_seq}
+    ]
+
+
+def test_nobody_without_a_login_hears_anything(web):
+    assert talk(web, None, ["team:1"]) == (None, 4401)
+
+
+def test_a_foreign_page_cannot_open_a_socket(web, house):
+    async def run():
+        with pytest.raises(websockets.InvalidStatus) as refused:
+            async with connect(web, session_of_ana, origin="http://evil.example"):
+                pass
+        return refused.value.response.status_code
+
+    session_of_ana = session_of(house.ana)
+    assert asyncio.run(run()) == 403
+
+
+def test_taking_a_right_away_ends_the_socket(web, house):
+    _, code = talk(web, house.ana, [house.support.stream], lambda: house.ana.leave(house.support, by=None))
+    assert code == 4403
+
+
+def test_switching_an_account_off_ends_the_socket(web, house):
+    _, code = talk(web, house.ana, [house.support.stream], lambda: house.ana.change_rights(None, is_active=False))
+    assert code in (4401, 4403)
+    assert not Agent.objects.get(pk=house.ana.pk).is_active
+
+
+def test_a_conversation_that_moves_away_rings_no_more(web, house):
+    channel = Channel.objects.create(name="@acme", network="demo", team=house.support)
+    offer(channel, post(1))
+    conversation = Conversation.objects.get()
+    conversation.assign(house.support, None, by=None)
+    cookie = session_of(house.ana)
+
+    async def run():
+        async with connect(web, cookie) as socket:
+            await socket.send(json.dumps({"where": [conversation.stream]}))
+            await asyncio.wait_for(socket.recv(), 5)
+            await in_thread(conversation.assign, house.hr, None, None)
+            await asyncio.sleep(2.5)
+            while True:
+                try:
+                    await asyncio.wait_for(socket.recv(), 0.1)
+                except TimeoutError:
+                    break
+            await in_thread(conversation.note, house.hugo, "about a colleague", uuid4())
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(socket.recv(), 2)
+
+    asyncio.run(run())
