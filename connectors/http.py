@@ -35,7 +35,7 @@ from connectors.text import storable
 
 CONNECT, READ, WHOLE, UPLOAD = 3.0, 10.0, 15.0, 60.0
 """Seconds; one link each of the chain of clocks: connect < read < whole call < a sender's lease."""
-API_SIZE, FEED_SIZE = 10_000_000, 5_000_000
+API_SIZE = 10_000_000
 """Bytes of an answer, counted after decompression."""
 KEPT_BYTES = 2_048
 WAIT_UNTOLD = timedelta(seconds=60)
@@ -130,14 +130,14 @@ class Seam(requests.Session):
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """Every request of ours and of the libraries comes through here. Raises a Fault where no whole answer came."""
         self.guard()
-        write = kwargs.pop("write", request.method not in _READING)
+        write, size = kwargs.pop("write", request.method not in _READING), kwargs.pop("size", self.size)
         self._rewritten(request)
         self.last, self.last_fault, self.count = None, None, self.count + 1
         # Libraries set their own timeouts and follow redirects by themselves; both are decided here.
         kwargs.update(timeout=(CONNECT, READ), allow_redirects=False, stream=True, proxies={})
         started, at = time.monotonic(), datetime.now(UTC)
         try:
-            response = self._whole(request, kwargs, write)
+            response = self._whole(request, kwargs, write, size)
         except Fault as fault:
             self.last_fault = fault
             self._keep(request, None, started, at, fault)
@@ -154,6 +154,7 @@ class Seam(requests.Session):
         now: datetime | None = None,
         write: bool | None = None,
         follow: int = 0,
+        size: int | None = None,
         bucket: str = "",
         accept: Iterable[int] = (),
         judge: Callable[[Answer], Fault | None] | None = None,
@@ -163,8 +164,9 @@ class Seam(requests.Session):
         usual one. `follow`: redirects followed, each checked anew and without our credentials; a 3xx beyond is
         Unavailable."""
         asked, permanent, now = url, True, now or datetime.now(UTC)
+        how = {name: value for name, value in (("write", write), ("size", size)) if value is not None}
         for _ in range(follow + 1):
-            answer = self._once(method, asked, now, write, bucket, request)
+            answer = self._once(method, asked, now, how, bucket, request)
             if answer.status not in {301, 302, 303, 307, 308} or not answer.headers.get("Location"):
                 break
             permanent = permanent and answer.status in {301, 308}
@@ -195,14 +197,13 @@ class Seam(requests.Session):
         raise (judge and judge(answer)) or usual_fault(answer, now, bucket)
 
     def _once(
-        self, method: str, url: str, now: datetime, write: bool | None, bucket: str, request: dict[str, Any]
+        self, method: str, url: str, now: datetime, how: dict[str, Any], bucket: str, request: dict[str, Any]
     ) -> Answer:
         try:
             prepared = self.prepare_request(requests.Request(method, url, **request))
         except (requests.RequestException, ValueError) as error:
             raise Invalid("The address cannot be used.", field="url") from error
-        kwargs: dict[str, Any] = {} if write is None else {"write": write}
-        self.send(prepared, **kwargs)
+        self.send(prepared, **how)
         answer = self.last
         if answer is None:
             raise RuntimeError("a call without an answer or a fault")
@@ -210,11 +211,13 @@ class Seam(requests.Session):
         answer.rates = rates(answer.headers, bucket, now, answer.skew)
         return answer
 
-    def _whole(self, request: requests.PreparedRequest, kwargs: dict[str, Any], write: bool) -> requests.Response:
+    def _whole(
+        self, request: requests.PreparedRequest, kwargs: dict[str, Any], write: bool, size: int
+    ) -> requests.Response:
         with calls.open(self.whole) as call:
             try:
                 response = super().send(request, **kwargs)
-                self._read(response, write)
+                self._read(response, write, size)
             except Fault:
                 raise
             except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
@@ -223,15 +226,15 @@ class Seam(requests.Session):
                 raise _late(write)
         return response
 
-    def _read(self, response: requests.Response, write: bool) -> None:
+    def _read(self, response: requests.Response, write: bool, size: int) -> None:
         """The body, decompressed and bounded; what is too large is not read to its end."""
         parts: list[bytes] = []
-        left = self.size
+        left = size
         try:
             for part in response.raw.stream(65_536, decode_content=True):
                 left -= len(part)
                 if left < 0:
-                    why = f"It is larger than {self.size // 1_000_000} MB."
+                    why = f"It is larger than {size // 1_000_000} MB."
                     raise (InDoubt if write else Unreadable)(why, status=response.status_code)
                 parts.append(part)
         finally:

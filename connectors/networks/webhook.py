@@ -1,0 +1,262 @@
+"""Any system that can POST: signed deliveries in, signed replies out. The signature is over the raw bytes with a
+timestamp, so that a delivery can be neither changed nor kept for later; a repeat of the same key is the receiver's
+duty to recognise."""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from connectors.base import (
+    JSON,
+    Absent,
+    Accepted,
+    Author,
+    Bad,
+    Budget,
+    CannotKnow,
+    Capability,
+    Challenge,
+    Check,
+    Connector,
+    Field,
+    Found,
+    Incoming,
+    Media,
+    NotPermitted,
+    Outgoing,
+    Page,
+    Post,
+    PostKind,
+    PostState,
+    Rejected,
+    Sent,
+    Source,
+    Verb,
+    Visibility,
+)
+from connectors.text import plain
+
+BODY, ITEMS, ID = 1_000_000, 100, 128
+SKEW = timedelta(seconds=300)
+
+
+class Webhook(Connector):
+    name = "webhook"
+    label = "Webhook"
+    form = (
+        Field("secret", "Secret", "What the sender signs with", secret=True),
+        Field("secret_before", "Secret before", "Still accepted while you change over", secret=True, required=False),
+        Field(
+            "target", "Where replies go", "An https address of yours; empty: listen only", required=False, kind="url"
+        ),
+    )
+    sources = (Source("deliveries", "Deliveries", 60, 60, 60),)
+    pushed = True
+    keyed = True
+    lag = 0.0
+
+    @property
+    def space(self) -> str:
+        return f"webhook:{self._mark}"
+
+    @property
+    def _mark(self) -> str:
+        """Tells this Channel's ids from those of other webhooks without showing the secret path
+        (`settings["path"]`)."""
+        return hashlib.sha256(str(self.settings.get("path", "")).encode()).hexdigest()[:12]
+
+    def listening(self) -> tuple[Source, ...]:
+        return ()
+
+    def poll(self, source: str, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
+        """Nothing to ask: posts come by `receive`."""
+        yield Page(posts=(), cursor=cursor or {}, end=True)
+
+    def receive(self, incoming: Incoming, now: datetime) -> Accepted | Challenge | Rejected:
+        if incoming.method != "POST":
+            return Rejected(405, "Deliveries are POSTed.")
+        if len(incoming.body) > BODY:
+            return Rejected(413, f"A delivery has at most {BODY} bytes.")
+        if incoming.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            return Rejected(415, "A delivery is application/json.")
+        if refusal := self._unsigned(incoming, now):
+            return Rejected(403, refusal)
+        delivery = incoming.headers.get("x-care-delivery", "")
+        if not 0 < len(delivery) <= ID or not delivery.isprintable():
+            return Rejected(400, f"X-Care-Delivery names the delivery in at most {ID} characters.")
+        try:
+            page = self.unpack(incoming.body, now)
+        except ValueError as error:
+            return Rejected(400, str(error))
+        bad = [{"index": each.index, "reason": each.reason} for each in page.bad]
+        return Accepted(delivery, {"accepted": len(page.posts), "bad": bad})
+
+    def _unsigned(self, incoming: Incoming, now: datetime) -> str:
+        """Why this delivery is not from somebody who knows the secret now; "" when it is."""
+        stamp = incoming.headers.get("x-care-timestamp", "")
+        if not (stamp.isascii() and stamp.isdecimal() and len(stamp) <= 12):
+            return "X-Care-Timestamp is missing or no Unix time."
+        known = [self.secrets[name] for name in ("secret", "secret_before") if name in self.secrets]
+        given = incoming.headers.get("x-care-signature", "").encode("utf-8", "replace")
+        # Every secret is tried whatever the first says, so that the time taken tells nothing.
+        good = [hmac.compare_digest(signature(secret, stamp, incoming.body).encode(), given) for secret in known]
+        if not any(good):
+            return "The signature is wrong."
+        return (
+            ""
+            if abs(int(stamp) - now.timestamp()) <= SKEW.total_seconds()
+            else "The timestamp is too old or in the future."
+        )
+
+    def unpack(self, body: bytes, now: datetime) -> Page:
+        """ValueError, in words for the sender, when the body as a whole is wrong; a wrong item is Bad."""
+        items = _items(body)
+        posts: list[Post] = []
+        bad: list[Bad] = []
+        for index, item in enumerate(items):
+            try:
+                posts.append(self._post(item, now))
+            except (KeyError, TypeError, ValueError, AttributeError, InvalidOperation, OverflowError) as error:
+                reason = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
+                named = str(item["id"]) if isinstance(item, dict) and item.get("id") else None
+                bad.append(Bad(named, reason, item, index))
+        return Page(posts=tuple(posts), bad=tuple(bad), cursor={}, end=True)
+
+    def _post(self, item: Any, now: datetime) -> Post:
+        if not isinstance(item, dict):
+            raise TypeError("an item is an object")
+        author, html = item["author"], item.get("html")
+        text = _text(item, "text") or (plain(str(html)) if html else "")
+        state = PostState(item.get("state") or "live")
+        if not text and state is not PostState.DELETED:
+            raise ValueError("text is missing")
+        created_at = datetime.fromisoformat(item["created_at"])
+        external_id = _named(item["id"], "id")
+        parent, root = item.get("parent_id"), item.get("root_id")
+        return Post(
+            external_id=external_id,
+            kind=PostKind(item.get("kind") or "mention"),
+            source="deliveries",
+            author=self._author(author),
+            text=text,
+            html=str(html) if html else None,
+            created_at=created_at.replace(tzinfo=created_at.tzinfo or UTC),
+            lang=_text(item, "lang"),
+            parent_id=str(parent) if parent else None,
+            root_id=str(root) if root else None if parent else external_id,
+            url=_address(item.get("url")),
+            media=tuple(
+                Media(kind=str(each.get("kind") or "file"), url=_address(each["url"]))
+                for each in item.get("media") or ()
+            ),
+            visibility=Visibility(item.get("visibility") or "public"),
+            state=state,
+            rating=_rating(item.get("rating")),
+            subject=_text(item, "subject"),
+            raw=item,
+        )
+
+    def _author(self, author: Mapping[str, Any]) -> Author:
+        identity = _named(author["id"], "author.id")
+        return Author(
+            external_id=f"{self._mark}:{identity}",
+            handle=_text(author, "handle"),
+            name=_text(author, "name") or identity,
+            url=_address(author.get("url")),
+            avatar_url=_address(author.get("avatar")),
+        )
+
+    def send(self, outgoing: Outgoing) -> Sent:
+        target = str(self.settings.get("target") or "")
+        if not target:
+            raise NotPermitted("This webhook has no address for replies.", what="reply")
+        body: JSON = {"reply_to": outgoing.parent.external_id, "text": outgoing.text, "key": outgoing.key}
+        if outgoing.agent_name:
+            body["agent_name"] = outgoing.agent_name
+        raw = json.dumps(body, ensure_ascii=False).encode()
+        headers = self._signed(raw, outgoing)
+        answer = self.seam.answer("POST", target, now=outgoing.sending_at, data=raw, headers=headers, accept=(409,))
+        # 409 says it is there already. An answer without JSON is good enough: the receiver owes us nothing but its 2xx.
+        try:
+            made = json.loads(answer.content)
+        except (ValueError, RecursionError):
+            made = {}
+        given = made if isinstance(made, dict) else {}
+        return Sent(str(given.get("id") or f"reply:{outgoing.key}")[:ID], _address(given.get("url")))
+
+    def _signed(self, raw: bytes, outgoing: Outgoing) -> dict[str, str]:
+        stamp = str(int(outgoing.sending_at.timestamp()))
+        return {
+            "Content-Type": "application/json",
+            "X-Care-Timestamp": stamp,
+            "X-Care-Delivery": f"{outgoing.key}",
+            "X-Care-Signature": signature(self.secrets.get("secret", ""), stamp, raw),
+            "Idempotency-Key": outgoing.key,
+        }
+
+    def find(self, outgoing: Outgoing) -> Found | Absent | CannotKnow:
+        """Nobody to ask. Sending again with the same key is harmless: that is what the receiver promised."""
+        return Absent()
+
+    def can(self, post: Post, now: datetime) -> dict[Verb, Capability]:
+        if not self.settings.get("target"):
+            return {"reply": Capability(False, "This webhook has no address for replies.", hand_off=post.url)}
+        gone = post.state is PostState.DELETED
+        return {"reply": Capability(not gone, "The post was deleted." if gone else "", hand_off=post.url)}
+
+    def check(self) -> Check:
+        listens_only = () if self.settings.get("target") else ("It has no address for replies and only listens.",)
+        return Check(account_id=self._mark, account_name=self.label, server="webhook", warnings=listens_only)
+
+
+def signature(secret: str, stamp: str, body: bytes) -> str:
+    """`v1=` and the hex HMAC-SHA256 of `<timestamp>.<raw body>`."""
+    return "v1=" + hmac.new(secret.encode(), stamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+
+
+def _items(body: bytes) -> Sequence[Any]:
+    def once(pairs: list[tuple[str, Any]]) -> JSON:
+        # Two readers of one body could otherwise believe different things.
+        if len({name for name, _ in pairs}) < len(pairs):
+            raise ValueError("A key stands twice in one object.")
+        return dict(pairs)
+
+    try:
+        value = json.loads(body.decode(), object_pairs_hook=once)
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
+        raise ValueError("The body is not JSON in UTF-8.") from None
+    items = value if isinstance(value, list) else [value]
+    if not 0 < len(items) <= ITEMS:
+        raise ValueError(f"A delivery has 1 to {ITEMS} items.")
+    return items
+
+
+def _named(value: Any, what: str) -> str:
+    if not isinstance(value, str | int) or isinstance(value, bool) or not str(value).strip():
+        raise ValueError(f"{what} is missing")
+    return str(value)
+
+
+def _text(item: Mapping[str, Any], name: str) -> str:
+    value = item.get(name)
+    if value is not None and not isinstance(value, str):
+        raise ValueError(f"{name} is not text")
+    return value or ""
+
+
+def _rating(value: Any) -> Decimal | None:
+    if value is None:
+        return None
+    rating = Decimal(str(value))
+    if not rating.is_finite() or abs(rating) > 1_000:
+        raise ValueError("rating is no number of stars")
+    return rating
+
+
+def _address(value: Any) -> str:
+    text = str(value or "")
+    return text if text.startswith(("https://", "http://")) else ""
