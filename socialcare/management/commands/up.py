@@ -39,7 +39,7 @@ class Command(BaseCommand):
         on_signals()
         self.log = Log()
         self.supervisor = Supervisor(self.log)
-        ground = Ground(data_folder())
+        self.ground = ground = Ground(data_folder())
         try:
             self.start(ground)
             self.supervisor.watch()
@@ -87,6 +87,11 @@ class Command(BaseCommand):
         if link:
             self.log.say(f"Set it up at this address, which works once:\n\n    {link}\n")
         self.log.say(f"Data: {data_folder()}   Stop: Ctrl-C\n")
+        if self.ground.home != self.ground.folder:
+            self.log.say(
+                f"The servers run as the user {self.ground.owner.name}, who may not enter that folder: their data is in "
+                f"{self.ground.home}.\n"
+            )
 
 
 def _raise_limit_of_open_files() -> None:
