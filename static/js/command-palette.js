@@ -2,14 +2,14 @@
 // registered twice; the rest (go, find, answer) is one GET ?q= answered with role=option links. A first letter narrows: > do, # tag, @ person, ? help.
 customElements.define("command-palette", class extends HTMLElement {
   #timer; #abort; #chosen = 0
-  connectedCallback() { for (const name of ["input", "keydown", "click", "toggle", "pointermove"]) this.addEventListener(name, this, true) }
+  connectedCallback() { for (const name of ["input", "keydown", "click", "beforetoggle", "pointermove"]) this.addEventListener(name, this, true) }
   disconnectedCallback() { clearTimeout(this.#timer); this.#abort?.abort() }
   get #dialog() { return this.querySelector("dialog") }
   get #input() { return this.querySelector("[role=combobox]") }
   get #list() { return this.querySelector("[role=listbox]") }
   get #items() { return [...this.#list.querySelectorAll("[role=option]")] }
   handleEvent(event) {
-    if (event.type === "toggle" && event.newState === "open") { this.#input.value = ""; this.#ask() }
+    if (event.type === "beforetoggle" && event.newState === "open") { this.#input.value = ""; this.#ask() }
     else if (event.type === "input") this.#ask()
     else if (event.type === "keydown") this.#keydown(event)
     else if (event.type === "click" && event.target === this.#dialog) this.#dialog.close()

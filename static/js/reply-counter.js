@@ -1,8 +1,9 @@
 // <reply-counter for="reply-text" kind="weighted" limit="280" link="23" bytes="" data-text-few="%d left" data-text-over="%d over"> says what is left.
 // Kinds: weighted (X), graphemes+bytes (Bluesky), characters (Mastodon: every link counts as `link`), utf16, none. The server counts again with
-// functions tested against the same table; here the surplus only stops the form and says so.
-const TLD = "com|net|org|info|biz|edu|gov|mil|int|io|app|dev|shop|store|online|site|xyz|top|club|blog|news|live|media|tech|cloud|agency|email|help|support|link|page|world|today|life|name|mobi|travel|jobs|museum|cat|eu|[a-z]{2}"
-const LINK = new RegExp(String.raw`(?<![@#$\p{L}\p{N}_/.-])(?:https?:\/\/(?:[\p{L}\p{N}](?:[\p{L}\p{N}_-]*[\p{L}\p{N}])?\.)+(?:xn--[a-z0-9-]+|[\p{L}\p{M}]{2,24})|(?:[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?\.)+(?:${TLD}))(?![\p{L}\p{N}@_])(?::\d+)?(?:\/[^\s<>"“”‘’\u202A-\u202E\u2066-\u2069]*)?(?:\?[^\s<>"\u202A-\u202E\u2066-\u2069]*)?`, "giu")
+// functions tested against the same table (`tlds` names the list of endings that X counts as links); here the surplus only stops the form and says so.
+let known = new Set("com net org info biz edu gov io app dev shop store online site xyz eu uk de fr es pt it nl be us ca br co me tv ai".split(" "))
+const LINK = /(?<![@#$\p{L}\p{N}_/.-])(?:(https?:\/\/)|)((?:[\p{L}\p{N}](?:[\p{L}\p{N}_-]*[\p{L}\p{N}])?\.)+)([\p{L}\p{M}]{2,24}|xn--[a-z0-9-]+)(?![\p{L}\p{N}@_])(?::\d+)?(?:\/[^\s<>"“”‘’\u202A-\u202E\u2066-\u2069]*)?(?:\?[^\s<>"\u202A-\u202E\u2066-\u2069]*)?/giu
+const leads = ([, scheme, labels, tld]) => (known.has(tld.toLowerCase()) || /^xn--/i.test(tld)) && (scheme || /^[\x00-\x7f]*$/.test(labels))
 const WEB = /(?<![\p{L}\p{N}])https?:\/\/[^\s<>"“”‘’]+/giu
 const EMOJI = /\p{RI}\p{RI}|[0-9#*]\uFE0F?\u20E3|\p{Emoji}(?:\uFE0F|\p{EMod})?(?:[\u{E0020}-\u{E007E}]+\u{E007F})?(?:\u200D\p{Emoji}(?:\uFE0F|\p{EMod})?)*/uy
 const bare = link => link.replace(/[.,;:!?'"…)\]]+$/u, "")
@@ -10,7 +11,7 @@ const graphemes = text => [...new Intl.Segmenter("en", { granularity: "grapheme"
 const light = code => code <= 4351 || (code >= 8192 && code <= 8205) || (code >= 8208 && code <= 8223) || (code >= 8242 && code <= 8247)
 
 export function weighted(said, link = 23) {
-  const text = said.normalize("NFC"), links = new Map([...text.matchAll(LINK)].map(match => [match.index, bare(match[0]).length]))
+  const text = said.normalize("NFC"), links = new Map([...text.matchAll(LINK)].filter(leads).map(match => [match.index, bare(match[0]).length]))
   let [total, place] = [0, 0]
   while (place < text.length) {
     if (links.has(place)) { total += link; place += links.get(place); continue }
@@ -22,6 +23,7 @@ export function weighted(said, link = 23) {
   }
   return total
 }
+export function learn(tlds) { known = new Set(tlds.trim().split(/\s+/)) }
 export function characters(text, link = 0) {
   if (!link) return graphemes(text)
   const links = [...text.matchAll(WEB)].map(match => bare(match[0]))
@@ -36,8 +38,13 @@ export function left(kind, text, { limit, link, bytes }) {
 
 globalThis.customElements?.define("reply-counter", class extends HTMLElement {
   #was = Infinity
-  connectedCallback() { document.addEventListener("input", this); document.addEventListener("submit", this, true); this.#count() }
+  connectedCallback() { document.addEventListener("input", this); document.addEventListener("submit", this, true); this.#count(); this.#learn() }
   disconnectedCallback() { document.removeEventListener("input", this); document.removeEventListener("submit", this, true) }
+  async #learn() {
+    if (this.getAttribute("kind") !== "weighted" || !this.getAttribute("tlds")) return
+    const answer = await fetch(this.getAttribute("tlds")).catch(() => null)
+    if (answer?.ok) { learn(await answer.text()); this.#count() }
+  }
   get #box() { return document.getElementById(this.getAttribute("for")) }
   handleEvent(event) {
     if (event.type === "input" && event.target === this.#box) this.#count()
