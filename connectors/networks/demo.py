@@ -59,14 +59,14 @@ class Demo(Connector):
     def _ask(self, method: str, path: str, judge: Any = None, **request: Any) -> Any:
         headers = {"Authorization": f"Bearer {self.secrets.get('token', '')}", **request.pop("headers", {})}
         url = f"{self._base}/api/{path}"
-        return self.seam.answer(method, url, headers=headers, bucket="demo", judge=judge, **request).json(dict)
+        return self.seam.answer(method, url, headers=headers, bucket="demo", judge=judge, **request)
 
     def poll(self, source: str, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
         number, gaps = self._start(cursor, now)
         first = cursor is None or bool(gaps)
         while not budget.spent:
             budget.spend()
-            answer = self._ask("GET", "changes", params={"after": number, "limit": 100})
+            answer = self._ask("GET", "changes", params={"after": number, "limit": 100}).json(dict)
             items, newest = answer.get("posts"), answer.get("number")
             if not isinstance(items, list) or not isinstance(newest, int):
                 raise Unreadable("A page of changes has no posts or no number.")
@@ -136,7 +136,10 @@ class Demo(Connector):
     def send(self, outgoing: Outgoing) -> Sent:
         body = {"text": outgoing.text, "reply_to": outgoing.parent.external_id}
         headers = {"Idempotency-Key": outgoing.key}
-        made = self._ask("POST", "posts", self._refused(outgoing.parent), json=body, headers=headers)
+        answer = self._ask("POST", "posts", self._refused(outgoing.parent), json=body, headers=headers)
+        made = answer.json(dict)
+        if not made.get("id"):
+            raise answer.unreadable("The answer to a new post has no id.")
         return Sent(str(made["id"]), str(made.get("url") or ""))
 
     @staticmethod
@@ -149,8 +152,9 @@ class Demo(Connector):
         return judge
 
     def find(self, outgoing: Outgoing) -> Found | Absent | CannotKnow:
-        items = self._ask("GET", "mine").get("posts") or []
-        wanted, since = normalised(outgoing.text), outgoing.sending_at - timedelta(seconds=60)
+        answer = self._ask("GET", "mine")
+        items = answer.json(dict).get("posts") or []
+        wanted, since = normalised(outgoing.text), outgoing.sending_at - timedelta(seconds=60) + answer.skew
         fitting = [
             post
             for post in self._posts(items, outgoing.sending_at, False)[0]
@@ -166,15 +170,15 @@ class Demo(Connector):
     def do(self, verb: Verb, post: Post, text: str = "") -> Done:
         path, judge = f"posts/{post.external_id}", self._refused(post)
         if verb == "edit":
-            return Done(self._post(self._ask("PUT", path, judge, json={"text": text}), None))
+            return Done(self._post(self._ask("PUT", path, judge, json={"text": text}).json(dict), None))
         if verb == "delete":
-            return Done(self._post(self._ask("DELETE", path, judge), None))
+            return Done(self._post(self._ask("DELETE", path, judge).json(dict), None))
         if verb in ("like", "unlike", "hide", "unhide"):
-            return Done(self._post(self._ask("POST", f"{path}/{verb}", judge), None))
+            return Done(self._post(self._ask("POST", f"{path}/{verb}", judge).json(dict), None))
         return super().do(verb, post, text)
 
     def refresh(self, ids: Sequence[str], now: datetime) -> list[Post | Deleted | Withheld]:
-        items = self._ask("GET", "posts", params={"ids": ",".join(ids)}).get("posts") or []
+        items = self._ask("GET", "posts", params={"ids": ",".join(ids)}).json(dict).get("posts") or []
         posts = {post.external_id: post for post in self._posts(items, now, False)[0]}
         standing: list[Post | Deleted | Withheld] = []
         for wanted in ids:
@@ -183,7 +187,7 @@ class Demo(Connector):
         return standing
 
     def ancestors(self, post: Post, now: datetime) -> list[Post]:
-        items = self._ask("GET", f"posts/{post.external_id}/above").get("posts") or []
+        items = self._ask("GET", f"posts/{post.external_id}/above").json(dict).get("posts") or []
         return list(self._posts(items, now, False)[0])
 
     def can(self, post: Post, now: datetime) -> dict[Verb, Capability]:
@@ -197,7 +201,7 @@ class Demo(Connector):
         return {"reply": able, "unlike" if liked else "like": able, "unhide" if hidden else "hide": able}
 
     def check(self) -> Check:
-        me = self._ask("GET", "me")
+        me = self._ask("GET", "me").json(dict)
         account = str(me.get("id") or "")
         return Check(
             account_id=account,

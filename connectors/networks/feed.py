@@ -265,9 +265,9 @@ def _entry(item: Any, url: str) -> Entry:
         author=plain(item.get("author", "")),
         author_url=str((item.get("author_detail") or {}).get("href") or ""),
         published=_moment(item.get("published_parsed")),
-        updated=_moment(item.get("updated_parsed")),
+        updated=_moment(item["updated_parsed"]) if "updated_parsed" in item else None,
         media=media,
-        raw={name: item.get(name) for name in ("id", "link", "title", "published", "updated") if item.get(name)},
+        raw={name: item.get(name) for name in ("id", "link", "title", "published", "updated") if name in item},
     )
 
 

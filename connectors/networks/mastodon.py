@@ -336,8 +336,8 @@ class Mastodon(Connector):
     def find(self, outgoing: Outgoing) -> Found | Absent | CannotKnow:
         me = self.facts.get("local_id") or self._ask("GET", "/api/v1/accounts/verify_credentials").json(dict)["id"]
         path = f"/api/v1/accounts/{quote(str(me), safe='')}/statuses"
-        items = self._ask("GET", path, params=[("limit", "40"), ("exclude_reblogs", "true")]).json(list)
-        since = outgoing.sending_at - timedelta(seconds=60)
+        answer = self._ask("GET", path, params=[("limit", "40"), ("exclude_reblogs", "true")])
+        items, since = answer.json(list), outgoing.sending_at - timedelta(seconds=60) + answer.skew
         own = [self._post(item, "own") for item in items if isinstance(item, dict) and not item.get("reblog")]
         wanted = _comparable(self._said(outgoing.text, outgoing.parent))
         fitting = [
