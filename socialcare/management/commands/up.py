@@ -89,8 +89,8 @@ class Command(BaseCommand):
         self.log.say(f"Data: {data_folder()}   Stop: Ctrl-C\n")
         if self.ground.home != self.ground.folder:
             self.log.say(
-                f"The servers run as the user {self.ground.owner.name}, who may not enter that folder: their data is in "
-                f"{self.ground.home}.\n"
+                f"The servers run as the user {self.ground.owner.name}, who may not enter that folder: their data is "
+                f"in {self.ground.home}.\n"
             )
 
 
