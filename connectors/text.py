@@ -110,13 +110,8 @@ def plain(html: str) -> str:
     Every character is looked at a fixed number of times. Parsers that build a tree, and Python's own, take minutes
     for a megabyte of nested or malformed markup, and the markup is a stranger's."""
     html, reader, at = storable(html), _Reader(), 0
-    while (start := html.find("<", at)) >= 0:
-        reader.said(html[at:start])
-        tag = _TAG.match(html, start)
-        if tag is None:
-            reader.said("<")
-            at = start + 1
-            continue
+    while tag := _TAG.search(html, at):
+        reader.said(html[at : tag.start()])
         name = tag["name"].lower()
         end = html.find("-->" if name == "!--" else ">", tag.end())
         if end < 0:
@@ -130,7 +125,7 @@ def plain(html: str) -> str:
             if not at:
                 return _tidy(reader.parts)
         else:
-            reader.opened(name, html[start : min(at, start + _TAG_LIMIT)])
+            reader.opened(name, html[tag.start() : min(at, tag.start() + _TAG_LIMIT)])
     reader.said(html[at:])
     return _tidy(reader.parts)
 

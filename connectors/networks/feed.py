@@ -56,6 +56,7 @@ _FEED_TYPES = ("application/rss+xml", "application/atom+xml", "application/feed+
 # Both end at the next angle bracket, so that a page of a million open tags is read once.
 _LINK_TAG = re.compile(r"<link\b([^<>]{0,2000})>", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""([a-z-]{1,20})\s*=\s*(?:(["'])([^"']*)\2|([^\s"']+))""", re.IGNORECASE)
+_DECLARATION = re.compile(rb"\s*<\?xml[^>]{0,200}\?>")
 _PERIODS = {"hourly": 3_600, "daily": 86_400, "weekly": 604_800, "monthly": 2_592_000, "yearly": 31_536_000}
 
 
@@ -241,6 +242,11 @@ def parse(content: bytes, headers: Mapping[str, str], url: str) -> Parsed:
         return _json_feed(content, url)
     told = {"content-location": url, "content-type": headers.get("Content-Type", "")}
     found = feedparser.parse(content, response_headers=told)
+    if not found.entries and (declared := _DECLARATION.match(content)):
+        # A declared encoding that is not the true one hides everything; most such feeds are UTF-8.
+        found = feedparser.parse(
+            content[declared.end() :], response_headers=told | {"content-type": "text/xml; charset=utf-8"}
+        )
     channel, entries, bad = found.feed, [], []
     for place, item in enumerate(found.entries[:ENTRIES]):
         try:

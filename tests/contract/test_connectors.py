@@ -31,7 +31,8 @@ NETWORKS = sorted(Connector.kinds())
 READS = {
     "429": {RateLimited}, "429 with wait": {RateLimited}, "401": {AuthRevoked}, "403": {NotPermitted, RateLimited},
     "404": {Gone}, "422": {Invalid}, "500": {Unavailable}, "502 page": {Unavailable},
-    "503 with wait": {Unavailable}, "redirect": {Unavailable, NotPermitted}, "sign-in page": {Unreadable}, "wrong type": {Unreadable},
+    "503 with wait": {Unavailable}, "redirect": {Unavailable, NotPermitted}, "sign-in page": {Unreadable},
+    "wrong type": {Unreadable},
     "error in 200": {Unreadable}, "cut": {Unavailable}, "huge": {Unreadable}, "hang": {Unavailable},
     "reset": {Unavailable}, "trickle": {Unavailable},
 }  # fmt: skip
