@@ -9,6 +9,7 @@ from django.db import models, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
+from connectors.answering import Answering
 from inbox import happenings
 from inbox.models import Agent
 from inbox.models.event import Entry, record
@@ -28,7 +29,7 @@ class ChannelQuerySet(models.QuerySet["Channel"]):
         return self.listening().filter(free, next_poll_at__lte=Clock())
 
 
-class Channel(models.Model):
+class Channel(Answering, models.Model):
     class State(models.TextChoices):
         OK = "ok", "OK"
         SLOW = "slow", "Slow"

@@ -38,7 +38,7 @@ class Received(Happening):
     name = "received"
     label = "Message received"
     sentence = "{author} wrote"
-    icon, news, quiet = "message-square", True, True
+    icon, news, quiet = "reply", True, True
     author: str
     mention: int | None = None
 
@@ -48,7 +48,7 @@ class Reopened(Happening):
     name = "reopened"
     label = "Reopened"
     sentence = "{actor} reopened this{because}"
-    icon = "rotate-ccw"
+    icon = "refresh-cw"
     because: str = ""
 
 
@@ -86,7 +86,7 @@ class Routed(Happening):
     name = "routed"
     label = "Routed"
     sentence = "Routing gave this to {team}{because}"
-    icon = "route"
+    icon = "workflow"
     team: str
     because: str = ""
 
@@ -113,7 +113,7 @@ class Assigned(Happening):
     name = "assigned"
     label = "Assigned"
     sentence = "{actor} gave this to {to}{because}"
-    icon, news = "user-check", True
+    icon, news = "user", True
     to: str
     because: str = ""
     team: int | None = None
@@ -125,7 +125,7 @@ class Snoozed(Happening):
     name = "snoozed"
     label = "Snoozed"
     sentence = "{actor} set this aside until {until}"
-    icon = "alarm-clock"
+    icon = "timer"
     until: str
 
 
@@ -134,7 +134,7 @@ class Woken(Happening):
     name = "woken"
     label = "Back from snooze"
     sentence = "Back because its time has come"
-    icon = "alarm-clock"
+    icon = "timer"
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ class MarkedSpam(Happening):
     name = "marked_spam"
     label = "Marked as spam"
     sentence = "{actor} marked this as spam"
-    icon, news = "shield-alert", True
+    icon, news = "shield", True
 
 
 @dataclass(frozen=True)
@@ -207,7 +207,7 @@ class SentAnyway(Happening):
     name = "sent_anyway"
     label = "Sent anyway"
     sentence = "{actor} sent an answer although something newer had been said"
-    icon = "alert-triangle"
+    icon = "triangle-alert"
     reply: int
 
 
@@ -226,7 +226,7 @@ class RightsChanged(Happening):
     name = "rights_changed"
     label = "Rights changed"
     sentence = "{actor} changed the rights of agent {agent}"
-    icon = "key"
+    icon = "key-round"
     agent: int
 
 
@@ -246,7 +246,7 @@ class LeftTeam(Happening):
     name = "left_team"
     label = "Left a team"
     sentence = "{actor} ended agent {agent}'s membership of team {team}"
-    icon = "user-minus"
+    icon = "users"
     agent: int
     team: int
 
@@ -274,3 +274,14 @@ class ChannelMoved(Happening):
     channel_name: str
     state: str
     words: str
+
+
+@dataclass(frozen=True)
+class Reverted(Happening):
+    """Somebody took back what they just did, before anybody else acted."""
+
+    name = "reverted"
+    label = "Undone"
+    sentence = "{actor} took that back: {what}"
+    icon, news = "undo-2", True
+    what: str

@@ -49,4 +49,4 @@ class ResponseHeaders:
 
 def frame(request: HttpRequest) -> dict[str, Any]:
     """What base.html needs beside the page's own context."""
-    return {"version": settings.VERSION, "public_url": settings.PUBLIC_URL}
+    return {"version": settings.VERSION, "public_url": settings.PUBLIC_URL, "organisation": ""}

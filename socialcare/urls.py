@@ -4,5 +4,6 @@ from django.urls import include, path
 
 urlpatterns = [
     path("first-run/", include("socialcare.first_run_urls")),
+    path("", include("inbox.urls")),
     path("account/", include("allauth.account.urls")),
 ]

@@ -102,8 +102,8 @@ class Reply(models.Model):
         """Queued to sending, committed before a byte leaves. False when another worker has it, it was undone, or is
         not due."""
         due = Reply.objects.filter(pk__in=Reply.objects.due().filter(pk=self.pk).values("pk"), state="queued")
-        claimed = {"tries": models.F("tries") + 1, "lease_until": Clock() + LEASE, "sending_at": Clock()}
-        if not due.update(state="sending", **claimed):
+        lease = Clock() + timedelta(seconds=settings.LEASE_SECONDS)
+        if not due.update(state="sending", tries=models.F("tries") + 1, lease_until=lease, sending_at=Clock()):
             return False
         self.refresh_from_db()
         return True
@@ -159,13 +159,21 @@ class Reply(models.Model):
 
     def undo(self, by: Agent) -> bool:
         """Takes the reply back while it waits; the text returns to its author's draft."""
+        return self._take_back(["queued", "held"], "undone", by)
+
+    def drop(self, by: Agent) -> bool:
+        """Gives up a reply that certainly did not leave; the text returns to its author's draft."""
+        return self._take_back(["failed", "held"], "dropped", by)
+
+    def _take_back(self, old: list[str], new: str, by: Agent) -> bool:
         from inbox.models.note import Draft
 
+        kind = "private" if self.kind == "direct" else "reply"
         with transaction.atomic():
-            done = self._move(["queued", "held"], "undone", by=by)
+            done = self._move(old, new, by=by)
             if done:
                 Draft.objects.update_or_create(
-                    agent=self.author, conversation=self.conversation, kind="reply", defaults={"text": self.text}
+                    agent=self.author, conversation=self.conversation, kind=kind, defaults={"text": self.text}
                 )
         return done
 

@@ -1,0 +1,43 @@
+"""What a channel says about answering one of its items, without its secrets and without a request: what may be done,
+and how a text counts. The composer asks it for each item, and so does the sender again before a byte leaves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.utils import timezone
+
+from connectors.base import Capability, Connector, Measure, Secrets, Verb
+from connectors.stored import post_of
+
+if TYPE_CHECKING:
+    from connectors.models import Channel
+    from inbox.models import Mention
+
+PROBE = "https://acme.example/" + "a" * 79  # how the network counts a link of a hundred characters
+
+
+class Answering:
+    """Mixed into Channel."""
+
+    def offline(self: Channel) -> Connector:  # type: ignore[misc]
+        """The connector for pure questions; KeyError when this build does not have the network."""
+        from connectors.opening import connector_of
+
+        return connector_of(self.network, self.settings, Secrets())
+
+    def may(self: Channel, mention: Mention) -> dict[Verb, Capability]:  # type: ignore[misc]
+        """What may be done with this item now, for the networks this build knows."""
+        try:
+            return self.offline().can(post_of(mention), timezone.now())
+        except KeyError:
+            return {}
+
+    def measure(self: Channel, text: str, mention: Mention) -> Measure:  # type: ignore[misc]
+        """How the text counts as an answer to this item."""
+        return self.offline().measure(text, post_of(mention))
+
+    def link_length(self: Channel, mention: Mention) -> int:  # type: ignore[misc]
+        """What a long link counts as; 0 when it counts as what it is."""
+        used = self.measure(PROBE, mention).used
+        return used if used < len(PROBE) else 0

@@ -1,0 +1,164 @@
+"""What the composer under a thread shows: whether this item can be answered and why, how a text counts, what is
+waiting as a draft. The line comes from the item itself, never from the channel alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+if TYPE_CHECKING:
+    from inbox.models import Agent, Conversation, Draft, Mention
+
+COUNTERS = {"weighted characters": "weighted", "weighted": "weighted", "graphemes": "graphemes+bytes", "utf16": "utf16"}
+BYTES = {"graphemes+bytes": 3_000}
+
+
+@dataclass(frozen=True)
+class Counter:
+    """Parameters of reply-counter."""
+
+    kind: str
+    limit: int
+    link: int
+    bytes: int
+
+
+@dataclass
+class Composer:
+    """`forms` are what parts/composer.html shows, one a kind; `reason` says why a reply cannot leave, "" if it can."""
+
+    conversation: Conversation
+    agent: Agent
+    parent: Mention | None
+    drafts: Sequence[Draft]
+
+    @property
+    def conversation_id(self) -> int:
+        return self.conversation.pk
+
+    @property
+    def agent_id(self) -> int:
+        return self.agent.pk
+
+    @property
+    def draft_url(self) -> str:
+        return reverse("inbox:draft", args=[self.conversation.pk])
+
+    @cached_property
+    def verbs(self) -> Any:
+        channel: Any = self.conversation.channel
+        return channel.may(self.parent) if self.parent else {}
+
+    @cached_property
+    def network(self) -> str:
+        return network_name(self.conversation.channel)
+
+    @cached_property
+    def reason(self) -> str:
+        return why_not(self.conversation.channel, self.parent, self.verbs.get("reply"))
+
+    @cached_property
+    def forms(self) -> list[dict[str, Any]]:
+        kinds = [self._answer("reply", _("Reply on %s") % self.network, self.verbs.get("reply"))]
+        private = self.verbs.get("private_reply")
+        if private and private.allowed:
+            kinds.append(self._answer("private", _("Private message"), private))
+        return [*kinds, self._note()]
+
+    @property
+    def reply_form(self) -> dict[str, Any]:
+        return self.forms[0]
+
+    def _answer(self, kind: str, label: str, may: Any) -> dict[str, Any]:
+        refusal = why_not(self.conversation.channel, self.parent, may)
+        return {
+            **self._draft(kind),
+            "kind": kind,
+            "label": label,
+            "url": reverse("inbox:replies", args=[self.conversation.pk]),
+            "seen_seq": self.conversation.seen_seq,
+            "key": uuid4(),
+            "current": kind == "reply",
+            "capability": self._capability(may, refusal),
+            "cannot": bool(refusal),
+            "counter": counter_of(self.conversation.channel, self.parent),
+            "send_text": _("Send"),
+            "placeholder": _("Write an answer"),
+            "language": self.conversation.language,
+            "foot": "inbox/composer_foot.html",
+            "facts": _("as %(channel)s") % {"channel": self.conversation.channel.name},
+        }
+
+    def _capability(self, may: Any, refusal: str) -> dict[str, Any]:
+        """The line that is always there: can, can until, or cannot with the reason and another way."""
+        if not refusal:
+            said = may.reason or _("You can reply")
+            return {"mood": "warn" if may.until else "", "icon": "check", "text": said, "until": may.until}
+        url = safe((may.hand_off if may else "") or (self.parent.url if self.parent else ""))
+        actions = [{"url": url, "text": _("Open on %s") % self.network, "foreign": True}] if url else []
+        return {"mood": "danger", "icon": "circle-alert", "text": refusal, "actions": actions}
+
+    def _note(self) -> dict[str, Any]:
+        return {
+            **self._draft("note"),
+            "kind": "note",
+            "label": _("Note"),
+            "url": reverse("inbox:notes", args=[self.conversation.pk]),
+            "seen_seq": self.conversation.seen_seq,
+            "key": uuid4(),
+            "send_text": _("Add note"),
+            "placeholder": _("Only your team sees this"),
+        }
+
+    def _draft(self, kind: str) -> dict[str, Any]:
+        draft = next((draft for draft in self.drafts if draft.kind == kind), None)
+        return {"text": draft.text if draft else "", "version": draft.version if draft else 0}
+
+
+def why_not(channel: Any, parent: Mention | None, may: Any) -> str:
+    """Why this item cannot be answered, in a sentence, or "". Asked for the page and again when a reply comes in."""
+    if parent is None:
+        return _("Every message of this conversation was deleted by its author, so there is nothing to answer.")
+    if may is None:
+        return _("%s takes no such answer.") % network_name(channel)
+    if not may.allowed:
+        return str(may.reason) or _("%s does not take an answer to this.") % network_name(channel)
+    return ""
+
+
+def problems_of(channel: Any, text: str, parent: Mention) -> list[str]:
+    """What is wrong with the text for this item, counted by the network's own rule."""
+    return list(channel.measure(text, parent).problems)
+
+
+def counter_of(channel: Any, parent: Mention | None) -> Counter | None:
+    """How the composer counts for this item; None where nothing is counted."""
+    if parent is None:
+        return None
+    try:
+        measured, link = channel.measure("", parent), channel.link_length(parent)
+    except KeyError:
+        return None
+    if measured.limit is None:
+        return None
+    kind = COUNTERS.get(measured.unit, "characters")
+    return Counter(kind, measured.limit, link, BYTES.get(kind, 0))
+
+
+def network_name(channel: Any) -> str:
+    """The network in words; its bare name when this build does not have it."""
+    try:
+        return str(channel.kind.label)
+    except KeyError:
+        return str(channel.network).capitalize()
+
+
+def safe(url: str) -> str:
+    """The address if a browser may be sent there."""
+    return url if url.startswith(("https://", "http://")) else ""

@@ -1,0 +1,162 @@
+"""Filters of the queue as query parameters: the same name again is “any of”, different names are “all of”. One class a
+filter says how it is read, what it means and which choices there are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.apps import apps
+from django.db.models import Q
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from inbox.models import Agent, Conversation, State, Tag
+from socialcare.kinds import Kind
+
+if TYPE_CHECKING:
+    from django.http import QueryDict
+
+    from inbox.models import Team
+
+STATES = {
+    "new": State.NEW,
+    "waiting": State.WAITING_CUSTOMER,
+    "waiting_cause": State.WAITING_CAUSE,
+    "snoozed": State.SNOOZED,
+    "done": State.DONE,
+    "spam": State.SPAM,
+    "heard": State.HEARD,
+}
+STATE_NAMES = {int(state): name for name, state in STATES.items()}
+LIMIT = 20  # values of one filter; more is nobody's choice
+Choices = list[tuple[str, str]]
+
+
+class Filter(Kind, scan="inbox.filters"):
+    label: ClassVar[Any]
+
+    @classmethod
+    def read(cls, values: Sequence[str]) -> list[Any]:
+        """The values that can mean something; others are left out."""
+        return [value for value in values[:LIMIT] if value and len(value) <= 80]
+
+    @classmethod
+    def meaning(cls, values: list[Any]) -> Q:
+        raise NotImplementedError
+
+    @classmethod
+    def choices(cls, teams: Sequence[Team]) -> Choices:
+        """What may be chosen, as (value, words), with nothing that these teams may not know."""
+        raise NotImplementedError
+
+
+class ByState(Filter):
+    name, label = "state", _("State")
+
+    @classmethod
+    def read(cls, values: Sequence[str]) -> list[Any]:
+        return [value for value in values if value in STATES][:LIMIT]
+
+    @classmethod
+    def meaning(cls, values: list[Any]) -> Q:
+        return Q(state__in=[int(STATES[value]) for value in values])
+
+    @classmethod
+    def choices(cls, teams: Sequence[Team]) -> Choices:
+        return [(name, str(State(value).label)) for name, value in STATES.items() if value <= State.WAITING_CAUSE]
+
+
+class _ByNumber(Filter):
+    label: ClassVar[Any]
+
+    @classmethod
+    def read(cls, values: Sequence[str]) -> list[Any]:
+        return [int(value) for value in values if value.isascii() and value.isdigit() and len(value) < 16][:LIMIT]
+
+
+class ByChannel(_ByNumber):
+    name, label = "channel", _("Channel")
+
+    @classmethod
+    def meaning(cls, values: list[Any]) -> Q:
+        return Q(channel_id__in=values)
+
+    @classmethod
+    def choices(cls, teams: Sequence[Team]) -> Choices:
+        channels = apps.get_model("connectors", "Channel").objects.values_list("pk", "name")
+        return [(str(pk), name) for pk, name in channels]
+
+
+class ByNetwork(Filter):
+    name, label = "network", _("Network")
+
+    @classmethod
+    def meaning(cls, values: list[Any]) -> Q:
+        return Q(channel__network__in=values)
+
+    @classmethod
+    def choices(cls, teams: Sequence[Team]) -> Choices:
+        names = apps.get_model("connectors", "Channel").objects.order_by("network").values_list("network", flat=True)
+        return [(name, name.capitalize()) for name in names.distinct()]
+
+
+class ByTag(Filter):
+    name, label = "tag", _("Tag")
+
+    @classmethod
+    def meaning(cls, values: list[Any]) -> Q:
+        return Q(tags__overlap=values)
+
+    @classmethod
+    def choices(cls, teams: Sequence[Team]) -> Choices:
+        return [(name, name) for name in Tag.objects.order_by("name").values_list("name", flat=True)[:200]]
+
+
+class ByAgent(Filter):
+    name, label = "agent", _("Owner")
+
+    @classmethod
+    def read(cls, values: Sequence[str]) -> list[Any]:
+        return ["none" if value == "none" else int(value) for value in values if value == "none" or _is_id(value)]
+
+    @classmethod
+    def meaning(cls, values: list[Any]) -> Q:
+        people = Q(agent_id__in=[value for value in values if value != "none"])
+        return people | Q(agent=None) if "none" in values else people
+
+    @classmethod
+    def choices(cls, teams: Sequence[Team]) -> Choices:
+        members = Agent.objects.filter(is_active=True, memberships__team__in=teams).distinct()
+        named = sorted((agent.name, str(agent.pk)) for agent in members)
+        return [("none", gettext("Nobody")), *((pk, name) for name, pk in named)]
+
+
+class ByLanguage(Filter):
+    name, label = "language", _("Language")
+
+    @classmethod
+    def meaning(cls, values: list[Any]) -> Q:
+        return Q(language__in=values)
+
+    @classmethod
+    def choices(cls, teams: Sequence[Team]) -> Choices:
+        spoken = Conversation.objects.filter(team__in=teams).open().exclude(language="")
+        return [(code, code) for code in sorted(set(spoken.values_list("language", flat=True)[:2000]))]
+
+
+def _is_id(value: str) -> bool:
+    return value.isascii() and value.isdigit() and len(value) < 16
+
+
+def read(query: QueryDict) -> dict[str, list[Any]]:
+    """The filters that are set, by name."""
+    wanted = {name: kind.read(query.getlist(name)) for name, kind in Filter.kinds().items()}
+    return {name: values for name, values in wanted.items() if values}
+
+
+def meaning(filters: dict[str, list[Any]]) -> Q:
+    together = Q()
+    for name, values in filters.items():
+        together &= Filter.named(name).meaning(values)
+    return together

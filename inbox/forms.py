@@ -1,0 +1,127 @@
+"""What comes in by the forms of the desk, read and checked in one place."""
+
+from __future__ import annotations
+
+from datetime import datetime, time, timedelta
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from inbox.models import Agent, Team
+
+REPLY_LIMIT = 20_000
+NOTE_LIMIT = 20_000
+
+
+class ReplyForm(forms.Form):
+    text = forms.CharField(max_length=REPLY_LIMIT, error_messages={"required": _("Write something first.")})
+    key = forms.UUIDField()
+    seen_seq = forms.IntegerField(min_value=0)
+    anyway = forms.BooleanField(required=False)
+    kind = forms.ChoiceField(choices=[("reply", "reply"), ("private", "private")])
+    then = forms.ChoiceField(choices=[("", ""), ("close", "close")], required=False)
+
+
+class NoteForm(forms.Form):
+    text = forms.CharField(max_length=NOTE_LIMIT, error_messages={"required": _("Write something first.")})
+    key = forms.UUIDField()
+
+
+class DraftForm(forms.Form):
+    kind = forms.ChoiceField(choices=[("reply", "reply"), ("private", "private"), ("note", "note")])
+    text = forms.CharField(max_length=REPLY_LIMIT, required=False, strip=False)
+    version = forms.IntegerField(min_value=0)
+
+
+class SettleForm(forms.Form):
+    verdict = forms.ChoiceField(choices=[("sent", "sent"), ("again", "again"), ("drop", "drop")])
+    url = forms.URLField(required=False, assume_scheme="https", max_length=2_000)
+
+
+class AssignmentForm(forms.Form):
+    """`to` is a team ("team:3") or one of its members ("agent:3:7")."""
+
+    to = forms.RegexField(r"^(team:\d{1,15}|agent:\d{1,15}:\d{1,15})$")
+    because = forms.CharField(max_length=200, required=False)
+
+    def target(self) -> tuple[int, int | None]:
+        """(team id, agent id or None)."""
+        parts = [int(part) for part in self.cleaned_data["to"].split(":")[1:]]
+        return parts[0], parts[1] if len(parts) > 1 else None
+
+
+class TagsForm(forms.Form):
+    tags = forms.CharField(max_length=400, required=False)
+
+    def words(self) -> list[str]:
+        return str(self.cleaned_data["tags"]).replace(",", " ").replace("#", " ").split()
+
+
+class PriorityForm(forms.Form):
+    priority = forms.IntegerField(min_value=-100, max_value=100)
+
+
+SNOOZES = ("hour", "evening", "tomorrow", "monday")
+
+
+def snooze_until(name: str, now: datetime) -> datetime | None:
+    """The times offered by name, in the reader's zone: in an hour, this evening, tomorrow morning, Monday morning."""
+    here = timezone.localtime(now)
+    days = {"evening": 0, "tomorrow": 1, "monday": 7 - here.weekday()}
+    if name == "hour":
+        return now + timedelta(hours=1)
+    if name not in days or (name == "evening" and here.hour >= 18):
+        return None
+    hour = time(18) if name == "evening" else time(9)
+    day = here.date() + timedelta(days=days[name])
+    return timezone.make_aware(datetime.combine(day, hour), here.tzinfo)
+
+
+def snooze_choices(now: datetime) -> list[dict[str, Any]]:
+    words = {
+        "hour": gettext("In an hour"),
+        "evening": gettext("This evening"),
+        "tomorrow": gettext("Tomorrow morning"),
+        "monday": gettext("Monday morning"),
+    }
+    times = [(name, snooze_until(name, now)) for name in SNOOZES]
+    return [{"name": name, "text": words[name], "at": at} for name, at in times if at]
+
+
+class SnoozeForm(forms.Form):
+    """`until` is one of the names offered, or a time of the reader's zone."""
+
+    until = forms.CharField(max_length=40)
+
+    def clean_until(self) -> datetime:
+        said = self.cleaned_data["until"]
+        named = snooze_until(said, timezone.now())
+        if named:
+            return named
+        try:
+            at = datetime.fromisoformat(said)
+        except ValueError as error:
+            raise forms.ValidationError(gettext("Choose a time.")) from error
+        return at if timezone.is_aware(at) else timezone.make_aware(at)
+
+
+def assignment_targets(agent: Agent, team_id: int) -> list[dict[str, Any]]:
+    """Where this agent may hand a conversation: every team, and by name the members of the teams the agent reads.
+    The present team comes first."""
+    teams = list(Team.objects.named_to(agent))
+    members = Agent.objects.filter(is_active=True, memberships__team__in=agent.readable_team_ids)
+    rows = members.values_list("memberships__team", "pk", "name").distinct()
+    people: dict[int, list[tuple[str, int]]] = {}
+    for team, pk, name in rows:
+        if team in agent.readable_team_ids:
+            people.setdefault(team, []).append((name, pk))
+    teams.sort(key=lambda team: (team.pk != team_id, team.position, team.name))
+    return [
+        {"team": team, "here": team.pk == team_id, "people": [
+            {"name": name, "value": f"agent:{team.pk}:{pk}", "me": pk == agent.pk} for name, pk in sorted(people.get(team.pk, []))
+        ]}
+        for team in teams
+    ]  # fmt: skip

@@ -1,0 +1,89 @@
+"""The pane of views at the start of every page: the standard views and the reader's teams with their counts, and the
+set-up pages the reader may open."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from django.urls import NoReverseMatch, reverse
+from django.utils.translation import gettext as _
+
+from inbox import desk
+
+if TYPE_CHECKING:
+    from inbox.models import Agent, Team
+
+SET_UP = (
+    ("connectors:channels", "radio", "Channels"),
+    ("routing:rules", "workflow", "Rules"),
+    ("teams", "users", "Teams"),
+    ("agents", "user-plus", "Agents"),
+    ("health", "activity", "Health"),
+)
+
+
+def slug_of(team: Team) -> str:
+    """The team's view in addresses; a standard view of the same name keeps its own."""
+    return f"team-{team.slug}" if team.slug in desk.View.kinds() else str(team.slug)
+
+
+def pane(agent: Agent, current: str = "", counts: dict[tuple[str, int], int] | None = None) -> dict[str, Any]:
+    """What parts/views_pane.html shows this agent; `current` is the slug of the open view."""
+    teams = agent.readable_teams
+    if not teams:
+        return {"groups": set_up(agent), "tabs": [], "find": False}
+    known = desk.counts_of(teams, agent) if counts is None else counts
+    views = [_view(view, teams, agent, known, current) for view in desk.standard()]
+    groups = [{"label": "", "views": [view for view in views if _is_shown(view)]}]
+    groups.append({"label": _("Teams"), "views": [_team(team, agent, known, current) for team in teams]})
+    tabs = [{**view, "text": view["text"]} for view in views[:2]]
+    return {"groups": groups + set_up(agent), "tabs": tabs, "current": current}
+
+
+def _view(
+    view: type[desk.View], teams: Sequence[Team], agent: Agent, counts: dict[tuple[str, int], int], current: str
+) -> dict[str, Any]:
+    total = view.total(counts, teams, agent)
+    counted = view.place <= desk.Failed.place or view is desk.Snoozed
+    return {
+        "slug": view.name,
+        "url": reverse("inbox:view", args=[view.name]),
+        "text": str(view.label),
+        "icon": view.icon,
+        "key": view.key,
+        "count": total if counted and total else None,
+        "total": total,
+        "mood": "danger" if view is desk.Failed and total else "",
+        "current": current == view.name,
+    }
+
+
+def _is_shown(view: dict[str, Any]) -> bool:
+    """Spam and what was only heard stand in the pane when there is some."""
+    return view["slug"] not in ("spam", "heard") or view["total"] or view["current"]
+
+
+def _team(team: Team, agent: Agent, counts: dict[tuple[str, int], int], current: str) -> dict[str, Any]:
+    slug = slug_of(team)
+    return {
+        "slug": slug,
+        "url": reverse("inbox:view", args=[slug]),
+        "text": team.name,
+        "icon": "lock" if team.private else "users",
+        "count": desk.All.total(counts, [team], agent) or None,
+        "current": current == slug,
+    }
+
+
+def set_up(agent: Agent) -> list[dict[str, Any]]:
+    """The set-up pages that this build has and this agent may open."""
+    if not agent.is_active or not agent.manages_any:
+        return []
+    views = []
+    for name, icon, text in SET_UP:
+        try:
+            views.append({"url": reverse(name), "icon": icon, "text": _(text)})
+        except NoReverseMatch:
+            continue
+    return [{"label": _("Set up"), "views": views}] if views else []

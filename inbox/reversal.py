@@ -1,0 +1,58 @@
+"""Taking back what one just did: the old values travel signed in the address of the undo, so nothing is kept for it.
+It is refused as soon as anybody acted since."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.core import signing
+from django.db import transaction
+
+from inbox import happenings
+from inbox.models import Conversation
+from inbox.models.change import change
+
+if TYPE_CHECKING:
+    from inbox.models import Agent
+
+SALT = "reversal"
+LIFE = 600  # seconds an undo can be asked for
+WATCHED = ("team_id", "agent_id", "state", "snoozed_until", "closed_at", "trouble", "tags", "priority", "rank")
+
+
+class Refused(Exception):
+    """Why it cannot be taken back, in a sentence."""
+
+
+def values_of(conversation: Conversation) -> dict[str, Any]:
+    """What an undo would put back; read before the verb."""
+    return {column: getattr(conversation, column) for column in WATCHED}
+
+
+def token(conversation: Conversation, agent: Agent, before: dict[str, Any], what: str) -> str:
+    """The signed undo of the verb that has just changed this object."""
+    changed = {name: value for name, value in before.items() if value != getattr(conversation, name)}
+    told = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in changed.items()}
+    return signing.dumps([conversation.pk, conversation.seen_seq, agent.pk, told, what], salt=SALT, compress=True)
+
+
+def revert(signed: str, agent: Agent) -> Conversation:
+    """Puts the old values back, once, if nothing happened since. Raises Refused."""
+    try:
+        pk, seq, by, told, what = signing.loads(signed, salt=SALT, max_age=LIFE)
+    except signing.BadSignature as error:
+        raise Refused("Too late to undo this.") from error
+    if by != agent.pk:
+        raise Refused("Only who did it can undo it.")
+    with transaction.atomic():
+        conversation = Conversation.objects.select_for_update(of=("self",)).filter(pk=pk).first()
+        if conversation is None or conversation.seen_seq != seq:
+            raise Refused("Not undone: somebody acted since.")
+        values = {name: _value(name, value) for name, value in told.items()}
+        change(conversation, happenings.Reverted(what=what), by=agent, values=values)
+    return conversation
+
+
+def _value(name: str, value: Any) -> Any:
+    return datetime.fromisoformat(value) if value and name in ("snoozed_until", "closed_at") else value

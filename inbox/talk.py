@@ -1,0 +1,130 @@
+"""The open conversation as a whole: thread, head, composer, person, why it is here. Read in a fixed number of
+statements; what most conversations do not have is asked only where there is some."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from django.db.models import CharField, IntegerField, Value
+from django.db.models.functions import Cast
+from django.urls import reverse
+from django.utils import timezone
+
+from inbox import thread as threads
+from inbox.composer import Composer
+from inbox.filters import STATE_NAMES
+from inbox.forms import snooze_choices
+from inbox.models import Conversation, Draft, Seen
+from inbox.why import Why, why
+
+if TYPE_CHECKING:
+    from inbox.models import Agent
+    from inbox.queue import Queue
+    from inbox.thread import Thread
+
+OTHERS = 6
+
+
+class Talk:
+    """Begun by `open` for a page or `since` for news; the templates read the rest."""
+
+    thread: Thread
+    composer: Composer
+    others: list[Conversation]
+
+    def __init__(self, conversation: Conversation, agent: Agent, queue: Queue) -> None:
+        self.conversation, self.agent, self.queue = conversation, agent, queue
+        self.is_whole = False
+
+    def open(self, *, earlier: bool = False) -> None:
+        """Everything, and the reader has now seen it."""
+        drafts, seen = self._mine()
+        self.is_whole = True
+        self.thread = threads.whole(self.conversation, self.agent, seen, earlier=earlier)
+        self.composer = Composer(self.conversation, self.agent, self.thread.last_inbound, drafts)
+        self.others = self._others()
+        if seen is None or seen < self.conversation.seen_seq:
+            self.seen(self.conversation.seen_seq)
+
+    def since(self, number: int) -> None:
+        """What changed after that number; the composer's texts are left alone, its line is asked again."""
+        drafts, _seen = self._mine()
+        self.thread = threads.since(self.conversation, self.agent, number)
+        self.composer = Composer(self.conversation, self.agent, self.conversation.last_inbound(), drafts)
+
+    def seen(self, seq: int) -> None:
+        """The reader has read it up to this number."""
+        mark = Seen(agent=self.agent, conversation=self.conversation, seq=min(seq, self.conversation.seen_seq))
+        Seen.objects.bulk_create(
+            [mark], update_conflicts=True, unique_fields=["agent", "conversation"], update_fields=["seq"]
+        )
+
+    def _mine(self) -> tuple[list[Draft], int | None]:
+        """This reader's drafts and how far the conversation was read, in one statement."""
+        mine = {"agent": self.agent.pk, "conversation": self.conversation.pk}
+        drafts = Draft.objects.filter(**mine).values_list("kind", "text", Cast("version", IntegerField()))
+        seen = Seen.objects.filter(**mine).values_list(Value("seen", CharField()), Value(""), "seq")
+        kept = list(drafts.union(seen, all=True))
+        read = next((number for kind, _text, number in kept if kind == "seen"), None)
+        return [Draft(kind=kind, text=text, version=number) for kind, text, number in kept if kind != "seen"], read
+
+    def _others(self) -> list[Conversation]:
+        """Other conversations of the same person that this reader may see, newest first."""
+        same = Conversation.objects.visible_to(self.agent).filter(identity__person=self.conversation.identity.person_id)
+        same = same.exclude(pk=self.conversation.pk).select_related("identity")
+        return list(same.defer("trace", "context").order_by("-newest_at", "-id")[: OTHERS + 1])
+
+    @property
+    def shown_others(self) -> list[dict[str, Any]]:
+        return [
+            {"url": self._address(other), "text": other.excerpt or other.subject, "at": other.newest_at,
+             "state": other.get_state_display(), "network": other.identity.network, "language": other.language}
+            for other in self.others[:OTHERS]
+        ]  # fmt: skip
+
+    @property
+    def more_others(self) -> bool:
+        return len(self.others) > OTHERS
+
+    @property
+    def identities(self) -> list[Any]:
+        """The accounts of this person that the reader has met."""
+        met = {self.conversation.identity_id: self.conversation.identity}
+        for other in self.others:
+            met.setdefault(other.identity_id, other.identity)
+        return list(met.values())
+
+    def _address(self, conversation: Conversation) -> str:
+        return f"{reverse('inbox:conversation', args=[conversation.pk])}?{urlencode({'view': self.queue.slug})}"
+
+    @cached_property
+    def url(self) -> str:
+        return self._address(self.conversation)
+
+    @property
+    def state(self) -> str:
+        return STATE_NAMES[self.conversation.state]
+
+    @property
+    def is_mine(self) -> bool:
+        return self.conversation.agent_id == self.agent.pk
+
+    @cached_property
+    def why(self) -> Why | None:
+        return why(self.conversation, self.agent)
+
+    @property
+    def snoozes(self) -> list[dict[str, Any]]:
+        return snooze_choices(timezone.now())
+
+    @property
+    def context(self) -> list[dict[str, Any]]:
+        """The posts above this conversation, oldest first, as quotes."""
+        posts = self.conversation.context if isinstance(self.conversation.context, list) else []
+        return [post for post in posts if isinstance(post, dict) and post.get("text")]
+
+    @property
+    def tags(self) -> str:
+        return ", ".join(self.conversation.tags)

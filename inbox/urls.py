@@ -1,0 +1,39 @@
+"""Addresses of the desk: nouns; what is done to a conversation is a POST on its sub-noun."""
+
+from django.urls import path
+
+from inbox.views import acts, desk, replies, sides
+
+app_name = "inbox"
+urlpatterns = [
+    path("", desk.start, name="start"),
+    path("views/", desk.views, name="views"),
+    path("views/counts/", desk.counts, name="counts"),
+    path("views/<slug:slug>/", desk.view, name="view"),
+    path("views/<slug:slug>/filters/", desk.choose_filters, name="filters"),
+    path("views/<slug:slug>/top/", acts.deal_top, name="deal"),
+    path("palette/", sides.palette, name="palette"),
+    path("me.css", sides.me_css, name="me_css"),
+    path("reversals/<str:token>/", acts.revert, name="reversal"),
+    path("conversations/<int:pk>/", desk.conversation, name="conversation"),
+    path("conversations/<int:pk>/claim/", acts.claim, name="claim"),
+    path("conversations/<int:pk>/release/", acts.release, name="release"),
+    path("conversations/<int:pk>/assignment/", acts.assignment, name="assignment"),
+    path("conversations/<int:pk>/closure/", acts.closure, name="closure"),
+    path("conversations/<int:pk>/reopening/", acts.reopening, name="reopening"),
+    path("conversations/<int:pk>/snooze/", acts.snooze, name="snooze"),
+    path("conversations/<int:pk>/spam/", acts.spam, name="spam"),
+    path("conversations/<int:pk>/tags/", acts.tags, name="tags"),
+    path("conversations/<int:pk>/priority/", acts.priority, name="priority"),
+    path("conversations/<int:pk>/notes/", replies.notes, name="notes"),
+    path("conversations/<int:pk>/replies/", replies.replies, name="replies"),
+    path("conversations/<int:pk>/replies/<int:reply>/undo/", replies.undo, name="reply_undo"),
+    path("conversations/<int:pk>/replies/<int:reply>/release/", replies.release, name="reply_release"),
+    path("conversations/<int:pk>/replies/<int:reply>/retry/", replies.release, name="reply_retry"),
+    path("conversations/<int:pk>/replies/<int:reply>/drop/", replies.drop, name="reply_drop"),
+    path("conversations/<int:pk>/replies/<int:reply>/settlement/", replies.settle, name="reply_settle"),
+    path("conversations/<int:pk>/draft/", replies.draft, name="draft"),
+    path("conversations/<int:pk>/presence/", sides.here, name="presence"),
+    path("conversations/<int:pk>/seen/", sides.seen, name="seen"),
+    path("conversations/<int:pk>/trace/", sides.trace, name="trace"),
+]

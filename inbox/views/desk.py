@@ -1,0 +1,238 @@
+"""The desk: the queue, a conversation in it, and what a live page asks again. One view a noun; the answer to `since`
+comes from the same queryset and the same templates as the page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import Http404, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from inbox import desk, filters
+from inbox import pane as panes
+from inbox.models import Team
+from inbox.queue import WHOLE, Queue, numbers_of
+from inbox.talk import Talk
+from inbox.views.answering import SLUG, conversation_or_404, is_alive, shown
+from socialcare.pages import Request
+
+DENSITIES = ("normal", "roomy", "dense")
+
+
+@require_safe
+def start(request: Request) -> HttpResponse:
+    """The first page: the queue, or a calm word for somebody who has no team yet."""
+    if not request.user.readable_teams:
+        return shown(request, "inbox/start.html", {})
+    return HttpResponseRedirect(reverse("inbox:view", args=["all"]))
+
+
+def queue_of(request: Request, slug: str) -> Queue:
+    """The queue a request names, with its filters and order; 404 for a view that is not the reader's to see."""
+    agent = request.user
+    order = request.GET.get("order", "")
+    chosen = filters.read(request.GET)
+    if not agent.readable_teams:
+        raise Http404
+    if slug in desk.View.kinds():
+        return Queue(desk.View.named(slug), agent, slug=slug, chosen=chosen, order=order)
+    team = _team(agent.readable_teams, slug)
+    if team is None:
+        raise Http404
+    return Queue(desk.All, agent, slug=slug, team=team, chosen=chosen, order=order)
+
+
+def _team(teams: Any, slug: str) -> Team | None:
+    return next((team for team in teams if panes.slug_of(team) == slug), None)
+
+
+@require_safe
+def view(request: Request, slug: str) -> HttpResponse:
+    """A view: the whole desk, the next rows of its list, or what changed since the numbers a page holds."""
+    queue = queue_of(request, slug)
+    if "since" in request.GET:
+        return changes(request, queue)
+    if "after" in request.GET:
+        return next_rows(request, queue)
+    return shown(request, "inbox/desk.html", desk_context(request, queue), current=slug)
+
+
+def changes(request: Request, queue: Queue) -> HttpResponse:
+    """Rows that changed, the personal marks apart, and the numbers all this was true at."""
+    held = request.GET.get("held", "")
+    since = queue.changes(numbers_of(request.GET["since"]), int(held) if held.isdigit() and len(held) < 6 else 0)
+    response = HttpResponse(status=204)
+    if since.rows or since.whole:
+        response = shown(request, "inbox/queue.html", {"rows": since.rows, "marks": since.marks}, part="changes")
+    response["X-Mark"] = since.mark
+    if since.whole:
+        response["X-Whole"] = "1"
+    return response
+
+
+def next_rows(request: Request, queue: Queue) -> HttpResponse:
+    """One more page of rows, to stand at the end of the list."""
+    shown_already = request.GET.get("shown", "")
+    before = int(shown_already) if shown_already.isdigit() and len(shown_already) < 6 else 0
+    try:
+        conversations, more = queue.page(request.GET["after"])
+    except ValueError as error:
+        raise Http404 from error
+    count = before + len(conversations)
+    context = {
+        "rows": queue.rows(conversations),
+        "marks": queue.marks(conversations),
+        "next": queue.url_with(after=more, shown=count) if more and count < WHOLE else "",
+        "limit_reached": bool(more) and count >= WHOLE,
+    }
+    return shown(request, "inbox/queue.html", context, part="more")
+
+
+def desk_context(request: Request, queue: Queue, talk: Talk | None = None) -> dict[str, Any]:
+    """Everything the desk shows around a conversation. The numbers come first, so that they never claim a row that
+    is not shown."""
+    agent = request.user
+    mark = " ".join(f"{stream}={number}" for stream, number in queue.numbers().items())
+    counts = desk.counts_of(agent.readable_teams, agent)
+    conversations, more = queue.page()
+    density = request.GET.get("density", agent.density)
+    total = queue.view.total(counts, queue.teams, agent)
+    return {
+        "title": queue.title,
+        "pane": panes.pane(agent, queue.slug, counts),
+        "queue": {
+            "title": queue.title,
+            "slug": queue.slug,
+            "url": queue.url,
+            "mark": mark,
+            "streams": " ".join(team.stream for team in agent.readable_teams),
+            "streams_mark": " ".join(f"{team.stream}=0" for team in agent.readable_teams),
+            "query": f"?{queue.url.partition('?')[2]}" if "?" in queue.url else "",
+            "rows": queue.rows(conversations),
+            "total": total if not queue.filters else -1,
+            "facts": facts_of(queue, total, len(conversations), bool(more)),
+            "next": queue.url_with(after=more, shown=len(conversations)) if more else "",
+            "density": density if density in DENSITIES else "normal",
+            "empty": empty_of(queue, total),
+            **marks_of(queue, conversations),
+            "orders": orders_of(queue),
+            "chosen": chips_of(queue),
+            "filters_url": reverse("inbox:filters", args=[queue.slug]),
+        },
+        "talk": talk,
+    }
+
+
+def orders_of(queue: Queue) -> list[dict[str, Any]]:
+    """The orders this view can stand in, each an address."""
+    orders = [desk.Order.named(name) for name in queue.view.orders]
+    return [{"url": queue.url_with(order=one.name), "text": one.label, "current": one is queue.order} for one in orders]
+
+
+def marks_of(queue: Queue, conversations: list[Any]) -> dict[str, str]:
+    """The personal marks of the first page, as the list's frame wants them."""
+    marks = queue.marks(conversations)
+    told = {"of": marks.of, "unread": marks.unread, "drafts": marks.drafts}
+    return {name: " ".join(map(str, ids)) for name, ids in told.items()}
+
+
+def facts_of(queue: Queue, total: int, count: int, more: bool) -> str:
+    """How many there are, in words; a filtered list counts only what it read."""
+    if queue.filters:
+        return _("%(n)d+ of %(total)d match") % {"n": count, "total": total} if more else _("%d match") % count
+    return f"{total} {queue.view.noun}"
+
+
+def empty_of(queue: Queue, total: int) -> dict[str, Any]:
+    if queue.filters:
+        url = reverse("inbox:view", args=[queue.slug])
+        return {
+            "what": _("0 of %d open match.") % total,
+            "action": {"url": url, "text": _("Clear filters")},
+        }
+    words = _("Nobody is waiting in %s.") % queue.team.name if queue.team else str(queue.view.empty)
+    return {"what": words, "why": _("New messages appear here by themselves.")}
+
+
+def chips_of(queue: Queue) -> list[dict[str, Any]]:
+    """The filters that are set, each with the address without it."""
+    chips = []
+    for name, values in queue.filters.items():
+        kind = filters.Filter.named(name)
+        said = dict(kind.choices(queue.teams)) if name in ("channel", "agent", "state") else {}
+        for value in values:
+            rest = [other for other in values if other != value]
+            words = f"{kind.label}: {said.get(str(value), value)}"
+            chips.append({"text": words, "url": queue.url_with(**{name: rest or None})})
+    return chips
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A filter with its choices, for the form."""
+
+    name: str
+    label: str
+    choices: list[tuple[str, str, bool]]
+
+
+@require_safe
+def choose_filters(request: Request, slug: str) -> HttpResponse:
+    """The form of all filters of a view."""
+    queue = queue_of(request, slug)
+    fields = []
+    for name, kind in filters.Filter.kinds().items():
+        set_now = {str(value) for value in queue.filters.get(name, [])}
+        choices = [(value, words, value in set_now) for value, words in kind.choices(queue.teams)]
+        if choices:
+            fields.append(Choice(name, str(kind.label), choices))
+    context = {"queue": queue, "fields": fields, "action": reverse("inbox:view", args=[slug])}
+    return shown(request, "inbox/filters.html", context, part="form" if is_alive(request) else "", current=slug)
+
+
+@require_safe
+def views(request: Request) -> HttpResponse:
+    """All views as a page of their own, for the narrow screen."""
+    return shown(request, "inbox/views.html", {"pane": {**panes.pane(request.user), "current": "views"}})
+
+
+@require_safe
+def counts(request: Request) -> HttpResponse:
+    """The inside of the views pane with its counts as they are now."""
+    slug = request.GET.get("current", "")
+    current = slug if SLUG.match(slug) else ""
+    return shown(request, "inbox/views.html", {"pane": panes.pane(request.user, current)}, part="counts")
+
+
+@require_safe
+def conversation(request: Request, pk: int) -> HttpResponse:
+    """A conversation open in its queue. htmx gets the conversation alone, since the queue beside it stays."""
+    found = conversation_or_404(request, pk)
+    queue = around(request)
+    talk = Talk(found, request.user, queue)
+    if "since" in request.GET:
+        return news(request, talk)
+    talk.open(earlier="earlier" in request.GET)
+    if is_alive(request) or "HX-History-Restore-Request" in request.headers:
+        return shown(request, "inbox/talk_answer.html", {"talk": talk, "title": queue.title}, part="answer")
+    return shown(request, "inbox/desk.html", desk_context(request, queue, talk), current=queue.slug)
+
+
+def around(request: Request) -> Queue:
+    """The queue a conversation is opened in; a colleague's link may name a view that is not the reader's."""
+    try:
+        return queue_of(request, request.GET.get("view", "all"))
+    except Http404:
+        return queue_of(request, "all")
+
+
+def news(request: Request, talk: Talk) -> HttpResponse:
+    """What came or changed in the thread, with its head and its composer's line."""
+    held = numbers_of(request.GET["since"]).get(talk.conversation.stream, 0)
+    talk.since(held)
+    response = shown(request, "inbox/talk_answer.html", {"talk": talk}, part="news")
+    response["X-Mark"] = talk.thread.mark
+    return response

@@ -1,0 +1,78 @@
+"""Conversations for tests: people write, and everything is stored by the journey's own `receive`."""
+
+from datetime import timedelta
+from functools import partial
+from itertools import count
+
+from django.utils import timezone
+
+numbers = count(1)
+
+
+def make_channel(name="@acme", network="demo", **fields):
+    from connectors.models import Channel
+
+    return Channel.objects.create(name=name, network=network, settings={"facts": {"account_id": "brand"}}, **fields)
+
+
+def post(text, author="carla", name=None, ago=0, external_id=None, **fields):
+    """A post of somebody, `ago` seconds old."""
+    from connectors.base import Author, Post, PostKind
+
+    number = external_id or f"p{next(numbers)}"
+    writer = Author(
+        external_id=author, handle=f"@{author}", name=name or author.title(), followers=fields.pop("followers", None)
+    )
+    kind = PostKind.REPLY if fields.get("parent_id") else PostKind.MENTION
+    at = fields.pop("at", None) or timezone.now() - timedelta(seconds=ago)
+    return Post(
+        external_id=number,
+        kind=kind,
+        source="mentions",
+        author=writer,
+        text=text,
+        created_at=at,
+        url=f"https://demo.example/{number}",
+        **fields,
+    )
+
+
+def store(channel, *posts, team=None, context=None):
+    """Stores the posts like a poll does; `team` gets what is new, else the rules say. Returns conversation ids."""
+    from connectors.text import normalised
+    from inbox.arrival import Decision, Place
+    from inbox.models.receive import receive
+    from routing import engine
+
+    place = Place(channel.pk, channel.network, channel.network, timezone.now(), normalised, {}, context or {})
+
+    def decide(facts):
+        return [
+            Decision(
+                team.pk,
+                trace={"team": team.name, "team_id": team.pk, "because": "a test says so", "tried": [], "rules": 1},
+            )
+            for _ in facts
+        ]
+
+    return receive(place, posts, decide if team else partial(engine.decide), lambda: None).conversations
+
+
+def write(channel, text, team, author="carla", **fields):
+    """One message as a conversation of that team; returns it."""
+    from inbox.models import Conversation
+
+    return Conversation.objects.get(pk=store(channel, post(text, author, **fields), team=team)[0])
+
+
+def answer(channel, conversation, text, **fields):
+    """The customer writes again in the same thread."""
+    last = conversation.mentions.order_by("-posted_at").first()
+    identity = conversation.identity
+    store(
+        channel,
+        post(text, identity.external_id, name=identity.name, parent_id=last.external_id, **fields),
+        team=conversation.team,
+    )
+    conversation.refresh_from_db()
+    return conversation
