@@ -2,11 +2,10 @@
 checked and pinned, every call ends, answers are bounded, faults are classed, and what is kept of an exchange holds no
 secret."""
 
-import json
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
@@ -16,20 +15,16 @@ from requests.structures import CaseInsensitiveDict
 from requests_hardened.ip_filter import InvalidIPAddress
 
 from connectors.addresses import Allowed, PinnedAdapter, Refused, calls
+from connectors.answers import KEPT_BYTES, Answer, usual_fault
 from connectors.faults import (
-    AuthRevoked,
-    Duplicate,
     Fault,
-    Gone,
     InDoubt,
     Invalid,
     NotPermitted,
-    RateLimited,
     Unavailable,
     Unreadable,
 )
-from connectors.posts import Rate
-from connectors.rates import http_date, rates, skew
+from connectors.rates import rates, skew
 from connectors.redaction import redacted
 from connectors.text import storable
 
@@ -37,9 +32,6 @@ CONNECT, READ, WHOLE, UPLOAD = 3.0, 10.0, 15.0, 60.0
 """Seconds; one link each of the chain of clocks: connect < read < whole call < a sender's lease."""
 API_SIZE = 10_000_000
 """Bytes of an answer, counted after decompression."""
-KEPT_BYTES = 2_048
-WAIT_UNTOLD = timedelta(seconds=60)
-"""How long to wait after a 429 that does not say."""
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -58,34 +50,6 @@ class Exchange:
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
-
-
-@dataclass(slots=True)
-class Answer:
-    """A complete, bounded answer. `moved_to`: where the redirects led, if all of them were permanent."""
-
-    status: int
-    headers: Mapping[str, str]
-    content: bytes
-    url: str
-    write: bool = False
-    rates: tuple[Rate, ...] = ()
-    moved_to: str = ""
-    skew: timedelta = field(default=timedelta(0))
-
-    def json(self, *shapes: type) -> Any:
-        """The body as JSON of one of these types; Unreadable for a read, InDoubt for a write (it may have happened)."""
-        try:
-            value = json.loads(self.content)
-        except (ValueError, RecursionError):
-            raise self.unreadable("It is not JSON.") from None
-        if shapes and not isinstance(value, shapes):
-            raise self.unreadable(f"It is {type(value).__name__} where {shapes[0].__name__} was expected.")
-        return value
-
-    def unreadable(self, why: str) -> Fault:
-        excerpt = redacted(storable(self.content[:KEPT_BYTES].decode("utf-8", "replace")))
-        return (InDoubt if self.write else Unreadable)(why, body=excerpt, status=self.status)
 
 
 def no_transaction_open() -> None:
@@ -272,33 +236,6 @@ class Seam(requests.Session):
             fault=str(fault or ""),
         )
         self.record(exchange)
-
-
-def usual_fault(answer: Answer, now: datetime, bucket: str = "") -> Fault:
-    """What a status means where the network's own section does not say otherwise."""
-    status, write = answer.status, answer.write
-    detail = f"The answer was {status}."
-    if status == 429:
-        until = wait_until(answer, now)
-        return RateLimited(detail, until=until or now + WAIT_UNTOLD, bucket=bucket, status=status)
-    if status >= 500:
-        return (InDoubt if write else Unavailable)(detail, until=wait_until(answer, now), status=status)
-    by_status: dict[int, type[Fault]] = {401: AuthRevoked, 403: NotPermitted, 404: Gone, 409: Duplicate, 410: Gone}
-    if status < 400:
-        return (InDoubt if write else Unavailable)(f"It answered with a redirect ({status}).", status=status)
-    return by_status.get(status, Invalid)(detail, status=status)
-
-
-def wait_until(answer: Answer, now: datetime) -> datetime | None:
-    """The latest time the answer names, on our clock: Retry-After in seconds or as a date, and windows with nothing
-    left."""
-    told = [rate.reset_at for rate in answer.rates if rate.reset_at and not rate.remaining]
-    after = answer.headers.get("Retry-After", "").strip()
-    if after.isdecimal():
-        told.append(now + timedelta(seconds=min(int(after), 86_400 * 7)))
-    elif after and (date := http_date(after)):
-        told.append(date - answer.skew)
-    return max((time for time in told if time > now), default=None)
 
 
 def _transport_fault(error: Exception, write: bool, begun: bool, ended_by_us: bool) -> Fault:

@@ -8,7 +8,7 @@ import hashlib
 import re
 import secrets as randomness
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -17,7 +17,6 @@ import mastodon
 from connectors.base import (
     JSON,
     Absent,
-    Author,
     AuthRevoked,
     Bad,
     Budget,
@@ -30,11 +29,9 @@ from connectors.base import (
     Fault,
     Field,
     Found,
-    Gap,
     Gone,
     Grant,
     Measure,
-    Media,
     NotPermitted,
     Outgoing,
     Page,
@@ -51,24 +48,19 @@ from connectors.base import (
     Visibility,
     Withheld,
 )
+from connectors.forward import Place, rank
+from connectors.mastodon_api import SHOWN, author_of, id_of, media_of, required, time_of
 from connectors.text import graphemes, lines, normalised, plain
 
 SCOPES = (
     "read:accounts read:statuses read:notifications read:search write:statuses write:favourites write:media "
     "write:reports write:mutes write:blocks write:notifications"
 )
-OVERLAP, WINDOW, KEPT_MARKS = timedelta(minutes=15), timedelta(hours=48), 40
+WINDOW = timedelta(hours=48)
 BATCH = 20
 _HEARD = ("mention", "quote", "update")
 _FAR_HANDLE = re.compile(r"@([\w.-]+)@[\w.-]+\w")
 _LINK = re.compile(r"https?://\S+")
-_SHOWN = {
-    "public": Visibility.PUBLIC,
-    "unlisted": Visibility.UNLISTED,
-    "private": Visibility.FOLLOWERS,
-    "direct": Visibility.DIRECT,
-}
-_MEDIA = {"image": "image", "gifv": "video", "video": "video", "audio": "audio"}
 
 
 class Mastodon(Connector):
@@ -131,10 +123,10 @@ class Mastodon(Connector):
             budget.spend()
             answer, items = self._page(source, position, now)
             posts, bad = self._mapped(items, source, now - WINDOW if history else None)
-            newest = max((_id_of(item) for item in items), key=_rank, default="")
+            newest = max((id_of(item) for item in items), key=rank, default="")
             if items and not position:
-                place.begin(min((_id_of(item) for item in items), key=_rank), now)
-            forward = _rank(newest) > _rank(position)
+                place.begin(min((id_of(item) for item in items), key=rank), now)
+            forward = rank(newest) > rank(position)
             # Without a position the server gave its newest page: there is nothing above it.
             ended = not items or not forward or not position
             position = newest if forward else position
@@ -186,7 +178,7 @@ class Mastodon(Connector):
             try:
                 post = self._heard(item, source, history_before)
             except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-                bad.append(Bad(_id_of(item) or None, f"{type(error).__name__}: {error}", item, place))
+                bad.append(Bad(id_of(item) or None, f"{type(error).__name__}: {error}", item, place))
                 continue
             if post is not None:
                 posts[post.external_id] = post
@@ -212,19 +204,19 @@ class Mastodon(Connector):
         history_before: datetime | None = None,
     ) -> Post:
         created_at, visibility = (
-            _time(status["created_at"]),
-            _SHOWN.get(str(status.get("visibility")), Visibility.PUBLIC),
+            time_of(status["created_at"]),
+            SHOWN.get(str(status.get("visibility")), Visibility.PUBLIC),
         )
-        edited_at = _time(status["edited_at"]) if status.get("edited_at") else None
+        edited_at = time_of(status["edited_at"]) if status.get("edited_at") else None
         parent, html = status.get("in_reply_to_id"), str(status.get("content") or "")
         if visibility is Visibility.DIRECT:
             kind = PostKind.DIRECT
         elif kind is None:
             kind = PostKind.REPLY if parent else PostKind.MENTION if source == "notifications" else PostKind.RESULT
-        author = _author(status["account"])
+        author = author_of(status["account"])
         uri = str(status.get("uri") or status.get("url") or "")
         return Post(
-            external_id=_required(status["id"]),
+            external_id=required(status["id"]),
             kind=kind,
             source=source,
             author=author,
@@ -236,7 +228,7 @@ class Mastodon(Connector):
             parent_id=str(parent) if parent else None,
             root_id=uri if uri and not parent else None,
             url=str(status.get("url") or uri),
-            media=tuple(_media(each) for each in status.get("media_attachments") or ()),
+            media=tuple(media_of(each) for each in status.get("media_attachments") or ()),
             visibility=visibility,
             state=PostState.EDITED if edited_at else PostState.LIVE,
             ours=bool(self.facts.get("account_id")) and author.external_id == self.facts["account_id"],
@@ -287,11 +279,11 @@ class Mastodon(Connector):
             version_check_mode="none",
             user_agent="",
         )
-        self.seam.last = self.seam.last_fault = None
+        calls = self.seam.count
         try:
             act(api)
         except (mastodon.MastodonError, AttributeError, TypeError, KeyError, ValueError) as error:
-            if self.seam.last is None and self.seam.last_fault is None:
+            if self.seam.count == calls:  # refused by ourselves before anything was sent
                 raise (error.__context__ or error) from None
         return self.seam.outcome("mastodon", self._refusing(post))
 
@@ -310,7 +302,7 @@ class Mastodon(Connector):
         if self._ask("GET", path, accept=(404, 410)).status >= 400:
             raise Gone("It was deleted or is no longer visible to us.", what=parent.external_id)
         shown = Visibility.DIRECT if outgoing.private else parent.visibility
-        visibility = next((theirs for theirs, ours in _SHOWN.items() if ours is shown), "direct")
+        visibility = next((theirs for theirs, ours in SHOWN.items() if ours is shown), "direct")
         answer = self._write(
             lambda api: api.status_post(
                 self._said(outgoing.text, parent),
@@ -416,7 +408,7 @@ class Mastodon(Connector):
                 account_name=str(server.get("domain") or self._base), account_url=self._base, server=name, facts=facts
             )
         me = self._ask("GET", "/api/v1/accounts/verify_credentials", judge=_refused_token).json(dict)
-        account = _author(me)
+        account = author_of(me)
         facts |= {"account_id": account.external_id, "local_id": str(me["id"])}
         return Check(
             account_id=account.external_id,
@@ -462,95 +454,8 @@ class Mastodon(Connector):
         return grant.replace(access_token=str(token["access_token"]), code_verifier="")
 
 
-class Place:
-    """Where reading stands: forward by `min_id`. `marks` are ids with the time we had read up to them, so that a poll
-    can start a quarter of an hour back without knowing what an id means; `at` is where a poll was cut by its budget."""
-
-    def __init__(self, at: str, marks: list[tuple[str, datetime]]) -> None:
-        self.at, self.marks = at, marks
-
-    @classmethod
-    def read(cls, cursor: JSON | None, now: datetime) -> tuple["Place", tuple[Gap, ...]]:
-        if cursor is None:
-            return cls("", []), ()
-        try:
-            marks = [(_required(mark[0]), _time(mark[1])) for mark in cursor["marks"]]
-            return cls(str(cursor.get("at") or ""), marks), ()
-        except (KeyError, TypeError, ValueError, IndexError):
-            return cls("", []), (Gap(None, now, "The place where reading stopped could not be used."),)
-
-    def start(self, now: datetime) -> str:
-        if self.at or not self.marks:
-            return self.at
-        old = [mark for mark, time in self.marks if time <= now - OVERLAP]
-        return old[-1] if old else self.marks[0][0]
-
-    def begin(self, oldest: str, now: datetime) -> None:
-        """The first page reaches this far back: later polls look for latecomers from there on."""
-        if oldest:
-            self.marks = [(oldest, now - OVERLAP)]
-
-    def reached(self, position: str, now: datetime, ended: bool) -> None:
-        self.at = "" if ended else position
-        if not position or (self.marks and _rank(position) <= _rank(self.marks[-1][0])):
-            position = self.marks[-1][0] if self.marks else ""
-        if position:
-            self.marks = [*(mark for mark in self.marks if mark[1] < now), (position, now)]
-        # One mark from before the overlap is enough to start from; of the rest at most one a minute is kept.
-        older = [mark for mark in self.marks if mark[1] <= now - OVERLAP][-1:]
-        recent = [mark for mark in self.marks if mark[1] > now - OVERLAP]
-        self.marks = [*older, *recent[-KEPT_MARKS:]]
-
-    def kept(self) -> JSON:
-        return {"at": self.at, "marks": [[mark, time.isoformat()] for mark, time in self.marks]}
-
-
 def _named(source: Source, what: str) -> Source:
     return Source(f"{source.name}:{what}", f"{source.label} {what}", source.interval, source.least, source.most)
-
-
-def _rank(identity: str) -> tuple[int, str]:
-    """Ids grow, whatever alphabet a server writes them in: longer is later, equal length compares as text."""
-    return len(identity), identity
-
-
-def _id_of(item: Any) -> str:
-    return str(item.get("id") or "") if isinstance(item, dict) else ""
-
-
-def _required(value: Any) -> str:
-    if not value or not isinstance(value, str | int):
-        raise ValueError("no id")
-    return str(value)
-
-
-def _time(value: Any) -> datetime:
-    time = datetime.fromisoformat(value)
-    return time.replace(tzinfo=time.tzinfo or UTC)
-
-
-def _author(account: Mapping[str, Any]) -> Author:
-    followers = account.get("followers_count")
-    return Author(
-        # An id is local to its server; the address is the account's everywhere.
-        external_id=_required(account.get("uri") or account.get("url") or ""),
-        handle=str(account.get("acct") or account.get("username") or ""),
-        name=str(account.get("display_name") or ""),
-        avatar_url=str(account.get("avatar_static") or account.get("avatar") or ""),
-        url=str(account.get("url") or ""),
-        bot=bool(account.get("bot")),
-        followers=int(followers) if followers is not None else None,
-        created_at=_time(account["created_at"]) if account.get("created_at") else None,
-    )
-
-
-def _media(item: Mapping[str, Any]) -> Media:
-    return Media(
-        kind=_MEDIA.get(str(item.get("type")), "file"),
-        url=str(item.get("url") or item.get("remote_url") or ""),
-        preview_url=str(item.get("preview_url") or ""),
-        description=str(item.get("description") or ""),
-    )
 
 
 def _comparable(text: str) -> str:

@@ -369,6 +369,21 @@ def test_only_the_network_itself_is_asked(fake):
     assert all(exchange.url.startswith(fake.server.url) for exchange in fake.kept)
 
 
+def test_nothing_is_asked_while_a_transaction_is_open(fake):
+    def guard():
+        raise RuntimeError("a network call inside a database transaction")
+
+    outgoing = reply(fake, fake.connector())
+    connector, asked = fake.connector(guard=guard), len(fake.server.asked)
+    if not connector.pushed:
+        with pytest.raises(RuntimeError, match="transaction"):
+            fake.read(connector)
+    if fake.writes:
+        with pytest.raises(RuntimeError, match="transaction"):
+            connector.send(outgoing)
+    assert len(fake.server.asked) == asked
+
+
 def test_every_fault_says_what_happens_next():
     for kind in Fault.__subclasses__():
         assert kind.outcome in Outcome

@@ -72,8 +72,8 @@ class FakeNetwork:
     def facts(self):
         return {}
 
-    def connector(self, secrets=None, whole=0.6):
-        seam = Seam(hidden=[CANARY], allow=["127.0.0.1"], guard=lambda: None, record=self.kept.append, whole=whole)
+    def connector(self, secrets=None, whole=0.6, guard=lambda: None):
+        seam = Seam(hidden=[CANARY], allow=["127.0.0.1"], guard=guard, record=self.kept.append, whole=whole)
         settings = {**self.settings(), "facts": self.facts()}
         return Connector.named(self.name)(settings, Secrets(self.secrets if secrets is None else secrets), seam)
 

@@ -1,0 +1,67 @@
+"""The cursor of networks that are read forward by id: where reading stands, and from where latecomers are looked for
+again."""
+
+from datetime import UTC, datetime, timedelta
+
+from connectors.posts import JSON, Gap
+
+OVERLAP, KEPT_MARKS = timedelta(minutes=15), 40
+
+
+class Place:
+    """Where reading stands: forward by `min_id`. `marks` are ids with the time we had read up to them, so that a poll
+    can start a quarter of an hour back without knowing what an id means; `at` is where a poll was cut by its budget."""
+
+    def __init__(self, at: str, marks: list[tuple[str, datetime]]) -> None:
+        self.at, self.marks = at, marks
+
+    @classmethod
+    def read(cls, cursor: JSON | None, now: datetime) -> tuple["Place", tuple[Gap, ...]]:
+        if cursor is None:
+            return cls("", []), ()
+        try:
+            marks = [(_text(mark[0]), _time(mark[1])) for mark in cursor["marks"]]
+            return cls(str(cursor.get("at") or ""), marks), ()
+        except (KeyError, TypeError, ValueError, IndexError):
+            return cls("", []), (Gap(None, now, "The place where reading stopped could not be used."),)
+
+    def start(self, now: datetime) -> str:
+        if self.at or not self.marks:
+            return self.at
+        old = [mark for mark, time in self.marks if time <= now - OVERLAP]
+        return old[-1] if old else self.marks[0][0]
+
+    def begin(self, oldest: str, now: datetime) -> None:
+        """The first page reaches this far back: later polls look for latecomers from there on."""
+        if oldest:
+            self.marks = [(oldest, now - OVERLAP)]
+
+    def reached(self, position: str, now: datetime, ended: bool) -> None:
+        self.at = "" if ended else position
+        if not position or (self.marks and rank(position) <= rank(self.marks[-1][0])):
+            position = self.marks[-1][0] if self.marks else ""
+        if position:
+            self.marks = [*(mark for mark in self.marks if mark[1] < now), (position, now)]
+        # One mark from before the overlap is enough to start from; of the rest at most one a minute is kept.
+        older = [mark for mark in self.marks if mark[1] <= now - OVERLAP][-1:]
+        recent = [mark for mark in self.marks if mark[1] > now - OVERLAP]
+        self.marks = [*older, *recent[-KEPT_MARKS:]]
+
+    def kept(self) -> JSON:
+        return {"at": self.at, "marks": [[mark, time.isoformat()] for mark, time in self.marks]}
+
+
+def rank(identity: str) -> tuple[int, str]:
+    """Ids grow, whatever alphabet a server writes them in: longer is later, equal length compares as text."""
+    return len(identity), identity
+
+
+def _text(value: object) -> str:
+    if not value or not isinstance(value, str):
+        raise ValueError("no id")
+    return value
+
+
+def _time(value: str) -> datetime:
+    time = datetime.fromisoformat(value)
+    return time.replace(tzinfo=time.tzinfo or UTC)

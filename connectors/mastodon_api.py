@@ -1,0 +1,55 @@
+"""Reads the small entities of the Mastodon API: ids, times, accounts, media. Accepts what other servers of this API
+leave out."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from connectors.posts import Author, Media, Visibility
+
+SHOWN = {
+    "public": Visibility.PUBLIC,
+    "unlisted": Visibility.UNLISTED,
+    "private": Visibility.FOLLOWERS,
+    "direct": Visibility.DIRECT,
+}
+_MEDIA = {"image": "image", "gifv": "video", "video": "video", "audio": "audio"}
+
+
+def id_of(item: Any) -> str:
+    return str(item.get("id") or "") if isinstance(item, dict) else ""
+
+
+def required(value: Any) -> str:
+    if not value or not isinstance(value, str | int):
+        raise ValueError("no id")
+    return str(value)
+
+
+def time_of(value: Any) -> datetime:
+    time = datetime.fromisoformat(value)
+    return time.replace(tzinfo=time.tzinfo or UTC)
+
+
+def author_of(account: Mapping[str, Any]) -> Author:
+    followers = account.get("followers_count")
+    return Author(
+        # An id is local to its server; the address is the account's everywhere.
+        external_id=required(account.get("uri") or account.get("url") or ""),
+        handle=str(account.get("acct") or account.get("username") or ""),
+        name=str(account.get("display_name") or ""),
+        avatar_url=str(account.get("avatar_static") or account.get("avatar") or ""),
+        url=str(account.get("url") or ""),
+        bot=bool(account.get("bot")),
+        followers=int(followers) if followers is not None else None,
+        created_at=time_of(account["created_at"]) if account.get("created_at") else None,
+    )
+
+
+def media_of(item: Mapping[str, Any]) -> Media:
+    return Media(
+        kind=_MEDIA.get(str(item.get("type")), "file"),
+        url=str(item.get("url") or item.get("remote_url") or ""),
+        preview_url=str(item.get("preview_url") or ""),
+        description=str(item.get("description") or ""),
+    )
