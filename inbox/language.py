@@ -3,20 +3,24 @@ network's own word is all there is."""
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
+
 import eldc
-import regex
 
 ENOUGH = 12  # letters; shorter texts are guessed wrong too often to be worth a guess
 
 eldc.init()
-_NOISE = regex.compile(r"https?://\S+|[@#]\w+|\P{L}+")
+_ADDRESSES = re.compile(r"https?://\S+|[@#]\w+")
+_NOT_LETTERS = re.compile(r"[\W\d_]+")
 
 
+@lru_cache(maxsize=1024)  # rules, conversation and mention ask for the same post, each of them once
 def language_of(text: str, hint: str = "") -> str:
     """The two-letter code of the text's language, or "" when unknown. `hint` is what the network said."""
-    letters = _NOISE.sub(" ", text[:2000]).strip()
+    letters = _NOT_LETTERS.sub(" ", _ADDRESSES.sub(" ", text[:2000])).strip()
     hint = hint.lower().replace("_", "-").split("-")[0][:12]
-    if sum(map(len, letters.split())) < ENOUGH:
+    if len(letters) - letters.count(" ") < ENOUGH:
         return hint
     found = str(eldc.detect(letters))
     return hint if found == "und" else found

@@ -3,6 +3,7 @@ spaces and one automaton finds all words of all rules in one pass."""
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable
 
@@ -14,6 +15,8 @@ _TOKEN = regex.compile(
     r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]|"
     r"(?:(?![\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}])[\p{L}\p{M}\p{N}_])+"
 )
+_SIMPLE = re.compile(r"\w+")  # the same tokens where no mark and none of these scripts can occur
+_FIRST_MARK = "\u0300"
 _MARKED = regex.compile(r"(?<![\p{L}\p{N}_@#])[#@][\p{L}\p{M}\p{N}_]+")
 LONGEST = 100_000  # characters of a post that rules look at
 DFA_WORDS = 10_000
@@ -23,9 +26,14 @@ def normalise(text: str) -> str:
     """Folded tokens joined by one space with a space at both ends; #tags and @names stand once more with their mark
     at the end."""
     folded = unicodedata.normalize("NFKC", text[:LONGEST]).casefold()
-    tokens = _TOKEN.findall(folded)
-    marked = _MARKED.findall(folded)
+    tokens = _tokens(folded)
+    marked = _MARKED.findall(folded) if "#" in folded or "@" in folded else []
     return f" {' '.join(tokens + marked)} "
+
+
+def _tokens(folded: str) -> list[str]:
+    simple = folded.isascii() or max(folded) < _FIRST_MARK
+    return _SIMPLE.findall(folded) if simple else _TOKEN.findall(folded)
 
 
 def pattern(word: str) -> str:
@@ -34,7 +42,7 @@ def pattern(word: str) -> str:
     open_end = word.rstrip().endswith("*")
     folded = unicodedata.normalize("NFKC", word).casefold().strip()
     marked = _MARKED.fullmatch(folded.rstrip("*"))
-    tokens = [marked[0]] if marked else _TOKEN.findall(folded)
+    tokens = [marked[0]] if marked else _tokens(folded)
     if not tokens:
         return ""
     return f" {' '.join(tokens)}" + ("" if open_end else " ")

@@ -15,6 +15,7 @@ from django.db import connection, models, transaction
 from django.utils import timezone
 
 from inbox import ringing
+from inbox.models.arrays import array, columns
 
 if TYPE_CHECKING:
     from inbox.happenings import Happening
@@ -91,7 +92,7 @@ def record(entries: Sequence[Entry]) -> dict[str, int]:
         return {}
     counts = Counter(stream for stream, _, _ in rows)
     with connection.cursor() as cursor:
-        cursor.execute(_RAISE, (list(counts), list(counts.values())))
+        cursor.execute(_RAISE, (array(counts), array(counts.values())))
         newest = dict(cursor.fetchall())
         cursor.execute(_INSERT, _columns(rows, {stream: newest[stream] - count for stream, count in counts.items()}))
     touched = dict(newest)
@@ -103,7 +104,7 @@ def record(entries: Sequence[Entry]) -> dict[str, int]:
     return newest
 
 
-def _columns(rows: Iterable[tuple[str, Entry, bool]], last: dict[str, int]) -> tuple[list[object], ...]:
+def _columns(rows: Iterable[tuple[str, Entry, bool]], last: dict[str, int]) -> list[str]:
     now = timezone.now()
     table: list[tuple[object, ...]] = []
     for stream, entry, echo in rows:
@@ -112,4 +113,4 @@ def _columns(rows: Iterable[tuple[str, Entry, bool]], last: dict[str, int]) -> t
         payload = json.dumps(happening.payload())
         who = (entry.conversation_id, entry.seq, entry.actor_id)
         table.append((stream, last[stream], happening.name, *who, now, payload, echo))
-    return tuple(list(column) for column in zip(*table, strict=True))
+    return columns(table)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from inbox.arrival import Place
+from inbox.models.arrays import array
 
 
 class Known(NamedTuple):
@@ -51,16 +52,17 @@ _POSTS = """
     SELECT m.external_id, m.id, c.id, c.thread_key, c.identity_id, c.team_id, m.version, m.state,
            m.edited_at, NOT m.ours
       FROM inbox_mention m JOIN inbox_conversation c ON c.id = m.conversation_id
-     WHERE m.channel_id = %s AND m.external_id = ANY(%s)
+     WHERE m.channel_id = %s AND m.external_id = ANY(%s::text[])
     UNION ALL
     SELECT r.external_id, NULL, c.id, c.thread_key, c.identity_id, c.team_id, '', 'live', NULL, false
       FROM inbox_reply r JOIN inbox_conversation c ON c.id = r.conversation_id
-     WHERE r.channel_id = %s AND r.external_id = ANY(%s)"""
+     WHERE r.channel_id = %s AND r.external_id = ANY(%s::text[])"""
 _IDENTITIES = """
     SELECT external_id, id, handle, name, url, avatar_url, followers, bot FROM inbox_identity
-     WHERE network = %s AND external_id = ANY(%s)"""
+     WHERE network = %s AND external_id = ANY(%s::text[])"""
 _CONVERSATIONS = """
-    SELECT thread_key, identity_id, id FROM inbox_conversation WHERE thread_key = ANY(%s) AND identity_id = ANY(%s)"""
+    SELECT thread_key, identity_id, id FROM inbox_conversation
+     WHERE thread_key = ANY(%s::text[]) AND identity_id = ANY(%s::bigint[])"""
 _PENDING = """
     SELECT r.id, coalesce(m.external_id, ''), r.text FROM inbox_reply r LEFT JOIN inbox_mention m ON m.id = r.parent_id
      WHERE r.channel_id = %s AND r.state IN ('sending', 'in_doubt') AND r.external_id IS NULL ORDER BY r.sending_at"""
@@ -68,15 +70,15 @@ _PENDING = """
 
 def read_facts(place: Place, posts: Sequence[Any]) -> PageFacts:
     """Facts of the posts, of the posts they answer, of their authors and threads."""
-    ids = sorted({post.external_id for post in posts} | {post.parent_id for post in posts if post.parent_id})
-    authors = sorted({post.author.external_id for post in posts})
+    ids = array({post.external_id for post in posts} | {post.parent_id for post in posts if post.parent_id})
+    authors = array({post.author.external_id for post in posts})
     with connection.cursor() as cursor:
         cursor.execute(_POSTS, (place.channel_id, ids, place.channel_id, ids))
         known = {row[0]: Known(*row[1:]) for row in cursor.fetchall()}
         cursor.execute(_IDENTITIES, (place.network, authors))
         identities = {row[0]: KnownIdentity(row[1], tuple(row[2:])) for row in cursor.fetchall()}
-        keys = sorted(set(thread_keys(place, posts, known).values()))
-        cursor.execute(_CONVERSATIONS, (keys, [identity.id for identity in identities.values()]))
+        keys = array(set(thread_keys(place, posts, known).values()))
+        cursor.execute(_CONVERSATIONS, (keys, array(identity.id for identity in identities.values())))
         conversations = {(key, identity): pk for key, identity, pk in cursor.fetchall()}
         pending: list[Pending] = []
         if any(post.ours for post in posts):

@@ -13,6 +13,7 @@ from django.db import connection
 
 from inbox.arrival import Place
 from inbox.language import language_of
+from inbox.models.arrays import array, columns
 from inbox.models.page_facts import KnownIdentity
 from inbox.models.page_plan import (
     Birth,
@@ -28,9 +29,8 @@ from inbox.models.page_plan import (
 
 def _run(sql: str, rows: Sequence[tuple[Any, ...]], *scalars: Any) -> list[tuple[Any, ...]]:
     """Executes with the scalars first and then the columns of the rows as arrays; returns the rows given back."""
-    columns = [list(column) for column in zip(*rows, strict=True)]
     with connection.cursor() as cursor:
-        cursor.execute(sql, [*scalars, *columns])
+        cursor.execute(sql, [*scalars, *columns(rows)])
         return cursor.fetchall() if cursor.description else []
 
 
@@ -64,9 +64,8 @@ def store_identities(place: Place, authors: Mapping[str, Any], known: Mapping[st
     if changed := sorted((ids[key], *given[key]) for key in ids if given[key] != known[key].facts):
         _run(_CHANGED_IDENTITIES, changed)
     if missing := sorted((key, *given[key]) for key in authors if key not in known):
-        columns = [list(column) for column in zip(*missing, strict=True)]
         with connection.cursor() as cursor:
-            cursor.execute(_NEW_IDENTITIES, [place.now, place.network, *columns, place.now])
+            cursor.execute(_NEW_IDENTITIES, [place.now, place.network, *columns(missing), place.now])
             ids.update(cursor.fetchall())
     return ids
 
@@ -90,8 +89,8 @@ def lock_conversations(ids: Iterable[int]) -> dict[int, OldConversation]:
     with connection.cursor() as cursor:
         cursor.execute(
             """SELECT id, team_id, state, agent_id, newest_at, waiting_since, excerpt FROM inbox_conversation
-               WHERE id = ANY(%s) ORDER BY id FOR UPDATE""",
-            (wanted,),
+               WHERE id = ANY(%s::bigint[]) ORDER BY id FOR UPDATE""",
+            (array(wanted),),
         )
         return {row[0]: OldConversation(*row[1:]) for row in cursor.fetchall()}
 
@@ -211,7 +210,7 @@ def _mention_row(place: Place, post: Any, conversation: int, identity: int) -> t
         language_of(post.text, post.lang),
         post.parent_id or "",
         post.url,
-        json.dumps([asdict(item) for item in post.media]),
+        _media(post),
         post.visibility,
         post.state,
         post.ours,
@@ -219,9 +218,13 @@ def _mention_row(place: Place, post: Any, conversation: int, identity: int) -> t
         late_before is not None and post.created_at < late_before,
         post.rating,
         post.author.followers,
-        json.dumps(dict(post.grants)),
-        json.dumps(dict(post.raw)),
+        json.dumps(dict(post.grants)) if post.grants else "{}",
+        json.dumps(dict(post.raw)) if post.raw else "{}",
     )
+
+
+def _media(post: Any) -> str:
+    return json.dumps([asdict(item) for item in post.media]) if post.media else "[]"
 
 
 _CHANGE = """
@@ -246,11 +249,10 @@ def change_mentions(place: Place, changes: Sequence[Change]) -> None:
     rows = []
     for mention_id, post, _ in changes:
         state = post.state if post.state in ("deleted", "withheld") else "edited"
-        media, raw = json.dumps([asdict(item) for item in post.media]), json.dumps(dict(post.raw))
-        rows.append((mention_id, post.text, post.version, state, post.edited_at or place.now, media, raw))
-    columns = [list(column) for column in zip(*rows, strict=True)]
+        raw = json.dumps(dict(post.raw))
+        rows.append((mention_id, post.text, post.version, state, post.edited_at or place.now, _media(post), raw))
     with connection.cursor() as cursor:
-        cursor.execute(_CHANGE, [*columns, place.now])
+        cursor.execute(_CHANGE, [*columns(rows), place.now])
 
 
 def hold_replies(conversations: Sequence[int]) -> dict[int, list[int]]:
@@ -260,8 +262,9 @@ def hold_replies(conversations: Sequence[int]) -> dict[int, list[int]]:
     with connection.cursor() as cursor:
         cursor.execute(
             """UPDATE inbox_reply SET state = 'held', reason = 'The customer wrote again before it left.'
-               WHERE conversation_id = ANY(%s) AND state = 'queued' AND tries = 0 RETURNING conversation_id, id""",
-            (list(conversations),),
+               WHERE conversation_id = ANY(%s::bigint[]) AND state = 'queued' AND tries = 0
+               RETURNING conversation_id, id""",
+            (array(conversations),),
         )
         held: dict[int, list[int]] = {}
         for conversation, reply in cursor.fetchall():

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from django.db import connection, models
 
+from inbox.models.arrays import columns
+
 
 class Place(NamedTuple):
     """Where a conversation is counted."""
@@ -57,11 +59,11 @@ def add(change: Mapping[tuple[str, int], int]) -> None:
     """Adds the deltas, in key order, in one statement."""
     if not change:
         return
-    scopes, states, counts = zip(*((scope, state, n) for (scope, state), n in sorted(change.items())), strict=True)
+    rows = [(scope, state, n) for (scope, state), n in sorted(change.items())]
     with connection.cursor() as cursor:
         cursor.execute(
             """INSERT INTO inbox_tally (scope, state, n)
                SELECT * FROM unnest(%s::text[], %s::smallint[], %s::bigint[]) AS t(scope, state, n) ORDER BY 1, 2
                ON CONFLICT (scope, state) DO UPDATE SET n = inbox_tally.n + excluded.n""",
-            (list(scopes), list(states), list(counts)),
+            columns(rows),
         )
