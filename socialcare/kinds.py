@@ -23,7 +23,7 @@ class Kind:
         elif "name" in vars(cls):
             twin = cls._members.setdefault(cls.name, cls)
             # A dataclass with slots makes its class a second time: the same place in the code may replace itself.
-            if (twin.__module__, twin.__qualname__) != (cls.__module__, cls.__qualname__):
+            if (twin.__module__, twin.__name__) != (cls.__module__, cls.__name__):
                 raise TypeError(f"{cls.__qualname__} and {twin.__qualname__} both call themselves {cls.name!r}")
             cls._members[cls.name] = cls
 
