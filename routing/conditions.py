@@ -3,7 +3,9 @@ be worth testing. Adding a condition is adding a class here (see docs/adding-a-c
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import re2
@@ -55,9 +57,9 @@ class Condition(Kind, scan="routing.conditions"):
     def need(self) -> Need | None:
         return None
 
-    def words(self) -> set[str]:
+    def words(self) -> Set[str]:
         """Patterns the word finder must know."""
-        return set()
+        return frozenset()
 
 
 @dataclass(frozen=True)
@@ -76,8 +78,12 @@ class _Words(Condition):
     def values(self) -> dict[str, Any]:
         return {"words": list(self.chosen)}
 
-    def words(self) -> set[str]:
-        return {pattern(word) for word in self.chosen}
+    @cached_property
+    def _patterns(self) -> frozenset[str]:
+        return frozenset(map(pattern, self.chosen))
+
+    def words(self) -> Set[str]:
+        return self._patterns
 
 
 class TextContainsAny(_Words):
@@ -88,7 +94,7 @@ class TextContainsAny(_Words):
         return f"the text contains {quoted(self.chosen, 'or')}"
 
     def test(self, post: Post) -> bool:
-        return not self.words().isdisjoint(post.found)
+        return not self._patterns.isdisjoint(post.found)
 
     def need(self) -> Need:
         return frozenset(("word", word) for word in self.words())
@@ -102,7 +108,7 @@ class TextContainsAll(_Words):
         return f"the text contains {quoted(self.chosen, 'and')}"
 
     def test(self, post: Post) -> bool:
-        return self.words() <= post.found
+        return self._patterns <= post.found
 
     def need(self) -> Need:
         return frozenset({("word", max(self.words(), key=len))})
@@ -122,7 +128,7 @@ class TextContainsPhrase(_Words):
         return f"the text contains the phrase {quoted(self.chosen, 'or')}"
 
     def test(self, post: Post) -> bool:
-        return not self.words().isdisjoint(post.found)
+        return not self._patterns.isdisjoint(post.found)
 
     def need(self) -> Need:
         return frozenset(("word", word) for word in self.words())
@@ -190,7 +196,11 @@ class _OneOf(Condition):
         return f"{self.says} {quoted(shown, 'or')}"
 
     def test(self, post: Post) -> bool:
-        return str(getattr(post.facts, self.fact)).casefold() in {value.casefold() for value in self.chosen}
+        return str(getattr(post.facts, self.fact)).casefold() in self._folded
+
+    @cached_property
+    def _folded(self) -> frozenset[str]:
+        return frozenset(value.casefold() for value in self.chosen)
 
     def need(self) -> Need | None:
         return frozenset((self.fact, value.casefold()) for value in self.chosen)
@@ -281,8 +291,11 @@ class AuthorIs(Condition):
 
     def test(self, post: Post) -> bool:
         handle = post.facts.author_handle.casefold().lstrip("@")
-        wanted = {value.casefold().lstrip("@") for value in self.chosen}
-        return handle in wanted or handle.split("@")[0] in wanted
+        return handle in self._wanted or handle.split("@")[0] in self._wanted
+
+    @cached_property
+    def _wanted(self) -> frozenset[str]:
+        return frozenset(value.casefold().lstrip("@") for value in self.chosen)
 
 
 @dataclass(frozen=True)

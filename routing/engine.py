@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -40,8 +40,7 @@ class CompiledRule:
         return [team for action in self.actions if (team := action.team()) is not None]
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """One rule tried on one post."""
 
     rule: CompiledRule
@@ -70,6 +69,7 @@ class RuleSet:
                 self._always.append(index)
             for token in need or ():
                 self._by_token[token].append(index)
+        self._by_fact = [fact for fact in EQUALITIES if any(kind == fact for kind, _ in self._by_token)]
         self.names_agents = any(isinstance(action, GiveToAgent) for rule in self.rules for action in rule.actions)
 
     def outcome(self, facts: Facts) -> tuple[Outcome, list[Verdict], Post]:
@@ -91,7 +91,7 @@ class RuleSet:
         indexes = set(self._always)
         for word in post.found:
             indexes.update(self._by_token.get(("word", word), ()))
-        for fact in EQUALITIES:
+        for fact in self._by_fact:
             indexes.update(self._by_token.get((fact, str(getattr(post.facts, fact)).casefold()), ()))
         return sorted(indexes)
 
@@ -154,7 +154,7 @@ def _told(verdict: Verdict, post: Post, names: dict[str, str]) -> dict[str, Any]
 
 def _where(leaf: Condition, post: Post) -> str:
     """The words of the post around the first of the leaf's words, as the trace shows them."""
-    for word in sorted(leaf.words() & set(post.found)):
+    for word in sorted(leaf.words() & post.found):
         at = post.text.find(word)
         if at >= 0:
             return post.text[max(0, at - 20) : at + EXCERPT - 20].strip()
