@@ -1,0 +1,21 @@
+"""The figures there are: which module measures what, on which data."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Figure:
+    """`large` figures share the database with the large tables; the others get an empty one each. `patience` is how
+    many seconds one may take before it counts as stuck."""
+
+    ids: tuple[str, ...]
+    says: str
+    large: bool = False
+    patience: int = 180
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+FIGURES = {
+    "rules": Figure(("BM-14", "BM-15"), "rules against testing all of them in order"),
+    "journey": Figure(("BM-01", "BM-02"), "pages of posts from the network's hands to the queue", large=True),
+}

@@ -1,0 +1,185 @@
+"""BM-14, BM-15: the compiled rule set beside a bare scan of the automaton, beside looking for each word in turn, and
+beside testing every rule in order."""
+
+import random
+import time
+import types
+
+from benchmarks import posts
+from benchmarks.data import Texts
+from benchmarks.measure import check, interleaved, micro, row, taking
+from inbox.arrival import Facts
+from routing.actions import Outcome, read_actions
+from routing.conditions import Post
+from routing.engine import CompiledRule, RuleSet
+from routing.groups import read_tree
+from routing.words import normalise
+
+TEAMS = [1, 2, 3, 4]
+POSTS = 2_000
+
+
+def some_facts(count, seed=3):
+    texts, chance = Texts(seed), random.Random(seed)
+    return [
+        Facts(
+            text=texts.text(),
+            network=chance.choice(("demo", "feed")),
+            channel_id=chance.randrange(20),
+            kind=chance.choice(("mention", "reply", "review")),
+            language="en",
+            author_handle=f"@a{chance.randrange(5000)}",
+            followers=chance.randrange(9_000),
+        )
+        for _ in range(count)
+    ]
+
+
+def word_rules(count, seed=5):
+    """Rules of two to four words each."""
+    texts, chance = Texts(seed), random.Random(seed)
+    for number in range(count):
+        when = {"all": [{"is": "text_any", "words": [texts.rare() for _ in range(chance.randint(2, 4))]}]}
+        yield compiled(number, when, [{"do": "tag", "tags": [f"r{number}"]}], False)
+
+
+def mixed_rules(count, seed=6):
+    """Trees as people write them; 15 % have no words at all, some say stop, some look for a pattern."""
+    texts, chance = Texts(seed), random.Random(seed)
+    for number in range(count):
+        if chance.random() < 0.15:
+            when = {
+                "all": [
+                    {"is": "channel", "channels": [str(chance.randrange(200))]},
+                    {"is": "followers_over", "followers": 8_000},
+                ]
+            }
+            then, stop = [{"do": "priority", "points": 1}], False
+        else:
+            made = posts.rule_data(texts, chance, TEAMS)
+            when, then, stop = made["when"], made["then"], made["stop"]
+            if chance.random() < 0.05:
+                when["all"].append({"is": "text_pattern", "pattern": r"\b\w{3,6}ta\b"})
+        yield compiled(number, when, then, stop)
+
+
+def compiled(number, when, then, stop):
+    return CompiledRule(number, f"rule {number}", 1, read_tree(when), read_actions(then), stop)
+
+
+def in_order(rules, facts, finder):
+    """What testing all rules in order says: ids of the matching ones and the outcome."""
+    post, outcome, matched = Post.of(facts, finder), Outcome(), []
+    for rule in rules:
+        if rule.tree.test(post):
+            matched.append(rule.id)
+            for action in rule.actions:
+                action.apply(outcome)
+            if rule.stop or outcome.stopped:
+                break
+    return matched, outcome
+
+
+def by_engine(rule_set, facts):
+    outcome, tried, _ = rule_set.outcome(facts)
+    return [verdict.rule.id for verdict in tried if verdict.matched], outcome
+
+
+def sample(facts, size, number):
+    return random.Random(number).sample(facts, size)
+
+
+def words_rows(count, facts, rounds):
+    rules = list(word_rules(count))
+    started = time.perf_counter()
+    rule_set = RuleSet(1, rules)
+    compiling = time.perf_counter() - started
+    patterns = [(rule.id, rule.tree.parts[0].words()) for rule in rules]
+    normal = [normalise(each.text) for each in facts]
+
+    def naive(text):
+        return [number for number, words in patterns if any(word in text for word in words)]
+
+    for each, text in zip(facts[:200], normal, strict=False):
+        check(by_engine(rule_set, each)[0] == naive(text), "the word finder and the plain loop differ")
+
+    def engine(_):
+        with taking(len(facts)) as take:
+            for each in facts:
+                rule_set.outcome(each)
+        return take
+
+    def scan(_):
+        with taking(len(facts)) as take:
+            for each in facts:
+                rule_set.finder.found(normalise(each.text))
+        return take
+
+    def loop(number):
+        with taking(100) as take:
+            for text in sample(normal, 100, number):
+                naive(text)
+        return take
+
+    takes = interleaved(rounds, {"engine": engine, "scan": scan, "loop": loop})
+    mine, bare, slow = (takes.cpu(name) for name in ("engine", "scan", "loop"))
+    named = f"{count:,} rules of words"
+    yield row(
+        "BM-14",
+        f"{named}, a post, to finding words",
+        micro(mine),
+        micro(bare),
+        mine / bare,
+        most=1.5,
+        note=f"compiled in {compiling:.2f} s",
+    )
+    yield row("BM-14", f"{named}, to a loop over all words", micro(mine), micro(slow), slow / mine, least=150)
+    return types.SimpleNamespace(each=mine)
+
+
+def tree_rows(count, facts, rounds, goal):
+    rules = list(mixed_rules(count))
+    rule_set = RuleSet(1, rules)
+    matched = 0
+    for each in facts[:300]:
+        mine, plain = by_engine(rule_set, each), in_order(rules, each, rule_set.finder)
+        check(mine == plain, f"the index and testing in order differ: {mine} and {plain}")
+        matched += bool(mine[0])
+    check(matched > 10, "hardly a rule matched: the comparison says nothing")
+
+    def engine(_):
+        with taking(len(facts)) as take:
+            for each in facts:
+                rule_set.outcome(each)
+        return take
+
+    def one_by_one(number):
+        chosen = sample(facts, max(5, 100_000 // count), number)
+        with taking(len(chosen)) as take:
+            for each in chosen:
+                in_order(rules, each, rule_set.finder)
+        return take
+
+    takes = interleaved(rounds, {"engine": engine, "one by one": one_by_one})
+    mine, slow = takes.cpu("engine"), takes.cpu("one by one")
+    yield row(
+        "BM-15", f"{count:,} mixed trees, to testing all in order", micro(mine), micro(slow), slow / mine, least=40
+    )
+    if goal:
+        yield row("BM-15", f"{count:,} mixed trees, a post in 50 µs", micro(mine), "50 µs", mine / goal, most=1.0)
+
+
+def run(options):
+    facts = some_facts(POSTS)
+    first = yield from words_rows(1_000, facts, options.rounds)
+    second = yield from words_rows(10_000, facts, options.rounds)
+    yield row(
+        "BM-14",
+        "10,000 rules to 1,000 rules",
+        micro(second.each),
+        micro(first.each),
+        second.each / first.each,
+        most=2.5,
+    )
+    for count, goal in ((500, 50e-6), (1_000, None), (10_000, None)):
+        yield from tree_rows(count, facts, options.rounds, goal)
