@@ -3,7 +3,7 @@ be worth testing. Adding a condition is adding a class here (see docs/adding-a-c
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -57,7 +57,7 @@ class Condition(Kind, scan="routing.conditions"):
     def need(self) -> Need | None:
         return None
 
-    def words(self) -> Set[str]:
+    def words(self) -> AbstractSet[str]:
         """Patterns the word finder must know."""
         return frozenset()
 
@@ -82,7 +82,7 @@ class _Words(Condition):
     def _patterns(self) -> frozenset[str]:
         return frozenset(map(pattern, self.chosen))
 
-    def words(self) -> Set[str]:
+    def words(self) -> AbstractSet[str]:
         return self._patterns
 
 
