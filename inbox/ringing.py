@@ -48,17 +48,18 @@ class Ringer:
                 self._pid = os.getpid()
 
     def _run(self, rings: queue.Queue[Ring]) -> None:
-        asyncio.run(self._serve(rings))
-
-    async def _serve(self, rings: queue.Queue[Ring]) -> None:
+        # Waiting in this daemon thread itself: a wait in an executor's thread would keep the process from ending.
+        loop = asyncio.new_event_loop()
         while True:
-            streams, tasks = gather(await asyncio.to_thread(rings.get), rings)
-            try:
-                await _send(streams, tasks)
-            except Exception as error:  # noqa: BLE001  whatever Redis answers, rows and sweep repair it; the thread lives on
-                self.dropped += 1
-                log.warning("rings are not getting through", error=type(error).__name__)
-                await asyncio.sleep(PAUSE)
+            loop.run_until_complete(self._serve(*gather(rings.get(), rings)))
+
+    async def _serve(self, streams: dict[str, int], tasks: set[str]) -> None:
+        try:
+            await _send(streams, tasks)
+        except Exception as error:  # noqa: BLE001  whatever Redis answers, rows and sweep repair it; the thread lives on
+            self.dropped += 1
+            log.warning("rings are not getting through", error=type(error).__name__)
+            await asyncio.sleep(PAUSE)
 
 
 def gather(first: Ring, rings: queue.Queue[Ring]) -> tuple[dict[str, int], set[str]]:

@@ -1,0 +1,97 @@
+"""The browser tests' desk: the real application on a port of this machine, one browser context a colleague. Whatever
+a test does, in the end no policy was violated, nothing shifted by itself, no script failed and nothing left our
+origin."""
+
+import os
+from types import SimpleNamespace
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests import chromium
+from tests.conftest import make_cast
+from tests.web import serving
+from tests.world import make_channel
+
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # Playwright's loop runs in the thread that also asks the database
+
+WATCH = """
+window.violations = []; window.shifts = [];
+document.addEventListener("securitypolicyviolation", e => violations.push(e.violatedDirective + " " + e.blockedURI));
+const where = entry => entry.sources.map(s => s.node?.id || s.node?.className || s.node?.nodeName).join(",");
+const note = list => list.getEntries().forEach(e => e.hadRecentInput || shifts.push(`${e.value} ${where(e)}`));
+new PerformanceObserver(note).observe({type: "layout-shift", buffered: true});
+"""
+DESKTOP = {"width": 1440, "height": 860}
+PHONE = {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="package")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium.executable(), args=chromium.ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def site(transactional_db, settings):
+    """The application with the cast and one channel."""
+    with serving(settings) as server:
+        cast = make_cast()
+        yield SimpleNamespace(url=server.url, cast=cast, channel=make_channel())
+
+
+class Desk:
+    """One colleague's browser. `page` is a Playwright page; `faults` what must be empty in the end."""
+
+    def __init__(self, browser, site, agent, **options):
+        options = {"viewport": DESKTOP, **options}
+        self.site, self.agent, self.faults = site, agent, []
+        self.context = browser.new_context(**options)
+        self.context.add_init_script(WATCH)
+        self.context.set_default_timeout(8_000)
+        self.context.add_cookies([{"name": "sessionid", "value": signed_in(agent), "url": site.url}])
+        self.page = self.context.new_page()
+        self.page.on("pageerror", lambda error: self.faults.append(f"script: {error}"))
+        self.page.on("request", self._asked)
+
+    def _asked(self, request):
+        host = urlsplit(request.url)
+        if host.scheme in ("http", "https") and host.netloc != urlsplit(self.site.url).netloc:
+            self.faults.append(f"left our origin: {request.url}")
+
+    def open(self, path):
+        self.page.goto(f"{self.site.url}{path}")
+        self.page.locator("live-bell[state=live]").wait_for(state="attached")
+        return self.page
+
+    def close(self):
+        if not self.page.is_closed() and self.page.url.startswith("http"):
+            self.faults += self.page.evaluate("[...violations, ...shifts]")
+        self.context.close()
+
+
+def signed_in(agent):
+    from django.test import Client
+
+    client = Client()
+    client.force_login(agent)
+    return client.cookies["sessionid"].value
+
+
+@pytest.fixture
+def desk_of(browser, site):
+    """desk_of(agent) opens a browser for a colleague; all are closed and judged in the end."""
+    desks = []
+
+    def open_desk(agent, **options):
+        desks.append(Desk(browser, site, agent, **options))
+        return desks[-1]
+
+    yield open_desk
+    for desk in desks:
+        desk.close()
+    assert [desk.faults for desk in desks if desk.faults] == []
