@@ -32,7 +32,8 @@ class KeyMissing(Fault):
 def opened(channel: Channel, exchanges: list[Exchange] | None = None) -> Connector:
     """The connector of a channel, ready to talk. What it exchanges is appended, redacted, to `exchanges`. Raises
     KeyMissing when the secrets cannot be opened."""
-    return connector_of(channel.network, channel.settings, opened_secrets(channel), exchanges)
+    values = {**channel.settings, "path": channel.path or ""}
+    return connector_of(channel.network, values, opened_secrets(channel), exchanges)
 
 
 def connector_of(

@@ -24,8 +24,6 @@ NAMES = frozenset(
         "settle.before_read",
         "settle.after_read",
         "event.after_numbers",
-        "delivery.after_store",
-        "wake.after_one",
     ]
 )
 """Every failpoint there is; a test demands that each is reached."""
@@ -47,6 +45,13 @@ def _armed() -> dict[str, tuple[str, int]]:
 
 
 _ARMED = _armed()
+
+
+def arm() -> None:
+    """Reads FAILPOINTS again, in a process that was forked."""
+    _ARMED.clear()
+    _ARMED.update(_armed())
+    _hits.clear()
 
 
 class Failpoint(Exception):

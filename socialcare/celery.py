@@ -9,6 +9,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "socialcare.settings")
 from django.conf import settings
 
 app = Celery("socialcare")
+app.set_default()  # for every thread: the one that rings has no task of its own
 app.conf.update(
     broker_url=settings.REDIS_URL.replace("unix://", "redis+socket://"),
     broker_transport_options={

@@ -183,9 +183,18 @@ WHITENOISE_USE_FINDERS = DEBUG or TESTING
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 2**20
 
 UNDO_SECONDS = environment.number("UNDO_SECONDS", 10)  # how long a reply waits in the outbox before it leaves
+LEASE_SECONDS = environment.number("LEASE_SECONDS", 30)  # longer than a whole call to a network (15 s)
 SETTLE_SECONDS = environment.number(
     "SETTLE_SECONDS", 30
 )  # a call may be under way for 15 s, a network shows a post 15 s late
+SILENCED_SYSTEM_CHECKS = [
+    *(
+        ["security.W004", "security.W012", "security.W016"] if _public.scheme != "https" else []
+    ),  # plain http, on one machine
+    "security.W005",  # whether subdomains speak https is not ours to promise
+    "security.W008",  # the proxy in front redirects; we would not know our own outside port
+    "security.W021",  # nor may we enter a name into browsers' lists for good
+]
 LOGGING_CONFIG = None
 logs.configure(environment.text("LOG_FORMAT", "console"), environment.text("LOG_LEVEL", "INFO"))
 os.environ.setdefault("NO_PROXY", "*")

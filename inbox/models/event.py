@@ -15,6 +15,7 @@ from django.db import connection, models, transaction
 from django.utils import timezone
 
 from inbox import ringing
+from inbox.failpoints import failpoint
 from inbox.models.arrays import array, columns
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ def record(entries: Sequence[Entry]) -> dict[str, int]:
     with connection.cursor() as cursor:
         cursor.execute(_RAISE, (array(counts), array(counts.values())))
         newest = dict(cursor.fetchall())
+        failpoint("event.after_numbers")
         cursor.execute(_INSERT, _columns(rows, {stream: newest[stream] - count for stream, count in counts.items()}))
     touched = dict(newest)
     for entry in entries:

@@ -12,6 +12,7 @@ from typing import Any
 from django.db import transaction
 
 from inbox.arrival import Decide, Place
+from inbox.failpoints import failpoint
 from inbox.models import receive_sql as sql
 from inbox.models import tally
 from inbox.models.event import record
@@ -19,6 +20,7 @@ from inbox.models.page_facts import PageFacts, read_facts
 from inbox.models.page_plan import Plan, make_plan
 
 ROUNDS = 8
+HOPEFUL = 2  # rounds decided before the channel is locked; after them the lock comes first, so nobody starves
 
 
 class Faster(Exception):
@@ -41,17 +43,22 @@ def receive(place: Place, posts: Sequence[Any], decide: Decide, fence: Callable[
     """Stores the posts (see `connectors.base.Post`) of one page. `fence` runs first inside the transaction: it locks
     the channel, writes its cursor and raises to stop a slow twin. Raises Faster after eight rounds, which only a
     defect can cause."""
-    for _ in range(ROUNDS):
-        facts = read_facts(place, posts)
-        plan = make_plan(place, posts, facts, decide)
+    for attempt in range(ROUNDS):
+        ahead = _decided(place, posts, decide) if attempt < HOPEFUL else None
         try:
             with transaction.atomic():
                 fence()
+                plan, facts = ahead or _decided(place, posts, decide)
                 touched = _store(place, plan, facts)
         except Faster:
             continue
         return Received(len(posts), len(plan.mentions), len(plan.changes), plan.bound, touched)
     raise Faster("A page was overtaken eight times in a row.")
+
+
+def _decided(place: Place, posts: Sequence[Any], decide: Decide) -> tuple[Plan, PageFacts]:
+    facts = read_facts(place, posts)
+    return make_plan(place, posts, facts, decide), facts
 
 
 def _store(place: Place, plan: Plan, facts: PageFacts) -> list[int]:
@@ -65,9 +72,11 @@ def _store(place: Place, plan: Plan, facts: PageFacts) -> list[int]:
     held = sql.hold_replies([pk for pk, stay in plan.existing.items() if stay.inbound])
     seqs = sql.update_conversations(plan.existing, old, held)
     stored = sql.insert_mentions(place, plan, identities, born)
+    failpoint("poll.after_insert")
     if len(stored) < len(plan.mentions):
         raise Faster
     sql.change_mentions(place, plan.changes)
     tally.add(tally.deltas(plan.moves(old, born)))
     record(plan.entries(old, born, seqs, stored, held))
+    failpoint("poll.before_commit")
     return [*plan.existing, *born.values()]

@@ -18,9 +18,6 @@ from inbox.models.change import change
 if TYPE_CHECKING:
     from inbox.models.conversation import Conversation
 
-LEASE = timedelta(
-    seconds=30
-)  # longer than a whole call to a network (15 s) and the supervisor's kill of a silent one (20 s)
 FLAG_AFTER = timedelta(seconds=60)  # a doubt that old is shown to a person
 TRIES = 5
 
@@ -136,7 +133,7 @@ class Reply(models.Model):
         a channel that must be reconnected, does not count."""
         if counts and self.tries >= TRIES:
             return self.failed(fault or "Unavailable", reason or "Tried five times.")
-        wait = until or timezone.now() + timedelta(seconds=30 * 2 ** max(self.tries - 1, 0))
+        wait = until or timezone.now() + timedelta(seconds=5 * 3 ** max(self.tries - 1, 0))
         tries: dict[str, Any] = {} if counts else {"tries": 1}
         return self._move(["sending", "in_doubt"], "queued", not_before=wait, fault=fault, reason=reason[:300], **tries)
 

@@ -21,8 +21,7 @@ from inbox import ringing
 from inbox.tasks import wake
 
 log = structlog.get_logger(__name__)
-LATE_POLL = timedelta(seconds=10)
-LATE_REPLY = timedelta(seconds=10)
+LATE = 10.0  # seconds: by then somebody who was rung for would have taken it
 POLLS = 4  # channels polled at once by one sweep
 
 
@@ -31,6 +30,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--interval", type=float, default=5.0, help="seconds between two looks")
+        parser.add_argument("--late", type=float, default=LATE, help="seconds after which it works off itself")
         parser.add_argument("--once", action="store_true", help="look once, do everything that is due, and end")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -38,7 +38,8 @@ class Command(BaseCommand):
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda *_: stop.set())
         with ThreadPoolExecutor(POLLS) as pool:
-            sweeper = Sweeper(pool, at_once=options["once"])
+            late = timedelta(seconds=0 if options["once"] else options["late"])
+            sweeper = Sweeper(pool, late, at_once=options["once"])
             while not stop.is_set():
                 sweeper.look()
                 if options["once"]:
@@ -49,8 +50,8 @@ class Command(BaseCommand):
 class Sweeper:
     """One loop's memory: which channels its own threads are polling."""
 
-    def __init__(self, pool: ThreadPoolExecutor, *, at_once: bool = False) -> None:
-        self.pool, self.at_once = pool, at_once
+    def __init__(self, pool: ThreadPoolExecutor, late: timedelta, *, at_once: bool = False) -> None:
+        self.pool, self.late, self.at_once = pool, late, at_once
         self.polling: dict[int, Future[None]] = {}
 
     def look(self) -> None:
@@ -59,8 +60,7 @@ class Sweeper:
             close_old_connections()
             self._ring()
             self._poll_overdue()
-            late = timedelta(0) if self.at_once else LATE_REPLY
-            sending.send_due(overdue_by=late)
+            sending.send_due(overdue_by=self.late)
             wake()
         except DatabaseError as error:
             log.warning("the database does not answer", error=type(error).__name__)
@@ -72,8 +72,7 @@ class Sweeper:
 
     def _poll_overdue(self) -> None:
         self.polling = {pk: poll for pk, poll in self.polling.items() if not poll.done()}
-        limit = timezone.now() - (timedelta(0) if self.at_once else LATE_POLL)
-        overdue = Channel.objects.due().filter(next_poll_at__lte=limit).order_by("next_poll_at")
+        overdue = Channel.objects.due().filter(next_poll_at__lte=timezone.now() - self.late).order_by("next_poll_at")
         for pk in overdue.values_list("pk", flat=True)[:50]:
             if pk not in self.polling:
                 self.polling[pk] = self.pool.submit(poll, pk)

@@ -1,0 +1,21 @@
+"""`python -m tests.chaos --seconds 60 --seed 1` (the drill) or `--failpoints`: one line of JSON; ends with 1 when anything was
+lost, doubled or stuck."""
+
+import argparse
+import json
+import random
+import sys
+
+from tests.chaos import drill, failpoints
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="tests.chaos", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6))
+    parser.add_argument("--failpoints", nargs="*", help="die once at each of these places (all, if none is named)")
+    options = parser.parse_args()
+    if options.failpoints is not None:
+        result = failpoints.run(options.failpoints)
+        print(json.dumps(result))
+        sys.exit(any(words != "ok" for words in result.values()))
+    sys.exit(drill.say(drill.run(options.seconds, options.seed)))

@@ -1,0 +1,98 @@
+"""Dies once at every named place between two side effects of the journey, and looks whether anything was lost or doubled. The
+work is done by `sweep` alone, so that each place is reached for sure; the process that died is started again."""
+
+from uuid import uuid4
+
+from tests.chaos.checks import lost_and_double, waiting, wrong_numbers
+from tests.chaos.drill import prepare, settled
+from tests.chaos.house import House, wait_until
+
+
+def names():
+    from inbox.failpoints import NAMES
+
+    return sorted(NAMES)
+
+
+def run(wanted=None):
+    """{failpoint: "ok" or what went wrong}."""
+    from django.db import connections
+
+    result = {}
+    with House(7) as house:
+        agent = prepare(house)
+        for number, name in enumerate(wanted or names()):
+            result[name] = _one(house, agent, name, number)
+            connections.close_all()
+        house.keep = any(words != "ok" for words in result.values())
+    return result
+
+
+def _one(house, agent, name, number):
+    from django.db import connections
+
+    _let_customers_write(house, number)
+    house.child_environment = {"SWEEP_INTERVAL": "0.1", "SWEEP_LATE": "0"}
+    outwards = name.startswith(("reply.", "settle."))
+    armed = {"FAILPOINTS": f"{name}=kill"}
+    house.start("sweep", **({} if outwards else armed))
+    if outwards:
+        if not wait_until(lambda: stored(number), 10, 0.05):
+            return "the posts did not arrive"
+        house.kill("sweep")
+        _answer(house, agent, name, number)
+        house.start("sweep", **armed)
+    died = wait_until(lambda: house.is_dead("sweep"), 15, 0.05)
+    house.kill("sweep")
+    _forget_claims()
+    house.start("sweep")
+    done = wait_until(lambda: stored(number) and settled(house), 20, 0.05)
+    house.kill("sweep")
+    connections.close_all()
+    wrong = lost_and_double(house.demo.network) | wrong_numbers()
+    if not died:
+        return "never reached"
+    if any(wrong.values()) or not done or waiting():
+        return f"wrong: { {what: items[:3] for what, items in wrong.items() if items} or 'not settled' }"
+    return "ok"
+
+
+def _let_customers_write(house, number):
+    from connectors.models import Channel, Source
+
+    for place in range(3):
+        house.demo.network.say(f"Customer {number}-{place}", f"where is my order {number}-{place}?")
+    past = "2026-01-01T00:00Z"
+    Channel.objects.update(next_poll_at=past, refresh_at=past, polling_until=None)
+    Source.objects.update(next_at=past)
+
+
+def _answer(house, agent, name, number):
+    """An answer whose own post no poll will bring back, so that the settler has to look."""
+    from connectors.models import Channel
+    from inbox.models import Conversation
+
+    Channel.objects.update(next_poll_at="2100-01-01T00:00Z", polling_until=None)
+    if name.startswith("settle."):
+        from socialcare.demo.server import Fault
+
+        house.demo.faults.append(Fault("made_hang", 1, "POST", 0.2))
+    conversation = Conversation.objects.get(mentions__text=f"where is my order {number}-0?")
+    conversation.reply(agent, f"we look into {number}", uuid4(), 0, parent=conversation.last_inbound(), anyway=True)
+
+
+def _forget_claims():
+    """A dead worker's claim and lease run out by themselves, after 75 and 30 s; the drill waits for that, here it would only
+    cost time."""
+    from connectors.models import Channel
+    from inbox.models import Reply
+
+    Channel.objects.update(polling_until=None)
+    Reply.objects.filter(state="sending").update(lease_until="2026-01-01T00:00Z")
+
+
+def stored(number):
+    from inbox.models import Mention
+
+    said = {f"where is my order {number}-{place}?" for place in range(3)}
+    return Mention.objects.filter(text__in=said).count() == 3
