@@ -53,14 +53,18 @@ class Assignable:
 
 def deal(agent: Agent, team_ids: list[int]) -> int | None:
     """Claims the top of the queue for the agent and returns its id; None when nothing waits. SKIP LOCKED keeps two
-    dealers from waiting for each other, so two dealt items are not strictly in order."""
+    dealers from waiting for each other, so two dealt items are not strictly in order. The top of each team is found
+    by its index; `team_id = ANY` with an order would sort all that waits."""
     from inbox.models.conversation import Conversation
 
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(
-                """SELECT id FROM inbox_conversation WHERE team_id = ANY(%s) AND state = 0 AND agent_id IS NULL
-                   ORDER BY rank, waiting_since, id LIMIT 1 FOR UPDATE SKIP LOCKED""",
+                """SELECT top.id FROM unnest(%s::bigint[]) AS team CROSS JOIN LATERAL (
+                       SELECT id, rank, waiting_since FROM inbox_conversation
+                        WHERE team_id = team AND state = 0 AND agent_id IS NULL
+                        ORDER BY rank, waiting_since, id LIMIT 1 FOR UPDATE SKIP LOCKED) AS top
+                   ORDER BY top.rank, top.waiting_since, top.id LIMIT 1""",
                 (team_ids,),
             )
             row = cursor.fetchone()
