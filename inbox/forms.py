@@ -73,7 +73,7 @@ def snooze_until(name: str, now: datetime) -> datetime | None:
     days = {"evening": 0, "tomorrow": 1, "monday": 7 - here.weekday()}
     if name == "hour":
         return now + timedelta(hours=1)
-    if name not in days or (name == "evening" and here.hour >= 18):
+    if name not in days or (name == "evening" and here.hour >= 18) or (name == "monday" and days[name] == 1):
         return None
     hour = time(18) if name == "evening" else time(9)
     day = here.date() + timedelta(days=days[name])
@@ -119,9 +119,9 @@ def assignment_targets(agent: Agent, team_id: int) -> list[dict[str, Any]]:
         if team in agent.readable_team_ids:
             people.setdefault(team, []).append((name, pk))
     teams.sort(key=lambda team: (team.pk != team_id, team.position, team.name))
-    return [
-        {"team": team, "here": team.pk == team_id, "people": [
-            {"name": name, "value": f"agent:{team.pk}:{pk}", "me": pk == agent.pk} for name, pk in sorted(people.get(team.pk, []))
-        ]}
-        for team in teams
-    ]  # fmt: skip
+    return [{"team": team, "here": team.pk == team_id, "people": _people(team, people, agent)} for team in teams]
+
+
+def _people(team: Team, people: dict[int, list[tuple[str, int]]], agent: Agent) -> list[dict[str, Any]]:
+    named = sorted(people.get(team.pk, []))
+    return [{"name": name, "value": f"agent:{team.pk}:{pk}", "me": pk == agent.pk} for name, pk in named]

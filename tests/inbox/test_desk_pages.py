@@ -1,8 +1,21 @@
-"""The desk's pages: what stands on them, for whom, and at what cost."""
+"""The desk's pages and acts over HTTP: what stands on them, what a living page is told, what an undo gives back, and
+what it all costs in statements."""
+
+import json
+import re
+import uuid
+from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
+from connectors.base import PostState
+from inbox.models import Conversation, Draft, Reply, Seen, State
 from tests.world import answer, make_channel, post, store, write
+
+ALIVE = {"HX-Request": "true"}
 
 
 @pytest.fixture
@@ -10,20 +23,341 @@ def channel(cast):
     return make_channel()
 
 
-def test_the_queue_shows_a_teams_open_conversations(cast, channel, client):
-    write(channel, "my parcel is late", cast.support)
+@pytest.fixture
+def ana(cast, client):
     client.force_login(cast.ana)
-    assert client.get("/").headers["Location"] == "/views/all/"
-    page = client.get("/views/all/").content.decode()
-    assert "my parcel is late" in page
-    assert "Carla" in page
+    return client
 
 
-def test_a_conversation_shows_its_thread_composer_and_person(cast, channel, client):
-    conversation = write(channel, "my parcel is late", cast.support)
-    answer(channel, conversation, "still late")
+def ids(html):
+    return re.findall(r'id="conversation-(\d+)"', html)
+
+
+def test_the_queue_shows_a_teams_open_conversations_newest_first(cast, channel, ana):
+    older = write(channel, "my parcel is late", cast.support, ago=60)
+    newer = write(channel, "and mine", cast.support, author="theo")
+    assert ana.get("/").headers["Location"] == "/views/all/"
+    page = ana.get("/views/all/").content.decode()
+    assert ids(page) == [str(newer.pk), str(older.pk)]
+    assert "2 open" in page
+    keys = re.findall(r'data-key="(\d+)" data-state', page)
+    assert keys == sorted(keys, reverse=True)
+
+
+@pytest.mark.parametrize("order", ["newest", "priority", "oldest"])
+def test_pages_of_a_queue_of_several_teams_give_every_row_once_in_order(cast, channel, client, order):
+    client.force_login(cast.max)
+    for place in range(70):
+        one = write(channel, f"case {place}", [cast.support, cast.marketing][place % 2], author=f"a{place}", ago=place)
+        one.prioritise(place % 3, None)
+    page = client.get(f"/views/all/?order={order}").content.decode()
+    seen, keys = ids(page), re.findall(r'data-key="(\d+)" data-state', page)
+    more = re.search(r'hx-get="([^"]+after=[^"]+)"', page)[1].replace("&amp;", "&")
+    rest = client.get(more, headers=ALIVE).content.decode()
+    seen, keys = seen + ids(rest), keys + re.findall(r'data-key="(\d+)" data-state', rest)
+    assert len(seen) == len(set(seen)) == 70
+    assert keys == sorted(keys, reverse=True)
+    assert client.get("/views/all/?after=forged").status_code == 404
+
+
+def test_filters_are_any_of_one_name_and_all_of_different_names(cast, channel, ana):
+    first, second, third = (write(channel, f"case {n}", cast.support, author=f"a{n}") for n in range(3))
+    first.retag(["refund"], cast.ana)
+    second.retag(["parcel"], cast.ana)
+    second.claim(cast.ana)
+    assert set(ids(ana.get("/views/all/?tag=refund&tag=parcel").content.decode())) == {str(first.pk), str(second.pk)}
+    assert ids(ana.get("/views/all/?tag=refund&tag=parcel&agent=none").content.decode()) == [str(first.pk)]
+    page = ana.get("/views/all/?tag=nothing").content.decode()
+    assert "0 of 3 open match" in page
+    assert ids(ana.get("/views/mine/").content.decode()) == [str(second.pk)]
+    assert str(third.pk) in ids(ana.get("/views/unassigned/").content.decode())
+    assert ana.get("/views/all/filters/?tag=refund").status_code == 200
+
+
+def test_since_tells_what_changed_what_left_and_nothing_else(cast, channel, ana):
+    stays, leaves, quiet = (write(channel, f"case {n}", cast.support, author=f"a{n}") for n in range(3))
+    mark = re.search(r'mark="([^"]+)"', ana.get("/views/all/").content.decode())[1]
+    assert ana.get("/views/all/", {"since": mark}, headers=ALIVE).status_code == 204
+    answer(channel, stays, "one more thing")
+    leaves.close(cast.max)
+    response = ana.get("/views/all/", {"since": mark, "held": 3}, headers=ALIVE)
+    html = response.content.decode()
+    assert set(ids(html)) == {str(stays.pk), str(leaves.pk)}
+    assert "one more thing" in html
+    assert 'data-gone="Max marked this done"' in html
+    assert response.headers["X-Mark"] != mark
+    assert "X-Whole" not in response.headers
+    assert str(quiet.pk) not in ids(html)
+
+
+def test_who_is_too_far_behind_gets_the_whole_list(cast, channel, ana):
+    write(channel, "case", cast.support)
+    for mark in ("team:999=4", "", f"team:{cast.support.pk}=99999"):
+        response = ana.get("/views/all/", {"since": mark}, headers=ALIVE)
+        assert response.headers["X-Whole"] == "1"
+        assert len(ids(response.content.decode())) == 1
+
+
+def test_rows_are_the_same_for_everybody(cast, channel, client):
+    one = write(channel, "case", cast.support)
+    one.claim(cast.max)
+    rows = []
+    for agent in (cast.ana, cast.max):
+        client.force_login(agent)
+        page = client.get("/views/support/").content.decode()
+        rows.append(re.search(r'<div role="row" class="row".*?</div>', page, re.S)[0])
+    assert rows[0] == rows[1]
+
+
+def test_done_is_undone_as_if_nothing_had_been_and_only_while_nobody_acted(cast, channel, ana):
+    one = write(channel, "case", cast.support)
+    Conversation.objects.filter(pk=one.pk).update(state=State.WAITING_CUSTOMER)
+    for acted_since in (False, True):
+        told = ana.post(f"/conversations/{one.pk}/closure/", headers=ALIVE)
+        assert told.status_code == 204
+        undo = json.loads(told.headers["HX-Trigger"])["undoable"]["url"]
+        if acted_since:
+            one.refresh_from_db()
+            one.retag(["late"], cast.max)
+        answered = ana.post(undo, headers=ALIVE)
+        one.refresh_from_db()
+        assert (answered.status_code, one.state) == (
+            (409, State.DONE) if acted_since else (200, State.WAITING_CUSTOMER)
+        )
+
+
+def test_an_undo_belongs_to_who_did_it(cast, channel, client):
+    one = write(channel, "case", cast.support)
     client.force_login(cast.ana)
-    page = client.get(f"/conversations/{conversation.pk}/?view=all").content.decode()
-    assert "still late" in page
-    assert 'id="reply-form"' in page
-    print(page)
+    told = client.post(f"/conversations/{one.pk}/closure/", headers=ALIVE)
+    client.force_login(cast.max)
+    assert client.post(json.loads(told.headers["HX-Trigger"])["undoable"]["url"], headers=ALIVE).status_code == 409
+
+
+def test_every_act_works_as_a_plain_form(cast, channel, ana):
+    one = write(channel, "case", cast.support)
+    acts = [
+        ("claim", {}),
+        ("tags", {"tags": "refund, ios"}),
+        ("priority", {"priority": 7}),
+        ("notes", {"text": "look at this", "key": str(uuid.uuid4())}),
+        ("release", {}),
+        ("assignment", {"to": f"agent:{cast.support.pk}:{cast.max.pk}"}),
+        ("snooze", {"until": "tomorrow"}),
+        ("closure", {}),
+        ("reopening", {}),
+        ("spam", {}),
+    ]
+    for noun, data in acts:
+        told = ana.post(f"/conversations/{one.pk}/{noun}/", {**data, "view": "support"})
+        assert (told.status_code, told.headers["Location"]) == (303, f"/conversations/{one.pk}/?view=support"), noun
+    one.refresh_from_db()
+    assert (one.state, one.tags, one.priority, one.agent) == (State.SPAM, ["ios", "refund"], 7, cast.max)
+    assert ana.post(f"/conversations/{one.pk}/snooze/", {"until": "yesterday"}).status_code == 422
+
+
+def reply(client, one, text, **more):
+    data = {"text": text, "key": str(uuid.uuid4()), "seen_seq": one.seen_seq, "kind": "reply", **more}
+    return client.post(f"/conversations/{one.pk}/replies/", data, headers=ALIVE)
+
+
+def test_a_reply_past_something_newer_is_refused_with_the_news(cast, channel, ana):
+    one = write(channel, "where is my parcel", cast.support)
+    seen = one.seen_seq
+    answer(channel, one, "never mind, it arrived!")
+    told = reply(ana, one, "Hi Carla", seen_seq=seen)
+    assert told.status_code == 409
+    assert "never mind, it arrived!" in told.content.decode()
+    assert not Reply.objects.exists()
+    keep = re.search(r'data-keep="(\d+)"', told.content.decode())[1]
+    assert reply(ana, one, "Hi Carla", seen_seq=keep).status_code == 204
+    assert reply(ana, one, "Hi again", seen_seq=seen, anyway=1).status_code == 204
+    assert [sent.anyway for sent in Reply.objects.order_by("pk")] == [False, True]
+    assert one.events.filter(happening="sent_anyway").exists()
+
+
+def test_the_same_key_twice_is_one_reply(cast, channel, ana):
+    one = write(channel, "hello", cast.support)
+    data = {"text": "Hi", "key": str(uuid.uuid4()), "seen_seq": one.seen_seq, "kind": "reply"}
+    for _ in range(2):
+        ana.post(f"/conversations/{one.pk}/replies/", data, headers=ALIVE)
+    assert Reply.objects.count() == 1
+
+
+def test_a_text_the_network_would_refuse_is_refused_here(cast, channel, ana):
+    one = write(channel, "hello", cast.support)
+    told = reply(ana, one, "x" * 501)
+    assert told.status_code == 422
+    assert "too long" in told.content.decode()
+    assert reply(ana, one, " ").status_code == 422
+
+
+def test_undoing_a_reply_gives_the_text_back_to_the_composer(cast, channel, ana):
+    one = write(channel, "hello", cast.support)
+    told = reply(ana, one, "Hi Carla")
+    url = json.loads(told.headers["HX-Trigger"])["undoable"]["url"]
+    assert ana.post(url, headers=ALIVE).status_code == 200
+    assert Reply.objects.get().state == "undone"
+    page = ana.get(f"/conversations/{one.pk}/").content.decode()
+    assert ">Hi Carla</textarea>" in page
+    assert ana.post(url, headers=ALIVE).status_code == 409
+
+
+def test_failed_and_doubtful_replies_say_why_and_what_can_be_done(cast, channel, ana):
+    one = write(channel, "hello", cast.support)
+    reply(ana, one, "Hi Carla")
+    sent = Reply.objects.get()
+    Reply.objects.update(state="failed", reason="The network refuses the same text twice.")
+    page = ana.get(f"/conversations/{one.pk}/").content.decode()
+    assert "refuses the same text twice" in page
+    assert f"/conversations/{one.pk}/replies/{sent.pk}/retry/" in page
+    assert ana.post(f"/conversations/{one.pk}/replies/{sent.pk}/retry/", headers=ALIVE).status_code == 204
+    Reply.objects.update(state="in_doubt", flagged_at=timezone.now())
+    assert "I found it" in ana.get(f"/conversations/{one.pk}/").content.decode()
+    url = f"/conversations/{one.pk}/replies/{sent.pk}/settlement/"
+    assert ana.post(url, {"verdict": "sent", "url": "javascript:alert(1)"}, headers=ALIVE).status_code == 422
+    assert ana.post(url, {"verdict": "sent", "url": "https://demo.example/9"}, headers=ALIVE).status_code == 204
+    assert Reply.objects.get().state == "sent"
+
+
+def test_our_own_post_that_came_back_is_shown_once(cast, channel, ana):
+    one = write(channel, "hello", cast.support)
+    reply(ana, one, "Hi Carla")
+    Reply.objects.update(state="sent", external_id="own1", sent_at=timezone.now())
+    first = one.mentions.first().external_id
+    store(channel, post("Hi Carla", "brand", external_id="own1", parent_id=first, ours=True), team=cast.support)
+    store(channel, post("by hand", "brand", external_id="own2", parent_id=first, ours=True), team=cast.support)
+    page = ana.get(f"/conversations/{one.pk}/").content.decode()
+    assert page.count(">Hi Carla<") == 1
+    assert "sent outside" in page
+
+
+def test_edited_deleted_and_hostile_messages_are_shown_as_what_they_are(cast, channel, ana):
+    hostile = '<img src=x onerror=alert(1)> <b hx-get="/x">'
+    one = write(channel, hostile, cast.support, external_id="h1")
+    page = ana.get(f"/conversations/{one.pk}/").content.decode()
+    assert "<img src=x" not in page
+    assert "&lt;img src=x onerror=alert(1)&gt;" in page
+    edit = post("calmer words", external_id="h1", edited_at=timezone.now(), version="2", state=PostState.EDITED)
+    store(channel, edit, team=cast.support)
+    page = ana.get(f"/conversations/{one.pk}/").content.decode()
+    assert "calmer words" in page
+    assert "&lt;img src=x" in page.split("message__older")[1]
+    store(channel, post("", external_id="h1", version="3", state=PostState.DELETED), team=cast.support)
+    assert "deleted there" in ana.get(f"/conversations/{one.pk}/").content.decode()
+
+
+def test_drafts_are_versioned_and_an_older_one_never_overwrites(cast, channel, ana):
+    one = write(channel, "hello", cast.support)
+    url = f"/conversations/{one.pk}/draft/"
+    assert ana.post(url, {"kind": "reply", "text": "Hi", "version": 0}).json() == {"version": 1}
+    assert ana.post(url, {"kind": "reply", "text": "Hi C", "version": 1}).json() == {"version": 2}
+    stale = ana.post(url, {"kind": "reply", "text": "other", "version": 1})
+    assert (stale.status_code, stale.json()) == (409, {"version": 2, "text": "Hi C"})
+    assert Draft.objects.get().text == "Hi C"
+
+
+def test_opening_a_conversation_reads_it_and_a_new_message_makes_it_unread_again(cast, channel, ana):
+    one = write(channel, "hello", cast.support)
+    unread = re.compile(r'unread="([^"]*)"')
+    assert unread.search(ana.get("/views/all/").content.decode())[1] == str(one.pk)
+    ana.get(f"/conversations/{one.pk}/")
+    assert unread.search(ana.get("/views/all/").content.decode())[1] == ""
+    answer(channel, one, "are you there?")
+    assert unread.search(ana.get("/views/all/").content.decode())[1] == str(one.pk)
+    page = ana.get(f"/conversations/{one.pk}/").content.decode()
+    assert "data-first-unread" in page
+    one.refresh_from_db()
+    assert Seen.objects.get(agent=cast.ana).seq == one.seen_seq
+
+
+def test_the_thread_tells_what_came_since(cast, channel, ana):
+    one = write(channel, "hello", cast.support)
+    mark = f"{one.stream}={one.seen_seq}"
+    one.note(cast.max, "look here", uuid.uuid4())
+    answer(channel, one, "are you there?")
+    news = ana.get(f"/conversations/{one.pk}/?view=all", {"since": mark}, headers=ALIVE)
+    html = news.content.decode()
+    assert "look here" in html
+    assert "are you there?" in html
+    assert ">hello<" not in html
+    assert news.headers["X-Mark"] == f"{one.stream}={one.seen_seq}"
+
+
+def test_other_conversations_of_a_person_are_told_only_to_their_readers(cast, channel, ana):
+    one = write(channel, "first matter", cast.support, ago=50)
+    write(channel, "a second matter", cast.support, ago=40)
+    write(channel, "about my job", cast.hr, ago=30)
+    page = ana.get(f"/conversations/{one.pk}/").content.decode()
+    other = page.split('id="person"')[1]
+    assert "a second matter" in other
+    assert "about my job" not in page
+
+
+def test_the_top_item_is_dealt_and_opened(cast, channel, ana):
+    one = write(channel, "first", cast.support, ago=100)
+    write(channel, "second", cast.support, author="theo")
+    told = ana.post("/views/all/top/")
+    assert told.headers["Location"] == f"/conversations/{one.pk}/?view=all"
+    one.refresh_from_db()
+    assert one.agent == cast.ana
+
+
+def test_presence_is_told_to_the_others_and_forgotten_when_left(cast, channel, client):
+    one = write(channel, "hello", cast.support)
+    client.force_login(cast.max)
+    url = f"/conversations/{one.pk}/presence/"
+    client.post(url, {"doing": "replying"})
+    assert "Max is replying" not in client.get(url, headers=ALIVE).content.decode()
+    client.force_login(cast.ana)
+    assert "Max is replying" in client.get(url, headers=ALIVE).content.decode()
+    client.force_login(cast.max)
+    client.post(url, {"doing": ""})
+    client.force_login(cast.ana)
+    assert "Max" not in client.get(url, headers=ALIVE).content.decode()
+
+
+def statements(client, path, **more):
+    with CaptureQueriesContext(
+        connection,
+    ) as captured:
+        assert client.get(path, **more).status_code < 300
+    return [query["sql"] for query in captured if not query["sql"].startswith(("SAVEPOINT", "RELEASE"))]
+
+
+def test_pages_cost_the_same_few_statements_however_much_there_is(cast, channel, client):
+    client.force_login(cast.max)
+    costs = []
+    for size in (3, 60):
+        for place in range(size):
+            one = write(channel, f"case {size} {place}", cast.support, author=f"a{size}-{place}", ago=place)
+        one.note(cast.ana, "look", uuid.uuid4())
+        one.reply(cast.max, "Hi", uuid.uuid4(), one.seen_seq, parent=one.last_inbound())
+        for _ in range(size // 3):
+            answer(channel, one, "more")
+        client.get("/views/all/")
+        mark = re.search(r'mark="([^"]+)"', client.get("/views/all/").content.decode())[1]
+        one.close(cast.ana)
+        costs.append(
+            {
+                "queue": len(statements(client, "/views/all/")),
+                "since": len(statements(client, f"/views/all/?since={mark.replace(' ', '+')}", headers=ALIVE)),
+                "conversation": len(statements(client, f"/conversations/{one.pk}/", headers=ALIVE)),
+                "counts": len(statements(client, "/views/counts/")),
+            }
+        )
+    assert costs[0] == costs[1]
+    assert costs[0]["queue"] <= 9
+    assert costs[0]["since"] <= 9
+    assert costs[0]["conversation"] <= 12
+    assert costs[0]["counts"] <= 5
+    print(costs)
+
+
+def test_a_snooze_offers_only_times_to_come(cast):
+    from inbox.forms import snooze_choices
+
+    now = timezone.now()
+    choices = snooze_choices(now)
+    assert choices
+    assert all(now < choice["at"] < now + timedelta(days=8) for choice in choices)
