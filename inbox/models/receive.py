@@ -12,6 +12,7 @@ from typing import Any
 from django.db import transaction
 
 from inbox.arrival import Decide, Place
+from inbox.failpoints import failpoint
 from inbox.models import receive_sql as sql
 from inbox.models import tally
 from inbox.models.event import record
@@ -71,9 +72,11 @@ def _store(place: Place, plan: Plan, facts: PageFacts) -> list[int]:
     held = sql.hold_replies([pk for pk, stay in plan.existing.items() if stay.inbound])
     seqs = sql.update_conversations(plan.existing, old, held)
     stored = sql.insert_mentions(place, plan, identities, born)
+    failpoint("poll.after_insert")
     if len(stored) < len(plan.mentions):
         raise Faster
     sql.change_mentions(place, plan.changes)
     tally.add(tally.deltas(plan.moves(old, born)))
     record(plan.entries(old, born, seqs, stored, held))
+    failpoint("poll.before_commit")
     return [*plan.existing, *born.values()]
