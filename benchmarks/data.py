@@ -235,6 +235,7 @@ def count_again():
         cursor.execute("SET statement_timeout = 0")
         cursor.execute("TRUNCATE inbox_tally")
         cursor.execute(f"INSERT INTO inbox_tally (scope, state, n) {_COUNTED}")
+        cursor.execute("VACUUM (ANALYZE) inbox_tally, inbox_stream, inbox_event")
         cursor.execute("RESET statement_timeout")
 
 
