@@ -19,6 +19,7 @@ from connectors.http import Exchange
 from connectors.models import Channel
 from connectors.opening import connector_of, opened_secrets, sealed_secrets
 from inbox import happenings, ringing
+from inbox.models.reply import Clock
 
 if TYPE_CHECKING:
     from inbox.models import Agent, Team
@@ -70,7 +71,7 @@ class Trial:
             "words": self.words,
             "fault": self.fault,
             "looks": looks,
-            "account": check.account_name or check.account_id if check else "",
+            "account": check.account_name or check.account_id if check and check.account_id else "",
             "account_url": check.account_url if check else "",
             "scopes": list(check.scopes) if check else [],
             "warnings": list(check.warnings) if check else [],
@@ -94,7 +95,10 @@ def _trial(network: str, values: Mapping[str, Any], given: Secrets) -> Trial:
     try:
         connector = connector_of(network, values, given, trial.exchanges)
         trial.check = connector.check()
-        trial.looks = [_look(connector, source.name, source.label) for source in connector.listening()[:6]]
+        sources = connector.listening()
+        trial.looks = [_look(connector, source.name, source.label) for source in sources[:6]]
+        if not sources and not connector.pushed:
+            trial.words = "Nothing is chosen yet that could be read: sign in, or name what to listen for."
     except Fault as fault:
         trial.words, trial.fault = fault.words, fault.name
     except Exception:
@@ -173,3 +177,35 @@ def keep_facts(channel: Channel, check: Check) -> None:
 def read_soon() -> None:
     """Rings for due channels once the transaction is there for others to see."""
     transaction.on_commit(lambda: ringing.task("connectors.tasks.listen_due"), robust=True)
+
+
+@transaction.atomic
+def reconnect(channel: Channel, given: Mapping[str, str], by: Agent | None) -> None:
+    """New secrets beside those that were not replaced; listening goes on at once from where it stood."""
+    channel.reconnected({**channel.sealed, **sealed_secrets(channel.pk, given)}, by)
+    read_soon()
+
+
+def try_new_secrets(channel: Channel, given: Mapping[str, str]) -> Trial:
+    """The test with new secrets in place of stored ones, before anything is kept."""
+    try:
+        stored = dict(opened_secrets(channel))
+    except Fault:  # the old ones cannot be opened: the new ones must do alone
+        stored = {}
+    return try_out(channel.network, channel.settings, Secrets({**stored, **given}))
+
+
+@transaction.atomic
+def poll_now(channel: Channel) -> None:
+    """Everything of the channel is due at once; who polls it already is not disturbed."""
+    channel.sources.update(next_at=Clock())
+    Channel.objects.filter(pk=channel.pk).update(next_poll_at=Clock())
+    read_soon()
+
+
+@transaction.atomic
+def remove(channel: Channel, by: Agent | None) -> None:
+    """For a channel nothing came through yet."""
+    name = channel.name
+    channel.delete()
+    channel.record(happenings.SetUpChanged(what=f"removed the channel {name}"), by)

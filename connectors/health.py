@@ -1,0 +1,148 @@
+"""How a channel fares, in words and figures: for its page, the list, the health page and the command line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.db import connection
+from django.db.models import Count, Q
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from connectors.faults import Fault
+from connectors.models import Channel, Delivery, Gap, Quarantined, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from django_stubs_ext import StrPromise
+
+OVERDUE = timedelta(minutes=2)
+WORDS: dict[str, tuple[str, StrPromise]] = {
+    "ok": ("good", gettext_lazy("ok")),
+    "slow": ("warn", gettext_lazy("slow")),
+    "quota": ("warn", gettext_lazy("out of quota")),
+    "reconnect": ("danger", gettext_lazy("reconnect")),
+    "needs_key": ("danger", gettext_lazy("needs key")),
+}
+TO_DO: dict[str, StrPromise] = {
+    "reconnect": gettext_lazy("Connect it again: somebody who may use the account signs in, or enters new keys."),
+    "needs_key": gettext_lazy("Put the missing key back into SEAL_KEYS, or enter the secrets anew."),
+    "quota": gettext_lazy("Nothing to do: reading goes on by itself when the network allows it."),
+    "slow": gettext_lazy("Nothing to do yet: it is tried again by itself. If it stays so, run the live test."),
+}
+
+
+@dataclass(frozen=True)
+class Health:
+    """`mood` is good, warn, danger or "" (paused). `why` is what the network did, `what_to_do` the way out."""
+
+    channel: Channel
+    mood: str
+    word: str
+    why: str
+    what_to_do: str
+    gaps: int
+    quarantined: int
+    waiting: int
+    overdue: bool
+
+    @property
+    def network(self) -> str:
+        return self.channel.kind.label
+
+    @property
+    def reconnect_url(self) -> str:
+        return f"/set-up/channels/{self.channel.pk}/secrets/"
+
+    @property
+    def needs_a_person(self) -> bool:
+        return self.mood == "danger" and not self.channel.paused
+
+    def figures(self) -> dict[str, Any]:
+        """The same as plain data, without any secret."""
+        channel = self.channel
+        times = {"last_read_at": channel.last_read_at, "next_poll_at": channel.next_poll_at}
+        return {
+            "id": channel.pk,
+            "name": channel.name,
+            "network": channel.network,
+            "state": "paused" if channel.paused else channel.state,
+            "fault": channel.fault,
+            "why": self.why,
+            **{name: at.isoformat() if at else None for name, at in times.items()},
+            "overdue": self.overdue,
+            "gaps": self.gaps,
+            "quarantined": self.quarantined,
+            "deliveries_waiting": self.waiting,
+            "requests_today": channel.requests_today,
+        }
+
+
+def of_all(now: datetime) -> list[Health]:
+    """Every channel, those that need somebody first; one statement a kind of figure."""
+    channels = list(Channel.objects.all())
+    gaps, held, waiting = (_counts(model, channels) for model in (Gap, Quarantined, Delivery))
+    found = [_told(each, now, gaps.get(each.pk, 0), held.get(each.pk, 0), waiting.get(each.pk, 0)) for each in channels]
+    order = {"danger": 0, "warn": 1, "good": 2, "": 3}
+    return sorted(found, key=lambda health: (order[health.mood], health.channel.name.casefold()))
+
+
+def of(channel: Channel, now: datetime) -> Health:
+    gaps, held, waiting = (_counts(model, [channel]).get(channel.pk, 0) for model in (Gap, Quarantined, Delivery))
+    return _told(channel, now, gaps, held, waiting)
+
+
+def _counts(model: type[Gap | Quarantined | Delivery], channels: Sequence[Channel]) -> dict[int, int]:
+    rows = model._default_manager.filter(channel__in=channels)
+    if model is Delivery:
+        rows = rows.filter(Q(done_at=None))
+    return dict(rows.values_list("channel_id").annotate(n=Count("pk")))
+
+
+def _told(channel: Channel, now: datetime, gaps: int, held: int, waiting: int) -> Health:
+    mood, word = WORDS[channel.state]
+    why = channel.fault_words or (_meaning(channel.fault) if channel.fault else "")
+    to_do = str(TO_DO.get(channel.state, ""))
+    overdue = channel.state in {"ok", "slow"} and not channel.paused and channel.next_poll_at < now - OVERDUE
+    shown = str(word)
+    if channel.paused:
+        mood, shown, to_do = "", _("paused"), _("Resume it to go on from where it stood.")
+    elif overdue:
+        mood, shown, why = "warn", _("late"), _("It is due and nobody reads it: is the worker running?")
+    return Health(channel, mood, shown, why, to_do, gaps, held, waiting, overdue)
+
+
+def _meaning(fault: str) -> str:
+    kinds = {kind.__name__: kind for kind in Fault.__subclasses__()}
+    return kinds[fault].meaning if fault in kinds else ""
+
+
+@dataclass(frozen=True)
+class Lateness:
+    """Seconds from the time a network gives a post to the time we stored it, over the last posts of a day."""
+
+    median: float | None
+    p95: float | None
+    count: int
+
+
+_LATENESS = """
+    SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY late), percentile_cont(0.95) WITHIN GROUP (ORDER BY late),
+           count(*)
+    FROM (SELECT greatest(extract(epoch FROM seen_at - posted_at), 0) AS late FROM inbox_mention
+          WHERE channel_id = %s AND seen_at > %s AND NOT ours AND NOT history LIMIT 2000) AS recent"""
+
+
+def lateness(channel: Channel, now: datetime) -> Lateness:
+    """Old posts of a first read are not counted."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LATENESS, (channel.pk, now - timedelta(days=1)))
+        median, p95, count = cursor.fetchone()
+    return Lateness(median, p95, count)
+
+
+def sources(channel: Channel) -> list[Source]:
+    return list(channel.sources.order_by("name"))

@@ -1,0 +1,120 @@
+"""`manage.py channel …`: what the channel pages do, from the command line."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from connectors import connecting, health, listening
+from connectors.base import Connector, Secrets
+from connectors.forms import ConnectForm
+from connectors.models import Channel
+from inbox.models import Team
+
+
+class Command(BaseCommand):
+    help = "Adds, lists, tests, reads, pauses and resumes channels."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        verbs = parser.add_subparsers(dest="verb", required=True)
+        verbs.add_parser("list", help="all channels with their health")
+        add = verbs.add_parser("add", help="a new channel; secrets are asked for, or read line by line from a pipe")
+        add.add_argument("network", help="such as feed, mastodon, webhook")
+        add.add_argument("name")
+        add.add_argument("settings", nargs="*", metavar="name=value")
+        add.add_argument("--team", default="", help="short name of the team for what no rule places")
+        add.add_argument("--no-test", action="store_true", help="keep it without trying it")
+        for verb, words in (
+            ("test", "tries it; stores nothing"),
+            ("poll", "reads it now, in this process"),
+            ("pause", "stops listening and sending"),
+            ("resume", "goes on from where it stood"),
+        ):
+            verbs.add_parser(verb, help=words).add_argument("name")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        getattr(self, VERBS.get(options["verb"], options["verb"]))(
+            **{key: value for key, value in options.items() if key in WORDS}
+        )
+
+    def show(self) -> None:
+        for one in health.of_all(timezone.now()):
+            extra = f"{one.gaps} gaps, {one.quarantined} quarantined"
+            self.stdout.write(f"{one.channel.name:<30}{one.channel.network:<12}{one.word:<14}{extra}  {one.why}")
+
+    def add(self, network: str, name: str, settings: list[str], team: str, no_test: bool) -> None:
+        form, place = self.filled(network, name, settings), self.team(team)
+        values, given = form.settings(), form.secrets()
+        trial = None if no_test else connecting.try_out(network, values, Secrets(given))
+        if trial and not trial.ok:
+            raise CommandError(trial.words)
+        channel = connecting.connect(network, name, values, given, None, team=place)
+        if trial and trial.check:
+            connecting.keep_facts(channel, trial.check)
+        self.stdout.write(f"Connected {name}; it is read at once.")
+
+    def filled(self, network: str, name: str, settings: list[str]) -> ConnectForm:
+        """The same form as on the page, so that the same is refused."""
+        if network not in Connector.kinds():
+            raise CommandError(f"There is no network “{network}”. Networks: {', '.join(Connector.kinds())}.")
+        kind = Connector.named(network)
+        typed = dict(pair.partition("=")[::2] for pair in settings)
+        if unknown := typed.keys() - {field.name for field in kind.form if not field.secret}:
+            raise CommandError(f"{kind.label} has no setting “{min(unknown)}”.")
+        for field in kind.form:
+            if field.secret:
+                typed[field.name] = self.ask(field.label)
+            elif field.kind == "lines":
+                typed[field.name] = typed.get(field.name, "").replace(",", "\n")
+        form = ConnectForm(kind, {"channel_name": name, **typed})
+        if not form.is_valid():
+            wrong = [f"{field}: {', '.join(map(str, errors))}" for field, errors in form.errors.items()]
+            raise CommandError("\n".join(wrong))
+        return form
+
+    def ask(self, label: str) -> str:
+        return getpass.getpass(f"{label}: ") if sys.stdin.isatty() else sys.stdin.readline().strip()
+
+    def team(self, slug: str) -> Team | None:
+        if slug and not Team.objects.filter(slug=slug).exists():
+            raise CommandError(f"There is no team “{slug}”.")
+        return Team.objects.filter(slug=slug).first() if slug else None
+
+    def named(self, name: str) -> Channel:
+        channel = Channel.objects.filter(name=name).first()
+        if channel is None:
+            raise CommandError(f"There is no channel “{name}”.")
+        return channel
+
+    def test(self, name: str) -> None:
+        trial = connecting.test(self.named(name))
+        if not trial.ok:
+            raise CommandError(trial.words)
+        for look in trial.looks:
+            self.stdout.write(f"{look.label}: {look.words or f'{look.count} posts'}")
+        self.stdout.write("It answers.")
+
+    def poll(self, name: str) -> None:
+        channel = self.named(name)
+        connecting.poll_now(channel)
+        read = listening.listen(channel.pk)
+        channel.refresh_from_db()
+        if not read:
+            raise CommandError("It is paused, needs somebody, or is being read by another process.")
+        if channel.fault:
+            raise CommandError(channel.fault_words)
+        self.stdout.write("Read.")
+
+    def pause(self, name: str) -> None:
+        self.stdout.write("Paused." if self.named(name).pause(None) else "It is paused already.")
+
+    def resume(self, name: str) -> None:
+        self.stdout.write("It listens again." if self.named(name).resume(None) else "It is not paused.")
+
+
+VERBS = {"list": "show"}
+WORDS = frozenset({"network", "name", "settings", "team", "no_test"})

@@ -1,0 +1,1 @@
+"""Pages of channels, and the door for webhooks."""

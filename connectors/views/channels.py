@@ -1,0 +1,166 @@
+"""The list of channels and the page of each: how it fares, its settings, what the network answered, and its verbs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+
+from connectors import connecting, health, retrying
+from connectors.forms import NetworkForm, SettingsForm
+from connectors.models import Channel, Quarantined
+from connectors.views.connect import described, hook_url
+from inbox import happenings
+from inbox.models.reply import Clock
+from inbox.rights import admins_only
+from socialcare.pages import Request, page
+
+SHOWN = 50
+
+
+@require_GET
+@admins_only
+def channels(request: Request) -> HttpResponse:
+    return page(request, "connectors/channels.html", {"channels": health.of_all(timezone.now())})
+
+
+def _context(channel: Channel, tab: str) -> dict[str, Any]:
+    now = timezone.now()
+    base = f"/set-up/channels/{channel.pk}/"
+    tabs = [
+        {"url": base, "text": _("Health"), "current": tab == "health"},
+        {"url": f"{base}settings/", "text": _("Settings"), "current": tab == "settings"},
+        {"url": f"{base}log/", "text": _("Log"), "current": tab == "log"},
+    ]
+    return {
+        "channel": channel,
+        "health": health.of(channel, now),
+        "tabs": tabs,
+        "hook": hook_url(channel),
+        "base": base,
+    }
+
+
+@require_GET
+@admins_only
+def channel(request: Request, pk: int) -> HttpResponse:
+    """The Health tab."""
+    one = get_object_or_404(Channel, pk=pk)
+    context = _context(one, "health") | {
+        "sources": health.sources(one),
+        "lateness": health.lateness(one, timezone.now()),
+        "gaps": one.gaps.order_by("-at")[:SHOWN],
+        "quarantined": one.quarantined.order_by("-at")[:SHOWN],
+        "trial": request.session.pop(f"trial-{pk}", None),
+        "removable": not one.mentions.exists(),
+    }
+    return page(request, "connectors/channel.html", context)
+
+
+@admins_only
+def settings(request: Request, pk: int) -> HttpResponse:
+    """Secrets are never shown: an empty field keeps the one that is stored."""
+    one = get_object_or_404(Channel, pk=pk)
+    form = SettingsForm(one, request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        _change(one, form, request)
+        return HttpResponseRedirect(f"/set-up/channels/{pk}/", status=303)
+    status = 422 if form.errors else 200
+    return page(request, "connectors/settings.html", _context(one, "settings") | {"form": form}, status=status)
+
+
+@transaction.atomic
+def _change(channel: Channel, form: SettingsForm, request: Request) -> None:
+    values = {**channel.settings, **form.settings()}
+    name = form.cleaned_data["channel_name"]
+    Channel.objects.filter(pk=channel.pk).update(
+        name=name, settings=values, team=form.cleaned_data["team"], next_poll_at=Clock()
+    )
+    if given := form.secrets():
+        connecting.keep_secrets(channel, given)
+    channel.record(happenings.SetUpChanged(what=f"changed the settings of the channel {name}"), request.user)
+    connecting.read_soon()
+
+
+@require_GET
+@admins_only
+def log(request: Request, pk: int) -> HttpResponse:
+    """The last exchanges with the network, redacted when they were kept."""
+    one = get_object_or_404(Channel, pk=pk)
+    return page(request, "connectors/log.html", _context(one, "log") | {"exchanges": one.exchanges})
+
+
+@admins_only
+def reconnect(request: Request, pk: int) -> HttpResponse:
+    """New secrets for a channel that lost access. They are tried before they replace the old ones."""
+    one = get_object_or_404(Channel, pk=pk)
+    form = NetworkForm(one.kind, request.POST or None, only_secrets=True)
+    context = _context(one, "settings") | {"form": form, "kind": described(one.kind)}
+    if request.method != "POST" or not form.is_valid():
+        return page(request, "connectors/reconnect.html", context, status=422 if form.errors else 200)
+    trial = connecting.try_new_secrets(one, form.secrets())
+    if not trial.ok:
+        return page(request, "connectors/reconnect.html", context | {"trial": trial.as_json()}, status=422)
+    connecting.reconnect(one, form.secrets(), request.user)
+    messages.info(request, _("Connected again. Reading goes on from where it stood."))
+    return HttpResponseRedirect(f"/set-up/channels/{pk}/", status=303)
+
+
+@require_POST
+@admins_only
+def pause(request: Request, pk: int) -> HttpResponse:
+    get_object_or_404(Channel, pk=pk).pause(request.user)
+    return HttpResponseRedirect(f"/set-up/channels/{pk}/", status=303)
+
+
+@require_POST
+@admins_only
+def resume(request: Request, pk: int) -> HttpResponse:
+    with transaction.atomic():
+        get_object_or_404(Channel, pk=pk).resume(request.user)
+        connecting.read_soon()
+    return HttpResponseRedirect(f"/set-up/channels/{pk}/", status=303)
+
+
+@require_POST
+@admins_only
+def poll(request: Request, pk: int) -> HttpResponse:
+    connecting.poll_now(get_object_or_404(Channel, pk=pk))
+    messages.info(request, _("It is read in a moment; reload to see."))
+    return HttpResponseRedirect(f"/set-up/channels/{pk}/", status=303)
+
+
+@require_POST
+@admins_only
+def test(request: Request, pk: int) -> HttpResponse:
+    one = get_object_or_404(Channel, pk=pk)
+    request.session[f"trial-{pk}"] = connecting.test(one).as_json()
+    return HttpResponseRedirect(f"/set-up/channels/{pk}/", status=303)
+
+
+@require_POST
+@admins_only
+def removal(request: Request, pk: int) -> HttpResponse:
+    """Only while nothing came through it; later a channel can be paused, because its conversations stay."""
+    one = get_object_or_404(Channel.objects.filter(mentions=None, conversations=None, replies=None), pk=pk)
+    connecting.remove(one, request.user)
+    return HttpResponseRedirect("/set-up/channels/", status=303)
+
+
+@require_POST
+@admins_only
+def quarantined(request: Request, pk: int, item: int, verb: str) -> HttpResponse:
+    held = get_object_or_404(Quarantined.objects.select_related("channel"), pk=item, channel=pk)
+    if verb == "drop":
+        retrying.drop(held)
+    elif words := retrying.retry(held):
+        messages.info(request, _("Not stored: %(words)s") % {"words": words})
+    else:
+        messages.info(request, _("It is understood now and stands in the inbox."))
+    return HttpResponseRedirect(f"/set-up/channels/{pk}/", status=303)

@@ -1,0 +1,163 @@
+"""Connecting a channel, one question a page: the network, its settings and keys, signing in there, a live test, and
+where posts go. The channel is stored from the second page on, paused, so that reload and back keep everything."""
+
+from __future__ import annotations
+
+import secrets as random
+import time
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.http import Http404, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.utils.crypto import constant_time_compare
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_GET, require_POST
+
+from connectors import connecting, secrets
+from connectors.base import Connector, Fault, Secrets
+from connectors.forms import ConnectForm, PlaceForm
+from connectors.models import Channel
+from connectors.opening import connector_of, opened_secrets
+from inbox.rights import admins_only
+from socialcare.pages import Request, page
+
+STATE = "oauth"
+STATE_SECONDS = 600
+STEPS = (
+    ("network", gettext_lazy("Network")),
+    ("keys", gettext_lazy("What it needs")),
+    ("test", gettext_lazy("Test")),
+    ("place", gettext_lazy("Where posts go")),
+)
+
+
+def steps(current: str) -> list[dict[str, Any]]:
+    here = [slug for slug, _label in STEPS].index(current)
+    return [
+        {"label": label, "current": slug == current, "done": place < here} for place, (slug, label) in enumerate(STEPS)
+    ]
+
+
+@require_GET
+@admins_only
+def networks(request: Request) -> HttpResponse:
+    kinds = sorted((described(kind) for kind in Connector.kinds().values()), key=lambda kind: str(kind["label"]))
+    return page(request, "connectors/networks.html", {"networks": kinds, "steps": steps("network")})
+
+
+def described(kind: type[Connector]) -> dict[str, Any]:
+    """What a page says of a network; templates would call the class itself."""
+    names = ("name", "label", "oauth", "pushed", "listen_only", "scopes")
+    return {name: getattr(kind, name) for name in names}
+
+
+@admins_only
+def keys(request: Request, network: str) -> HttpResponse:
+    """Settings and keys of a new channel; what is typed is checked for its form only, the test comes next."""
+    if network not in Connector.kinds():
+        raise Http404
+    kind = Connector.named(network)
+    form = ConnectForm(kind, request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        name = form.cleaned_data["channel_name"]
+        channel = connecting.connect(network, name, form.settings(), form.secrets(), request.user, listening=False)
+        return HttpResponseRedirect(f"/set-up/channels/{channel.pk}/connect/", status=303)
+    context = {"kind": described(kind), "form": form, "steps": steps("keys"), "callback": callback_url(network)}
+    return page(request, "connectors/keys.html", context, status=422 if form.errors else 200)
+
+
+@admins_only
+def test(request: Request, pk: int) -> HttpResponse:
+    """The live test; its result is kept in the session, so that a reload shows it instead of testing again."""
+    channel = get_object_or_404(Channel, pk=pk)
+    if request.method == "POST":
+        trial = connecting.test(channel)
+        if trial.ok and trial.check:
+            connecting.keep_facts(channel, trial.check)
+        request.session[f"trial-{pk}"] = trial.as_json()
+        return HttpResponseRedirect(request.path, status=303)
+    context = {
+        "channel": channel,
+        "kind": described(channel.kind),
+        "trial": request.session.get(f"trial-{pk}"),
+        "steps": steps("test"),
+        "signed_in": bool(channel.sealed.get("access_token")),
+        "hook": hook_url(channel),
+    }
+    return page(request, "connectors/test.html", context)
+
+
+@admins_only
+def place(request: Request, pk: int) -> HttpResponse:
+    """The last question; answering it starts the listening."""
+    channel = get_object_or_404(Channel, pk=pk)
+    form = PlaceForm(request.POST or None, initial={"team": channel.team_id})
+    if request.method == "POST" and form.is_valid():
+        with transaction.atomic():
+            Channel.objects.filter(pk=pk).update(team=form.cleaned_data["team"])
+            channel.resume(request.user)
+            connecting.read_soon()
+        return HttpResponseRedirect(f"/set-up/channels/{pk}/", status=303)
+    return page(request, "connectors/place.html", {"channel": channel, "form": form, "steps": steps("place")})
+
+
+def callback_url(network: str) -> str:
+    return f"{settings.PUBLIC_URL}/set-up/channels/callback/{network}/"
+
+
+def hook_url(channel: Channel) -> str:
+    return f"{settings.PUBLIC_URL}/hooks/{channel.path}/" if channel.path else ""
+
+
+@require_POST
+@admins_only
+def sign_in(request: Request, pk: int) -> HttpResponse:
+    """Begins OAuth and shows the link to the network. It is a link and not a redirect, because our policy lets forms
+    lead to our own pages only."""
+    channel = get_object_or_404(Channel, pk=pk)
+    state = random.token_urlsafe(24)
+    try:
+        connector = connector_of(channel.network, channel.settings, opened_secrets(channel))
+        grant = connector.begin(callback_url(channel.network), state)
+    except Fault as fault:
+        return page(request, "connectors/sign_in.html", {"channel": channel, "words": fault.words}, status=502)
+    sealed = {name: secrets.seal(value, table=STATE, row=pk, field=name) for name, value in grant.secrets.items()}
+    request.session[STATE] = {"state": state, "channel": pk, "until": time.time() + STATE_SECONDS, "grant": sealed}
+    return page(request, "connectors/sign_in.html", {"channel": channel, "url": grant.url})
+
+
+@require_GET
+@admins_only
+def callback(request: Request, network: str) -> HttpResponse:
+    """The way back from the network. The state is good once, for ten minutes, in this login, for its channel."""
+    kept = request.session.pop(STATE, None)
+    given = request.GET.get("state", "")
+    if not kept or not constant_time_compare(kept["state"], given) or kept["until"] < time.time():
+        return page(
+            request, "connectors/sign_in.html", {"words": _("This way back was used, or is too old.")}, status=403
+        )
+    channel = get_object_or_404(Channel, pk=kept["channel"], network=network)
+    code = request.GET.get("code", "")
+    if not code:
+        words = _("The network says that access was not given.")
+        return page(request, "connectors/sign_in.html", {"channel": channel, "words": words}, status=403)
+    grant = {
+        name: secrets.open(value, table=STATE, row=channel.pk, field=name) for name, value in kept["grant"].items()
+    }
+    try:
+        connector = connector_of(network, channel.settings, Secrets(grant))
+        fresh = connector.finish(code, callback_url(network), Secrets(grant))
+    except Fault as fault:
+        return page(request, "connectors/sign_in.html", {"channel": channel, "words": fault.words}, status=502)
+    return _signed_in(request, channel, fresh)
+
+
+def _signed_in(request: Request, channel: Channel, fresh: Secrets) -> HttpResponse:
+    """A new channel goes on to its test; one that had lost access listens again."""
+    connecting.reconnect(channel, fresh, request.user)
+    request.session.pop(f"trial-{channel.pk}", None)
+    new = channel.paused and channel.last_read_at is None
+    return HttpResponseRedirect(f"/set-up/channels/{channel.pk}/{'connect/' if new else ''}")
