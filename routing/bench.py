@@ -1,0 +1,88 @@
+"""The test bench: what a rule, or all of them, would do with a text or with the posts of the last days. It stores
+nothing, and looks only at posts the asker may read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from inbox.arrival import Facts
+from inbox.language import language_of
+from inbox.models import Mention
+from routing import engine
+from routing.conditions import Post
+from routing.words import WordFinder
+
+if TYPE_CHECKING:
+    from inbox.models import Agent
+    from routing.groups import Group
+
+LOOKED_AT, SHOWN = 1_000, 20
+
+
+@dataclass
+class Matches:
+    """`count` of the `tried` newest posts match; `samples` are the newest of them."""
+
+    tried: int = 0
+    count: int = 0
+    samples: list[Mention] = field(default_factory=list)
+
+
+def facts_of_text(text: str, network: str = "", kind: str = "mention") -> Facts:
+    return Facts(text=text, network=network, channel_id=0, kind=kind, language=language_of(text, ""))
+
+
+def facts_of(mention: Mention) -> Facts:
+    """A stored post as rules saw it when it came."""
+    subject, identity = mention.conversation.subject, mention.identity
+    return Facts(
+        text=f"{subject}\n{mention.text}" if subject else mention.text,
+        network=mention.channel.network,
+        channel_id=mention.channel_id,
+        source=mention.source,
+        kind=mention.kind,
+        language=mention.language,
+        visibility=mention.visibility,
+        author_handle=identity.handle,
+        author_name=identity.name,
+        followers=mention.followers,
+        rating=mention.rating,
+        media=bool(mention.media),
+    )
+
+
+def matches(tree: Group, agent: Agent) -> Matches:
+    """The newest posts the agent may read against one rule."""
+    readable = Mention.objects.filter(conversation__team__in=agent.readable_team_ids, ours=False)
+    newest = readable.filter(state__in=["live", "edited"]).select_related("conversation", "identity", "channel")
+    finder = WordFinder(word for leaf in tree.leaves() for word in leaf.words())
+    found = Matches()
+    for mention in newest.order_by("-id")[:LOOKED_AT]:
+        found.tried += 1
+        if tree.test(Post.of(facts_of(mention), finder)):
+            found.count += 1
+            if len(found.samples) < SHOWN:
+                found.samples.append(mention)
+    return found
+
+
+def checks(tree: Group, text: str, network: str = "") -> dict[str, Any]:
+    """Whether the rule matches a text, and how each of its conditions fared."""
+    finder = WordFinder(word for leaf in tree.leaves() for word in leaf.words())
+    post = Post.of(facts_of_text(text, network), finder)
+    told = [{"said": leaf.sentence({}), "ok": leaf.test(post)} for leaf in tree.leaves()]
+    return {"matched": tree.test(post), "checks": told}
+
+
+def trace(text: str, network: str, hidden: frozenset[int]) -> dict[str, Any]:
+    """What the rules in force would do. Rules that give work to a hidden team are only counted, and such a team is
+    not named."""
+    decision = engine.try_out(facts_of_text(text, network))
+    told = dict(decision.trace)
+    tried = [rule for rule in told["tried"] if hidden.isdisjoint(rule["teams"])]
+    told["others"] += len(told["tried"]) - len(tried)
+    told["tried"] = tried
+    if decision.team_id in hidden:
+        told |= {"team": "", "team_id": None, "because": ""}
+    return told | {"tags": decision.tags, "heard_only": decision.heard_only, "priority": decision.priority}
