@@ -2,8 +2,17 @@
 
 from django.urls import include, path
 
+from connectors.views.hooks import hook
+from insights.views import livez, readyz
+from socialcare.people_views import invitation
+
 urlpatterns = [
-    path("first-run/", include("socialcare.first_run_urls")),
+    path("livez", livez, name="livez"),  # no login
+    path("readyz", readyz, name="readyz"),  # no login
+    path("first-run/", include("socialcare.first_run_urls")),  # no login, but the link or an admin
+    path("invitation/<str:token>/", invitation, name="invitation"),  # no login, but the link
+    path("hooks/<str:path>/", hook, name="hook"),  # no login, but a signature
+    path("set-up/", include("socialcare.set_up_urls")),
     path("", include("inbox.urls")),
     path("account/", include("allauth.account.urls")),
 ]

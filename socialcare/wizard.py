@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET
 
 from connectors.base import Connector
+from connectors.connecting import remove
 from connectors.models import Channel
 from inbox import happenings, ringing
 from inbox.models import Agent, Role, Team
@@ -228,11 +229,7 @@ def _remove(channel_id: str, admin: Agent | None) -> None:
     """Takes a source away again as long as nothing came through it."""
     unused = Channel.objects.filter(pk=int(channel_id), mentions=None) if channel_id.isdecimal() else None
     if unused is not None and (channel := unused.first()):
-        with transaction.atomic():
-            channel.sources.all().delete()
-            channel.delete()
-            what = f"removed the channel {channel.name}"
-            record([Entry(("admin",), happenings.SetUpChanged(what=what), actor_id=admin.pk if admin else None)])
+        remove(channel, admin)
 
 
 def _done(request: HttpRequest, admin: Agent | None) -> HttpResponse:

@@ -1,0 +1,40 @@
+"""The health page, and the two questions machines ask without signing in."""
+
+from __future__ import annotations
+
+from django.contrib.auth.decorators import login_not_required
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from connectors import health as channel_health
+from inbox.rights import admins_only
+from insights.health import figures
+from socialcare.pages import Request, page
+
+
+@require_safe
+@admins_only
+def health(request: Request) -> HttpResponse:
+    now = timezone.now()
+    return page(request, "insights/health.html", {"health": figures(now), "channels": channel_health.of_all(now)})
+
+
+@require_safe
+@login_not_required
+def livez(request: HttpRequest) -> HttpResponse:
+    """This process answers."""
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+@require_safe
+@login_not_required
+def readyz(request: HttpRequest) -> HttpResponse:
+    """It can work: the database answers. Nothing else is said."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError:
+        return HttpResponse("not ok\n", content_type="text/plain", status=503)
+    return HttpResponse("ok\n", content_type="text/plain")

@@ -1,0 +1,158 @@
+"""Changing who may do what: rights, memberships and invitations, with what must never happen kept by locks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from inbox import happenings
+from inbox.models import Agent, Membership, Role, Team
+from inbox.models.event import Entry, record
+from socialcare.models import Invitation
+
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class Refused(Exception):
+    """Not done; the message is for the person who asked."""
+
+
+def told(what: str, by: Agent | None) -> None:
+    """One event for the admins, last in the transaction."""
+    record([Entry(("admin",), happenings.SetUpChanged(what=what), actor_id=by.pk if by else None)])
+
+
+@transaction.atomic
+def invite(
+    email: str, name: str, by: Agent | None, *, is_admin: bool = False, is_reader: bool = False
+) -> tuple[Agent, str]:
+    """A new account without a password, and the link by which its owner sets one."""
+    if Agent.objects.filter(email=email.lower()).exists():
+        raise Refused(_("Somebody with this e-mail address is here already."))
+    agent = Agent.objects.create_user(email, name, None, is_admin=is_admin, is_reader=is_reader)
+    link = Invitation.make(agent, by)
+    told(f"invited {name}", by)
+    return agent, link
+
+
+@transaction.atomic
+def new_link(agent: Agent, by: Agent | None) -> str:
+    """For who lost the first one or the password."""
+    if not agent.is_active:
+        raise Refused(_("This account is disabled."))
+    link = Invitation.make(agent, by)
+    told(f"made a new invitation for {agent.name}", by)
+    return link
+
+
+@transaction.atomic
+def change_rights(agent: Agent, by: Agent, **fields: bool) -> None:
+    """Admin, reader or active. All admins are locked, in one order, so that two who take each other's right at the
+    same moment cannot leave none."""
+    if not by.is_admin:
+        raise Refused(_("Only admins change these rights."))
+    admins = {
+        each.pk for each in Agent.objects.select_for_update().filter(is_admin=True, is_active=True).order_by("pk")
+    }
+    if by.pk not in admins:
+        raise Refused(_("Your own rights changed meanwhile."))
+    stays = fields.get("is_admin", agent.is_admin) and fields.get("is_active", agent.is_active)
+    if not stays and not admins - {agent.pk}:
+        raise Refused(_("This is the last admin. Make somebody else an admin first."))
+    agent.change_rights(by, **fields)
+
+
+@transaction.atomic
+def disable(agent: Agent, by: Agent) -> None:
+    """Ends the account now: logins, sockets, invitations; open work goes back to the queues. The password goes too,
+    so that no old login comes back with the account."""
+    change_rights(agent, by, is_active=False)
+    for membership in list(agent.memberships.select_related("team")):
+        agent.leave(membership.team, by)
+    agent.set_unusable_password()
+    agent.save(update_fields=["password"])
+    Invitation.objects.filter(agent=agent, used_at=None).delete()
+    told(f"disabled {agent.name}", by)
+
+
+@transaction.atomic
+def enable(agent: Agent, by: Agent) -> str:
+    """The account is back without teams; its owner sets a new password by the link."""
+    change_rights(agent, by, is_active=True)
+    agent.refresh_from_db()
+    return new_link(agent, by)
+
+
+def may_manage(agent: Agent, team: Team) -> bool:
+    """Admins administer every team, also those whose work they may not read."""
+    return agent.is_active and (agent.is_admin or agent.roles.get(team.pk) == Role.MANAGER)
+
+
+def managed_by(agent: Agent) -> list[Team]:
+    return [team for team in Team.objects.all() if may_manage(agent, team)]
+
+
+@transaction.atomic
+def set_role(team: Team, agent: Agent, role: str, by: Agent) -> None:
+    """Makes or changes a membership; members of a private team are told by `join`."""
+    if not may_manage(by, team):
+        raise Refused(_("You do not manage this team."))
+    if role not in Role.values:
+        raise Refused(_("A member is an agent or a manager."))
+    if not agent.is_active:
+        raise Refused(_("This account is disabled."))
+    if not Membership.objects.filter(team=team, agent=agent, role=role).exists():
+        agent.join(team, role, by)
+
+
+@transaction.atomic
+def end_membership(team: Team, agent: Agent, by: Agent) -> None:
+    if not may_manage(by, team):
+        raise Refused(_("You do not manage this team."))
+    agent.leave(team, by)
+
+
+@transaction.atomic
+def change_team(team: Team, by: Agent, given: dict[str, Any]) -> None:
+    """Keeps a team, new or changed. A private team is opened only from inside, because opening it shows all its work
+    to every admin."""
+    if team.pk is None and not by.is_admin:
+        raise Refused(_("Only admins make teams."))
+    if team.pk and not may_manage(by, team):
+        raise Refused(_("You do not manage this team."))
+    was = Team.objects.select_for_update().get(pk=team.pk) if team.pk else None
+    if was and was.private and not given["private"] and team.pk not in by.roles:
+        raise Refused(_("Only a member can make a private team public: that shows its work to every admin."))
+    if not by.is_admin:  # which team gets the rest, and which is walled off, concerns everybody
+        given = {**given, "triage": bool(was and was.triage), "private": bool(was and was.private)}
+    if given["triage"]:
+        Team.objects.filter(triage=True).exclude(pk=team.pk).update(triage=False)
+    elif was and was.triage:
+        raise Refused(_("Some team gets what no rule places: choose another one there first."))
+    for name, value in given.items():
+        setattr(team, name, value)
+    team.save()
+    if was is None or was.private != team.private:
+        _rights_of_admins_changed(by)
+    told(f"{'changed' if was else 'made'} the team {team.name}", by)
+
+
+def _rights_of_admins_changed(by: Agent) -> None:
+    """Admins read every team that is not private: their open pages and sockets learn of it."""
+    for admin in Agent.objects.filter(is_admin=True, is_active=True).order_by("pk"):
+        admin.rights_changed(by)
+
+
+@transaction.atomic
+def remove_team(team: Team, by: Agent) -> None:
+    """Only a team without any conversation; work has to stay somewhere."""
+    if team.conversations.exists():
+        raise Refused(_("Conversations stand in this team. Move them first; done ones stay for the record."))
+    if team.triage:
+        raise Refused(_("Some team gets what no rule places: choose another one there first."))
+    name = team.name
+    team.delete()
+    told(f"removed the team {name}", by)

@@ -1,0 +1,241 @@
+"""Pages of teams and people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account.internal.flows.reauthentication import did_recently_reauthenticate
+from allauth.core.exceptions import ReauthenticationRequired
+from django import forms
+from django.contrib import messages
+from django.contrib.auth import password_validation
+from django.contrib.auth.decorators import login_not_required
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.utils.text import slugify
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_GET, require_POST
+
+from inbox.models import Agent, Role, Team
+from inbox.rights import admins_only, managers_too
+from socialcare import people
+from socialcare.models import Invitation
+from socialcare.pages import Request, page
+
+
+def ask_password_again(request: Request) -> None:
+    """Before somebody gets more rights; allauth then goes on with what was posted."""
+    if not did_recently_reauthenticate(request):
+        raise ReauthenticationRequired
+
+
+class TeamForm(forms.ModelForm):  # type: ignore[type-arg]
+    class Meta:
+        model = Team
+        fields = ("name", "purpose", "private", "triage")
+        labels = {
+            "name": gettext_lazy("Name"),
+            "purpose": gettext_lazy("What it is for"),
+            "private": gettext_lazy("Private"),
+            "triage": gettext_lazy("Gets what no rule places"),
+        }
+        help_texts = {
+            "private": gettext_lazy("Only members see its work; for everybody else it does not exist, admins included.")
+        }
+
+    def __init__(self, by: Agent, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not by.is_admin:
+            del self.fields["private"], self.fields["triage"]
+
+    def given(self) -> dict[str, Any]:
+        return {"private": False, "triage": False, **self.cleaned_data}
+
+
+class InviteForm(forms.Form):
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=80)
+    email = forms.EmailField(label=gettext_lazy("E-mail"))
+    team = forms.ModelChoiceField(Team.objects.all(), label=gettext_lazy("Team"), required=False, empty_label="–")
+    role = forms.ChoiceField(label=gettext_lazy("Role there"), choices=Role.choices)
+    is_reader = forms.BooleanField(
+        label=gettext_lazy("Reader"), required=False, help_text=gettext_lazy("Sees figures, not conversations.")
+    )
+    is_admin = forms.BooleanField(
+        label=gettext_lazy("Admin"), required=False, help_text=gettext_lazy("Sets everything up and invites others.")
+    )
+
+
+class PasswordForm(forms.Form):
+    password = forms.CharField(
+        label=gettext_lazy("Password"),
+        help_text=gettext_lazy("At least 10 characters. A sentence is easy to keep in mind and hard to guess."),
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+
+    def __init__(self, agent: Agent, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.agent = agent
+
+    def clean_password(self) -> str:
+        password = str(self.cleaned_data["password"])
+        password_validation.validate_password(password, self.agent)
+        return password
+
+
+@require_GET
+@managers_too
+def teams(request: Request) -> HttpResponse:
+    shown = [
+        {"team": team, "members": team.memberships.select_related("agent").order_by("agent__name")}
+        for team in people.managed_by(request.user)
+    ]
+    return page(request, "set_up/teams.html", {"teams": shown})
+
+
+@managers_too
+def team(request: Request, pk: int | None = None) -> HttpResponse:
+    one = _managed(request.user, pk) if pk else Team()
+    if not pk and not request.user.is_admin:
+        raise Http404
+    form = TeamForm(request.user, request.POST or None, instance=one)
+    if request.method == "POST" and form.is_valid():
+        fresh = _managed(request.user, pk) if pk else Team(slug=_slug(form.cleaned_data["name"]))
+        try:
+            people.change_team(fresh, request.user, form.given())
+        except people.Refused as refused:
+            form.add_error(None, str(refused))
+        else:
+            return HttpResponseRedirect(f"/set-up/teams/{fresh.pk}/", status=303)
+    members = one.memberships.select_related("agent").order_by("agent__name") if pk else ()
+    inside = {membership.agent_id for membership in members}
+    others = Agent.objects.filter(is_active=True).exclude(pk__in=inside).order_by("name") if pk else ()
+    context = {"team": one, "form": form, "members": members, "others": others, "roles": Role.choices}
+    return page(request, "set_up/team.html", context, status=422 if form.errors else 200)
+
+
+def _managed(agent: Agent, pk: int | None) -> Team:
+    one = get_object_or_404(Team, pk=pk)
+    if not people.may_manage(agent, one):
+        raise Http404
+    return one
+
+
+def _slug(name: str) -> str:
+    wanted = slugify(name)[:50] or "team"
+    taken = set(Team.objects.filter(slug__startswith=wanted).values_list("slug", flat=True))
+    return next(slug for slug in (wanted, *(f"{wanted}-{n}" for n in range(2, 1000))) if slug not in taken)
+
+
+@require_POST
+@managers_too
+def members(request: Request, pk: int) -> HttpResponse:
+    """Makes, changes or ends one membership. Joining a private team asks for the password again."""
+    one = _managed(request.user, pk)
+    given = request.POST.get("agent", "")
+    agent = get_object_or_404(Agent, pk=int(given) if given.isdecimal() else 0)
+    try:
+        if request.POST.get("role") == "none":
+            people.end_membership(one, agent, request.user)
+        else:
+            if one.private and not one.memberships.filter(agent=agent).exists():
+                ask_password_again(request)
+            people.set_role(one, agent, request.POST.get("role", ""), request.user)
+    except people.Refused as refused:
+        messages.info(request, str(refused))
+    return HttpResponseRedirect(f"/set-up/teams/{pk}/", status=303)
+
+
+@require_POST
+@admins_only
+def team_removal(request: Request, pk: int) -> HttpResponse:
+    try:
+        people.remove_team(get_object_or_404(Team, pk=pk), request.user)
+    except people.Refused as refused:
+        messages.info(request, str(refused))
+        return HttpResponseRedirect(f"/set-up/teams/{pk}/", status=303)
+    return HttpResponseRedirect("/set-up/teams/", status=303)
+
+
+@admins_only
+def agents(request: Request) -> HttpResponse:
+    """Everybody, and the form that invites; the link it makes is shown in this one answer only."""
+    form = InviteForm(request.POST or None)
+    link, invited = "", None
+    if request.method == "POST" and form.is_valid():
+        if form.cleaned_data["is_admin"]:
+            ask_password_again(request)
+        try:
+            invited, link = _invite(form.cleaned_data, request.user)
+            form = InviteForm()
+        except people.Refused as refused:
+            form.add_error("email", str(refused))
+    everybody = Agent.objects.prefetch_related("memberships__team").order_by("-is_active", "name")
+    context = {"agents": everybody, "form": form, "link": link, "invited": invited}
+    return page(request, "set_up/agents.html", context, status=422 if form.errors else 200)
+
+
+def _invite(given: dict[str, Any], by: Agent) -> tuple[Agent, str]:
+    rights = {"is_admin": given["is_admin"], "is_reader": given["is_reader"]}
+    agent, link = people.invite(given["email"], given["name"], by, **rights)
+    if given["team"]:
+        people.set_role(given["team"], agent, given["role"], by)
+    return agent, link
+
+
+@require_POST
+@admins_only
+def rights(request: Request, pk: int) -> HttpResponse:
+    """Admin and reader of one agent, as ticked."""
+    agent = get_object_or_404(Agent, pk=pk)
+    ticked = {name: request.POST.get(name) == "yes" for name in ("is_admin", "is_reader")}
+    changed = {name: value for name, value in ticked.items() if value != getattr(agent, name)}
+    if changed.get("is_admin"):
+        ask_password_again(request)
+    try:
+        if changed:
+            people.change_rights(agent, request.user, **changed)
+            messages.info(request, _("The rights of %(name)s changed, as of now.") % {"name": agent.name})
+    except people.Refused as refused:
+        messages.info(request, str(refused))
+    return HttpResponseRedirect("/set-up/agents/" if request.user.pk != pk else "/", status=303)
+
+
+@require_POST
+@admins_only
+def disabling(request: Request, pk: int) -> HttpResponse:
+    agent = get_object_or_404(Agent, pk=pk)
+    try:
+        people.disable(agent, request.user)
+        messages.info(request, _("%(name)s is signed out everywhere.") % {"name": agent.name})
+    except people.Refused as refused:
+        messages.info(request, str(refused))
+    return HttpResponseRedirect("/set-up/agents/", status=303)
+
+
+@require_POST
+@admins_only
+def new_link(request: Request, pk: int) -> HttpResponse:
+    """A fresh invitation, for enabling again too; shown in this one answer only."""
+    agent = get_object_or_404(Agent, pk=pk)
+    link = people.new_link(agent, request.user) if agent.is_active else people.enable(agent, request.user)
+    everybody = Agent.objects.prefetch_related("memberships__team").order_by("-is_active", "name")
+    return page(
+        request, "set_up/agents.html", {"agents": everybody, "form": InviteForm(), "link": link, "invited": agent}
+    )
+
+
+@login_not_required
+def invitation(request: HttpRequest, token: str) -> HttpResponse:
+    """Where an invited person sets the password; used, over and wrong links look alike."""
+    found = Invitation.objects.of_token(token)
+    if found is None:
+        return page(request, "set_up/invitation.html", {"over": True}, status=404)
+    form = PasswordForm(found.agent, request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        if found.accept(form.cleaned_data["password"]):
+            messages.info(request, _("Your password is set. Sign in with it."))
+            return HttpResponseRedirect("/account/login/", status=303)
+        return page(request, "set_up/invitation.html", {"over": True}, status=404)
+    context = {"form": form, "agent": found.agent}
+    return page(request, "set_up/invitation.html", context, status=422 if form.errors else 200)
