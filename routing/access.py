@@ -30,10 +30,9 @@ def touched(rule: Rule) -> frozenset[int]:
     try:
         return rule.touches()
     except RuleError:
-        found = (
-            [item.get("team") for item in rule.then if isinstance(item, dict)] if isinstance(rule.then, list) else []
-        )
-        return frozenset(int(team) for team in found if str(team).isdecimal())
+        items = rule.then if isinstance(rule.then, list) else []
+        found = {str(item.get("team")) for item in items if isinstance(item, dict)}
+        return frozenset(int(team) for team in found if team.isdecimal())
 
 
 def seen_by(agent: Agent) -> list[Rule]:

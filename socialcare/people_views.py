@@ -31,14 +31,15 @@ def ask_password_again(request: Request) -> None:
 
 
 class TeamForm(forms.ModelForm):  # type: ignore[type-arg]
+    triage = forms.BooleanField(label=gettext_lazy("Gets what no rule places"), required=False)
+
     class Meta:
         model = Team
-        fields = ("name", "purpose", "private", "triage")
+        fields = ("name", "purpose", "private")
         labels = {
             "name": gettext_lazy("Name"),
             "purpose": gettext_lazy("What it is for"),
             "private": gettext_lazy("Private"),
-            "triage": gettext_lazy("Gets what no rule places"),
         }
         help_texts = {
             "private": gettext_lazy("Only members see its work; for everybody else it does not exist, admins included.")
@@ -46,6 +47,7 @@ class TeamForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, by: Agent, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.initial["triage"] = self.instance.triage
         if not by.is_admin:
             del self.fields["private"], self.fields["triage"]
 

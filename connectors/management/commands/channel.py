@@ -25,7 +25,7 @@ class Command(BaseCommand):
         add = verbs.add_parser("add", help="a new channel; secrets are asked for, or read line by line from a pipe")
         add.add_argument("network", help="such as feed, mastodon, webhook")
         add.add_argument("name")
-        add.add_argument("settings", nargs="*", metavar="name=value")
+        add.add_argument("values", nargs="*", metavar="name=value")
         add.add_argument("--team", default="", help="short name of the team for what no rule places")
         add.add_argument("--no-test", action="store_true", help="keep it without trying it")
         for verb, words in (
@@ -46,13 +46,13 @@ class Command(BaseCommand):
             extra = f"{one.gaps} gaps, {one.quarantined} quarantined"
             self.stdout.write(f"{one.channel.name:<30}{one.channel.network:<12}{one.word:<14}{extra}  {one.why}")
 
-    def add(self, network: str, name: str, settings: list[str], team: str, no_test: bool) -> None:
-        form, place = self.filled(network, name, settings), self.team(team)
-        values, given = form.settings(), form.secrets()
-        trial = None if no_test else connecting.try_out(network, values, Secrets(given))
+    def add(self, network: str, name: str, values: list[str], team: str, no_test: bool) -> None:
+        form, place = self.filled(network, name, values), self.team(team)
+        chosen, given = form.settings(), form.secrets()
+        trial = None if no_test else connecting.try_out(network, chosen, Secrets(given))
         if trial and not trial.ok:
             raise CommandError(trial.words)
-        channel = connecting.connect(network, name, values, given, None, team=place)
+        channel = connecting.connect(network, name, chosen, given, None, team=place)
         if trial and trial.check:
             connecting.keep_facts(channel, trial.check)
         self.stdout.write(f"Connected {name}; it is read at once.")
@@ -117,4 +117,4 @@ class Command(BaseCommand):
 
 
 VERBS = {"list": "show"}
-WORDS = frozenset({"network", "name", "settings", "team", "no_test"})
+WORDS = frozenset({"network", "name", "values", "team", "no_test"})

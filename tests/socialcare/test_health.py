@@ -1,0 +1,64 @@
+"""How the installation fares, for people, machines and probes."""
+
+import json
+from contextlib import suppress
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from connectors.models import Channel
+from inbox.models import Agent
+
+
+def test_probes_need_no_login_and_say_nothing_more(db, client):
+    for address in ("/livez", "/readyz"):
+        answer = client.get(address)
+        assert (answer.status_code, answer.content) == (200, b"ok\n")
+
+
+def test_the_figures_name_what_needs_somebody(cast, client):
+    Channel.objects.create(name="@acme", network="demo", state="reconnect", fault_words="It was revoked.")
+    Channel.objects.create(name="late", network="demo", next_poll_at=timezone.now() - timedelta(hours=1))
+    client.force_login(cast.ada)
+    text = client.get("/set-up/health/").content.decode()
+    assert "@acme: It was revoked." in text
+    assert "late is due and nobody reads it." in text
+
+
+def test_the_command_gives_the_same_as_json_and_fails_when_somebody_is_needed(cast):
+    out = StringIO()
+    with suppress(SystemExit):  # the scratch database of the tests does not sync, which is a worry
+        call_command("health", "--json", stdout=out)
+    found = json.loads(out.getvalue())
+    assert [worry for worry in found["worries"] if "database runs with" not in worry] == []
+    assert found["outbox"]["queued"] == 0
+    Channel.objects.create(name="@acme", network="demo", state="needs_key")
+    with pytest.raises(SystemExit):
+        call_command("health", stdout=StringIO())
+
+
+def test_an_agent_is_added_from_the_command_line(cast):
+    out = StringIO()
+    call_command("agent", "add", "nora@acme.example", "Nora", "--team", "support", "--manager", stdout=out)
+    assert "/invitation/" in out.getvalue()
+    assert Agent.objects.get(name="Nora").manages(cast.support.pk)
+    with pytest.raises(CommandError, match="no team"):
+        call_command("agent", "add", "x@acme.example", "X", "--team", "nothing")
+
+
+def test_a_channel_is_kept_from_the_command_line(cast, monkeypatch):
+    monkeypatch.setattr("sys.stdin", StringIO("s3cret\n\n"))
+    out = StringIO()
+    call_command("channel", "add", "webhook", "Shop", "--team", "support", stdout=out)
+    channel = Channel.objects.get()
+    assert (channel.team, set(channel.sealed)) == (cast.support, {"secret"})
+    call_command("channel", "pause", "Shop", stdout=out)
+    call_command("channel", "list", stdout=out)
+    assert "paused" in out.getvalue()
+    call_command("channel", "resume", "Shop", stdout=out)
+    call_command("channel", "poll", "Shop", stdout=out)
+    with pytest.raises(CommandError, match="no setting"):
+        call_command("channel", "add", "webhook", "Other", "color=red")

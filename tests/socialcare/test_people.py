@@ -1,0 +1,185 @@
+"""Teams, people and their rights; what must never happen does not."""
+
+import re
+import threading
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from inbox.models import Agent, Event, Membership, Team
+from socialcare import people
+from socialcare.models import INVITED, Invitation
+from tests.conftest import PASSWORD
+
+
+def signed_in(agent):
+    client = Client()
+    client.force_login(agent)
+    return client
+
+
+def confirmed(client, agent):
+    """The client after its password was asked again."""
+    client.post("/account/reauthenticate/", {"password": PASSWORD})
+    return client
+
+
+def invite(client, **changed):
+    form = {"name": "Nora", "email": "Nora@acme.example", "team": "", "role": "agent"} | changed
+    text = client.post("/set-up/agents/", form).content.decode()
+    link = re.search(r'value="https?://[^/]+(/invitation/[^"]+)"', text)
+    return link[1] if link else text
+
+
+def test_an_invitation_is_a_link_that_sets_a_password_once(cast):
+    link = invite(signed_in(cast.ada), team=cast.support.pk)
+    nora = Agent.objects.get(email="nora@acme.example")
+    assert nora.memberships.get().team == cast.support
+    assert not nora.has_usable_password()
+    guest = Client()
+    assert guest.post(link, {"password": "short"}).status_code == 422
+    assert guest.post(link, {"password": "another long sentence"}).status_code == 303
+    assert guest.get(link).status_code == 404
+    assert (
+        guest.post("/account/login/", {"login": "nora@acme.example", "password": "another long sentence"}).status_code
+        == 302
+    )
+    token = link.strip("/").split("/")[1]
+    assert token not in str(list(Invitation.objects.values()))
+
+
+def test_an_invitation_ends_after_a_week_and_by_a_newer_one(cast):
+    ada = signed_in(cast.ada)
+    old = invite(ada)
+    nora = Agent.objects.get(email="nora@acme.example")
+    text = ada.post(f"/set-up/agents/{nora.pk}/invitation/").content.decode()
+    new = re.search(r'value="https?://[^/]+(/invitation/[^"]+)"', text)[1]
+    assert Client().get(old).status_code == 404
+    assert Client().get(new).status_code == 200
+    Invitation.objects.update(until=timezone.now() - INVITED)
+    assert Client().get(new).status_code == 404
+
+
+def test_one_address_is_one_account(cast):
+    assert "is here already" in invite(signed_in(cast.ada), email="ANA@acme.example")
+
+
+def test_disabling_ends_logins_work_and_links_at_once(cast):
+    ana, ada = signed_in(cast.ana), signed_in(cast.ada)
+    before = cast.ana.rights_version
+    link = Invitation.make(cast.ana, cast.ada)
+    ada.post(f"/set-up/agents/{cast.ana.pk}/disabling/")
+    assert ana.get("/").status_code == 302
+    assert Client().get(re.sub(r"^https?://[^/]+", "", link)).status_code == 404
+    fresh = Agent.objects.get(pk=cast.ana.pk)
+    assert fresh.rights_version > before
+    assert not fresh.memberships.exists()
+    ada.post(f"/set-up/agents/{cast.ana.pk}/invitation/")
+    assert Agent.objects.get(pk=cast.ana.pk).is_active
+    assert ana.get("/").status_code == 302
+
+
+def test_making_an_admin_asks_for_the_password_again_and_then_goes_on(cast):
+    ada = signed_in(cast.ada)
+    answer = ada.post(f"/set-up/agents/{cast.ana.pk}/rights/", {"is_admin": "yes"})
+    assert "/account/reauthenticate/" in answer.headers["Location"]
+    assert not Agent.objects.get(pk=cast.ana.pk).is_admin
+    ada.post(answer.headers["Location"], {"password": PASSWORD})
+    assert Agent.objects.get(pk=cast.ana.pk).is_admin
+
+
+def test_the_last_admin_cannot_vanish(cast):
+    ada = signed_in(cast.ada)
+    ada.post(f"/set-up/agents/{cast.ada.pk}/rights/", {})
+    ada.post(f"/set-up/agents/{cast.ada.pk}/disabling/")
+    kept = Agent.objects.get(pk=cast.ada.pk)
+    assert kept.is_admin
+    assert kept.is_active
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_admins_who_demote_each_other_leave_one(cast):
+    cast.max.change_rights(None, is_admin=True)
+    pairs = [(cast.ada.pk, cast.max.pk), (cast.max.pk, cast.ada.pk)]
+    barrier, refused = threading.Barrier(2), []
+
+    def demote(by, whom):
+        by, whom = Agent.objects.get(pk=by), Agent.objects.get(pk=whom)
+        barrier.wait(5)
+        try:
+            people.change_rights(whom, by, is_admin=False)
+        except people.Refused as error:
+            refused.append(str(error))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=demote, args=pair) for pair in pairs]
+    [thread.start() for thread in threads]
+    [thread.join(10) for thread in threads]
+    assert Agent.objects.filter(is_admin=True, is_active=True).count() == 1
+    assert len(refused) == 1
+
+
+def test_joining_a_private_team_asks_the_password_and_tells_its_members(cast):
+    ada = signed_in(cast.ada)
+    form = {"agent": cast.ada.pk, "role": "agent"}
+    answer = ada.post(f"/set-up/teams/{cast.hr.pk}/members/", form)
+    assert "/account/reauthenticate/" in answer.headers["Location"]
+    assert not Membership.objects.filter(team=cast.hr, agent=cast.ada).exists()
+    ada.post(answer.headers["Location"], {"password": PASSWORD})
+    assert Membership.objects.filter(team=cast.hr, agent=cast.ada).exists()
+    assert Event.objects.filter(stream=cast.hugo.stream, happening="joined_team").exists()
+
+
+def test_a_private_team_is_opened_from_inside_only(cast):
+    ada = signed_in(cast.ada)
+    form = {"name": "HR", "purpose": ""}
+    answer = ada.post(f"/set-up/teams/{cast.hr.pk}/", form)
+    assert answer.status_code == 422
+    assert Team.objects.get(pk=cast.hr.pk).private
+    cast.ada.join(cast.hr, "agent", by=None)
+    assert ada.post(f"/set-up/teams/{cast.hr.pk}/", form).status_code == 303
+    assert not Team.objects.get(pk=cast.hr.pk).private
+
+
+def test_there_is_always_one_team_for_the_rest(cast):
+    ada = signed_in(cast.ada)
+    assert ada.post(f"/set-up/teams/{cast.marketing.pk}/", {"name": "Marketing"}).status_code == 422
+    ada.post(f"/set-up/teams/{cast.support.pk}/", {"name": "Support", "triage": "on"})
+    assert Team.objects.get(triage=True) == cast.support
+    ada.post("/set-up/teams/new/", {"name": "Legal & Press", "purpose": "Letters"})
+    assert Team.objects.get(name="Legal & Press").slug == "legal-press"
+
+
+def test_managers_keep_the_members_of_their_own_teams(cast):
+    max_ = signed_in(cast.max)
+    text = max_.get("/set-up/teams/").content.decode()
+    assert "Support" in text
+    assert "Product" not in text
+    assert max_.get(f"/set-up/teams/{cast.product.pk}/").status_code == 404
+    assert max_.get("/set-up/teams/new/").status_code == 404
+    form = {"agent": cast.pia.pk, "role": "agent"}
+    assert max_.post(f"/set-up/teams/{cast.hr.pk}/members/", form).status_code == 404
+    max_.post(f"/set-up/teams/{cast.support.pk}/members/", form)
+    assert Membership.objects.filter(team=cast.support, agent=cast.pia).exists()
+    max_.post(f"/set-up/teams/{cast.support.pk}/members/", {**form, "role": "none"})
+    assert not Membership.objects.filter(team=cast.support, agent=cast.pia).exists()
+
+
+def test_a_manager_cannot_wall_off_a_team_or_take_the_rest(cast):
+    signed_in(cast.max).post(f"/set-up/teams/{cast.support.pk}/", {"name": "Support", "private": "on", "triage": "on"})
+    kept = Team.objects.get(pk=cast.support.pk)
+    assert not kept.private
+    assert not kept.triage
+
+
+@pytest.mark.parametrize("name", ["ana", "hugo", "pia", "eva", "otto"])
+def test_set_up_does_not_exist_for_agents(cast, name):
+    client = signed_in(getattr(cast, name))
+    for address in ("/set-up/teams/", f"/set-up/teams/{cast.support.pk}/", "/set-up/agents/", "/set-up/health/"):
+        assert client.get(address).status_code == 404, address
+    form = {"agent": getattr(cast, name).pk, "role": "manager", "is_admin": "yes"}
+    assert client.post(f"/set-up/teams/{cast.support.pk}/members/", form).status_code == 404
+    assert client.post(f"/set-up/agents/{form['agent']}/rights/", form).status_code == 404
