@@ -104,8 +104,9 @@ def whole(conversation: Conversation, agent: Agent, seen: int | None = None, *, 
     )
     thread = Thread(conversation, earlier=len(mentions) > SHOWN and not earlier)
     thread.mentions = mentions[:SHOWN] if thread.earlier else mentions
-    replies = list(conversation.replies.select_related("author"))
     events = _events(conversation, agent)
+    answered = any(event.happening == "reply_queued" for event in events)
+    replies = list(conversation.replies.select_related("author")) if answered else []
     own_posts = {reply.external_id for reply in replies}
     entries = _entries(conversation, thread.mentions, replies, _notes(conversation, agent, events), events, own_posts)
     if thread.earlier:
@@ -145,6 +146,8 @@ def _events(conversation: Conversation, agent: Agent) -> list[Event]:
 def _notes(conversation: Conversation, agent: Agent, events: Iterable[Event]) -> list[Note]:
     """Notes are read by those who may read the event of their writing."""
     told = {event.payload.get("note") for event in events if event.happening == "noted"}
+    if not told:
+        return []
     return [note for note in conversation.notes.select_related("author") if note.pk in told]
 
 

@@ -63,8 +63,12 @@ class Agent(AbstractBaseUser):
 
     @cached_property
     def readable_teams(self) -> Sequence[Team]:
-        """Teams whose conversations this agent reads, in the house's order; read once a request."""
-        return list(Team.objects.read_by(self)) if self.is_active else []
+        """Teams whose conversations this agent reads, in the house's order, each with the agent's role there as
+        `role`; read once a request."""
+        if not self.is_active:
+            return []
+        mine = Membership.objects.filter(team=models.OuterRef("pk"), agent=self).values("role")
+        return list(Team.objects.read_by(self).annotate(role=models.Subquery(mine)))
 
     @cached_property
     def readable_team_ids(self) -> frozenset[int]:
@@ -73,7 +77,8 @@ class Agent(AbstractBaseUser):
     @cached_property
     def roles(self) -> dict[int, str]:
         """Role by team id, of the teams the agent is a member of."""
-        return dict(self.memberships.values_list("team_id", "role")) if self.is_active else {}
+        roles = {team.pk: getattr(team, "role", None) for team in self.readable_teams}
+        return {pk: role for pk, role in roles.items() if role}
 
     @property
     def works(self) -> bool:

@@ -18,8 +18,12 @@ os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # Playwright's loop runs in the t
 WATCH = """
 window.violations = []; window.shifts = [];
 document.addEventListener("securitypolicyviolation", e => violations.push(e.violatedDirective + " " + e.blockedURI));
-const where = entry => entry.sources.map(s => s.node?.id || s.node?.className || s.node?.nodeName).join(",");
-const note = list => list.getEntries().forEach(e => e.hadRecentInput || shifts.push(`${e.value} ${where(e)}`));
+const name = source => source.node?.id || source.node?.className || source.node?.nodeName;
+const moved = source => Math.abs(source.currentRect.y - source.previousRect.y) >= 1;
+const note = list => list.getEntries().filter(entry => !entry.hadRecentInput).forEach(entry => {
+  const sources = entry.sources.filter(moved);  // a word that grows beside its neighbour in one line is no movement
+  if (sources.length) shifts.push(`${entry.value} ${sources.map(name)}`);
+});
 new PerformanceObserver(note).observe({type: "layout-shift", buffered: true});
 """
 DESKTOP = {"width": 1440, "height": 860}

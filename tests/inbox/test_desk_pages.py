@@ -105,7 +105,7 @@ def test_rows_are_the_same_for_everybody(cast, channel, client):
     for agent in (cast.ana, cast.max):
         client.force_login(agent)
         page = client.get("/views/support/").content.decode()
-        rows.append(re.search(r'<div role="row" class="row".*?</div>', page, re.S)[0])
+        rows.append(re.search(r'<div role="row" class="row".*?</div>', page, re.DOTALL)[0])
     assert rows[0] == rows[1]
 
 
@@ -347,11 +347,10 @@ def test_pages_cost_the_same_few_statements_however_much_there_is(cast, channel,
             }
         )
     assert costs[0] == costs[1]
-    assert costs[0]["queue"] <= 9
-    assert costs[0]["since"] <= 9
-    assert costs[0]["conversation"] <= 12
-    assert costs[0]["counts"] <= 5
-    print(costs)
+    assert costs[0]["queue"] <= 8
+    assert costs[0]["since"] <= 8
+    assert costs[0]["conversation"] <= 11
+    assert costs[0]["counts"] <= 4
 
 
 def test_a_snooze_offers_only_times_to_come(cast):
