@@ -5,6 +5,7 @@ next claim goes on."""
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -17,7 +18,7 @@ from django.utils import timezone
 from connectors.arriving import quarantine, sound, with_threads
 from connectors.base import Bad, Budget, Connector, Fault, Outcome, Page, Post
 from connectors.faults import AuthExpired, NotPermitted
-from connectors.http import Exchange
+from connectors.http import Exchange, no_transaction_open
 from connectors.models import Channel, Delivery, Gap, Source
 from connectors.opening import opened, remember, renew
 from connectors.stored import as_it_is_now
@@ -30,10 +31,9 @@ from inbox.models.reply import Clock
 from routing import engine
 
 log = structlog.get_logger(__name__)
-CLAIM = timedelta(
-    seconds=75
-)  # longer than a poll's budget (45 s) and the call that may be under way when it ends (15 s)
-BACKOFF, LONGEST_BACKOFF = 30.0, 900.0  # seconds
+CLAIM = timedelta(seconds=20)  # longer than any one call to a network (15 s), before each of which it is renewed
+HOLD = 4.0  # seconds after which the claim is renewed before the next call
+FIRST_BACKOFF, LAST_BACKOFF = (5.0, 30.0), 900.0  # seconds; the first is the source's interval within these bounds
 REFRESH = timedelta(minutes=2)
 REFRESHED = 40  # mentions looked at again in one poll
 LATE = timedelta(seconds=60)
@@ -73,6 +73,7 @@ class Listener:
         self.channel = channel
         self.budget = Budget()
         self.now = timezone.now()
+        self.held_at = time.monotonic()
         self.troubled = False
         self.exchanges: list[Exchange] = []
 
@@ -80,7 +81,7 @@ class Listener:
         """All due sources, then the re-reading of open conversations; a fault ends what it concerns and nothing
         else."""
         try:
-            connector = opened(self.channel, self.exchanges)
+            connector = opened(self.channel, self.exchanges, self._hold)
             if connector.pushed:
                 self._deliveries(connector)
             for source in self._due_sources(connector):
@@ -100,14 +101,20 @@ class Listener:
         finally:
             remember(self.channel, self.exchanges)
 
+    def _hold(self) -> None:
+        """Before each request: the claim is renewed before it can run out, and whoever lost it stops here."""
+        no_transaction_open()
+        if time.monotonic() - self.held_at > HOLD:
+            self._fence_only()
+
     def _with_renewal(self, work: Callable[[Connector], None]) -> None:
         """Runs the work; when access has run out, renews it once and repeats."""
-        connector = opened(self.channel, self.exchanges)
+        connector = opened(self.channel, self.exchanges, self._hold)
         try:
             work(connector)
         except AuthExpired:
             renew(self.channel)
-            work(opened(self.channel, self.exchanges))
+            work(opened(self.channel, self.exchanges, self._hold))
 
     def _due_sources(self, connector: Connector) -> list[Source]:
         """The rows of what the channel listens to; new ones are made, those it no longer listens to stay untouched."""
@@ -219,6 +226,7 @@ class Listener:
         mine = Channel.objects.filter(pk=self.channel.pk, cursor_version=self.channel.cursor_version)
         if not mine.update(polling_until=Clock() + CLAIM):
             raise Overtaken
+        self.held_at = time.monotonic()
 
     def _end_well(self, connector: Connector) -> None:
         failpoint("poll.before_finish")
@@ -248,7 +256,9 @@ class Listener:
 
     def _end_badly(self, state: str, fault: str, words: str, again_at: datetime | None) -> None:
         if again_at is None:
-            seconds = min(BACKOFF * 2**self.channel.failures, LONGEST_BACKOFF)
+            usual = min((source.interval for source in self.channel.sources.all()), default=30)
+            first = min(max(usual, FIRST_BACKOFF[0]), FIRST_BACKOFF[1])
+            seconds = min(first * 2 ** min(self.channel.failures, 12), LAST_BACKOFF)
             again_at = timezone.now() + timedelta(seconds=seconds * random.uniform(0.8, 1.2))  # noqa: S311
         log.warning("a poll ended with a fault", channel=self.channel.pk, fault=fault, words=words)
         self.channel.broken(state, fault, words, again_at)

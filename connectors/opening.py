@@ -3,7 +3,7 @@ under a lease, so that two processes never spend one refresh token twice."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +14,7 @@ from django.utils import timezone
 from connectors import secrets
 from connectors.base import Connector, Secrets
 from connectors.faults import AuthExpired, AuthRevoked, Fault, Outcome, Unavailable
-from connectors.http import Exchange, Seam
+from connectors.http import Exchange, Seam, no_transaction_open
 from connectors.models import Channel
 from inbox.models.reply import Clock
 
@@ -29,15 +29,22 @@ class KeyMissing(Fault):
     outcome, meaning = Outcome.PERSON, "The key of this channel's secrets is missing."
 
 
-def opened(channel: Channel, exchanges: list[Exchange] | None = None) -> Connector:
-    """The connector of a channel, ready to talk. What it exchanges is appended, redacted, to `exchanges`. Raises
+def opened(
+    channel: Channel, exchanges: list[Exchange] | None = None, guard: Callable[[], None] = no_transaction_open
+) -> Connector:
+    """The connector of a channel, ready to talk. What it exchanges is appended, redacted, to `exchanges`;
+    `guard` runs before each request and may stop it by raising. Raises
     KeyMissing when the secrets cannot be opened."""
     values = {**channel.settings, "path": channel.path or ""}
-    return connector_of(channel.network, values, opened_secrets(channel), exchanges)
+    return connector_of(channel.network, values, opened_secrets(channel), exchanges, guard)
 
 
 def connector_of(
-    network: str, values: Mapping[str, Any], given: Secrets, exchanges: list[Exchange] | None = None
+    network: str,
+    values: Mapping[str, Any],
+    given: Secrets,
+    exchanges: list[Exchange] | None = None,
+    guard: Callable[[], None] = no_transaction_open,
 ) -> Connector:
     """A connector of settings and secrets that need not be stored yet, as when an admin tests a connection."""
     seam = Seam(
@@ -46,6 +53,7 @@ def connector_of(
         rewrite=values.get("rewrite") or {},
         user_agent=f"SocialCare/{settings.VERSION} (+{settings.PUBLIC_URL})",
         record=exchanges.append if exchanges is not None else None,
+        guard=guard,
     )
     return Connector.named(network)(values, given, seam)
 

@@ -1,5 +1,5 @@
-"""`python -m tests.chaos --seconds 60 --seed 1` (the drill) or `--failpoints`: one line of JSON; ends with 1 when anything was
-lost, doubled or stuck."""
+"""`python -m tests.chaos --seconds 60 --seed 1` (the drill) or `--failpoints`: one line of JSON; ends with 1 when
+anything was lost, doubled or stuck."""
 
 import argparse
 import json

@@ -1,4 +1,5 @@
-"""The drill: people write, agents answer, and for some seconds every process dies at random. Then the ledger is compared."""
+"""The drill: people write, agents answer, and for some seconds every process dies at random. Then the ledger is
+compared."""
 
 import json
 import random
@@ -27,7 +28,8 @@ def prepare(house):
 
 
 class Load(threading.Thread):
-    """Customers write and correct themselves; an agent answers whatever waits, with a key that is kept over failures."""
+    """Customers write and correct themselves; an agent answers whatever waits, with a key that is kept over
+    failures."""
 
     def __init__(self, house, agent, seed):
         super().__init__(daemon=True)
@@ -65,7 +67,7 @@ class Load(threading.Thread):
         from inbox.models import Conversation
 
         waiting = Conversation.objects.filter(state=0, trouble="").exclude(replies__state__in=["queued", "sending"])
-        conversation = waiting.order_by("waiting_since").first()
+        conversation = waiting.order_by("?").first()
         parent = conversation and conversation.last_inbound()
         if parent is not None:
             conversation.reply(self.agent, f"answer {number}", uuid4(), 0, parent=parent, anyway=True)

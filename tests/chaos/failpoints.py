@@ -1,5 +1,6 @@
-"""Dies once at every named place between two side effects of the journey, and looks whether anything was lost or doubled. The
-work is done by `sweep` alone, so that each place is reached for sure; the process that died is started again."""
+"""Dies once at every named place between two side effects of the journey, and looks whether anything was lost or
+doubled. The work is done by `sweep` alone, so that each place is reached for sure; the process that died is started
+again."""
 
 from uuid import uuid4
 
@@ -82,13 +83,14 @@ def _answer(house, agent, name, number):
 
 
 def _forget_claims():
-    """A dead worker's claim and lease run out by themselves, after 75 and 30 s; the drill waits for that, here it would only
-    cost time."""
+    """A dead worker's claim and lease run out by themselves, after 75 and 30 s; the drill waits for that, here it
+    would only cost time."""
     from connectors.models import Channel
     from inbox.models import Reply
 
     Channel.objects.update(polling_until=None)
     Reply.objects.filter(state="sending").update(lease_until="2026-01-01T00:00Z")
+    Reply.objects.filter(state="in_doubt").update(not_before="2026-01-01T00:00Z")
 
 
 def stored(number):

@@ -1,5 +1,5 @@
-"""A whole installation as children of the test: servers, web, worker, beat, sweep, and a network with a ledger in the test's own
-process, which is never killed."""
+"""A whole installation as children of the test: servers, web, worker, beat, sweep, and a network with a ledger in
+the test's own process, which is never killed."""
 
 import json
 import os

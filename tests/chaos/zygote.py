@@ -1,5 +1,6 @@
-"""Imports the application once and forks its roles on request, so that a killed process is back in a tenth of a second. Reads
-lines of JSON (role, environment), prints the process id of each child; a child leads a group of its own."""
+"""Imports the application once and forks its roles on request, so that a killed process is back in a tenth of a
+second. Reads lines of JSON (role, environment), prints the process id of each child; a child leads a group of its
+own."""
 
 import json
 import os
@@ -34,7 +35,7 @@ def main(folder):
     django.setup()
     import connectors.listening
     import connectors.sending
-    import connectors.tasks
+    import connectors.tasks  # noqa: F401
     import socialcare.asgi  # noqa: F401
     from connectors.base import Connector
     from inbox import failpoints

@@ -1,0 +1,38 @@
+"""The drill and the failpoints, each in a process of its own with servers of its own."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.chaos.house import ROOT
+
+pytestmark = pytest.mark.chaos
+SECONDS = int(os.environ.get("CHAOS_SECONDS", "60"))
+
+
+def run(*arguments, timeout):
+    clean = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
+    argv = [sys.executable, "-m", "tests.chaos", *arguments]
+    done = subprocess.run(argv, cwd=ROOT, env=clean, capture_output=True, text=True, timeout=timeout)
+    lines = done.stdout.strip().splitlines()
+    assert lines, done.stderr[-2000:]
+    return json.loads(lines[-1]), done
+
+
+@pytest.mark.timeout(SECONDS + 160)
+def test_a_minute_of_killing_loses_nothing_and_doubles_nothing():
+    result, done = run("--seconds", str(SECONDS), timeout=SECONDS + 150)
+    assert result["violations"] == {}, result
+    assert done.returncode == 0
+    assert sum(result["faults"].values()) >= SECONDS / 2
+
+
+@pytest.mark.timeout(260)
+def test_dying_between_any_two_side_effects_loses_nothing_and_doubles_nothing():
+    result, done = run("--failpoints", timeout=250)
+    assert set(result.values()) == {"ok"}, result
+    assert len(result) >= 14
+    assert done.returncode == 0
