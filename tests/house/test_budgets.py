@@ -1,0 +1,126 @@
+"""What the hot paths may cost, counted and not timed: statements of a page of posts, and shared buffers of the queue's
+statements on a table large enough to show a wrong plan."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from connectors.models import Channel
+from inbox import desk
+from inbox.models import Conversation, Identity, Person
+from inbox.queue import PAGE, Queue
+from tests.inbox.test_receive import NOW, offer, post
+
+MANY = 20_000
+
+
+def statements_of(work, *arguments):
+    with CaptureQueriesContext(connection) as seen:
+        work(*arguments)
+    return len(seen)
+
+
+@pytest.fixture
+def channel(cast):
+    return Channel.objects.create(name="@acme", network="demo")
+
+
+def mixed(start, count):
+    """Posts of which a third answer in the conversations of `begin`."""
+    return [
+        post(start + n, "again", author=f"a{n}", parent_id=f"{n + 1}")
+        if n % 3 == 0
+        else post(start + n, author=f"b{n}")
+        for n in range(count)
+    ]
+
+
+def begin(channel):
+    offer(channel, *(post(n + 1, author=f"a{n}") for n in range(200)))
+
+
+@pytest.mark.django_db
+def test_a_page_of_200_posts_costs_as_many_statements_as_a_page_of_4(channel):
+    begin(channel)
+    few = statements_of(offer, channel, *mixed(1_000, 4))
+    many = statements_of(offer, channel, *mixed(2_000, 200))
+    assert many == few <= 24
+
+
+@pytest.mark.django_db
+def test_a_page_offered_again_costs_no_more_than_its_facts(channel):
+    begin(channel)
+    again = [post(n + 1, author=f"a{n}") for n in range(200)]
+    assert statements_of(offer, channel, *again) <= 10
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("verb", ["claim", "close"])
+def test_a_verb_costs_at_most_ten_statements(cast, channel, verb):
+    offer(channel, post(1))
+    one = Conversation.objects.get()
+    assert statements_of(getattr(one, verb), cast.mona) <= 10
+
+
+@pytest.fixture
+def long_queue(cast, channel):
+    """Twenty thousand conversations in two teams, one of twenty open, made in the database."""
+    person = Person.objects.create(id=10**6, name="Carla")
+    carla = Identity.objects.create(network="demo", external_id="long", person=person, handle="@carla")
+    teams = (cast.support.pk, cast.product.pk)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """INSERT INTO inbox_conversation (channel_id, thread_key, identity_id, team_id, state, priority, rank,
+                   tags, subject, excerpt, language, visibility, newest_at, waiting_since, created_at, seen_seq,
+                   inbound_seq, trouble, trace, context)
+               SELECT %s, 'long:' || n, %s, CASE WHEN n %% 10 < 7 THEN %s ELSE %s END,
+                   CASE WHEN n %% 20 = 0 THEN 0 ELSE 4 END,
+                   n %% 5, -(n %% 5), '{}', '', 'hello', 'en', 'public', t.at, t.at, t.at, 2, 1, '', '{}', '[]'
+                 FROM (SELECT n, %s::timestamptz + n * interval '1 second' AS at FROM generate_series(1, %s) n) t""",
+            [channel.pk, carla.pk, *teams, NOW - timedelta(days=1), MANY],
+        )
+        cursor.execute("ANALYZE inbox_conversation")
+
+
+def plan_of(statement):
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}")
+        return cursor.fetchone()[0][0]["Plan"]
+
+
+def parts(plan):
+    yield plan
+    for each in plan.get("Plans", ()):
+        yield from parts(each)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("order", ["newest", "priority"])
+@pytest.mark.parametrize("which", ["one team", "all teams"])
+def test_a_page_of_the_queue_reads_only_what_it_shows(cast, long_queue, order, which):
+    team = cast.support if which == "one team" else None
+    queue = Queue(desk.All, cast.max, slug="all", team=team, order=order)
+    with CaptureQueriesContext(connection) as seen:
+        rows, more = queue.page()
+    assert len(rows) == PAGE
+    assert more
+    plans = [plan_of(query["sql"]) for query in seen]
+    keys, *_ = plans
+    assert keys["Shared Hit Blocks"] + keys["Shared Read Blocks"] <= 60 * len(queue.teams)
+    nodes = list(parts(keys))
+    assert not [node for node in nodes if node["Node Type"] == "Seq Scan"]
+    assert not [node for node in nodes if node["Node Type"].endswith("Sort") and node["Actual Rows"] > 200]
+
+
+@pytest.mark.django_db
+def test_a_deep_page_costs_what_the_first_one_costs(cast, long_queue):
+    queue = Queue(desk.All, cast.max, slug="all", team=cast.support, order="newest")
+    cursor = ""
+    for _ in range(8):
+        _, cursor = queue.page(cursor)
+    with CaptureQueriesContext(connection) as seen:
+        queue.page(cursor)
+    keys = plan_of(seen[0]["sql"])
+    assert keys["Shared Hit Blocks"] + keys["Shared Read Blocks"] <= 60
