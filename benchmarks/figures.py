@@ -17,6 +17,7 @@ class Figure:
 
 FIGURES = {
     "rules": Figure(("BM-14", "BM-15"), "rules against testing all of them in order"),
+    "bell": Figure(("BM-10",), "one bell to many screens"),
     "queue_page": Figure(("BM-04",), "pages of the queue in three orders", large=True),
     "exactly_once": Figure(("BM-03",), "every post once, whoever offers it", large=True),
     "verbs": Figure(("BM-06", "BM-09", "BM-17"), "counters, claims and streams", large=True),
