@@ -57,3 +57,24 @@ def database(url: str) -> dict[str, object]:
         "PORT": options.pop("port", str(parts.port or "")),
         "OPTIONS": options,
     }
+
+
+def mailer(url: str) -> dict[str, object]:
+    """Django's settings of a mail URL: `smtp://user:password@host:587` (STARTTLS), `smtps://…` (TLS from the start) or
+    `console:`, which prints mails into the log."""
+    parts = urlsplit(url)
+    if parts.scheme == "console":
+        return {"BACKEND": "django.core.mail.backends.console.EmailBackend"}
+    if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
+        raise ImproperlyConfigured("MAIL_URL must be smtp://user:password@host:port, smtps://… or console:.")
+    secure = parts.scheme == "smtps"
+    options = {
+        "host": parts.hostname,
+        "port": parts.port or (465 if secure else 587),
+        "username": unquote(parts.username or ""),
+        "password": unquote(parts.password or ""),
+        "use_ssl": secure,
+        "use_tls": not secure,
+        "timeout": 10,
+    }
+    return {"BACKEND": "django.core.mail.backends.smtp.EmailBackend", "OPTIONS": options}

@@ -1,7 +1,6 @@
 """All settings, from the environment only. `manage.py up` provides what is missing; in production DATABASE_URL,
 REDIS_URL, SECRET_KEY, SEAL_KEYS and PUBLIC_URL are given (each also as NAME_FILE)."""
 
-import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -162,7 +161,7 @@ ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = True
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ALLAUTH_TRUSTED_PROXY_COUNT = environment.number("TRUSTED_PROXY_COUNT", 0)
-EMAIL_BACKEND = environment.text("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
+MAILERS = {"default": environment.mailer(environment.text("MAIL_URL", "console:"))}
 DEFAULT_FROM_EMAIL = environment.text("MAIL_FROM", f"socialcare@{_public.hostname}")
 
 LANGUAGE_CODE = "en"
@@ -198,4 +197,3 @@ SILENCED_SYSTEM_CHECKS = [
 ]
 LOGGING_CONFIG = None
 logs.configure(environment.text("LOG_FORMAT", "console"), environment.text("LOG_LEVEL", "INFO"))
-os.environ.setdefault("NO_PROXY", "*")

@@ -1,5 +1,6 @@
 """Every URL. What needs no login is marked where it stands; everything else does."""
 
+from django.conf import settings
 from django.urls import include, path
 
 from connectors.views.hooks import hook
@@ -16,3 +17,5 @@ urlpatterns = [
     path("", include("inbox.urls")),
     path("account/", include("allauth.account.urls")),
 ]
+if settings.DEBUG or settings.TESTING:
+    urlpatterns.append(path("gallery/", include("socialcare.gallery")))
