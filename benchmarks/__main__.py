@@ -37,13 +37,15 @@ def run_figure(scratch, name, database, options):
     environment = scratch.environment(database, BENCH_ROWS=str(log), **figure.environment)
     argv = [sys.executable, "-m", "benchmarks.figure", name, f"--rounds={options.rounds}"]
     argv += ["--full"] if options.full else []
-    started = time.monotonic()
-    ended = subprocess.run(
-        argv, cwd=HERE, env=environment, check=False, timeout=figure.patience * (6 if options.full else 1)
-    )
+    started, patience = time.monotonic(), figure.patience * (6 if options.full else 1)
+    try:
+        ended = subprocess.run(argv, cwd=HERE, env=environment, check=False, timeout=patience).returncode
+    except subprocess.TimeoutExpired:
+        print(f"{name}: not done after {patience} seconds", file=sys.stderr)
+        ended = 1
     rows = [Row(**json.loads(line)) for line in log.read_text().splitlines()] if log.exists() else []
     print(f"{name}: {figure.says} ({time.monotonic() - started:.0f} s)", file=sys.stderr, flush=True)
-    return rows, ended.returncode == 0
+    return rows, ended == 0
 
 
 def run(options):

@@ -18,8 +18,10 @@ class Figure:
 FIGURES = {
     "rules": Figure(("BM-14", "BM-15"), "rules against testing all of them in order"),
     "bell": Figure(("BM-10",), "one bell to many screens"),
+    "tasks": Figure(("BM-16",), "one task for all that is due"),
     "queue_page": Figure(("BM-04",), "pages of the queue in three orders", large=True),
     "exactly_once": Figure(("BM-03",), "every post once, whoever offers it", large=True),
-    "verbs": Figure(("BM-06", "BM-09", "BM-17"), "counters, claims and streams", large=True),
-    "journey": Figure(("BM-01", "BM-02"), "pages of posts from the network's hands to the queue", large=True),
+    "ring": Figure(("BM-18",), "what ringing costs who rings", large=True),
+    "verbs": Figure(("BM-06", "BM-09", "BM-17"), "counters, claims and streams", large=True, patience=400),
+    "journey": Figure(("BM-02",), "pages of posts from the network's hands to the queue", large=True),
 }

@@ -1,4 +1,4 @@
-"""BM-01, BM-02: the journey of a page as a worker makes it (facts, rules, threading, mentions, counters, events, fence
+"""BM-02: the journey of a page as a worker makes it (facts, rules, threading, mentions, counters, events, fence
 and cursor in one transaction), beside COPY of the very same rows and beside the same work one post at a time through
 Django's models."""
 
