@@ -12,6 +12,7 @@ urlpatterns = [
     path("views/<slug:slug>/", desk.view, name="view"),
     path("views/<slug:slug>/filters/", desk.choose_filters, name="filters"),
     path("views/<slug:slug>/top/", acts.deal_top, name="deal"),
+    path("views/<slug:slug>/bulk/", acts.bulk, name="bulk"),
     path("palette/", sides.palette, name="palette"),
     path("me.css", sides.me_css, name="me_css"),
     path("reversals/<str:token>/", acts.revert, name="reversal"),

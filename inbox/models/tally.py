@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from django.db import connection, models
+from django.db import connection, models, transaction
 
 from inbox.models.arrays import columns
 
@@ -67,3 +67,33 @@ def add(change: Mapping[tuple[str, int], int]) -> None:
                ON CONFLICT (scope, state) DO UPDATE SET n = inbox_tally.n + excluded.n""",
             columns(rows),
         )
+
+
+_COMPARE = """
+    WITH counted AS (
+        SELECT scope, state, count(*) AS n
+          FROM inbox_conversation c
+         CROSS JOIN LATERAL (VALUES ('team:' || c.team_id),
+                                    (coalesce('agent:' || c.agent_id, 'team:' || c.team_id || ':free'))) AS s(scope)
+         GROUP BY scope, state)
+    SELECT coalesce(t.scope, r.scope), coalesce(t.state, r.state), coalesce(t.n, 0), coalesce(r.n, 0)
+      FROM inbox_tally t FULL JOIN counted r ON r.scope = t.scope AND r.state = t.state
+     WHERE coalesce(t.n, 0) <> coalesce(r.n, 0)"""
+
+
+def differences() -> dict[tuple[str, int], tuple[int, int]]:
+    """{(scope, state): (counter, rows)} of the counters that are wrong, read in one snapshot."""
+    with connection.cursor() as cursor:
+        cursor.execute(_COMPARE)
+        return {(scope, state): (kept, true) for scope, state, kept, true in cursor.fetchall()}
+
+
+def repair() -> dict[tuple[str, int], tuple[int, int]]:
+    """Sets the wrong counters and returns what they were. Every change of a conversation waits meanwhile, since it
+    writes its counters in the same transaction."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("LOCK TABLE inbox_tally IN SHARE ROW EXCLUSIVE MODE")
+        wrong = differences()
+        add({key: true - kept for key, (kept, true) in wrong.items()})
+    return wrong

@@ -98,6 +98,7 @@ def desk_context(request: Request, queue: Queue, talk: Talk | None = None) -> di
     mark = " ".join(f"{stream}={number}" for stream, number in queue.numbers().items())
     counts = desk.counts_of(agent.readable_teams, agent)
     conversations, more = queue.page()
+    query = f"?{queue.url.partition('?')[2]}" if "?" in queue.url else ""
     density = request.GET.get("density", agent.density)
     total = queue.view.total(counts, queue.teams, agent)
     return {
@@ -110,7 +111,7 @@ def desk_context(request: Request, queue: Queue, talk: Talk | None = None) -> di
             "mark": mark,
             "streams": " ".join(team.stream for team in agent.readable_teams),
             "streams_mark": " ".join(f"{team.stream}=0" for team in agent.readable_teams),
-            "query": f"?{queue.url.partition('?')[2]}" if "?" in queue.url else "",
+            "query": query,
             "rows": queue.rows(conversations),
             "total": total if not queue.filters else -1,
             "facts": facts_of(queue, total, len(conversations), bool(more)),
@@ -120,6 +121,7 @@ def desk_context(request: Request, queue: Queue, talk: Talk | None = None) -> di
             **marks_of(queue, conversations),
             "orders": orders_of(queue),
             "chosen": chips_of(queue),
+            "bulk_url": reverse("inbox:bulk", args=[queue.slug]) + query,
             "filters_url": reverse("inbox:filters", args=[queue.slug]),
         },
         "talk": talk,

@@ -159,7 +159,7 @@ def test_a_draft_is_kept_on_the_server_and_survives_a_reload(site, desk_of):
     expect(page.locator("#reply-text")).to_have_value("Hi Carla,")
 
 
-HOSTILE = """<script>alert(1)</script><img src=//evil.example/x onerror=alert(2)> <b hx-get=/views/all/ hx-trigger=load>x</b>
+HOSTILE = """<script>alert(1)</script><img src=//evil.example/x onerror=alert(2)> <b hx-get=/views/>x</b>
 javascript:alert(3) https://acme.example@evil.example/ \u202egnp.exe e{} {{{{7*7}}}}""".format("\u0301" * 500)
 
 
@@ -201,3 +201,14 @@ def test_a_phone_shows_one_pane_at_a_time(site, desk_of):
     page.go_back()
     expect(page.locator("#queue-rows")).to_be_visible()
     expect(page.locator("#talk")).to_be_hidden()
+
+
+def test_picked_rows_are_done_together(site, desk_of):
+    cases = [write(site.channel, f"case {n}", site.cast.support, author=f"a{n}", ago=n) for n in range(4)]
+    page = desk_of(site.cast.ana).open("/views/support/")
+    for one in cases[:2]:
+        row(page, one).locator("[type=checkbox]").check()
+    expect(page.locator("#bulk")).to_contain_text("2 picked")
+    page.locator("#bulk").get_by_role("button", name="Done").click()
+    expect(page.locator("#queue-rows > [data-key]")).to_have_count(2)
+    assert Conversation.objects.filter(state=State.DONE).count() == 2

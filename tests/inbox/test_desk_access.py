@@ -135,3 +135,12 @@ def test_notes_of_a_private_team_stay_there_when_a_conversation_leaves_it(cast, 
     hr.assign(cast.support, None, by=cast.hugo)
     client.force_login(cast.ana)
     assert "salary talk" not in client.get(f"/conversations/{hr.pk}/").content.decode()
+
+
+def test_picking_the_number_of_a_private_conversation_does_nothing(cast, threads, client):
+    client.force_login(cast.ana)
+    picked = [threads["hr"].pk, threads["support"].pk]
+    client.post("/views/all/bulk/", {"act": "closure", "conversation": picked})
+    for one, state in ((threads["hr"], 0), (threads["support"], 4)):
+        one.refresh_from_db()
+        assert one.state == state
