@@ -4,7 +4,8 @@ MAKEFLAGS += --no-print-directory
 PYTHON = .venv/bin/python
 MANAGE = $(PYTHON) manage.py
 SECONDS = 60
-SEED =
+SEED ?=
+PACE ?=
 
 .PHONY: help run demo test gate chaos bench bench-full screenshots lock upgrade clean
 
@@ -14,8 +15,8 @@ help: ## this list
 run: ## starts the application (PORT, HOST, DATA_DIR, DATABASE_URL, REDIS_URL, PUBLIC_URL change where)
 	@.ci/environment run && exec $(MANAGE) up
 
-demo: ## starts it with invented customers who go on writing
-	@.ci/environment run && exec $(MANAGE) demo
+demo: ## starts it with invented customers who go on writing (PACE=6 a minute, SEED=…)
+	@.ci/environment run && exec $(MANAGE) demo $(if $(PACE),--pace $(PACE)) $(if $(SEED),--seed $(SEED))
 
 test: ## everything that must be green
 	@exec .ci/test

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
+from socialcare import trial
 from socialcare.embedded import Postgres, Redis
 from socialcare.ground import Ground, Unavailable
 
@@ -26,10 +27,12 @@ def is_given(name: str) -> bool:
 
 
 def fill_environment(command: str) -> None:
-    """Sets what is not given. Only `up` makes new keys; other commands find those of a checkout in which `up` has run,
-    and fail loudly anywhere else."""
+    """Sets what is not given. Only `up` and `demo`, which is an `up` with a data folder of its own, make new keys;
+    other commands find those of a checkout in which `up` has run, and fail loudly anywhere else."""
+    if command == "demo":
+        os.environ["DATA_DIR"] = os.environ.get("DATA_DIR") or str(CHECKOUT / "var" / "demo")
     folder = data_folder()
-    if command == "up":
+    if command in {"up", "demo"}:
         os.environ["DATA_DIR"] = str(folder)
         os.environ["ROLE"] = "migrate"  # of the supervising process itself, which migrates; its children get their own
         _make_keys(folder / "keys")
@@ -41,6 +44,8 @@ def fill_environment(command: str) -> None:
         if not is_given(name):
             os.environ[f"{name}_FILE"] = str(folder / "keys" / name.lower())
     _set_addresses(folder)
+    if command not in {"up", "demo"} and (url := trial.before(folder)):  # those two choose its place anew
+        trial.tell(url)
 
 
 def _fill_for_checks() -> None:

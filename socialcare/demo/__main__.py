@@ -2,6 +2,7 @@
 
 import argparse
 import signal
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,17 @@ from socialcare.demo.server import DemoServer
 
 def add_options(parser: Any) -> None:
     parser.add_argument("--port", type=int, default=8790)
+    parser.add_argument("--fd", type=int, default=None, help="number of a socket that listens already, for the port")
     parser.add_argument("--pace", type=float, default=2.0, help="new conversations a minute; 0: only what is asked for")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--history", type=int, default=40, help="posts that are there from before")
     parser.add_argument("--journal", type=Path, default=None, help="file that lets it go on after a restart")
 
 
-def run(port: int, pace: float, seed: int, history: int, journal: Path | None) -> None:
+def run(port: int, fd: int | None, pace: float, seed: int, history: int, journal: Path | None) -> None:
     """Serve until a signal says stop."""
-    server = DemoServer(Network(seed, pace, history, journal=journal), port)
+    listener = None if fd is None else socket.socket(fileno=fd)
+    server = DemoServer(Network(seed, pace, history, journal=journal), port, listener)
 
     def stop(*_: object) -> None:
         raise SystemExit(0)

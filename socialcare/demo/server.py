@@ -3,6 +3,7 @@ Loopback only."""
 
 import json
 import re
+import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -117,13 +118,16 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class DemoServer(ThreadingHTTPServer):
-    """`with DemoServer(network) as server:` or `serve_forever()`."""
+    """`with DemoServer(network) as server:` or `serve_forever()`. A `listener` is a socket that listens already."""
 
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, network: Network, port: int = 0) -> None:
-        super().__init__(("127.0.0.1", port), Handler)
+    def __init__(self, network: Network, port: int = 0, listener: socket.socket | None = None) -> None:
+        super().__init__(("127.0.0.1", port), Handler, bind_and_activate=listener is None)
+        if listener is not None:
+            self.socket.close()
+            self.socket, self.server_address = listener, listener.getsockname()
         self.network, self.token = network, TOKEN
         self.faults: list[Fault] = []
         self.requests: list[str] = []

@@ -18,6 +18,7 @@ from socialcare.local import CHECKOUT
 
 pytestmark = [pytest.mark.chaos, pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")]
 OURS = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "SEAL_KEYS", "TESTING", "DATABASE_IDLE_LIMIT", "PUBLIC_URL", "ROLE")
+OURS += ("DEMO", "DEMO_PORT", "DEMO_URL", "FETCH_ALLOW", "HOST")
 
 
 def free_port():
@@ -26,16 +27,14 @@ def free_port():
 
 
 class Up:
-    def __init__(self, folder, port=None, **environment):
+    def __init__(self, folder, port=None, command=("up",), **environment):
         self.folder, self.port = folder, port or free_port()
         env = {name: value for name, value in os.environ.items() if name not in OURS}
         env.update(DATA_DIR=str(folder / "var"), PORT=str(self.port), **environment)
         self.log = folder / "up.log"
         with self.log.open("ab") as log:
-            command = [sys.executable, "manage.py", "up"]
-            self.process = subprocess.Popen(
-                command, cwd=CHECKOUT, env=env, stdout=log, stderr=log, start_new_session=True
-            )
+            argv = [sys.executable, "manage.py", *command]
+            self.process = subprocess.Popen(argv, cwd=CHECKOUT, env=env, stdout=log, stderr=log, start_new_session=True)
 
     def said(self):
         return self.log.read_text()

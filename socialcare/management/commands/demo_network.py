@@ -15,4 +15,5 @@ class Command(BaseCommand):
         add_options(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        run(options["port"], options["pace"], options["seed"], options["history"], options["journal"])
+        names = ("port", "fd", "pace", "seed", "history", "journal")
+        run(**{name: options[name] for name in names})

@@ -16,7 +16,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connections
 
-from socialcare import __version__, environment, first_run
+from socialcare import __version__, environment, first_run, trial
 from socialcare.alive import web_answers
 from socialcare.embedded import Postgres, Redis
 from socialcare.ground import Ground, Unavailable
@@ -34,6 +34,7 @@ OPEN_FILES = 65_536
 class Command(BaseCommand):
     help = "Starts everything: embedded servers (unless DATABASE_URL, REDIS_URL are set), web, worker, beat and sweep."
     requires_system_checks: list[str] = []
+    pace, seed = 2.0, 1  # of the demo network: new conversations a minute, and which ones
 
     def handle(self, *args: Any, **options: Any) -> None:
         on_signals()
@@ -63,13 +64,29 @@ class Command(BaseCommand):
         if redis.url == settings.REDIS_URL:
             self.supervisor.start(Embedded(redis, self.log, REDIS_ROUTINE))
         self.bring_up_to_date()
-        link = first_run.link()
+        self.start_demo_network(embedded=environment.text("DATABASE_URL") == postgres.url)
+        link = self.set_up()
         connections.close_all()
         web, *others = _programs(self.log, self.listener)
         self.supervisor.start(web)
         self.welcome(link)  # before the others start, because all at once they would keep the page waiting
         for program in others:
             self.supervisor.start(program)
+
+    def start_demo_network(self, *, embedded: bool) -> None:
+        """Before the others, who inherit its address from our environment."""
+        folder = data_folder()
+        self.demo_url, before = "", trial.before(folder)
+        if trial.is_wanted(embedded=embedded):
+            self.demo_listener = trial.listen(self.log.say)
+            self.demo_url = trial.url_of(self.demo_listener)
+            self.supervisor.start(trial.program(self.log, self.demo_listener, folder, self.pace, self.seed))
+        trial.announce(folder, self.demo_url)
+        trial.follow(before, self.demo_url)
+
+    def set_up(self) -> str | None:
+        """What is still to be set up: the link to the wizard, or None."""
+        return first_run.link()
 
     def bring_up_to_date(self) -> None:
         """Tables, and the files the browser gets."""
