@@ -10,15 +10,16 @@ from django.views.decorators.http import require_safe
 
 from connectors import health as channel_health
 from inbox.rights import admins_only
+from inbox.views.answering import shown
 from insights.health import figures
-from socialcare.pages import Request, page
+from socialcare.pages import Request
 
 
 @require_safe
 @admins_only
 def health(request: Request) -> HttpResponse:
     now = timezone.now()
-    return page(request, "insights/health.html", {"health": figures(now), "channels": channel_health.of_all(now)})
+    return shown(request, "insights/health.html", {"health": figures(now), "channels": channel_health.of_all(now)})
 
 
 @require_safe

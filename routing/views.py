@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST
 
 from inbox.models import Agent, Team
 from inbox.rights import managers_too
+from inbox.views.answering import shown
 from routing import access, bench, editor
 from routing.actions import Action, read_actions
 from routing.conditions import Condition
@@ -20,7 +21,7 @@ from routing.fields import RuleError
 from routing.groups import read_tree
 from routing.models import Rule
 from routing.naming import broken, choices_for
-from socialcare.pages import Request, page
+from socialcare.pages import Request
 
 
 @managers_too
@@ -28,20 +29,20 @@ def rules(request: Request) -> HttpResponse:
     """The list, and below it the bench for the rules as they are now."""
     names = choices_for(None).names()
     everything = list(Rule.objects.order_by("position", "id").values_list("pk", flat=True))
-    shown = [_row(rule, names, everything.index(rule.pk), request.user) for rule in access.seen_by(request.user)]
+    rows = [_row(rule, names, everything.index(rule.pk), request.user) for rule in access.seen_by(request.user)]
     text, trace = request.POST.get("text", "").strip(), None
     if request.method == "POST" and text:
         trace = bench.trace(text, request.POST.get("network", ""), access.hidden_teams(request.user))
     context = {
-        "rules": shown,
-        "broken": sum(1 for row in shown if row["broken"]),
+        "rules": rows,
+        "broken": sum(1 for row in rows if row["broken"]),
         "last": len(everything) - 1,
         "text": text,
         "trace": trace,
         "networks": choices_for(request.user).by_kind["network"],
         "triage": Team.objects.filter(triage=True).first(),
     }
-    return page(request, "routing/rules.html", context)
+    return shown(request, "routing/rules.html", context)
 
 
 def _row(rule: Rule, names: dict[str, str], place: int, agent: Agent) -> dict[str, Any]:
@@ -137,7 +138,7 @@ def _editor(
         "versions": one.versions.select_related("by").order_by("-number")[:20] if one.pk else (),
         **_preview(draft, text, request.user),
     }
-    return page(request, "routing/rule.html", context, status=status)
+    return shown(request, "routing/rule.html", context, status=status)
 
 
 def _preview(draft: editor.Draft, text: str, agent: Agent) -> dict[str, Any]:

@@ -71,7 +71,9 @@ class Invitation(models.Model):
         """The link to hand over, shown this once; older ones of the same person end."""
         cls.objects.filter(agent_id=agent.pk, used_at=None).delete()
         token = secrets.token_urlsafe(24)
-        cls.objects.create(agent_id=agent.pk, digest=digest(token), until=timezone.now() + INVITED, by_id=by and by.pk)
+        cls.objects.create(
+            agent_id=agent.pk, digest=digest(token), until=timezone.now() + INVITED, by_id=by.pk if by else None
+        )
         return f"{settings.PUBLIC_URL}/invitation/{token}/"
 
     @transaction.atomic

@@ -19,6 +19,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from inbox.models import Agent, Role, Team
 from inbox.rights import admins_only, managers_too
+from inbox.views.answering import shown
 from socialcare import people
 from socialcare.models import Invitation
 from socialcare.pages import Request, page
@@ -88,11 +89,11 @@ class PasswordForm(forms.Form):
 @require_GET
 @managers_too
 def teams(request: Request) -> HttpResponse:
-    shown = [
+    rows = [
         {"team": team, "members": team.memberships.select_related("agent").order_by("agent__name")}
         for team in people.managed_by(request.user)
     ]
-    return page(request, "set_up/teams.html", {"teams": shown})
+    return shown(request, "set_up/teams.html", {"teams": rows})
 
 
 @managers_too
@@ -113,7 +114,7 @@ def team(request: Request, pk: int | None = None) -> HttpResponse:
     inside = {membership.agent_id for membership in members}
     others = Agent.objects.filter(is_active=True).exclude(pk__in=inside).order_by("name") if pk else ()
     context = {"team": one, "form": form, "members": members, "others": others, "roles": Role.choices}
-    return page(request, "set_up/team.html", context, status=422 if form.errors else 200)
+    return shown(request, "set_up/team.html", context, status=422 if form.errors else 200)
 
 
 def _managed(agent: Agent, pk: int | None) -> Team:
@@ -174,7 +175,7 @@ def agents(request: Request) -> HttpResponse:
             form.add_error("email", str(refused))
     everybody = Agent.objects.prefetch_related("memberships__team").order_by("-is_active", "name")
     context = {"agents": everybody, "form": form, "link": link, "invited": invited}
-    return page(request, "set_up/agents.html", context, status=422 if form.errors else 200)
+    return shown(request, "set_up/agents.html", context, status=422 if form.errors else 200)
 
 
 def _invite(given: dict[str, Any], by: Agent) -> tuple[Agent, str]:
@@ -222,7 +223,7 @@ def new_link(request: Request, pk: int) -> HttpResponse:
     agent = get_object_or_404(Agent, pk=pk)
     link = people.new_link(agent, request.user) if agent.is_active else people.enable(agent, request.user)
     everybody = Agent.objects.prefetch_related("memberships__team").order_by("-is_active", "name")
-    return page(
+    return shown(
         request, "set_up/agents.html", {"agents": everybody, "form": InviteForm(), "link": link, "invited": agent}
     )
 

@@ -15,6 +15,7 @@ from connectors.connecting import Trial, connect, keep_facts, try_out
 from connectors.forms import form_field, plain_value
 from connectors.models import Channel
 from inbox.models import Agent
+from socialcare import environment
 from socialcare.models import Organisation
 
 HASHTAG = re.compile(r"[^\w]+")
@@ -32,7 +33,7 @@ class Offer:
     asks: tuple[str, ...]
     name: Callable[[dict[str, Any]], str]
     fills: Callable[[Organisation], dict[str, str]] = lambda organisation: {}
-    fixed: tuple[tuple[str, str], ...] = ()
+    fixed: Callable[[], dict[str, str]] = dict
 
 
 def _tags(organisation: Organisation) -> dict[str, str]:
@@ -55,7 +56,7 @@ SOURCES = (
         _("Invented customers who write at once and read your answers. One button removes it later."),
         asks=(),
         name=lambda values: "Demo network",
-        fixed=(("base_url", "http://127.0.0.1:8790"), ("token", "demo")),
+        fixed=lambda: {"base_url": environment.text("DEMO_URL", "http://127.0.0.1:8790"), "token": "demo"},
     ),
     Offer(
         "feed",
@@ -89,9 +90,14 @@ class SourceForm(forms.Form):
         for field in self.given:
             self.fields[field.name] = form_field(field)
 
+    @property
+    def used(self) -> bool:
+        """The demo network is there once at most."""
+        return not self.given and Channel.objects.filter(network=self.source.network).exists()
+
     def connect(self, by: Agent | None) -> Trial:
         """Tries it; makes the channel only when something can be read."""
-        fixed = {field: dict(self.source.fixed).get(field.name) for field in self.network.form}
+        fixed = {field: self.source.fixed().get(field.name) for field in self.network.form}
         given = {field.name: value for field, value in fixed.items() if field.secret and value}
         values: dict[str, Any] = {field.name: value for field, value in fixed.items() if not field.secret and value}
         values |= {field.name: plain_value(field, self.cleaned_data[field.name]) for field in self.given}

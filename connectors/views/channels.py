@@ -19,7 +19,8 @@ from connectors.views.connect import described, hook_url
 from inbox import happenings
 from inbox.models.reply import Clock
 from inbox.rights import admins_only
-from socialcare.pages import Request, page
+from inbox.views.answering import shown
+from socialcare.pages import Request
 
 SHOWN = 50
 
@@ -27,7 +28,7 @@ SHOWN = 50
 @require_GET
 @admins_only
 def channels(request: Request) -> HttpResponse:
-    return page(request, "connectors/channels.html", {"channels": health.of_all(timezone.now())})
+    return shown(request, "connectors/channels.html", {"channels": health.of_all(timezone.now())})
 
 
 def _context(channel: Channel, tab: str) -> dict[str, Any]:
@@ -60,7 +61,7 @@ def channel(request: Request, pk: int) -> HttpResponse:
         "trial": request.session.pop(f"trial-{pk}", None),
         "removable": not one.mentions.exists(),
     }
-    return page(request, "connectors/channel.html", context)
+    return shown(request, "connectors/channel.html", context)
 
 
 @admins_only
@@ -72,7 +73,7 @@ def settings(request: Request, pk: int) -> HttpResponse:
         _change(one, form, request)
         return HttpResponseRedirect(f"/set-up/channels/{pk}/", status=303)
     status = 422 if form.errors else 200
-    return page(request, "connectors/settings.html", _context(one, "settings") | {"form": form}, status=status)
+    return shown(request, "connectors/settings.html", _context(one, "settings") | {"form": form}, status=status)
 
 
 @transaction.atomic
@@ -93,7 +94,7 @@ def _change(channel: Channel, form: SettingsForm, request: Request) -> None:
 def log(request: Request, pk: int) -> HttpResponse:
     """The last exchanges with the network, redacted when they were kept."""
     one = get_object_or_404(Channel, pk=pk)
-    return page(request, "connectors/log.html", _context(one, "log") | {"exchanges": one.exchanges})
+    return shown(request, "connectors/log.html", _context(one, "log") | {"exchanges": one.exchanges})
 
 
 @admins_only
@@ -101,12 +102,12 @@ def reconnect(request: Request, pk: int) -> HttpResponse:
     """New secrets for a channel that lost access. They are tried before they replace the old ones."""
     one = get_object_or_404(Channel, pk=pk)
     form = NetworkForm(one.kind, request.POST or None, only_secrets=True)
-    context = _context(one, "settings") | {"form": form, "kind": described(one.kind)}
+    context = _context(one, "settings") | {"form": form, "network": described(one.kind)}
     if request.method != "POST" or not form.is_valid():
-        return page(request, "connectors/reconnect.html", context, status=422 if form.errors else 200)
+        return shown(request, "connectors/reconnect.html", context, status=422 if form.errors else 200)
     trial = connecting.try_new_secrets(one, form.secrets())
     if not trial.ok:
-        return page(request, "connectors/reconnect.html", context | {"trial": trial.as_json()}, status=422)
+        return shown(request, "connectors/reconnect.html", context | {"trial": trial.as_json()}, status=422)
     connecting.reconnect(one, form.secrets(), request.user)
     messages.info(request, _("Connected again. Reading goes on from where it stood."))
     return HttpResponseRedirect(f"/set-up/channels/{pk}/", status=303)

@@ -22,7 +22,8 @@ from connectors.forms import ConnectForm, PlaceForm
 from connectors.models import Channel
 from connectors.opening import connector_of, opened_secrets
 from inbox.rights import admins_only
-from socialcare.pages import Request, page
+from inbox.views.answering import shown
+from socialcare.pages import Request
 
 STATE = "oauth"
 STATE_SECONDS = 600
@@ -45,7 +46,7 @@ def steps(current: str) -> list[dict[str, Any]]:
 @admins_only
 def networks(request: Request) -> HttpResponse:
     kinds = sorted((described(kind) for kind in Connector.kinds().values()), key=lambda kind: str(kind["label"]))
-    return page(request, "connectors/networks.html", {"networks": kinds, "steps": steps("network")})
+    return shown(request, "connectors/networks.html", {"networks": kinds, "steps": steps("network")})
 
 
 def described(kind: type[Connector]) -> dict[str, Any]:
@@ -65,8 +66,8 @@ def keys(request: Request, network: str) -> HttpResponse:
         name = form.cleaned_data["channel_name"]
         channel = connecting.connect(network, name, form.settings(), form.secrets(), request.user, listening=False)
         return HttpResponseRedirect(f"/set-up/channels/{channel.pk}/connect/", status=303)
-    context = {"kind": described(kind), "form": form, "steps": steps("keys"), "callback": callback_url(network)}
-    return page(request, "connectors/keys.html", context, status=422 if form.errors else 200)
+    context = {"network": described(kind), "form": form, "steps": steps("keys"), "callback": callback_url(network)}
+    return shown(request, "connectors/keys.html", context, status=422 if form.errors else 200)
 
 
 @admins_only
@@ -81,13 +82,13 @@ def test(request: Request, pk: int) -> HttpResponse:
         return HttpResponseRedirect(request.path, status=303)
     context = {
         "channel": channel,
-        "kind": described(channel.kind),
+        "network": described(channel.kind),
         "trial": request.session.get(f"trial-{pk}"),
         "steps": steps("test"),
         "signed_in": bool(channel.sealed.get("access_token")),
         "hook": hook_url(channel),
     }
-    return page(request, "connectors/test.html", context)
+    return shown(request, "connectors/test.html", context)
 
 
 @admins_only
@@ -101,7 +102,7 @@ def place(request: Request, pk: int) -> HttpResponse:
             channel.resume(request.user)
             connecting.read_soon()
         return HttpResponseRedirect(f"/set-up/channels/{pk}/", status=303)
-    return page(request, "connectors/place.html", {"channel": channel, "form": form, "steps": steps("place")})
+    return shown(request, "connectors/place.html", {"channel": channel, "form": form, "steps": steps("place")})
 
 
 def callback_url(network: str) -> str:
@@ -123,10 +124,10 @@ def sign_in(request: Request, pk: int) -> HttpResponse:
         connector = connector_of(channel.network, channel.settings, opened_secrets(channel))
         grant = connector.begin(callback_url(channel.network), state)
     except Fault as fault:
-        return page(request, "connectors/sign_in.html", {"channel": channel, "words": fault.words}, status=502)
+        return shown(request, "connectors/sign_in.html", {"channel": channel, "words": fault.words}, status=502)
     sealed = {name: secrets.seal(value, table=STATE, row=pk, field=name) for name, value in grant.secrets.items()}
     request.session[STATE] = {"state": state, "channel": pk, "until": time.time() + STATE_SECONDS, "grant": sealed}
-    return page(request, "connectors/sign_in.html", {"channel": channel, "url": grant.url})
+    return shown(request, "connectors/sign_in.html", {"channel": channel, "url": grant.url})
 
 
 @require_GET
@@ -136,14 +137,14 @@ def callback(request: Request, network: str) -> HttpResponse:
     kept = request.session.pop(STATE, None)
     given = request.GET.get("state", "")
     if not kept or not constant_time_compare(kept["state"], given) or kept["until"] < time.time():
-        return page(
+        return shown(
             request, "connectors/sign_in.html", {"words": _("This way back was used, or is too old.")}, status=403
         )
     channel = get_object_or_404(Channel, pk=kept["channel"], network=network)
     code = request.GET.get("code", "")
     if not code:
         words = _("The network says that access was not given.")
-        return page(request, "connectors/sign_in.html", {"channel": channel, "words": words}, status=403)
+        return shown(request, "connectors/sign_in.html", {"channel": channel, "words": words}, status=403)
     grant = {
         name: secrets.open(value, table=STATE, row=channel.pk, field=name) for name, value in kept["grant"].items()
     }
@@ -151,7 +152,7 @@ def callback(request: Request, network: str) -> HttpResponse:
         connector = connector_of(network, channel.settings, Secrets(grant))
         fresh = connector.finish(code, callback_url(network), Secrets(grant))
     except Fault as fault:
-        return page(request, "connectors/sign_in.html", {"channel": channel, "words": fault.words}, status=502)
+        return shown(request, "connectors/sign_in.html", {"channel": channel, "words": fault.words}, status=502)
     return _signed_in(request, channel, fresh)
 
 
