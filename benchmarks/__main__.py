@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import time
@@ -111,6 +112,7 @@ def worse(rows):
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the servers and their folder go with us
     options = arguments()
     busy = is_busy()
     rows, right = run(options)

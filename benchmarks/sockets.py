@@ -44,6 +44,8 @@ class Socket(asyncio.Protocol):
         for opcode, payload in self._frames():
             if opcode == 8:
                 self._fail(f"the server closed with {payload!r}")
+            elif opcode == 9:
+                self.transport.write(masked(payload, 0x8A))
             elif opcode == 1:
                 self._told(json.loads(payload)["n"], now)
 
@@ -72,11 +74,11 @@ class Socket(asyncio.Protocol):
         self._fail("the connection was lost")
 
 
-def masked(payload):
+def masked(payload, opcode=0x81):
     key = os.urandom(4)
     body = bytes(byte ^ key[place % 4] for place, byte in enumerate(payload))
     size = bytes([128 | len(payload)]) if len(payload) < 126 else bytes([128 | 126]) + struct.pack("!H", len(payload))
-    return b"\x81" + size + key + body
+    return bytes([opcode]) + size + key + body
 
 
 def handshake(path, origin, cookie=""):
