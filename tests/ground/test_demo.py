@@ -11,7 +11,7 @@ import uuid
 import pytest
 import requests
 
-from socialcare.cast import PASSWORD
+from socialcare.demo.colleagues import PASSWORD
 from tests.ground.test_up import free_port, up
 
 __all__ = ["up"]

@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from socialcare import cast, environment
+from socialcare.demo.colleagues import programme
 from socialcare.embedded import Postgres
 from socialcare.ground import Ground, Unavailable
 from socialcare.local import data_folder, listening_at
@@ -39,4 +40,4 @@ class Command(Up):
 
     def welcome(self, link: str | None) -> None:
         super().welcome(link)
-        self.log.say(cast.programme())
+        self.log.say(programme())
