@@ -21,10 +21,11 @@ class Answering:
     """Mixed into Channel."""
 
     def offline(self: Channel) -> Connector:  # type: ignore[misc]
-        """The connector for pure questions; KeyError when this build does not have the network."""
+        """The connector for pure questions: it knows which secrets the channel has, not what they are. KeyError when this
+        build does not have the network."""
         from connectors.opening import connector_of
 
-        return connector_of(self.network, self.settings, Secrets())
+        return connector_of(self.network, self.settings, Secrets(dict.fromkeys(self.sealed, "sealed")))
 
     def may(self: Channel, mention: Mention) -> dict[Verb, Capability]:  # type: ignore[misc]
         """What may be done with this item now, for the networks this build knows."""
