@@ -28,7 +28,7 @@ def _offer(job):
     """Offers pages through a channel; the ids of what was new, counted as often as it was said to be new."""
     number, pages = job
     journey = Journey(number)
-    return [None] * sum(journey.store(page).new for page in pages)
+    return [None] * sum(journey.store(page) for page in pages)
 
 
 def deadlocks():

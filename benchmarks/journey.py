@@ -13,8 +13,9 @@ from benchmarks import posts
 from benchmarks.data import NOW, gaps_in_numbers, wrong_tallies
 from benchmarks.measure import Take, check, interleaved, micro, rate, row, taking
 from benchmarks.tutorial import orm
-from connectors.listening import Listener
+from connectors.base import Budget
 from connectors.models import Channel, Source
+from connectors.storing import Claim
 from inbox.models import Conversation, Event, Identity, Mention, Person, Team
 
 RULES = 50
@@ -29,12 +30,11 @@ class Journey:
 
     def __init__(self, number=0):
         self.channel = Channel.objects.order_by("pk")[number]
-        self.listener = Listener(self.channel)
-        self.listener.now = NOW
+        self.claim = Claim(self.channel, NOW, Budget())
         self.source = Source.objects.get(channel=self.channel)
 
     def store(self, page):
-        return self.listener._store(CONNECTOR, self.source, page, None)
+        return self.claim.store(CONNECTOR, self.source, page, None)
 
 
 def backend():
@@ -168,7 +168,7 @@ class Round:
         take, new = Take(self.pages * self.size), 0
         for page in pages:
             with taking(self.size, backend()) as part:
-                new += self.journey.store(page).new
+                new += self.journey.store(page)
             take.wall, take.cpu = take.wall + part.wall, take.cpu + part.cpu
             self.copies.page_ends()
         check(new == take.items, f"{new} of {take.items} new posts were called new")
@@ -181,7 +181,7 @@ class Round:
         return take
 
     def again(self, page):
-        check(self.journey.store(page).new == 0, "a page offered again was stored again")
+        check(self.journey.store(page) == 0, "a page offered again was stored again")
 
     def limit(self, number):
         self.copies.read()
