@@ -7,7 +7,8 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import structlog
 
@@ -16,6 +17,9 @@ from connectors.models import Channel, Quarantined
 from inbox.models import Mention, Reply
 
 log = structlog.get_logger(__name__)
+SOURCE = 40  # characters of a source's name that a mention keeps
+OLDEST = datetime(1970, 1, 1, tzinfo=UTC)  # what is older than the networks themselves is a mistake or a joke
+MOST_FOLLOWERS = 10**12
 STRANGERS = 5  # replies to posts we do not hold whose thread is looked up, per page
 Context = dict[str, list[dict[str, object]]]
 
@@ -26,11 +30,23 @@ def sound(posts: Sequence[Post], now: datetime) -> tuple[list[Post], list[Bad]]:
     for post in posts:
         if len(post.text) > 1_000_000:
             bad.append(Bad(post.external_id, "The text is longer than a million characters.", {}))
-        elif post.created_at > now + timedelta(minutes=5):
-            good.append(replace(post, created_at=now))
         else:
-            good.append(post)
+            good.append(_possible(post, now))
     return good, bad
+
+
+def _possible(post: Post, now: datetime) -> Post:
+    """The post with times that were, and figures and names that fit."""
+    changed: dict[str, Any] = {}
+    if not OLDEST <= post.created_at <= now + timedelta(minutes=5):
+        changed["created_at"] = OLDEST if post.created_at < OLDEST else now
+    if post.edited_at and not OLDEST <= post.edited_at <= now + timedelta(minutes=5):
+        changed["edited_at"] = now
+    if len(post.source) > SOURCE:
+        changed["source"] = post.source[:SOURCE]
+    if post.author.followers is not None and not 0 <= post.author.followers <= MOST_FOLLOWERS:
+        changed["author"] = replace(post.author, followers=None)
+    return replace(post, **changed) if changed else post
 
 
 def with_threads(
@@ -41,15 +57,18 @@ def with_threads(
     wanted = {post.parent_id for post in posts if post.parent_id and not post.root_id and not post.ours} - here
     if not wanted:
         return posts, {}
-    held = set(Mention.objects.filter(channel=channel, external_id__in=wanted).values_list("external_id", flat=True))
+    # What is stored already, as in the overlap of each poll, has its thread.
+    mentions = Mention.objects.filter(channel=channel, external_id__in=wanted | here)
+    held = set(mentions.values_list("external_id", flat=True))
     replies = Reply.objects.filter(channel=channel, external_id__in=wanted)
     held |= {external_id for external_id in replies.values_list("external_id", flat=True) if external_id}
+    strange = wanted - held
     context: Context = {}
     known: dict[str, str] = {}
     result = []
     for post in posts:
         parent = post.parent_id
-        if parent in wanted - held and not post.root_id:
+        if parent in strange and not post.root_id and post.external_id not in held:
             if parent not in known and len(known) < STRANGERS and not budget.spent:
                 known[parent], context[post.external_id] = _above(connector, post, now)
                 budget.spend()
@@ -65,6 +84,9 @@ def _above(connector: Connector, post: Post, now: datetime) -> tuple[str, list[d
         above = connector.ancestors(post, now)
     except Fault as fault:  # without it the post still arrives, in a thread of its own
         log.info("the thread above a post could not be read", fault=fault.name)
+        return "", []
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        log.exception("a defect in reading the thread above a post")
         return "", []
     shown = [
         {
@@ -91,7 +113,7 @@ def quarantine(channel: Channel, source: str, bad: Sequence[Bad]) -> None:
         rows.append(
             Quarantined(
                 channel=channel,
-                source=source,
+                source=source[:120],
                 external_id=item.external_id or "",
                 digest=digest,
                 reason=item.reason[:300],

@@ -4,44 +4,34 @@ next claim goes on."""
 
 from __future__ import annotations
 
+import json
 import random
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
-from django.db.models import F
+from django.db.models import Case, DateTimeField, F, Value, When
 from django.utils import timezone
 
-from connectors.arriving import quarantine, sound, with_threads
-from connectors.base import Bad, Budget, Connector, Fault, Outcome, Page, Post
-from connectors.faults import AuthExpired, NotPermitted
-from connectors.http import Exchange, no_transaction_open
-from connectors.models import Channel, Delivery, Gap, Source
+from connectors.base import Bad, Budget, Connector, Fault, Outcome, Page
+from connectors.faults import AuthExpired, AuthRevoked
+from connectors.http import Exchange
+from connectors.models import Channel, Delivery, Source
 from connectors.opening import opened, remember, renew
 from connectors.stored import as_it_is_now
-from connectors.text import normalised
-from inbox.arrival import Decision, Facts, Place
+from connectors.storing import Claim, Overtaken, claim
 from inbox.failpoints import failpoint
-from inbox.models import Conversation, Mention, Reply
-from inbox.models.receive import Received, receive
-from inbox.models.reply import Clock
-from routing import engine
+from inbox.models import Conversation, Mention
 
 log = structlog.get_logger(__name__)
-CLAIM = timedelta(seconds=20)  # longer than any one call to a network (15 s), before each of which it is renewed
-HOLD = 4.0  # seconds after which the claim is renewed before the next call
 FIRST_BACKOFF, LAST_BACKOFF = (5.0, 30.0), 900.0  # seconds; the first is the source's interval within these bounds
 REFRESH = timedelta(minutes=2)
 REFRESHED = 40  # mentions looked at again in one poll
-LATE = timedelta(seconds=60)
-PAGE = 200  # posts stored in one transaction
-
-
-class Overtaken(Exception):
-    """Another worker claimed the channel since; this one must not write any more."""
+DELIVERIES = 50  # worked off in one poll
+NOT_PERMITTED = timedelta(hours=6)  # until a source that is off is tried again
+CONCERNS_ONE = ("NotPermitted", "Invalid", "Gone", "Unreadable", "PolicyRefused")
+"""Faults by which the network answered: that source rests, the others go on."""
 
 
 def listen(channel_id: int) -> bool:
@@ -58,14 +48,6 @@ def listen(channel_id: int) -> bool:
     return True
 
 
-def claim(channel_id: int) -> Channel | None:
-    """One conditional update: due, unclaimed, not paused. The raised cursor_version fences out a slow twin."""
-    due = Channel.objects.due().filter(pk=channel_id)
-    if not due.update(polling_until=Clock() + CLAIM, cursor_version=F("cursor_version") + 1):
-        return None
-    return Channel.objects.get(pk=channel_id)
-
-
 class Listener:
     """One poll of one channel, from its claim to its end."""
 
@@ -73,15 +55,16 @@ class Listener:
         self.channel = channel
         self.budget = Budget()
         self.now = timezone.now()
-        self.held_at = time.monotonic()
-        self.troubled = False
+        self.claim = Claim(channel, self.now, self.budget)
+        self.trouble: Fault | None = None
+        self.read = False
         self.exchanges: list[Exchange] = []
 
     def run(self) -> None:
         """All due sources, then the re-reading of open conversations; a fault ends what it concerns and nothing
         else."""
         try:
-            connector = opened(self.channel, self.exchanges, self._hold)
+            connector = self._opened()
             if connector.pushed:
                 self._deliveries(connector)
             for source in self._due_sources(connector):
@@ -97,27 +80,27 @@ class Listener:
             self._end_badly("slow", "defect", "A defect in reading this channel; the log has the details.", None)
             raise
         else:
-            self._end_well(connector)
+            self._end(connector)
         finally:
             remember(self.channel, self.exchanges)
 
-    def _hold(self) -> None:
-        """Before each request: the claim is renewed before it can run out, and whoever lost it stops here."""
-        no_transaction_open()
-        if time.monotonic() - self.held_at > HOLD:
-            self._fence_only()
+    def _opened(self) -> Connector:
+        return opened(self.channel, self.exchanges, self.claim.hold)
 
     def _with_renewal(self, work: Callable[[Connector], None]) -> None:
         """Runs the work; when access has run out, renews it once and repeats."""
-        connector = opened(self.channel, self.exchanges, self._hold)
         try:
-            work(connector)
+            work(self._opened())
         except AuthExpired:
             renew(self.channel)
-            work(opened(self.channel, self.exchanges, self._hold))
+            try:
+                work(self._opened())
+            except AuthExpired as fault:
+                raise AuthRevoked(fault.detail) from fault
 
     def _due_sources(self, connector: Connector) -> list[Source]:
-        """The rows of what the channel listens to; new ones are made, those it no longer listens to stay untouched."""
+        """The rows of what the channel listens to; new ones are made, those it no longer listens to stay untouched.
+        What failed last time comes last, so that it cannot keep the others from being read."""
         listening = {source.name: source for source in connector.listening()}
         rows = {row.name: row for row in self.channel.sources.filter(name__in=listening)}
         for name in listening.keys() - rows.keys():
@@ -125,25 +108,33 @@ class Listener:
             rows[name], _ = Source.objects.get_or_create(
                 channel=self.channel, name=name, defaults={"interval": interval, "next_at": self.now}
             )
-        return sorted((row for row in rows.values() if row.next_at <= self.now), key=lambda row: row.next_at)
+        due = [row for row in rows.values() if row.next_at <= self.now]
+        return sorted(due, key=lambda row: (bool(row.fault), row.next_at))
 
     def _poll_source(self, connector: Connector, source: Source) -> None:
         started_at, new, ended = source.newest_at, 0, False
-        pages = connector.poll(source.name, source.cursor, self.budget, self.now)
         try:
-            for page in pages:
+            for page in connector.poll(source.name, source.cursor, self.budget, self.now):
                 failpoint("poll.after_fetch")
-                new += self._store(connector, source, page, started_at).new
+                new += self.claim.store(connector, source, page, started_at)
                 ended = page.end
                 if ended or self.budget.spent:
                     break
-        except NotPermitted as fault:
-            log.warning("a source is not permitted", channel=self.channel.pk, source=source.name, detail=fault.detail)
-            Source.objects.filter(pk=source.pk).update(next_at=self.now + timedelta(hours=6))
-            self.channel.broken("slow", fault.name, fault.words, None)
-            self.troubled = True
+        except AuthExpired:
+            raise
+        except Fault as fault:
+            Source.objects.filter(pk=source.pk).update(fault=fault.name)
+            if fault.name not in CONCERNS_ONE:
+                raise
+            self._put_off(source, fault)
             return
         self._plan_next(connector, source, new, ended)
+
+    def _put_off(self, source: Source, fault: Fault) -> None:
+        log.warning("a source cannot be read", channel=self.channel.pk, source=source.name, fault=str(fault))
+        wait = NOT_PERMITTED if fault.name == "NotPermitted" else self._pause()
+        Source.objects.filter(pk=source.pk).update(next_at=self.now + wait)
+        self.trouble = fault
 
     def _plan_next(self, connector: Connector, source: Source, new: int, ended: bool) -> None:
         """Busy sources are read sooner, quiet ones later; one that was cut by the budget goes on at once."""
@@ -154,61 +145,33 @@ class Listener:
         interval = min(max(interval, bounds.least), bounds.most)
         wait = timedelta(seconds=interval if ended else 0)
         Source.objects.filter(pk=source.pk).update(
-            interval=max(1, round(interval)), next_at=timezone.now() + wait, read_at=self.now
+            interval=max(1, round(interval)), next_at=timezone.now() + wait, read_at=self.now, fault=""
         )
-
-    def _store(self, connector: Connector, source: Source, page: Page, started_at: datetime | None) -> Received:
-        """One page and its cursor in one transaction, in pieces of 200 posts of which the last moves the cursor."""
-        posts, bad = sound(page.posts, self.now)
-        posts, context = with_threads(self.channel, connector, posts, self.budget, self.now)
-        late = {source.name: started_at - LATE} if started_at else {}
-        place = Place(self.channel.pk, self.channel.network, connector.space, self.now, normalised, late, context)
-        total = Received()
-        pieces = [posts[start : start + PAGE] for start in range(0, len(posts), PAGE)] or [[]]
-        for number, piece in enumerate(pieces, start=1):
-            last = number == len(pieces)
-            fence = partial(self._fence, source, page if last else None, [*page.bad, *bad] if last else [], posts)
-            stored = receive(place, piece, self._decide, fence)
-            failpoint("poll.after_commit")
-            bind(stored.bound)
-            total.new += stored.new
-        source.cursor = page.cursor
-        source.suggested = page.interval
-        return total
-
-    def _decide(self, batch: Sequence[Facts]) -> list[Decision]:
-        names = {f"channel:{self.channel.pk}": self.channel.name}
-        return engine.decide(batch, self.channel.team_id, names)
-
-    def _fence(self, source: Source, page: Page | None, bad: Sequence[Bad], posts: Sequence[Post]) -> None:
-        """First in the transaction: locks the channel, stops a twin that was overtaken, and writes the cursor."""
-        mine = Channel.objects.filter(pk=self.channel.pk, cursor_version=self.channel.cursor_version)
-        newest = max((post.created_at for post in posts), default=None)
-        if not mine.update(polling_until=Clock() + CLAIM, last_post_at=newest or F("last_post_at")):
-            raise Overtaken
-        failpoint("poll.after_fence")
-        if page is None:
-            return
-        latest = max(filter(None, (newest, source.newest_at)), default=None)
-        rate = [{**asdict(each), "reset_at": each.reset_at and each.reset_at.isoformat()} for each in page.rate]
-        Source.objects.filter(pk=source.pk).update(cursor=page.cursor, newest_at=latest, rate=rate)
-        quarantine(self.channel, source.name, bad)
-        Gap.objects.bulk_create(
-            Gap(channel=self.channel, source=source.name, since=gap.since, until=gap.until, why=gap.reason[:300])
-            for gap in page.gaps
-        )
+        self.read = True
 
     def _deliveries(self, connector: Connector) -> None:
-        """Webhook deliveries that were committed and answered; each is worked off like a page."""
-        waiting = Delivery.objects.filter(channel=self.channel, done_at=None).order_by("id")[:50]
+        """Webhook deliveries that were committed and answered; each is worked off like a page. One that cannot be
+        read any more is set aside, so that it does not hold up those behind it."""
+        waiting = Delivery.objects.filter(channel=self.channel, done_at=None).order_by("id")[:DELIVERIES]
+        source: Source | None = None
         for delivery in waiting:
-            page = connector.unpack(delivery.body.encode(), self.now)
-            source, _ = Source.objects.get_or_create(channel=self.channel, name="deliveries")
-            self._store(connector, source, page, source.newest_at)
+            if source is None:
+                source, _ = Source.objects.get_or_create(channel=self.channel, name="deliveries")
+            self.claim.store(connector, source, self._unpacked(connector, delivery), source.newest_at)
             Delivery.objects.filter(pk=delivery.pk).update(done_at=timezone.now())
+        self.read = True
+
+    def _unpacked(self, connector: Connector, delivery: Delivery) -> Page:
+        try:
+            return connector.unpack(delivery.body.encode(), self.now)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            log.exception("a delivery cannot be read", channel=self.channel.pk, delivery=delivery.pk)
+            bad = Bad(delivery.delivery_id, f"{type(error).__name__}: {error}", _json_of(delivery.body))
+            return Page(posts=(), bad=(bad,), cursor={}, end=True)
 
     def _refresh(self, connector: Connector) -> None:
-        """Asks how the newest posts of open conversations stand, so that edits and deletions are followed."""
+        """Asks how the newest posts of open conversations stand, so that edits and deletions are followed. A network
+        that does not say is asked again later and is no worse a channel for it."""
         Channel.objects.filter(pk=self.channel.pk).update(refresh_at=self.now + REFRESH)
         newest = Conversation.objects.open().filter(channel=self.channel, newest_at__gte=self.now - timedelta(hours=48))
         ids = list(newest.order_by("-newest_at").values_list("pk", flat=True)[:REFRESHED])
@@ -217,26 +180,38 @@ class Listener:
         by_id = {mention.external_id: mention for mention in standing[:REFRESHED]}
         if not by_id:
             return
-        answers = connector.refresh(list(by_id), self.now)
-        posts = [as_it_is_now(by_id[a.external_id], a) for a in answers if a.external_id in by_id]
-        place = Place(self.channel.pk, self.channel.network, connector.space, self.now, normalised)
-        receive(place, posts, self._decide, self._fence_only)
+        try:
+            answers = connector.refresh(list(by_id), self.now)
+        except Fault as fault:
+            if fault.name not in CONCERNS_ONE:
+                raise
+            log.warning("how posts stand cannot be asked", channel=self.channel.pk, fault=str(fault))
+            Channel.objects.filter(pk=self.channel.pk).update(refresh_at=self.now + NOT_PERMITTED)
+            return
+        self.claim.follow(connector, [as_it_is_now(by_id[a.external_id], a) for a in answers if a.external_id in by_id])
 
-    def _fence_only(self) -> None:
-        mine = Channel.objects.filter(pk=self.channel.pk, cursor_version=self.channel.cursor_version)
-        if not mine.update(polling_until=Clock() + CLAIM):
-            raise Overtaken
-        self.held_at = time.monotonic()
+    # How it ends
 
-    def _end_well(self, connector: Connector) -> None:
+    def _end(self, connector: Connector) -> None:
         failpoint("poll.before_finish")
-        names = [source.name for source in connector.listening()]
-        soonest = self.channel.sources.filter(name__in=names).order_by("next_at").values_list("next_at", flat=True)
-        default = self.now + timedelta(minutes=1)
+        rows = self.channel.sources.filter(name__in=[source.name for source in connector.listening()])
+        planned = list(rows.order_by("next_at").values_list("next_at", "fault"))
+        soonest = planned[0][0] if planned else self.now + timedelta(minutes=1)
+        if self.trouble is not None:
+            self._end_badly("slow", self.trouble.name, self.trouble.words, soonest)
+            return
+        if self._more_deliveries(connector):
+            soonest = self.now
         mine = Channel.objects.filter(pk=self.channel.pk, cursor_version=self.channel.cursor_version)
-        mine.update(polling_until=None, next_poll_at=soonest.first() or default, last_read_at=timezone.now())
-        if self.channel.fault and not self.troubled:
+        # Whoever made the channel due meanwhile (a delivery, a person) is not overruled.
+        moved = When(next_poll_at__gt=self.channel.next_poll_at, then=F("next_poll_at"))
+        following = Case(moved, default=Value(soonest, DateTimeField()))
+        mine.update(polling_until=None, next_poll_at=following, last_read_at=timezone.now())
+        if self.channel.fault and not any(fault for _, fault in planned):
             self.channel.healed()
+
+    def _more_deliveries(self, connector: Connector) -> bool:
+        return connector.pushed and Delivery.objects.filter(channel=self.channel, done_at=None).exists()
 
     def _fault(self, fault: Fault) -> None:
         """What each class of fault means for the channel: a person, a wait, or another try."""
@@ -255,17 +230,22 @@ class Listener:
             self._end_badly("slow", fault.name, words, fault.until)
 
     def _end_badly(self, state: str, fault: str, words: str, again_at: datetime | None) -> None:
-        if again_at is None:
-            usual = min((source.interval for source in self.channel.sources.all()), default=30)
-            first = min(max(usual, FIRST_BACKOFF[0]), FIRST_BACKOFF[1])
-            seconds = min(first * 2 ** min(self.channel.failures, 12), LAST_BACKOFF)
-            again_at = timezone.now() + timedelta(seconds=seconds * random.uniform(0.8, 1.2))  # noqa: S311
         log.warning("a poll ended with a fault", channel=self.channel.pk, fault=fault, words=words)
-        self.channel.broken(state, fault, words, again_at)
+        if self.read:
+            Channel.objects.filter(pk=self.channel.pk).update(last_read_at=timezone.now())
+        again_at = again_at or timezone.now() + self._pause()
+        self.channel.broken(state, fault, words, again_at, self.channel.cursor_version)
+
+    def _pause(self) -> timedelta:
+        """Until the next try: it doubles with each failure, and is spread so that channels do not march in step."""
+        usual = min((source.interval for source in self.channel.sources.all()), default=30)
+        first = min(max(usual, FIRST_BACKOFF[0]), FIRST_BACKOFF[1])
+        seconds = min(first * 2 ** min(self.channel.failures, 12), LAST_BACKOFF)
+        return timedelta(seconds=seconds * random.uniform(0.8, 1.2))  # noqa: S311
 
 
-def bind(bound: Sequence[tuple[int, str, str]]) -> None:
-    """Our own posts that came back by a poll settle the replies they are; if this dies, the settler finds them."""
-    for reply_id, external_id, url in bound:
-        reply = Reply.objects.get(pk=reply_id)
-        reply.sent(external_id, url)
+def _json_of(body: str) -> object:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return body[:20_000]

@@ -103,27 +103,40 @@ class Channel(Answering, models.Model):
 
     @transaction.atomic
     def reconnected(self, sealed: dict[str, str], by: Agent | None) -> None:
-        """New secrets: the fault is over, the next poll is due now and goes on from the kept cursor."""
-        fields = {"state": "ok", "fault": "", "fault_words": "", "fault_since": None, "failures": 0}
-        Channel.objects.filter(pk=self.pk).update(sealed=sealed, next_poll_at=Clock(), **fields)
+        """New secrets: the fault is over, the next poll is due now and goes on from the kept cursor. A poll that
+        still runs with the old ones is overtaken."""
+        fields: dict[str, Any] = {"state": "ok", "fault": "", "fault_words": "", "fault_since": None, "failures": 0}
+        overtaken: dict[str, Any] = {"cursor_version": F("cursor_version") + 1, "polling_until": None}
+        Channel.objects.filter(pk=self.pk).update(sealed=sealed, next_poll_at=Clock(), **fields, **overtaken)
+        self.sources.update(next_at=Clock())
         self.refresh_from_db()
         self.record(happenings.SetUpChanged(what=f"reconnected the channel {self.name}"), by)
 
-    def broken(self, state: str, fault: str, words: str, again_at: datetime | None) -> None:
-        """The poll ended with a fault. The admins hear of it once, when the channel's state changes."""
+    def broken(
+        self, state: str, fault: str, words: str, again_at: datetime | None = None, claim: int | None = None
+    ) -> None:
+        """A poll (with its claim, which ends with it) or a sender met a fault. The admins hear of it once, when the
+        channel's state changes. A poll that was overtaken has no say, and secrets that were replaced meanwhile are
+        not accused of what the old ones did."""
         with transaction.atomic():
-            was = Channel.objects.select_for_update().get(pk=self.pk)
-            Channel.objects.filter(pk=self.pk).update(
-                state=state,
-                fault=fault,
-                fault_words=words[:300],
-                fault_since=was.fault_since or timezone.now(),
-                failures=F("failures") + 1,
-                polling_until=None,
-                next_poll_at=again_at or was.next_poll_at,
-            )
-            if was.state != state:
-                self.record(happenings.ChannelMoved(self.pk, self.name, state, words[:300]))
+            was = Channel.objects.select_for_update().filter(pk=self.pk).first()
+            if was is None or claim not in (None, was.cursor_version):
+                return
+            ends: dict[str, Any] = {"polling_until": None} if claim is not None else {}
+            if state == "reconnect" and was.sealed != self.sealed:
+                Channel.objects.filter(pk=self.pk).update(next_poll_at=Clock(), **ends)
+            else:
+                Channel.objects.filter(pk=self.pk).update(
+                    state=state,
+                    fault=fault,
+                    fault_words=words[:300],
+                    fault_since=was.fault_since or timezone.now(),
+                    failures=min(was.failures + 1, 1_000),
+                    next_poll_at=again_at or was.next_poll_at,
+                    **ends,
+                )
+                if was.state != state:
+                    self.record(happenings.ChannelMoved(self.pk, self.name, state, words[:300]))
         self.refresh_from_db()
 
     def healed(self) -> None:
@@ -138,8 +151,9 @@ class Source(models.Model):
     """One stream of posts of a channel (mentions, a hashtag, a feed) with its own cursor and its own due time."""
 
     channel = models.ForeignKey(Channel, models.CASCADE, related_name="sources")
-    name = models.CharField(max_length=120)
+    name = models.TextField()
     cursor = models.JSONField(null=True)
+    fault = models.CharField(max_length=20, blank=True, default="", db_default="")
     next_at = models.DateTimeField(default=timezone.now)
     interval = models.PositiveIntegerField(default=60)
     suggested = models.FloatField(null=True)

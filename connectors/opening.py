@@ -29,12 +29,18 @@ class KeyMissing(Fault):
     outcome, meaning = Outcome.PERSON, "The key of this channel's secrets is missing."
 
 
+class UnknownNetwork(Fault):
+    outcome, meaning = Outcome.PERSON, "This installation does not have this channel's network."
+
+
 def opened(
     channel: Channel, exchanges: list[Exchange] | None = None, guard: Callable[[], None] = no_transaction_open
 ) -> Connector:
     """The connector of a channel, ready to talk. What it exchanges is appended, redacted, to `exchanges`;
     `guard` runs before each request and may stop it by raising. Raises
-    KeyMissing when the secrets cannot be opened."""
+    KeyMissing when the secrets cannot be opened, UnknownNetwork when nobody here speaks it."""
+    if channel.network not in Connector.kinds():
+        raise UnknownNetwork(f"It is called “{channel.network}”.")
     values = {**channel.settings, "path": channel.path or ""}
     return connector_of(channel.network, values, opened_secrets(channel), exchanges, guard)
 
@@ -87,16 +93,19 @@ def renew(channel: Channel) -> None:
         if channel.sealed != held:
             return  # somebody renewed it meanwhile
         raise Unavailable("Access is being renewed by another process.", until=timezone.now() + timedelta(seconds=5))
-    connector = opened(channel)
+    old = channel.sealed
     try:
-        fresh = connector.renew(connector.secrets)
-    except AuthExpired as fault:
-        raise AuthRevoked(fault.detail) from fault
-    finally:
-        Channel.objects.filter(pk=channel.pk).update(renewing_until=None)
-    sealed = sealed_secrets(channel.pk, fresh)
-    Channel.objects.filter(pk=channel.pk).update(sealed=sealed, renewing_until=None)
-    channel.sealed = sealed
+        connector = opened(channel)
+        sealed = sealed_secrets(channel.pk, connector.renew(connector.secrets))
+    except BaseException as problem:
+        Channel.objects.filter(pk=channel.pk, sealed=old).update(renewing_until=None)
+        if isinstance(problem, AuthExpired):
+            raise AuthRevoked(problem.detail) from problem
+        raise
+    # One statement: between two, another process could spend the old refresh token again. A person who entered new
+    # secrets meanwhile is right.
+    Channel.objects.filter(pk=channel.pk, sealed=old).update(sealed=sealed, renewing_until=None)
+    channel.refresh_from_db(fields=["sealed"])
 
 
 def remember(channel: Channel, exchanges: list[Exchange]) -> None:

@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from connectors.arriving import sound
 from connectors.base import Connector, Fault, Post
-from connectors.listening import bind
 from connectors.models import Channel, Quarantined
 from connectors.opening import opened
+from connectors.storing import bind
 from connectors.text import normalised
 from inbox.arrival import Place
 from inbox.models.receive import receive

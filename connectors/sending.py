@@ -4,13 +4,17 @@ never by posting again blindly."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from datetime import timedelta
 
 import structlog
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from connectors.base import CannotKnow, Connector, Fault, Found, Outgoing, Prepared, Sent
-from connectors.faults import AuthExpired, Outcome
+from connectors.base import Absent, CannotKnow, Connector, Fault, Found, Outgoing, Prepared, Sent
+from connectors.faults import AuthExpired, AuthRevoked, Gone, Outcome
 from connectors.opening import opened, renew
 from connectors.stored import post_of
 from inbox.failpoints import failpoint
@@ -18,7 +22,9 @@ from inbox.models import Reply
 
 log = structlog.get_logger(__name__)
 BATCH = 20
+SLOW = 1.0  # seconds a call may take in vain before its channel rests
 REFUSED = ("Gone", "PolicyRefused", "Invalid", "NotPermitted")
+UNREADY = ("KeyMissing", "UnknownNetwork")
 DOUBTFUL = ("InDoubt", "Duplicate", "Unreadable")
 
 
@@ -29,10 +35,22 @@ def send_due(overdue_by: timedelta = timedelta(0)) -> int:
     for reply in Reply.objects.abandoned()[:BATCH]:
         worked += reply.doubted("InDoubt", "The sender died while posting; it may stand on the network.")
     limit = timezone.now() - overdue_by
-    for reply in Reply.objects.due().filter(not_before__lte=limit).order_by("not_before")[:BATCH]:
-        worked += send(reply)
-    for reply in Reply.objects.to_settle().order_by("not_before")[:BATCH]:
-        worked += settle(reply)
+    worked += _in_turn(Reply.objects.due().filter(not_before__lte=limit), send)
+    worked += _in_turn(Reply.objects.to_settle(), settle)
+    return worked
+
+
+def _in_turn(replies: QuerySet[Reply], work: Callable[[Reply], bool]) -> int:
+    """Works through the replies, oldest first. A channel that took long over one of them in vain is left alone until
+    the next round, so that a network that hangs holds up one call and nobody else's replies."""
+    worked, resting = 0, set()
+    for reply in replies.order_by("not_before")[:BATCH]:
+        if reply.channel_id in resting:
+            continue
+        began = time.monotonic()
+        worked += work(reply)
+        if reply.state in ("queued", "in_doubt") and time.monotonic() - began > SLOW:
+            resting.add(reply.channel_id)
     return worked
 
 
@@ -44,9 +62,23 @@ def send(reply: Reply) -> bool:
     try:
         connector = opened(reply.channel)
         outgoing = outgoing_of(reply)
-        if refusal := refused_before_sending(connector, outgoing):
-            reply.failed("PolicyRefused", refusal)
-            return True
+        refusal = refused_before_sending(connector, outgoing)
+    except Fault as fault:
+        _record_fault(reply, fault)
+        return True
+    except Exception:
+        log.exception("a defect before sending", reply=reply.pk)
+        reply.again(None, "defect", "A defect on our side before posting; the log has the details.")
+        return True
+    if refusal:
+        reply.failed("PolicyRefused", refusal)
+    else:
+        _leave(reply, connector, outgoing)
+    return True
+
+
+def _leave(reply: Reply, connector: Connector, outgoing: Outgoing) -> None:
+    try:
         answer = _post(reply, connector, outgoing)
     except Fault as fault:
         _record_fault(reply, fault)
@@ -55,9 +87,19 @@ def send(reply: Reply) -> bool:
         reply.doubted("InDoubt", "A defect on our side while posting; the log has the details.")
     else:
         failpoint("reply.after_post")
-        reply.sent(answer.external_id, answer.url)
+        _record_sent(reply, answer)
         failpoint("reply.after_record")
-    return True
+
+
+def _record_sent(reply: Reply, answer: Sent) -> None:
+    """It stands there, whatever the network calls it: an id that another reply has already is no id."""
+    try:
+        with transaction.atomic():
+            reply.sent(answer.external_id, answer.url)
+    except IntegrityError:
+        log.warning("a network gave two replies one id", reply=reply.pk, channel=reply.channel_id)
+        reply.refresh_from_db()
+        reply.sent(None, answer.url)
 
 
 def _post(reply: Reply, connector: Connector, outgoing: Outgoing) -> Sent:
@@ -69,7 +111,10 @@ def _post(reply: Reply, connector: Connector, outgoing: Outgoing) -> Sent:
     except AuthExpired:
         renew(reply.channel)
         connector = opened(reply.channel)
-        answer = connector.send(outgoing)
+        try:
+            answer = connector.send(outgoing)
+        except AuthExpired as fault:
+            raise AuthRevoked(fault.detail) from fault
     if isinstance(answer, Prepared):
         Reply.objects.filter(pk=reply.pk).update(prepared=answer.token)
         reply.prepared = answer.token
@@ -92,7 +137,7 @@ def refused_before_sending(connector: Connector, outgoing: Outgoing) -> str:
 def outgoing_of(reply: Reply) -> Outgoing:
     """What the network needs, from committed rows only, so that the very same can be sent again."""
     if reply.parent is None:
-        raise ValueError(f"reply {reply.pk} answers nothing")
+        raise Gone("What it answers was removed here.", what=str(reply.pk))
     theirs = Reply.objects.filter(conversation=reply.conversation, external_id__isnull=False).exclude(pk=reply.pk)
     return Outgoing(
         key=str(reply.key),
@@ -114,9 +159,14 @@ def _record_fault(reply: Reply, fault: Fault) -> None:
         reply.doubted(fault.name, fault.words)
     elif fault.outcome is Outcome.RECONNECT:
         reply.again(timezone.now(), fault.name, fault.words, counts=False)
-        reply.channel.broken("reconnect", fault.name, fault.words, None)
+        reply.channel.broken("reconnect", fault.name, fault.words)
     elif fault.outcome is Outcome.WAIT:
-        reply.again(fault.until or timezone.now() + timedelta(minutes=5), fault.name, fault.words, counts=False)
+        until = fault.until or timezone.now() + timedelta(minutes=5)
+        reply.again(until, fault.name, fault.words, counts=False)
+        waiting = Reply.objects.filter(channel=reply.channel_id, state="queued", not_before__lt=until)
+        waiting.update(not_before=until)
+    elif fault.name in UNREADY:
+        reply.again(timezone.now() + timedelta(minutes=1), fault.name, fault.words, counts=False)
     else:
         reply.again(fault.until, fault.name, fault.words)
 
@@ -129,17 +179,33 @@ def settle(reply: Reply) -> bool:
     failpoint("settle.before_read")
     try:
         answer = opened(reply.channel).find(outgoing_of(reply))
+    except Gone:
+        reply.flag()
+        return True
     except Fault as fault:
         log.info("a doubtful reply cannot be looked up yet", reply=reply.pk, fault=fault.name)
         reply.look_later()
         return True
+    except Exception:
+        log.exception("a defect in looking for a doubtful reply", reply=reply.pk)
+        reply.look_later()
+        return True
     failpoint("settle.after_read")
+    _settled(reply, answer)
+    return True
+
+
+def _settled(reply: Reply, answer: Found | Absent | CannotKnow) -> None:
     if isinstance(answer, Found):
-        reply.sent(answer.external_id, answer.url)
+        try:
+            with transaction.atomic():
+                reply.sent(answer.external_id, answer.url)
+        except IntegrityError:  # its twin of the same words took this post a moment ago; the next look leaves it out
+            reply.refresh_from_db()
+            reply.look_later()
     elif isinstance(answer, CannotKnow):
         reply.flag()
     elif reply.fault == "Duplicate":
         reply.failed("Duplicate", "The network refuses the same text twice. Change a word and send it again.")
     else:
         reply.again(timezone.now(), reply.fault, reply.reason)
-    return True

@@ -179,11 +179,13 @@ class Demo(Connector):
 
     def refresh(self, ids: Sequence[str], now: datetime) -> list[Post | Deleted | Withheld]:
         items = self._ask("GET", "posts", params={"ids": ",".join(ids)}).json(dict).get("posts") or []
-        posts = {post.external_id: post for post in self._posts(items, now, False)[0]}
+        posts, bad = self._posts(items, now, False)
+        by_id, unread = {post.external_id: post for post in posts}, {each.external_id for each in bad}
         standing: list[Post | Deleted | Withheld] = []
         for wanted in ids:
-            post = posts.get(wanted)
-            standing.append(post if post and post.state is not PostState.DELETED else Deleted(wanted))
+            post = by_id.get(wanted)
+            if wanted not in unread:
+                standing.append(post if post and post.state is not PostState.DELETED else Deleted(wanted))
         return standing
 
     def ancestors(self, post: Post, now: datetime) -> list[Post]:

@@ -246,15 +246,21 @@ class Mastodon(Connector):
                 "GET", "/api/v1/statuses", now=now, params=[("id[]", one) for one in batch], accept=(404, 405)
             )
             if answer.status >= 400:  # a server without the batch
-                standing += [self._one(wanted, now) for wanted in batch]
+                standing += filter(None, (self._one(wanted, now) for wanted in batch))
                 continue
-            posts = {post.external_id: post for post in self._mapped(answer.json(list), "refresh", None)[0]}
-            standing += [posts.get(wanted) or Deleted(wanted) for wanted in batch]
+            items = answer.json(list)
+            posts = {post.external_id: post for post in self._mapped(items, "refresh", None)[0]}
+            shown = {id_of(item) for item in items}  # what is there but cannot be read is not deleted
+            gone = [Deleted(wanted) for wanted in batch if wanted not in shown]
+            standing += [*(posts[wanted] for wanted in batch if wanted in posts), *gone]
         return standing
 
-    def _one(self, wanted: str, now: datetime) -> Post | Deleted:
+    def _one(self, wanted: str, now: datetime) -> Post | Deleted | None:
         answer = self._ask("GET", f"/api/v1/statuses/{quote(wanted, safe='')}", now=now, accept=(404, 410))
-        return Deleted(wanted) if answer.status >= 400 else self._post(answer.json(dict), "refresh")
+        if answer.status >= 400:
+            return Deleted(wanted)
+        posts, _ = self._mapped([answer.json(dict)], "refresh", None)
+        return posts[0] if posts else None
 
     def ancestors(self, post: Post, now: datetime) -> list[Post]:
         path = f"/api/v1/statuses/{quote(post.external_id, safe='')}/context"

@@ -105,8 +105,8 @@ class Reply(models.Model):
         self.refresh_from_db()
         return True
 
-    def sent(self, external_id: str, url: str = "", at: datetime | None = None) -> bool:
-        """The network has it, under this id."""
+    def sent(self, external_id: str | None, url: str = "", at: datetime | None = None) -> bool:
+        """The network has it, under this id, if it gives one."""
         fields: dict[str, Any] = {
             "external_id": external_id,
             "url": url,

@@ -119,7 +119,7 @@ def test_a_sent_reply_waits_for_the_customer_unless_they_wrote_meanwhile(cast, c
 
 
 def test_our_own_post_settles_the_doubtful_reply_it_is(cast, channel, conversation):
-    from connectors.listening import bind
+    from connectors.storing import bind
 
     reply = conversation.reply(cast.mona, "we look", uuid4(), conversation.seen_seq, parent=conversation.last_inbound())
     Reply.objects.update(not_before=timezone.now())

@@ -1,0 +1,157 @@
+"""A claimed channel and what it may write: each page with its cursor in one transaction, fenced against a twin that
+claimed the channel since. What the database refuses is set aside alone, so that no post can hold up the others."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
+from functools import partial
+
+import structlog
+from django.db import DataError, InterfaceError, OperationalError, transaction
+from django.db.models import F
+from django.db.models.functions import Greatest
+from django.db.utils import IntegrityError
+
+from connectors.arriving import SOURCE, quarantine, sound, with_threads
+from connectors.base import Bad, Budget, Connector, Page, Post
+from connectors.http import no_transaction_open
+from connectors.models import Channel, Gap, Source
+from connectors.text import normalised
+from inbox.arrival import Decision, Facts, Place
+from inbox.failpoints import failpoint
+from inbox.models import Reply
+from inbox.models.receive import receive
+from inbox.models.reply import Clock
+from routing import engine
+from routing.fields import RuleError
+
+log = structlog.get_logger(__name__)
+CLAIM = timedelta(seconds=20)  # longer than any one call to a network (15 s), before each of which it is renewed
+HOLD = 4.0  # seconds after which the claim is renewed before the next call
+LATE = timedelta(seconds=60)
+PAGE = 200  # posts stored in one transaction
+PATIENCE = 5  # polls that may fail by a defect of ours before its post is set aside
+UNFIT = (DataError, ValueError, TypeError, OverflowError, RecursionError)
+
+
+class Overtaken(Exception):
+    """Another worker claimed the channel since; this one must not write any more."""
+
+
+def claim(channel_id: int) -> Channel | None:
+    """One conditional update: due, unclaimed, not paused. The raised cursor_version fences out a slow twin."""
+    due = Channel.objects.due().filter(pk=channel_id)
+    if not due.update(polling_until=Clock() + CLAIM, cursor_version=F("cursor_version") + 1):
+        return None
+    return Channel.objects.filter(pk=channel_id).first()
+
+
+class Claim:
+    """The right to write for one channel, as long as nobody else claims it."""
+
+    def __init__(self, channel: Channel, now: datetime, budget: Budget) -> None:
+        self.channel, self.now, self.budget = channel, now, budget
+        self.held_at = time.monotonic()
+
+    def hold(self) -> None:
+        """Before each request: the claim is renewed before it can run out, and whoever lost it stops here."""
+        no_transaction_open()
+        if time.monotonic() - self.held_at > HOLD:
+            self.fence()
+
+    def fence(self, newest: datetime | None = None) -> None:
+        """Renews the claim, and locks the channel for the rest of the transaction there may be."""
+        mine = Channel.objects.filter(pk=self.channel.pk, cursor_version=self.channel.cursor_version)
+        latest = {"last_post_at": Greatest(F("last_post_at"), newest)} if newest else {}
+        if not mine.update(polling_until=Clock() + CLAIM, **latest):
+            raise Overtaken
+        self.held_at = time.monotonic()
+
+    def store(self, connector: Connector, source: Source, page: Page, started_at: datetime | None) -> int:
+        """One page and its cursor in one transaction, in pieces of 200 posts of which the last moves the cursor;
+        how many were new."""
+        posts, bad = sound(page.posts, self.now)
+        bad = [*page.bad, *bad]
+        posts, context = with_threads(self.channel, connector, posts, self.budget, self.now)
+        late = {source.name[:SOURCE]: started_at - LATE} if started_at else {}
+        place = replace(self.place(connector), late_before=late, context=context)
+        newest = max((post.created_at for post in posts), default=None)
+        pieces = [posts[start : start + PAGE] for start in range(0, len(posts), PAGE)] or [[]]
+        new = sum(self._keep(place, piece, self.fence, bad) for piece in pieces[:-1])
+        new += self._keep(place, pieces[-1], partial(self._advance, source, page, bad, newest), bad)
+        source.cursor, source.suggested = page.cursor, page.interval
+        return new
+
+    def place(self, connector: Connector) -> Place:
+        return Place(self.channel.pk, self.channel.network, connector.space, self.now, normalised)
+
+    def follow(self, connector: Connector, posts: Sequence[Post]) -> None:
+        """Stores how known posts stand now; one that cannot be kept waits for the next look."""
+        good, bad = sound(posts, self.now)
+        self._keep(self.place(connector), good, self.fence, bad)
+        for each in bad:
+            log.warning("a post as it is now cannot be kept", channel=self.channel.pk, reason=each.reason)
+
+    def _keep(self, place: Place, posts: Sequence[Post], fence: Callable[[], None], bad: list[Bad]) -> int:
+        try:
+            return self._receive(place, posts, fence)
+        except Exception as error:
+            if not posts or not self._is_unfit(error):
+                raise
+            log.warning("a page is stored post by post", channel=self.channel.pk, error=type(error).__name__)
+        new = sum(self._keep_one(place, post, bad) for post in posts)
+        self._receive(place, [], fence)
+        return new
+
+    def _keep_one(self, place: Place, post: Post, bad: list[Bad]) -> int:
+        try:
+            return self._receive(place, [post], self.fence)
+        except Exception as error:
+            if not self._is_unfit(error):
+                raise
+            bad.append(Bad(post.external_id, f"{type(error).__name__}: {error}", dict(post.raw)))
+            return 0
+
+    def _is_unfit(self, error: Exception) -> bool:
+        """Whether the post is to blame: what cannot be written at once, a defect of ours when it stays."""
+        if isinstance(error, RuleError | Overtaken | OperationalError | InterfaceError):
+            return False
+        return isinstance(error, UNFIT) or self.channel.failures >= PATIENCE
+
+    def _receive(self, place: Place, posts: Sequence[Post], fence: Callable[[], None]) -> int:
+        stored = receive(place, posts, self._decide, fence)
+        failpoint("poll.after_commit")
+        bind(stored.bound)
+        return stored.new
+
+    def _decide(self, batch: Sequence[Facts]) -> list[Decision]:
+        names = {f"channel:{self.channel.pk}": self.channel.name}
+        return engine.decide(batch, self.channel.team_id, names)
+
+    def _advance(self, source: Source, page: Page, bad: Sequence[Bad], newest: datetime | None) -> None:
+        """First in the transaction of the last piece: stops a twin that was overtaken, and writes the cursor."""
+        self.fence(newest)
+        failpoint("poll.after_fence")
+        latest = max(filter(None, (newest, source.newest_at)), default=None)
+        rate = [{**asdict(each), "reset_at": each.reset_at and each.reset_at.isoformat()} for each in page.rate]
+        Source.objects.filter(pk=source.pk).update(cursor=page.cursor, newest_at=latest, rate=rate)
+        quarantine(self.channel, source.name, bad)
+        Gap.objects.bulk_create(
+            Gap(channel=self.channel, source=source.name[:120], since=gap.since, until=gap.until, why=gap.reason[:300])
+            for gap in page.gaps
+        )
+
+
+def bind(bound: Sequence[tuple[int, str, str]]) -> None:
+    """Our own posts that came back by a poll settle the replies they are; if this dies, the settler finds them."""
+    for reply_id, external_id, url in bound:
+        reply = Reply.objects.filter(pk=reply_id).first()
+        try:
+            with transaction.atomic():
+                if reply is not None:
+                    reply.sent(external_id, url)
+        except IntegrityError:  # the settler gave this post to its twin of the same words a moment ago
+            log.info("a post of ours settles another reply", reply=reply_id)
