@@ -213,9 +213,8 @@ def find_places(camera):
     places = {}
     for who in ("ana", "hugo"):
         page = camera.open(who, "/views/all/")
-        found = wait_for(partial(rows, page))
-        numbers = [name.removeprefix("conversation-") for name in found]
-        places[who], places[f"{who}-other"] = (f"/conversations/{number}/" for number in numbers[:2])
+        numbers = [name.removeprefix("conversation-") for name in wait_for(partial(rows, page))]
+        places[who], places[f"{who}-other"] = answerable(page, camera.url, numbers)
         page.close()
     places["failed"] = places["ana-other"]
     for name, address in (("channel", "channels"), ("rule", "rules"), ("team", "teams")):
@@ -231,6 +230,18 @@ def rows(page):
     page.reload()
     found = [row.get_attribute("id") for row in page.locator("[id^=conversation-]").all()]
     return found if len(found) > 1 else []
+
+
+def answerable(page, url, numbers):
+    """Two conversations that can be answered; one whose last post was deleted cannot."""
+    found = []
+    for number in numbers:
+        page.goto(f"{url}/conversations/{number}/")
+        if page.locator("#reply-form:not([data-cannot]) input[name=seen_seq]").count():
+            found.append(f"/conversations/{number}/")
+        if len(found) == 2:
+            break
+    return found
 
 
 def live(camera, place, places):
