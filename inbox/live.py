@@ -127,6 +127,8 @@ class Bell(AsyncWebsocketConsumer):  # type: ignore[misc]
     """One socket. It is told only of streams its agent may watch; a frame that cannot be sent at once is replaced by
     the newest."""
 
+    channel_layer_alias = "none"  # the hub has the one subscription of the process; a socket needs none of its own
+
     async def connect(self) -> None:
         self.streams: set[str] = set()
         self.teams: frozenset[int] = frozenset()

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from inbox import desk
@@ -14,12 +14,12 @@ from inbox import desk
 if TYPE_CHECKING:
     from inbox.models import Agent, Team
 
-SET_UP = (
-    ("connectors:channels", "radio", "Channels"),
-    ("routing:rules", "workflow", "Rules"),
-    ("teams", "users", "Teams"),
-    ("agents", "user-plus", "Agents"),
-    ("health", "activity", "Health"),
+SET_UP = (  # address, icon, words, whether managers may open it too
+    ("connectors:channels", "radio", "Channels", False),
+    ("routing:rules", "workflow", "Rules", True),
+    ("teams", "users", "Teams", True),
+    ("agents", "user-plus", "People", False),
+    ("health", "activity", "Health", False),
 )
 
 
@@ -80,10 +80,6 @@ def set_up(agent: Agent) -> list[dict[str, Any]]:
     """The set-up pages that this build has and this agent may open."""
     if not agent.is_active or not agent.manages_any:
         return []
-    views = []
-    for name, icon, text in SET_UP:
-        try:
-            views.append({"url": reverse(name), "icon": icon, "text": _(text)})
-        except NoReverseMatch:
-            continue
-    return [{"label": _("Set up"), "views": views}] if views else []
+    open_to = [page for page in SET_UP if agent.is_admin or page[3]]
+    views = [{"url": reverse(name), "icon": icon, "text": _(text)} for name, icon, text, _too in open_to]
+    return [{"label": _("Set up"), "views": views}]

@@ -4,7 +4,7 @@ since the numbers a screen holds. Marks are read before rows, so a screen never 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from inbox import desk, filters
 from inbox.happenings import Happening
-from inbox.models import Conversation, Draft, Event, Seen, State, Stream
+from inbox.models import Conversation, Draft, Event, Seen, State, Stream, Tally
 
 if TYPE_CHECKING:
     from inbox.models import Agent, Team
@@ -91,6 +91,7 @@ class Changes:
     rows: list[Row] = field(default_factory=list)
     whole: bool = False
     marks: Marks | None = None
+    total: int | None = None
 
 
 class Queue:
@@ -127,6 +128,20 @@ class Queue:
         query = {name: value for name, value in {**query, **changed}.items() if value not in (None, [])}
         address = reverse("inbox:view", args=[self.slug])
         return f"{address}?{urlencode(query, doseq=True)}" if query else address
+
+    def standing(self) -> tuple[dict[str, int], int | None]:
+        """The numbers, and how many conversations the view holds, in one statement; None when no counter tells."""
+        if self.filters or self.view is desk.Failed:
+            return self.numbers(), None
+        streams = [team.stream for team in self.teams]
+        counters = Tally.objects.filter(scope__in=self.view.scopes(self.teams, self.agent))
+        numbers = Stream.objects.filter(key__in=streams).values_list("key", Value(-1), "n")
+        known = {
+            (key, state): n for key, state, n in numbers.union(counters.values_list("scope", "state", "n"), all=True)
+        }
+        return {stream: known.get((stream, -1), 0) for stream in streams}, self.view.total(
+            known, self.teams, self.agent
+        )
 
     def numbers(self) -> dict[str, int]:
         """Where the streams of this view stand; read before rows."""
@@ -183,8 +198,11 @@ class Queue:
 
     def changes(self, since: dict[str, int], held: int) -> Changes:
         """What a screen that holds these numbers and that many rows lacks."""
-        now = self.numbers()
+        now, total = self.standing()
         mark = written(now)
+        return replace(self._changes(since, now, mark, held), total=total)
+
+    def _changes(self, since: dict[str, int], now: dict[str, int], mark: str, held: int) -> Changes:
         behind = sum(now.values()) - sum(since.values())
         if since.keys() != now.keys() or any(since[key] > now[key] for key in now) or behind > FAR_BEHIND:
             return self._whole(mark, held)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -47,6 +49,21 @@ class ResponseHeaders:
         return response
 
 
+KEPT = 30  # seconds
+
+
+@lru_cache(maxsize=1)
+def _organisation(_half_minute: int) -> str:
+    from socialcare.models import Organisation
+
+    return Organisation.objects.values_list("name", flat=True).first() or "Socialcare"
+
+
+def organisation() -> str:
+    """The name of the house; each process reads it again twice a minute."""
+    return _organisation(int(time.monotonic() / KEPT))
+
+
 def frame(request: HttpRequest) -> dict[str, Any]:
     """What base.html needs beside the page's own context."""
-    return {"version": settings.VERSION, "public_url": settings.PUBLIC_URL, "organisation": ""}
+    return {"version": settings.VERSION, "public_url": settings.PUBLIC_URL, "organisation": organisation()}

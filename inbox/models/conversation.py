@@ -89,13 +89,20 @@ class Conversation(Assignable, Closeable, Answerable, models.Model):
             models.Index(
                 fields=["team", "rank", "waiting_since", "id"], name="queue_rank", condition=models.Q(state__lte=2)
             ),
-            models.Index(fields=["team", "waiting_since", "id"], name="queue_waiting", condition=models.Q(state=0)),
+            models.Index(
+                fields=["team", "waiting_since", "id"], name="queue_waiting", condition=models.Q(state__lte=2)
+            ),
             models.Index(
                 models.F("agent"),
                 models.F("newest_at").desc(),
                 models.F("id").desc(),
                 name="queue_agent",
                 condition=models.Q(state__lte=2, agent__isnull=False),
+            ),
+            models.Index(
+                fields=["team", "rank", "waiting_since", "id"],
+                name="queue_deal",
+                condition=models.Q(state=0, agent__isnull=True),
             ),
             models.Index(fields=["team", "state", "agent"], name="queue_audit", condition=models.Q(state__lte=3)),
             models.Index(

@@ -68,6 +68,8 @@ def changes(request: Request, queue: Queue) -> HttpResponse:
     if since.rows or since.whole:
         response = shown(request, "inbox/queue.html", {"rows": since.rows, "marks": since.marks}, part="changes")
     response["X-Mark"] = since.mark
+    if since.total is not None:
+        response["X-Total"] = str(since.total)
     if since.whole:
         response["X-Whole"] = "1"
     return response
@@ -114,6 +116,7 @@ def desk_context(request: Request, queue: Queue, talk: Talk | None = None) -> di
             "query": query,
             "rows": queue.rows(conversations),
             "total": total if not queue.filters else -1,
+            "live_total": "" if queue.filters else f"%d {queue.view.noun}",
             "facts": facts_of(queue, total, len(conversations), bool(more)),
             "next": queue.url_with(after=more, shown=len(conversations)) if more else "",
             "density": density if density in DENSITIES else "normal",

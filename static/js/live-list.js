@@ -47,7 +47,14 @@ customElements.define("live-list", class extends HTMLElement {
     const [marks, held] = [answer.querySelector("agent-marks"), document.querySelector(`agent-marks[for="${this.getAttribute("for")}"]`)]
     if (marks && held) for (const { name, value } of marks.attributes) if (name !== "for") held.setAttribute(name, value)
     this.setAttribute("mark", headers.get("X-Mark"))
+    this.#total(headers.get("X-Total"))
     own || this.#idle ? this.show(own) : this.#say()
+  }
+  #total(total) {
+    const facts = this.querySelector(".bar__facts[data-text]")
+    if (!facts || total === null) return
+    facts.textContent = facts.dataset.text.replace("%d", total)
+    this.#list.setAttribute("aria-rowcount", total)
   }
   #left(row) {
     row.dataset.gone = this.dataset.textGone ?? ""
