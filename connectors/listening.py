@@ -75,7 +75,9 @@ class Listener:
             self._fault(fault)
         except Overtaken:
             raise
-        except Exception:
+        except Exception as error:
+            if not Channel.objects.filter(pk=self.channel.pk).exists():
+                raise Overtaken from error  # it was removed while it was read
             log.exception("a defect in polling", channel=self.channel.pk)
             self._end_badly("slow", "defect", "A defect in reading this channel; the log has the details.", None)
             raise

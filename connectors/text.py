@@ -9,6 +9,7 @@ from typing import Any
 
 import regex
 
+DEEPEST = 100
 KEY_LIMIT = 255
 """Characters of a key that goes into a unique index; Postgres refuses index rows above about 2,700 bytes."""
 
@@ -32,14 +33,17 @@ def storable(text: str) -> str:
     return _UNSTORABLE.sub("\ufffd", text)
 
 
-def storable_json(value: Any) -> Any:
-    """`storable` for every text of a JSON value, keys included."""
+def storable_json(value: Any, depth: int = 0) -> Any:
+    """`storable` for every text of a JSON value, keys included; what is nested deeper than anything real is left
+    out, because neither we nor Postgres could read it again."""
     if isinstance(value, str):
         return storable(value)
+    if depth > DEEPEST and isinstance(value, dict | list | tuple):
+        return "…"
     if isinstance(value, dict):
-        return {storable(str(key)): storable_json(item) for key, item in value.items()}
+        return {storable(str(key)): storable_json(item, depth + 1) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [storable_json(item) for item in value]
+        return [storable_json(item, depth + 1) for item in value]
     return value
 
 

@@ -1,10 +1,8 @@
 """From the network to the inbox and back, through the functions that tasks and the sweep call."""
 
-import threading
 from datetime import timedelta
 
 import pytest
-from django.db import connections
 from django.utils import timezone
 
 from connectors import listening, sending
@@ -14,29 +12,9 @@ from connectors.opening import sealed_secrets
 from inbox.models import Conversation, Event, Mention, Reply
 from tests.fakes.mastodon import Fake as Mastodon
 from tests.journey.steps import answer, connected, fails, make_due, of_fake, our_posts, read, send, told
+from tests.journey.threads import in_threads
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def in_threads(*works):
-    """Runs each in a thread of its own, all at once; what they returned or raised."""
-    results, barrier = [None] * len(works), threading.Barrier(len(works))
-
-    def run(place, work):
-        barrier.wait()
-        try:
-            results[place] = work()
-        except Exception as error:  # noqa: BLE001  what a thread raised is looked at below
-            results[place] = error
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=run, args=(place, work)) for place, work in enumerate(works)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    return results
 
 
 # Listening

@@ -1,0 +1,277 @@
+"""What fails is told once, rests alone and comes back by itself."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from connectors import listening
+from connectors.base import Connector, Secrets
+from connectors.faults import AuthExpired, AuthRevoked, Unavailable
+from connectors.management.commands.sweep import Sweeper
+from connectors.models import Channel, Delivery, Quarantined, Source
+from connectors.opening import opened, renew
+from inbox.models import Conversation, Mention, Reply
+from socialcare.demo.network import Network
+from socialcare.demo.server import DemoServer
+from tests.fakes.mastodon import Fake as Mastodon
+from tests.fakes.server import FakeServer
+from tests.fakes.server import Reply as Answer
+from tests.journey.steps import answer, connected, fails, make_due, of_fake, our_posts, read, sealed, send, told
+from tests.journey.threads import in_threads
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Partly(Mastodon):
+    """A server that will not show one hashtag; mentions are read as ever."""
+
+    refusal = 422
+
+    def answer(self, asked):
+        if "timelines/tag" in asked.path and self.refusal:
+            return Answer(self.refusal, {"error": "x"})
+        return super().answer(asked)
+
+
+@pytest.fixture
+def partly():
+    with Partly() as fake:
+        yield fake
+
+
+@pytest.mark.parametrize("refusal", [403, 404, 422, 500])
+def test_a_source_that_fails_keeps_no_other_from_being_read(cast, partly, refusal):
+    partly.refusal = refusal
+    channel = of_fake(partly, team=cast.support)
+    Source.objects.create(channel=channel, name="hashtag:tea", next_at=timezone.now() - timedelta(hours=1))
+    for number in range(3):
+        partly.say(f"message {number}")
+        read(channel)
+        # A server error ends the poll, so that the other source is read from the next poll on.
+        assert Mention.objects.filter(source="notifications").count() >= number
+    read(channel)
+    assert Mention.objects.filter(source="notifications").count() == 3
+    assert channel.state == "slow"
+    assert channel.fault_words
+
+
+def test_a_channel_with_a_source_that_fails_does_not_heal_and_break_again(cast, partly):
+    channel = of_fake(partly, team=cast.support)
+    read(channel)
+    assert channel.state == "slow"
+    for _ in range(3):
+        channel.sources.filter(name="notifications").update(next_at=timezone.now())
+        Channel.objects.update(next_poll_at=timezone.now())
+        assert listening.listen(channel.pk)
+        channel.refresh_from_db()
+        assert channel.state == "slow"
+    partly.refusal = 0
+    read(channel)
+    assert channel.state == "ok"
+    assert [state for state in told() if state in ("slow", "ok")] == ["slow", "ok"]
+
+
+def test_a_network_that_does_not_say_how_posts_stand_is_no_worse_a_channel(cast, server, network, channel):
+    network.say("carla", "hello")
+    read(channel)
+    fails(server, "error")
+    server.faults[0].count = 0
+    make_due(channel, refresh=True)
+    channel.sources.update(next_at=timezone.now() + timedelta(hours=1))
+    fails(server, "html")
+    assert listening.listen(channel.pk)
+    channel.refresh_from_db()
+    assert channel.state == "ok"
+    assert channel.refresh_at > timezone.now() + timedelta(hours=1)
+
+
+def test_a_long_search_is_a_source_like_any_other(cast):
+    words = "where is my order from acme " * 6
+    with Mastodon() as fake:
+        tag = "t" * 150
+        channel = sealed("@acme", "mastodon", {**fake.settings(), "hashtags": tag}, fake.secrets, team=cast.support)
+        fake.say(words)
+        read(channel)
+        assert channel.state == "ok"
+        assert Source.objects.filter(name=f"hashtag:{tag}").exists()
+        assert Mention.objects.count() == 1
+
+
+def test_the_thread_above_a_strangers_reply_is_asked_for_once(cast):
+    with Mastodon() as fake:
+        channel = sealed("@acme", "mastodon", {**fake.settings(), "hashtags": ""}, fake.secrets, team=cast.support)
+        read(channel)
+        above = fake._status("the question", {"id": "wes", "acct": "wes", "uri": "https://fake.example/users/wes"})
+        fake.say("@brand what about it?", "theo", parent=above["id"])
+        for _ in range(3):
+            read(channel)
+        conversation = Conversation.objects.get(identity__name="Theo")
+        assert [post["text"] for post in conversation.context] == ["the question"]
+        assert sum("/context" in asked.path for asked in fake.server.asked) == 1
+
+
+def test_a_post_that_our_defect_cannot_store_is_set_aside_after_five_polls(network, channel, monkeypatch):
+    from routing import engine
+
+    decide = engine.decide
+
+    def broken(batch, *args, **kwargs):
+        if any("poison" in facts.text for facts in batch):
+            raise AssertionError("a defect in routing")
+        return decide(batch, *args, **kwargs)
+
+    monkeypatch.setattr(engine, "decide", broken)
+    network.say("carla", "good")
+    network.say("theo", "poison")
+    network.say("wes", "good too")
+    for _ in range(5):
+        make_due(channel)
+        with pytest.raises(AssertionError):
+            listening.listen(channel.pk)
+        channel.refresh_from_db()
+    assert channel.fault == "defect"
+    read(channel)
+    assert set(Mention.objects.values_list("text", flat=True)) == {"good", "good too"}
+    assert "a defect in routing" in Quarantined.objects.get().reason
+    assert channel.state == "ok"
+
+
+def test_a_delivery_that_cannot_be_read_any_more_holds_up_no_other(cast):
+    channel = sealed("Shop", "webhook", {"target": ""}, {"secret": "s3cret"}, path="p" * 32, team=cast.support)
+    good = '{"id": "1", "text": "hello", "author": {"id": "carla"}, "created_at": "2026-11-01T10:00:00+00:00"}'
+    for number, body in enumerate(["no json at all", '{"id": "1", "id": "2"}', "[]", good]):
+        Delivery.objects.create(channel=channel, delivery_id=f"d{number}", body=body)
+    read(channel)
+    assert Mention.objects.get().text == "hello"
+    assert set(Quarantined.objects.values_list("external_id", flat=True)) == {"d0", "d1", "d2"}
+    assert not Delivery.objects.filter(done_at=None).exists()
+    assert channel.state == "ok"
+
+
+def test_more_deliveries_than_one_poll_takes_are_due_at_once(cast):
+    channel = sealed("Shop", "webhook", {"target": ""}, {"secret": "s3cret"}, path="p" * 32, team=cast.support)
+    body = '{{"id": "{}", "text": "hello", "author": {{"id": "carla"}}, "created_at": "2026-11-01T10:00:00+00:00"}}'
+    deliveries = [Delivery(channel=channel, delivery_id=f"d{n}", body=body.format(n)) for n in range(60)]
+    Delivery.objects.bulk_create(deliveries)
+    assert listening.listen(channel.pk)
+    assert listening.listen(channel.pk)
+    assert Mention.objects.count() == 60
+    assert not listening.listen(channel.pk)
+
+
+def test_a_channel_that_was_deleted_while_it_was_read_is_nobodys_trouble(server, network, channel):
+    read(channel)
+    make_due(channel)
+    listener = listening.Listener(listening.claim(channel.pk))
+    fails(server, "error")
+    Channel.objects.filter(pk=channel.pk).delete()
+    with pytest.raises(listening.Overtaken):
+        listener.run()
+    assert not Channel.objects.exists()
+
+
+@pytest.fixture
+def renewing(monkeypatch):
+    """The demo network with access that is renewed: each refresh token may be spent once."""
+    spent = []
+
+    def renew_access(self, secrets):
+        spent.append(secrets["token"])
+        time.sleep(0.05)  # the network's own time
+        return Secrets({"token": f"{secrets['token']}+"})
+
+    monkeypatch.setattr(Connector.named("demo"), "renew", renew_access)
+    return spent
+
+
+def test_ten_renewals_at_once_spend_one_token(channel, renewing):
+    results = in_threads(*[lambda: renew(Channel.objects.get(pk=channel.pk))] * 10)
+    assert len(renewing) == 1
+    assert all(result is None or isinstance(result, Unavailable) for result in results)
+    channel.refresh_from_db()
+    assert opened(channel).secrets["token"] == "demo+"
+    assert channel.renewing_until is None
+
+
+def test_secrets_that_a_person_entered_meanwhile_are_not_overwritten(cast, channel, monkeypatch):
+    from connectors.opening import sealed_secrets
+
+    def renew_access(self, secrets):
+        Channel.objects.get().reconnected(sealed_secrets(channel.pk, {"token": "by hand"}), cast.ada)
+        return Secrets({"token": "renewed"})
+
+    monkeypatch.setattr(Connector.named("demo"), "renew", renew_access)
+    renew(Channel.objects.get())
+    assert opened(Channel.objects.get()).secrets["token"] == "by hand"
+
+
+def test_access_that_runs_out_again_at_once_asks_for_a_person(cast, network, channel, renewing, monkeypatch):
+    def poll(self, *args):
+        raise AuthExpired("again")
+        yield
+
+    network.say("carla", "hello")
+    read(channel)
+    reply = answer(cast.ana, Conversation.objects.get())
+    monkeypatch.setattr(Connector.named("demo"), "poll", poll)
+    read(channel)
+    assert (channel.state, channel.fault) == ("reconnect", "AuthRevoked")
+    assert len(renewing) == 1
+    assert send(reply).state == "queued"
+    assert not our_posts(network)
+
+
+def test_a_renewal_the_network_refuses_asks_for_a_person(channel, monkeypatch):
+    def refused(self, secrets):
+        raise AuthExpired("no")
+
+    monkeypatch.setattr(Connector.named("demo"), "renew", refused)
+    with pytest.raises(AuthRevoked):
+        renew(channel)
+    channel.refresh_from_db()
+    assert channel.renewing_until is None
+
+
+@pytest.mark.slow
+def test_networks_that_hang_or_trickle_end_at_their_deadline_and_delay_nobody(cast, network, channel):
+    hanging = FakeServer(lambda asked: Answer(manner="hang"))
+    trickling = FakeServer(lambda asked: Answer(200, "[" + " " * 2_000 + "]", manner="trickle"))
+    far = DemoServer(Network(seed=9, pace=0))
+    far.start()
+    ill = [connected(far, f"ill {number}", team=cast.support) for number in range(2)]
+    for each, bad in zip(ill, (hanging, trickling), strict=True):
+        Channel.objects.filter(pk=each.pk).update(settings={"base_url": bad.url}, next_poll_at=timezone.now())
+    network.say("carla", "hello")
+    make_due(channel)
+    began = time.monotonic()
+    with ThreadPoolExecutor(4) as pool:
+        sweeper = Sweeper(pool, timedelta(0))
+        sweeper.look()
+        while not Mention.objects.exists() and time.monotonic() - began < 5:
+            time.sleep(0.05)
+        assert time.monotonic() - began < 5
+        polls = list(sweeper.polling.values())
+        for poll in polls:
+            poll.result(timeout=20)
+        assert time.monotonic() - began < 17
+    states = Channel.objects.filter(name__startswith="ill").values_list("state", "fault", "polling_until")
+    assert set(states) == {("slow", "Unavailable", None)}
+    for one in (hanging, trickling):
+        one.close()
+    far.stop()
+
+
+def test_a_reply_in_doubt_is_not_sent_blindly_when_the_network_cannot_be_asked(cast, server, network, channel):
+    network.say("carla", "hello")
+    read(channel)
+    reply = answer(cast.ana, Conversation.objects.get())
+    fails(server, "error", method="POST")
+    assert send(reply).state == "in_doubt" or reply.state == "queued"
+    Reply.objects.filter(pk=reply.pk).update(state="in_doubt", doubted_at=timezone.now())
+    fails(server, "error", count=5)
+    for _ in range(5):
+        assert send(reply).state == "in_doubt"
+    assert not our_posts(network)
