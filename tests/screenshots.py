@@ -37,7 +37,7 @@ STARTS = (
     "DEMO_URL",
     "FETCH_ALLOW",
 )
-ANSWER = "Thank you for telling us. We found the order and it leaves today; here is what happens next."
+ANSWER = "Thank you for telling us. We are looking into it and write to you again today."
 
 # (name, who, address): {mine} is a conversation of the person's own queue, {rule} and {channel} the first of each.
 PAGES = [
@@ -247,15 +247,24 @@ def answerable(page, url, numbers):
 def live(camera, place, places):
     """Something has happened: a note, an answer that was sent, and one the network refused."""
     page = camera.open("ana", places["ana"])
-    send(page, places["ana"], "notes", text="Asked the warehouse; the parcel is in Porto.", key=str(uuid.uuid4()))
+    send(
+        page, places["ana"], "notes", text="I have asked Product; they look at it this morning.", key=str(uuid.uuid4())
+    )
     answer(page, places["ana"])
-    page.close()
     network = (place / "var" / "demo.url").read_text().strip()
+    wait_for(lambda: answered_back(page.request.get(f"{network}/control/ledger").json()["posts"]))
+    page.close()
     page = camera.open("ana", places["failed"])
     page.request.post(f"{network}/control/fault", data={"kind": "refuse", "count": 1, "method": "POST"})
     answer(page, places["failed"])
     wait_for(lambda: page.goto(f"{camera.url}/views/failed/") and page.locator("[id^=conversation-]").count())
     page.close()
+
+
+def answered_back(posts):
+    """Whether our answer stands there, and the customer has answered it."""
+    ours = {post["id"] for post in posts if post["text"] == ANSWER}
+    return any(post["reply_to"] in ours for post in posts)
 
 
 def answer(page, conversation):
@@ -272,9 +281,7 @@ def send(page, conversation, noun, **fields):
 def write(kind):
     def act(page):
         page.locator(f"[data-show-kind={kind}]:visible").first.click()
-        page.locator(f"#{kind}-text").fill(
-            "Hello Carla, the page works again for us. Does it for you? https://brand.example/refund"
-        )
+        page.locator(f"#{kind}-text").fill("It works again for us. Does it for you? https://brand.example/news")
 
     return act
 
