@@ -33,7 +33,8 @@ class KnownIdentity(NamedTuple):
 
 
 class Pending(NamedTuple):
-    """A reply that left or may have left, and is not yet bound to a post."""
+    """A reply that left or may have left, and is not yet bound to a post. One that is to be tried again is among
+    them: when its first try shows up late after all, there must be no second."""
 
     id: int
     parent: str
@@ -65,7 +66,8 @@ _CONVERSATIONS = """
      WHERE thread_key = ANY(%s::text[]) AND identity_id = ANY(%s::bigint[])"""
 _PENDING = """
     SELECT r.id, coalesce(m.external_id, ''), r.text FROM inbox_reply r LEFT JOIN inbox_mention m ON m.id = r.parent_id
-     WHERE r.channel_id = %s AND r.state IN ('sending', 'in_doubt') AND r.external_id IS NULL ORDER BY r.sending_at"""
+     WHERE r.channel_id = %s AND (r.state IN ('sending', 'in_doubt') OR r.state = 'queued' AND r.tries > 0)
+       AND r.external_id IS NULL ORDER BY r.sending_at"""
 
 
 def read_facts(place: Place, posts: Sequence[Any]) -> PageFacts:

@@ -114,7 +114,7 @@ class Reply(models.Model):
             "fault": "",
             "reason": "",
         }
-        return self._move(["sending", "in_doubt"], "sent", **fields)
+        return self._move(["sending", "in_doubt", "queued"], "sent", **fields)
 
     def failed(self, fault: str, reason: str) -> bool:
         """Certainly not posted; the text stays, with the reason in words."""

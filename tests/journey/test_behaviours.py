@@ -60,6 +60,20 @@ def test_our_own_reply_that_comes_back_is_its_reply_and_no_second_message(cast, 
     assert not Event.objects.filter(happening="answered_outside").exists()
 
 
+def test_a_reply_that_shows_up_late_after_it_was_thought_absent_is_not_posted_again(cast, server, network, channel):
+    network.say("carla", "my refund")
+    read(channel)
+    reply = answer(cast.ana, Conversation.objects.get())
+    fails(server, "hang", method="POST")
+    Reply.objects.update(not_before=timezone.now())
+    sending.send(reply)
+    assert send(reply).state == "queued", "looked for and not found"
+    network.answer(reply.text, "d1", "")
+    read(channel)
+    assert send(reply).state == "sent"
+    assert len(our_posts(network)) == 1
+
+
 def test_reactions_boosts_follows_and_our_own_posts_are_no_mentions(cast):
     with Mastodon() as fake:
         channel = of_fake(fake, team=cast.support)
