@@ -21,8 +21,8 @@ class Answering:
     """Mixed into Channel."""
 
     def offline(self: Channel) -> Connector:  # type: ignore[misc]
-        """The connector for pure questions: it knows which secrets the channel has, not what they are. KeyError when this
-        build does not have the network."""
+        """The connector for pure questions: it knows which secrets the channel has, not what they are. KeyError
+        when this build does not have the network."""
         from connectors.opening import connector_of
 
         return connector_of(self.network, self.settings, Secrets(dict.fromkeys(self.sealed, "sealed")))
