@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
+from socialcare.children import end, spawn
 from socialcare.demo.colleagues import PASSWORD
 from tests import chromium
 
@@ -81,15 +81,14 @@ def running(folder, *command):
     env.update(DATA_DIR=str(folder / "var"), PORT=str(port), DEMO_PORT=str(free_port()), UNDO_SECONDS="2")
     with log.open("ab") as output:
         argv = [sys.executable, "manage.py", *command]
-        process = subprocess.Popen(argv, cwd=ROOT, env=env, stdout=output, stderr=output, start_new_session=True)
+        process = spawn(argv, cwd=ROOT, env=env, output=output)  # which ends when we are killed
     try:
         wait_for(lambda: "running at" in log.read_text() or process.poll() is not None)
         if process.poll() is not None:
             sys.exit(log.read_text())
         yield f"http://127.0.0.1:{port}", log.read_text
     finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(60)
+        end(process, signal.SIGTERM, 60)
 
 
 def wait_for(look, patience=90):
