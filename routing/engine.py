@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -173,13 +174,13 @@ def compile_rules(rules: Iterable[Rule]) -> list[CompiledRule]:
 
 
 @lru_cache(maxsize=2)
-def _compiled(version: int) -> RuleSet:
-    return RuleSet(version, compile_rules(Rule.objects.standing()))
+def _compiled(number: int, _changed_at: datetime | None) -> RuleSet:
+    return RuleSet(number, compile_rules(Rule.objects.standing()))
 
 
 def current() -> RuleSet:
     """The compiled rule set in force with the teams as they are; two statements while nothing changed."""
-    rules = copy(_compiled(rules_version()))
+    rules = copy(_compiled(*rules_version()))
     teams = list(Team.objects.order_by("pk").values_list("pk", "name", "triage"))
     rules.teams = {pk: name for pk, name, _ in teams}
     rules.triage = next((pk for pk, _, triage in teams if triage), teams[0][0] if teams else None)

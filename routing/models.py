@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models, transaction
-from django.db.models import F, Max
+from django.db.models import F, Max, Subquery, Value
 from django.utils import timezone
 
 from inbox import happenings
@@ -132,5 +133,9 @@ def rules_changed(what: str, by: Agent | None) -> None:
     record([Entry(("admin",), happenings.SetUpChanged(what=what), actor_id=by.pk if by else None)])
 
 
-def rules_version() -> int:
-    return Stream.objects.filter(key=VERSION).values_list("n", flat=True).first() or 0
+def rules_version() -> tuple[int, datetime | None]:
+    """What tells one rule set from every other: its number, and when a rule last changed, because after a restored
+    backup the numbers come again."""
+    changed = Rule.objects.order_by().annotate(one=Value(1)).values("one").annotate(at=Max("changed_at")).values("at")
+    row = Stream.objects.filter(key=VERSION).values_list("n", Subquery(changed)).first()
+    return row or (0, None)

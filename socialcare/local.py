@@ -52,7 +52,10 @@ def _fill_for_checks() -> None:
     """Values of the right shape for commands that only look at the code."""
     os.environ.update(SECRET_KEY="0123456789abcdef" * 4, SEAL_KEYS=KEYS["SEAL_KEYS"](), ROLE="migrate")
     os.environ.update(
-        DATABASE_URL="postgresql:///nothing", REDIS_URL="unix:///nothing", PUBLIC_URL="http://127.0.0.1:8000"
+        DATABASE_URL="postgresql:///nothing",
+        REDIS_URL="unix:///nothing",
+        PUBLIC_URL="http://127.0.0.1:8000",
+        MAIL_URL="smtp://127.0.0.1",
     )
 
 

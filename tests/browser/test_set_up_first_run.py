@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from connectors import listening
 from connectors.models import Channel
-from routing import defaults, engine
+from routing import defaults
 from routing.models import Rule
 from socialcare import first_run
 from socialcare.demo.network import Network
@@ -33,7 +33,6 @@ def demo(monkeypatch, settings):
 @pytest.fixture
 def empty_site(transactional_db, settings, monkeypatch):
     monkeypatch.setattr(first_run.Progress, "known", False)
-    engine._compiled.cache_clear()
     with serving(settings) as server:
         yield server
 
@@ -81,7 +80,6 @@ def test_the_wizard_leads_from_the_link_to_the_first_conversation(browser, empty
 
 
 def test_a_rule_is_built_in_the_browser(site, desk_of):
-    engine._compiled.cache_clear()
     page = desk_of(site.cast.ada).open("/set-up/rules/new/")
     page.get_by_label("Name", exact=True).fill("Refunds")
     page.get_by_label("Text contains any of: Words or phrases").fill("refund, money back")

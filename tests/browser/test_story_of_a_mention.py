@@ -90,8 +90,8 @@ def test_a_mention_reaches_its_team_and_the_answer_reaches_the_network_once(site
     assert conversation.agent == cast.max
 
     ana.locator("#reply-text").press("Control+Enter")
-    panel = ana.locator("#said-meanwhile")
-    expect(panel.get_by_role("button", name="Send anyway")).to_be_visible()  # Max owns it since she began: she is told first
+    panel = ana.locator("#said-meanwhile")  # Max owns it since she began: she is told first
+    expect(panel.get_by_role("button", name="Send anyway")).to_be_visible()
     panel.get_by_role("button", name="Send anyway").click()
     expect(ana.locator(".message[data-side=ours]")).to_contain_text("the money is on its way")
     assert sending.send_due() == 1

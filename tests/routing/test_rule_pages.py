@@ -4,14 +4,8 @@ import pytest
 
 from connectors.models import Channel
 from inbox.models import Conversation
-from routing import engine
 from routing.models import Rule
 from tests.inbox.test_receive import offer, post
-
-
-@pytest.fixture(autouse=True)
-def fresh_engine():
-    engine._compiled.cache_clear()  # a rolled back test leaves a version number to the next one
 
 
 def make(name, words, team, **fields):

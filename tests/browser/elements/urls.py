@@ -2,4 +2,8 @@
 
 from django.urls import include, path
 
-urlpatterns = [path("gallery/", include("socialcare.gallery")), path("account/", include("allauth.account.urls"))]
+urlpatterns = [
+    path("gallery/", include("socialcare.gallery")),
+    path("desk/", include("inbox.urls")),  # names for the frame's links; nothing here asks for them
+    path("account/", include("allauth.account.urls")),
+]
