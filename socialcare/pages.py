@@ -11,6 +11,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
+from django.utils.functional import lazy
 
 if TYPE_CHECKING:
     from inbox.models import Agent
@@ -66,4 +67,4 @@ def organisation() -> str:
 
 def frame(request: HttpRequest) -> dict[str, Any]:
     """What base.html needs beside the page's own context."""
-    return {"version": settings.VERSION, "public_url": settings.PUBLIC_URL, "organisation": organisation()}
+    return {"version": settings.VERSION, "public_url": settings.PUBLIC_URL, "organisation": lazy(organisation, str)()}

@@ -360,3 +360,16 @@ def test_a_snooze_offers_only_times_to_come(cast):
     choices = snooze_choices(now)
     assert choices
     assert all(now < choice["at"] < now + timedelta(days=8) for choice in choices)
+
+
+def test_every_page_bears_the_name_of_the_house(cast, client):
+    from socialcare import pages
+    from socialcare.models import Organisation
+
+    Organisation.objects.update_or_create(pk=1, defaults={"name": "Acme Parcels"})
+    pages._organisation.cache_clear()
+    client.force_login(cast.ana)
+    page = client.get("/views/all/").content.decode()
+    pages._organisation.cache_clear()
+    assert "Acme Parcels</title>" in page
+    assert page.count("Acme Parcels") >= 2

@@ -1,7 +1,6 @@
 """The elements in a browser, under the real content security policy: the gallery's desk, answers laid out by a test."""
 
 import json
-import os
 import threading
 from types import SimpleNamespace
 from urllib.parse import parse_qs, urlsplit
@@ -12,7 +11,7 @@ from django.template.loader import render_to_string
 
 from tests import chromium
 
-pytestmark = pytest.mark.skipif(os.environ.get("BROWSER_TESTS") == "0", reason="BROWSER_TESTS=0")
+pytestmark = pytest.mark.browser
 
 WATCH = """
 window.violations = []; window.shifts = [];
