@@ -29,7 +29,8 @@ def rules(request: Request) -> HttpResponse:
     """The list, and below it the bench for the rules as they are now."""
     names = choices_for(None).names()
     everything = list(Rule.objects.order_by("position", "id").values_list("pk", flat=True))
-    rows = [_row(rule, names, everything.index(rule.pk), request.user) for rule in access.seen_by(request.user)]
+    teams = list(Team.objects.order_by("name"))
+    rows = [_row(rule, names, everything.index(rule.pk), request.user, teams) for rule in access.seen_by(request.user)]
     text, trace = request.POST.get("text", "").strip(), None
     if request.method == "POST" and text:
         trace = bench.trace(text, request.POST.get("network", ""), access.hidden_teams(request.user))
@@ -40,19 +41,21 @@ def rules(request: Request) -> HttpResponse:
         "text": text,
         "trace": trace,
         "networks": choices_for(request.user).by_kind["network"],
-        "triage": Team.objects.filter(triage=True).first(),
+        "triage": next((team for team in teams if team.triage), None),
     }
     return shown(request, "routing/rules.html", context)
 
 
-def _row(rule: Rule, names: dict[str, str], place: int, agent: Agent) -> dict[str, Any]:
-    wrong = broken(rule, names)
+def _row(rule: Rule, names: dict[str, str], place: int, agent: Agent, teams: list[Team]) -> dict[str, Any]:
+    """One line of the list. Its teams need no further right: a rule for a team that is hidden is not listed at all."""
+    wrong, touched = broken(rule, names), access.touched(rule)
     return {
         "rule": rule,
         "place": place,
         "number": place + 1,
         "broken": wrong,
         "sentence": "" if wrong else rule.sentence(names),
+        "teams": [team for team in teams if team.pk in touched],
         "mine": access.may_change(agent, rule),
     }
 

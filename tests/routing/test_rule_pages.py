@@ -55,6 +55,21 @@ def test_the_list_reads_as_sentences_in_the_order_of_trying(cast, client, rules)
     assert "When the text contains “refund”, give it to Support, then stop." in text
 
 
+def test_a_long_rule_shows_the_team_it_gives_work_to_and_can_be_read_whole(cast, client):
+    words = [f"word number {number}" for number in range(40)]
+    make("Long", words, cast.support)
+    make("Praise of employees", ["thank*"], cast.hr)
+    gives_to = '<span class="unseen">Gives work to </span>'
+    text = signed_in(client, cast.ada).get("/set-up/rules/").content.decode()
+    assert f"{gives_to}{cast.support.name}<" in text
+    assert f"{gives_to}{cast.hr.name}<" in text
+    assert "Read the whole rule" in text
+    assert "word number 39”, give it to Support, then stop." in text
+    text = signed_in(client, cast.max).get("/set-up/rules/").content.decode()
+    assert f"{gives_to}{cast.support.name}<" in text
+    assert f"{gives_to}{cast.hr.name}<" not in text
+
+
 def test_a_change_is_the_next_version_with_its_reason(cast, client, rules):
     rule = rules[0]
     address = f"/set-up/rules/{rule.pk}/"
