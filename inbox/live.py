@@ -55,6 +55,14 @@ class Hub:
         bell.streams = set(streams)
         self.start()
 
+    def heard(self, numbers: dict[str, int]) -> dict[str, int]:
+        """What one socket was just told: a number nobody here knew yet is where the stream stands, a newer one than
+        known is news to the others. Returns the newest number of each stream."""
+        for stream, number in numbers.items():
+            self.numbers.setdefault(stream, number)
+        self.moved(numbers)
+        return {stream: self.numbers[stream] for stream in numbers}
+
     def leave(self, bell: Bell) -> None:
         for stream in bell.streams:
             self._forget(bell, stream)
@@ -167,8 +175,7 @@ class Bell(AsyncWebsocketConsumer):  # type: ignore[misc]
         else:
             self.rights, self.teams = answer.rights, answer.teams
             hub().watch(self, wanted)
-            hub().numbers.update({key: max(n, hub().numbers.get(key, 0)) for key, n in answer.numbers.items()})
-            for stream, number in answer.numbers.items():
+            for stream, number in hub().heard(answer.numbers).items():
                 await self.send(json.dumps({"stream": stream, "n": number}))
 
     def _too_many(self) -> bool:
