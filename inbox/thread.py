@@ -13,13 +13,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from inbox.happenings import Happening
-from inbox.models import Event, Mention, Note, Reply, Revision, Team
+from inbox.models import Event, Mention, Note, Reply, Revision
 from inbox.queue import sentence
 
 if TYPE_CHECKING:
     from inbox.models import Agent, Conversation
 
 SHOWN = 300  # newest messages; older ones are one link away
+MOST = 2_000  # newest messages and events that are read at all
 FOLD_FROM = 3  # happenings in a row that are folded
 GONE = ("deleted", "withheld")
 
@@ -99,13 +100,13 @@ def whole(conversation: Conversation, agent: Agent, seen: int | None = None, *, 
     """The thread for this reader. `seen` is the number up to which it was read before; None leaves no mark."""
     mentions = list(
         conversation.mentions.select_related("identity").order_by("-posted_at", "-id")[
-            : 2_000 if earlier else SHOWN + 1
+            : MOST if earlier else SHOWN + 1
         ]
     )
     thread = Thread(conversation, earlier=len(mentions) > SHOWN and not earlier)
     thread.mentions = mentions[:SHOWN] if thread.earlier else mentions
     events = _events(conversation, agent)
-    answered = any(event.happening == "reply_queued" for event in events)
+    answered = len(events) >= MOST or any(event.happening == "reply_queued" for event in events)
     replies = list(conversation.replies.select_related("author")) if answered else []
     own_posts = {reply.external_id for reply in replies}
     entries = _entries(conversation, thread.mentions, replies, _notes(conversation, agent, events), events, own_posts)
@@ -119,7 +120,7 @@ def whole(conversation: Conversation, agent: Agent, seen: int | None = None, *, 
 
 def since(conversation: Conversation, agent: Agent, number: int) -> Thread:
     """What came or changed after the number a screen holds, unfolded and without days it has already."""
-    events = [event for event in _events(conversation, agent) if event.seq > number]
+    events = _events(conversation, agent, after=number)
     touched = [event.payload for event in events]
     wanted = {kind: {one[kind] for one in touched if one.get(kind)} for kind in ("mention", "reply", "note")}
     mentions = list(conversation.mentions.select_related("identity").filter(pk__in=wanted["mention"]))
@@ -131,21 +132,18 @@ def since(conversation: Conversation, agent: Agent, number: int) -> Thread:
     return Thread(conversation, sorted([*entries, *_days(entries)], key=lambda entry: entry.key), mentions)
 
 
-def _events(conversation: Conversation, agent: Agent) -> list[Event]:
-    """The timeline without what happened while a private team had it that this reader is not in."""
-    events = list(Event.objects.filter(conversation=conversation).timeline().select_related("actor")[:2_000])
-    readable = {team.stream for team in agent.readable_teams}
-    foreign = {event.stream for event in events} - readable
-    if not foreign:
-        return events
-    numbers = [int(stream.removeprefix("team:")) for stream in foreign if stream.startswith("team:")]
-    hidden = {f"team:{pk}" for pk in Team.objects.filter(pk__in=numbers, private=True).values_list("pk", flat=True)}
-    return [event for event in events if event.stream not in hidden]
+def _events(conversation: Conversation, agent: Agent, after: int = -1) -> list[Event]:
+    """The newest of the timeline after that number, oldest first, without what this reader may not hear."""
+    told = Event.objects.told_to(agent, conversation).timeline().filter(seq__gt=after)
+    return list(told.select_related("actor").reverse()[:MOST])[::-1]
 
 
-def _notes(conversation: Conversation, agent: Agent, events: Iterable[Event]) -> list[Note]:
+def _notes(conversation: Conversation, agent: Agent, events: Sequence[Event]) -> list[Note]:
     """Notes are read by those who may read the event of their writing."""
     told = {event.payload.get("note") for event in events if event.happening == "noted"}
+    if len(events) >= MOST:
+        noted = Event.objects.told_to(agent, conversation).timeline().filter(happening="noted")
+        told.update(noted.values_list("payload__note", flat=True))
     if not told:
         return []
     return [note for note in conversation.notes.select_related("author") if note.pk in told]
@@ -232,7 +230,7 @@ def _of_reply(reply: Reply, conversation: Conversation) -> Message | Line:
 
 def _said_of(reply: Reply) -> str:
     """What is known about it, in words: reason first where there is one."""
-    if reply.state == "queued" and reply.not_before <= timezone.now() and reply.reason:
+    if reply.state == "queued" and reply.reason:
         return _("Will be tried again: %s") % reply.reason
     if reply.state == "queued":
         return ""

@@ -35,10 +35,10 @@ class Answerable:
     """Mixed into Conversation."""
 
     def news_since(self: Conversation, seen_seq: int, agent: Agent) -> list[Event]:  # type: ignore[misc]
-        """What others did since that number which somebody who is writing an answer must know."""
-        news = Event.objects.filter(conversation=self, seq__gt=seen_seq, echo=False)
+        """What others did since that number which somebody who is writing an answer must know and may read."""
+        news = Event.objects.told_to(agent, self).timeline().filter(seq__gt=seen_seq)
         news = news.filter(happening__in=happenings.Happening.newsworthy()).exclude(actor=agent)
-        return list(news.select_related("actor").order_by("seq", "id"))
+        return list(news.select_related("actor"))
 
     def reply(  # type: ignore[misc]
         self: Conversation,

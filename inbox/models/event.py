@@ -12,14 +12,18 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import connection, models, transaction
+from django.db.models.functions import Cast, Concat
 from django.utils import timezone
 
 from inbox import ringing
 from inbox.failpoints import failpoint
 from inbox.models.arrays import array, columns
+from inbox.models.team import Team
 
 if TYPE_CHECKING:
     from inbox.happenings import Happening
+    from inbox.models.agent import Agent
+    from inbox.models.conversation import Conversation
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,13 @@ class EventQuerySet(models.QuerySet["Event"]):
         """Events of the streams that are newer than the numbers held."""
         newer = [models.Q(stream=stream, number__gt=number) for stream, number in marks.items()]
         return self.filter(models.Q(*newer, _connector=models.Q.OR)) if newer else self.none()
+
+    def told_to(self, agent: Agent, conversation: Conversation) -> EventQuerySet:
+        """What happened to the conversation, without what happened while a private team had it that this reader is
+        not in: an event's stream is the team that had it."""
+        private = Team.objects.filter(private=True).exclude(pk__in=sorted(agent.readable_team_ids))
+        streams = private.annotate(stream_key=Concat(models.Value("team:"), Cast("pk", models.CharField())))
+        return self.filter(conversation=conversation).exclude(stream__in=streams.values("stream_key"))
 
     def timeline(self) -> EventQuerySet:
         return self.filter(echo=False).order_by("seq", "id")
