@@ -20,9 +20,9 @@ class Refused(Exception):
     """Not done; the message is for the person who asked."""
 
 
-def told(what: str, by: Agent | None) -> None:
-    """One event for the admins, last in the transaction."""
-    record([Entry(("admin",), happenings.SetUpChanged(what=what), actor_id=by.pk if by else None)])
+def told(what: str, by: Agent | None, *others: str) -> None:
+    """One event for the admins and the other streams named, last in the transaction."""
+    record([Entry(("admin", *others), happenings.SetUpChanged(what=what), actor_id=by.pk if by else None)])
 
 
 @transaction.atomic
@@ -40,11 +40,14 @@ def invite(
 
 @transaction.atomic
 def new_link(agent: Agent, by: Agent | None) -> str:
-    """For who lost the first one or the password."""
+    """For who lost the first one or the password. Who holds the link can sign in as this agent, so the agent and
+    the members of the agent's private teams hear of it."""
     if not agent.is_active:
         raise Refused(_("This account is disabled."))
     link = Invitation.make(agent, by)
-    told(f"made a new invitation for {agent.name}", by)
+    inside = Membership.objects.filter(team__private=True, team__memberships__agent=agent)
+    told_too = sorted({agent.pk, *inside.values_list("agent_id", flat=True)})
+    told(f"made a new invitation for {agent.name}", by, *(f"agent:{pk}" for pk in told_too))
     return link
 
 

@@ -166,7 +166,8 @@ def agents(request: Request) -> HttpResponse:
     form = InviteForm(request.POST or None)
     link, invited = "", None
     if request.method == "POST" and form.is_valid():
-        if form.cleaned_data["is_admin"]:
+        wanted = form.cleaned_data["team"]
+        if form.cleaned_data["is_admin"] or (wanted and wanted.private):
             ask_password_again(request)
         try:
             invited, link = _invite(form.cleaned_data, request.user)
@@ -219,8 +220,10 @@ def disabling(request: Request, pk: int) -> HttpResponse:
 @require_POST
 @admins_only
 def new_link(request: Request, pk: int) -> HttpResponse:
-    """A fresh invitation, for enabling again too; shown in this one answer only."""
+    """A fresh invitation, for enabling again too; shown in this one answer only. It opens the account, so the
+    password is asked again."""
     agent = get_object_or_404(Agent, pk=pk)
+    ask_password_again(request)
     link = people.new_link(agent, request.user) if agent.is_active else people.enable(agent, request.user)
     everybody = Agent.objects.prefetch_related("memberships__team").order_by("-is_active", "name")
     return shown(

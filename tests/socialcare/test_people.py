@@ -51,7 +51,7 @@ def test_an_invitation_is_a_link_that_sets_a_password_once(cast):
 
 
 def test_an_invitation_ends_after_a_week_and_by_a_newer_one(cast):
-    ada = signed_in(cast.ada)
+    ada = confirmed(signed_in(cast.ada), cast.ada)
     old = invite(ada)
     nora = Agent.objects.get(email="nora@acme.example")
     text = ada.post(f"/set-up/agents/{nora.pk}/invitation/").content.decode()
@@ -76,7 +76,7 @@ def test_disabling_ends_logins_work_and_links_at_once(cast):
     fresh = Agent.objects.get(pk=cast.ana.pk)
     assert fresh.rights_version > before
     assert not fresh.memberships.exists()
-    ada.post(f"/set-up/agents/{cast.ana.pk}/invitation/")
+    confirmed(ada, cast.ada).post(f"/set-up/agents/{cast.ana.pk}/invitation/")
     assert Agent.objects.get(pk=cast.ana.pk).is_active
     assert ana.get("/").status_code == 302
 
@@ -183,3 +183,31 @@ def test_set_up_does_not_exist_for_agents(cast, name):
     form = {"agent": getattr(cast, name).pk, "role": "manager", "is_admin": "yes"}
     assert client.post(f"/set-up/teams/{cast.support.pk}/members/", form).status_code == 404
     assert client.post(f"/set-up/agents/{form['agent']}/rights/", form).status_code == 404
+
+
+def test_a_new_link_for_an_account_asks_the_password_and_tells_its_owner_and_their_private_team(cast):
+    cast.pia.join(cast.hr, "agent", by=None)
+    ada = signed_in(cast.ada)
+    answer = ada.post(f"/set-up/agents/{cast.hugo.pk}/invitation/")
+    assert "/account/reauthenticate/" in answer.headers["Location"]
+    assert not Invitation.objects.exists()
+    answer = ada.post(answer.headers["Location"], {"password": PASSWORD})
+    assert "/invitation/" in answer.content.decode()
+    for told in (cast.hugo, cast.pia):
+        assert "a new invitation for Hugo" in signed_in(told).get("/notices/").content.decode()
+    assert "a new invitation for Hugo" not in signed_in(cast.ana).get("/notices/").content.decode()
+
+
+def test_inviting_into_a_private_team_asks_the_password(cast):
+    ada = signed_in(cast.ada)
+    form = {"name": "Nora", "email": "nora@acme.example", "team": cast.hr.pk, "role": "agent"}
+    answer = ada.post("/set-up/agents/", form)
+    assert "/account/reauthenticate/" in answer.headers["Location"]
+    assert not Agent.objects.filter(email="nora@acme.example").exists()
+    ada.post(answer.headers["Location"], {"password": PASSWORD})
+    assert Agent.objects.get(email="nora@acme.example").memberships.get().team == cast.hr
+
+
+def test_who_is_told_of_a_new_member_of_a_private_team_reads_it_under_notices(cast):
+    cast.ada.join(cast.hr, "agent", by=cast.ada)
+    assert "Ada made agent Ada agent of team HR" in signed_in(cast.hugo).get("/notices/").content.decode()
