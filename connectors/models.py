@@ -213,7 +213,10 @@ class Delivery(models.Model):
     class Meta:
         verbose_name_plural = "deliveries"
         constraints = [models.UniqueConstraint(fields=["channel", "delivery_id"], name="one_delivery_per_id")]
-        indexes = [models.Index(fields=["channel", "id"], name="deliveries_due", condition=Q(done_at=None))]
+        indexes = [
+            models.Index(fields=["channel", "id"], name="deliveries_due", condition=Q(done_at=None)),
+            models.Index(fields=["done_at"], name="deliveries_done", condition=Q(done_at__isnull=False) & ~Q(body="")),
+        ]
 
     def __str__(self) -> str:
         return f"delivery {self.delivery_id}"

@@ -113,6 +113,12 @@ class Conversation(Assignable, Closeable, Answerable, models.Model):
                 condition=models.Q(state__gt=2),
             ),
             models.Index(fields=["team", "newest_at"], name="queue_trouble", condition=~models.Q(trouble="")),
+            models.Index(
+                models.F("channel"),
+                models.F("newest_at").desc(),
+                name="queue_channel",
+                condition=models.Q(state__lte=2),
+            ),
             models.Index(fields=["snoozed_until"], name="queue_snoozed", condition=models.Q(state=3)),
         ]
 

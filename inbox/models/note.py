@@ -21,7 +21,9 @@ class Note(models.Model):
 class Draft(models.Model):
     agent = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="drafts")
     conversation = models.ForeignKey("inbox.Conversation", models.CASCADE, related_name="drafts")
-    kind = models.CharField(max_length=8, choices=[("reply", "Reply"), ("note", "Note")])
+    kind = models.CharField(
+        max_length=8, choices=[("reply", "Reply"), ("private", "Private message"), ("note", "Note")]
+    )
     text = models.TextField()
     version = models.PositiveIntegerField(default=1)
     at = models.DateTimeField(auto_now=True)

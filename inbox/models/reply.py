@@ -69,6 +69,7 @@ class Reply(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     not_before = models.DateTimeField()
     tries = models.SmallIntegerField(default=0)
+    takes = models.PositiveIntegerField(default=0)
     lease_until = models.DateTimeField(null=True)
     sending_at = models.DateTimeField(null=True)
     doubted_at = models.DateTimeField(null=True)
@@ -100,7 +101,8 @@ class Reply(models.Model):
         not due."""
         due = Reply.objects.filter(pk__in=Reply.objects.due().filter(pk=self.pk).values("pk"), state="queued")
         lease = Clock() + timedelta(seconds=settings.LEASE_SECONDS)
-        if not due.update(state="sending", tries=models.F("tries") + 1, lease_until=lease, sending_at=Clock()):
+        once_more = {"tries": models.F("tries") + 1, "takes": models.F("takes") + 1}
+        if not due.update(state="sending", lease_until=lease, sending_at=Clock(), **once_more):
             return False
         self.refresh_from_db()
         return True
@@ -139,7 +141,7 @@ class Reply(models.Model):
 
     def take_to_settle(self) -> bool:
         """One settler at a time: the next look is put off while this one is under way."""
-        due = Reply.objects.to_settle().filter(pk=self.pk)
+        due = Reply.objects.to_settle().filter(pk=self.pk, takes=self.takes)
         return bool(due.update(not_before=Clock() + timedelta(seconds=20)))
 
     def look_later(self) -> None:
@@ -148,7 +150,8 @@ class Reply(models.Model):
         if old:
             self.flag()
         else:
-            Reply.objects.filter(pk=self.pk, state="in_doubt").update(not_before=Clock() + timedelta(seconds=10))
+            mine = Reply.objects.filter(pk=self.pk, state="in_doubt", takes=self.takes)
+            mine.update(not_before=Clock() + timedelta(seconds=10))
 
     def flag(self) -> bool:
         """Nobody but a person can settle this one."""
@@ -194,8 +197,9 @@ class Reply(models.Model):
         with transaction.atomic():
             # The conversation before its reply, as everywhere: two movers of one reply wait instead of deadlocking.
             conversation = type(self.conversation).objects.select_for_update(of=("self",)).get(pk=self.conversation_id)
-            # `tries` fences out a sender or settler that slept while another one went on with this reply.
-            if not Reply.objects.filter(pk=self.pk, state__in=old, tries=self.tries).update(state=new, **fields):
+            # `takes` only grows, whoever resets `tries`: it fences out a sender or settler that slept while another
+            # one went on with this reply.
+            if not Reply.objects.filter(pk=self.pk, state__in=old, takes=self.takes).update(state=new, **fields):
                 return False
             self.refresh_from_db()
             because = f": {self.reason}" if self.reason else ""

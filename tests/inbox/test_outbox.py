@@ -1,0 +1,73 @@
+"""A reply leaves once: whoever slept while another one went on with it moves nothing."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.utils import timezone
+
+from connectors.models import Channel
+from inbox.models import Conversation, Draft, Reply
+from tests.inbox.test_receive import offer, post
+
+
+@pytest.fixture
+def channel(cast):
+    return Channel.objects.create(name="@acme", network="demo", team=cast.support)
+
+
+@pytest.fixture
+def conversation(channel):
+    offer(channel, post(1, "my refund"))
+    return Conversation.objects.get()
+
+
+def due():
+    """The undo time of every reply is over."""
+    Reply.objects.update(not_before=timezone.now() - timedelta(seconds=5))
+
+
+@pytest.fixture
+def reply(cast, conversation):
+    made = conversation.reply(cast.mona, "hi", uuid4(), conversation.seen_seq, parent=conversation.last_inbound())
+    due()
+    return Reply.objects.get(pk=made.pk)
+
+
+def other(reply):
+    """The row as somebody else reads it now."""
+    return Reply.objects.get(pk=reply.pk)
+
+
+def test_a_sender_that_slept_moves_nothing_after_a_person_said_send_it_again(cast, reply):
+    slow = other(reply)
+    assert slow.take()
+    other(reply).doubted("InDoubt", "the lease ran out")
+    other(reply).settle("again", cast.mona)
+    due()
+    second = other(reply)
+    assert second.take()
+    assert not slow.again(None, "Unavailable", "the connection failed")
+    assert not slow.doubted("InDoubt", "no answer came")
+    assert other(reply).state == "sending"
+    assert second.sent("77")
+
+
+def test_a_sender_that_slept_moves_nothing_after_a_wait_that_did_not_count(reply):
+    slow = other(reply)
+    assert slow.take()
+    other(reply).again(timezone.now(), "RateLimited", "wait", counts=False)
+    due()
+    assert other(reply).take()
+    assert not slow.again(timezone.now(), "RateLimited", "wait", counts=False)
+    assert other(reply).state == "sending"
+
+
+def test_a_wait_that_does_not_count_leaves_all_five_tries(reply):
+    for _ in range(8):
+        due()
+        mine = other(reply)
+        assert mine.take()
+        assert mine.again(timezone.now(), "RateLimited", "wait", counts=False)
+    assert other(reply).takes == 8
+    assert other(reply).state == "queued"
