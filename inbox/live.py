@@ -97,38 +97,49 @@ class Hub:
                 await asyncio.sleep(ASK)
 
     async def _ring(self) -> None:
+        """Rings what moved, ten times a second; a socket that breaks in the middle must not silence the others."""
         while True:
             await self._moved.wait()
             self._moved.clear()
             dirty, self.dirty = self.dirty, set()
-            rung = 0
-            for stream in dirty:
-                frame = json.dumps({"stream": stream, "n": self.numbers.get(stream, 0)})
-                for bell in tuple(self.sockets.get(stream, ())):
-                    bell.ring(stream, frame)
-                    rung += 1
-                    if rung % SLICE == 0:
-                        await asyncio.sleep(0)
+            try:
+                await self._ring_all(dirty)
+            except Exception:
+                log.exception("some sockets were not rung")  # they hear of it with their next question
             await asyncio.sleep(TICK)
 
+    async def _ring_all(self, dirty: set[str]) -> None:
+        rung = 0
+        for stream in dirty:
+            frame = json.dumps({"stream": stream, "n": self.numbers.get(stream, 0)})
+            for bell in tuple(self.sockets.get(stream, ())):
+                bell.ring(stream, frame)
+                rung += 1
+                if rung % SLICE == 0:
+                    await asyncio.sleep(0)
+
     async def _ask(self) -> None:
-        """Numbers of all watched streams and rights of all agents here, in three statements a second."""
+        """Asks the counter rows once a second, whatever became of the question before."""
         while True:
             await asyncio.sleep(ASK)
-            bells = {bell for group in self.sockets.values() for bell in group}
-            if not bells:
-                continue
             try:
-                seen = await database_sync_to_async(watch.look)(
-                    sorted(self.sockets), sorted({bell.agent_id for bell in bells})
-                )
+                await self._ask_once()
             except DatabaseError as error:
                 log.warning("the counters cannot be read", error=type(error).__name__)
-                continue
-            for bell in bells:
-                bell.check(seen.rights.get(bell.agent_id))
-                bell.lose({stream for stream in bell.streams if seen.teams.get(stream, -1) not in bell.teams | {-1}})
-            self.moved(seen.numbers)
+            except Exception:
+                log.exception("the counters were not asked")
+
+    async def _ask_once(self) -> None:
+        """Numbers of all watched streams and rights of all agents here, in three statements."""
+        bells = {bell for group in self.sockets.values() for bell in group}
+        if not bells:
+            return
+        agents = sorted({bell.agent_id for bell in bells})
+        seen = await database_sync_to_async(watch.look)(sorted(self.sockets), agents)
+        for bell in bells:
+            bell.check(seen.rights.get(bell.agent_id))
+            bell.lose({stream for stream in bell.streams if seen.teams.get(stream, -1) not in bell.teams | {-1}})
+        self.moved(seen.numbers)
 
 
 class Bell(AsyncWebsocketConsumer):  # type: ignore[misc]
@@ -157,8 +168,8 @@ class Bell(AsyncWebsocketConsumer):  # type: ignore[misc]
         hub().leave(self)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        """{"where": [stream, …]} subscribes to exactly these and is answered with one frame each; anything else
-        closes."""
+        """{"where": [stream, …]} subscribes to exactly these and is answered with one frame each; a conversation that
+        is not the agent's to read is answered as gone. Anything else closes."""
         if not text_data or len(text_data) > FRAME_LIMIT or self._too_many() or not hasattr(self, "agent_id"):
             await self.close(TOO_MUCH)
             return
@@ -170,13 +181,15 @@ class Bell(AsyncWebsocketConsumer):  # type: ignore[misc]
         answer = await database_sync_to_async(watch.allowed)(self.agent_id, wanted)
         if answer.rights is None:
             await self.close(NO_LOGIN)
-        elif not wanted or not wanted <= answer.numbers.keys():
+        elif not answer.numbers or not wanted - answer.numbers.keys() <= answer.gone:
             await self.close(NO_RIGHT)
         else:
             self.rights, self.teams = answer.rights, answer.teams
-            hub().watch(self, wanted)
+            hub().watch(self, set(answer.numbers))
             for stream, number in hub().heard(answer.numbers).items():
                 await self.send(json.dumps({"stream": stream, "n": number}))
+            for stream in answer.gone:
+                await self.send(_gone(stream))
 
     def _too_many(self) -> bool:
         now = time.monotonic()
@@ -206,6 +219,8 @@ class Bell(AsyncWebsocketConsumer):  # type: ignore[misc]
         """Conversations that moved to a team this agent does not read are watched no more."""
         if streams:
             hub().watch(self, self.streams - streams)
+        for stream in streams:
+            self.ring(stream, _gone(stream))
 
     def check(self, rights: int | None) -> None:
         """Ends the socket when the account was switched off or its rights are not those it was opened with."""
@@ -217,6 +232,10 @@ class Bell(AsyncWebsocketConsumer):  # type: ignore[misc]
     def _end(self, code: int) -> None:
         hub().leave(self)
         self._closing = asyncio.create_task(self.close(code))
+
+
+def _gone(stream: str) -> str:
+    return json.dumps({"stream": stream, "n": 0, "gone": True})
 
 
 @cache

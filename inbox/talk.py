@@ -12,7 +12,6 @@ from django.db.models.functions import Cast
 from django.urls import reverse
 from django.utils import timezone
 
-from inbox import presence
 from inbox import thread as threads
 from inbox.composer import Composer
 from inbox.filters import STATE_NAMES
@@ -115,11 +114,6 @@ class Talk:
     @cached_property
     def why(self) -> Why | None:
         return why(self.conversation, self.agent)
-
-    @property
-    def here(self) -> list[str]:
-        """What others do in this conversation now, in words."""
-        return presence.others(self.conversation.pk, self.agent)
 
     @property
     def snoozes(self) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@ see."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from inbox.models import Agent, Conversation, Stream
@@ -12,14 +12,16 @@ from inbox.models import Agent, Conversation, Stream
 @dataclass(frozen=True)
 class Allowed:
     """`rights` is the agent's rights_version, None when the account is gone or off; `numbers` holds the streams
-    allowed, `teams` whose conversations the agent reads."""
+    allowed, `gone` those of conversations that are not, or not any more, the agent's to read, `teams` whose
+    conversations the agent reads."""
 
     rights: int | None
     numbers: dict[str, int] = field(default_factory=dict)
     teams: frozenset[int] = frozenset()
+    gone: frozenset[str] = frozenset()
 
 
-def allowed(agent_id: int, wanted: Iterable[str]) -> Allowed:
+def allowed(agent_id: int, wanted: Collection[str]) -> Allowed:
     """The streams among `wanted` that the agent may watch, with their numbers."""
     agent = Agent.objects.filter(pk=agent_id, is_active=True).first()
     if agent is None:
@@ -29,9 +31,11 @@ def allowed(agent_id: int, wanted: Iterable[str]) -> Allowed:
         mine.add("admin")
     streams = {stream for stream in wanted if stream in mine}
     numbers = dict.fromkeys(streams, 0) | dict(Stream.objects.filter(key__in=streams).values_list("key", "n"))
-    open_to_me = Conversation.objects.visible_to(agent).filter(pk__in=conversation_ids(wanted))
-    conversations = _numbers(open_to_me.values_list("id", "seen_seq"))
-    return Allowed(agent.rights_version, numbers | conversations, agent.readable_team_ids)
+    asked = conversation_ids(wanted)
+    readable = dict(Conversation.objects.visible_to(agent).filter(pk__in=asked.values()).values_list("id", "seen_seq"))
+    numbers |= {stream: _number(stream, readable[pk]) for stream, pk in asked.items() if pk in readable}
+    gone = frozenset(stream for stream, pk in asked.items() if pk not in readable)
+    return Allowed(agent.rights_version, numbers, agent.readable_team_ids, gone)
 
 
 @dataclass(frozen=True)
@@ -46,18 +50,25 @@ class Look:
 def look(streams: Iterable[str], agent_ids: Iterable[int]) -> Look:
     """Where everything stands that is watched in this process, in three statements."""
     numbers = dict(Stream.objects.filter(key__in=list(streams)).values_list("key", "n"))
-    watched = list(
-        Conversation.objects.filter(pk__in=conversation_ids(streams)).values_list("id", "seen_seq", "team_id")
-    )
+    asked = conversation_ids(streams)
+    rows = Conversation.objects.filter(pk__in=asked.values()).values_list("id", "seen_seq", "team_id")
+    found = {pk: (seq, team) for pk, seq, team in rows}
     rights = dict(Agent.objects.filter(pk__in=list(agent_ids), is_active=True).values_list("id", "rights_version"))
-    teams = {f"conversation:{pk}": team for pk, _, team in watched}
-    return Look(numbers | _numbers((pk, seq) for pk, seq, _ in watched), teams, rights)
+    standing = {stream: found[pk] for stream, pk in asked.items() if pk in found}
+    numbers |= {stream: _number(stream, seq) for stream, (seq, _team) in standing.items()}
+    return Look(numbers, {stream: team for stream, (_seq, team) in standing.items()}, rights)
 
 
-def conversation_ids(streams: Iterable[str]) -> list[int]:
-    parts = (stream.split(":", 1) for stream in streams if stream.startswith("conversation:"))
-    return [int(number) for _, number in parts if number.isascii() and number.isdigit() and len(number) < 19]
+def conversation_ids(streams: Iterable[str]) -> dict[str, int]:
+    """The streams that belong to one conversation, its own and the one of who is there, with its id."""
+    parts = {stream: stream.partition(":") for stream in streams}
+    return {
+        stream: int(number)
+        for stream, (kind, _colon, number) in parts.items()
+        if kind in ("conversation", "presence") and number.isascii() and number.isdigit() and len(number) < 19
+    }
 
 
-def _numbers(rows: Iterable[tuple[int, int]]) -> dict[str, int]:
-    return {f"conversation:{pk}": seq for pk, seq in rows}
+def _number(stream: str, seq: int) -> int:
+    """Who is there is not counted in rows: only a bell tells that it changed."""
+    return seq if stream.startswith("conversation:") else 0

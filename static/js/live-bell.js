@@ -41,11 +41,11 @@ customElements.define("live-bell", class extends HTMLElement {
     this.#socket.send(JSON.stringify({ where: this.#streams() }))
     this.#silence ??= setTimeout(() => { this.#silence = null; this.#show("quiet"); this.#socket.close() }, 5000)
   }
-  #ring({ stream, n }) {
+  #ring({ stream, n, gone = false }) {
     clearTimeout(this.#silence); this.#silence = null
     this.#heard = Date.now(); this.#tries = this.#lost = 0
     this.#show("live")
-    this.dispatchEvent(new CustomEvent("bell", { bubbles: true, detail: { stream, number: n } }))
+    this.dispatchEvent(new CustomEvent("bell", { bubbles: true, detail: { stream, number: n, gone } }))
   }
   #closed(code) {
     clearTimeout(this.#silence); this.#silence = null

@@ -1,5 +1,6 @@
 // <live-thread for="messages" url="/conversations/7/" mark="conversation:7=41"> keeps one conversation true. The answer to `since` holds messages and
 // happenings (children with stable ids and an ascending data-key) and <hx-partial hx-target="#head"> regions. Nothing on the screen is moved.
+// When the conversation is not the reader's any more, it says so and asks no more.
 customElements.define("live-thread", class extends HTMLElement {
   #busy = false; #again = false; #own = false
   connectedCallback() {
@@ -22,19 +23,27 @@ customElements.define("live-thread", class extends HTMLElement {
     first ? first.scrollIntoView({ block: "start" }) : this.#end()
   }
   #end() { const box = this.#scroller; if (box) box.scrollTop = box.scrollHeight; this.#count(0) }
-  #bell({ stream, number }) {
-    const mark = this.getAttribute("mark").split(" ").map(part => part.split("=")).find(([name]) => name === stream)
-    if (mark && number > +mark[1]) this.#ask()
+  #bell({ stream, number, gone }) {
+    const mark = this.#mark.split(" ").map(part => part.split("=")).find(([name]) => name === stream)
+    if (mark && (gone || number > +mark[1])) this.#ask()
+  }
+  get #mark() { return this.getAttribute("mark") ?? "" }
+  #gone() {
+    const note = this.querySelector("[data-gone]")
+    this.removeAttribute("mark"); this.#count(0)
+    note.textContent = this.dataset.textGone; note.dataset.count = 1
+    this.dispatchEvent(new CustomEvent("say", { bubbles: true, detail: { text: this.dataset.textGone, about: "thread" } }))
   }
   async #ask() {
+    if (!this.#mark) return
     if (this.#busy) return void (this.#again = true)
     this.#busy = true
     const [own, url] = [this.#own, new URL(this.getAttribute("url"), location.href)]
     this.#own = false
-    url.searchParams.set("since", this.getAttribute("mark"))
+    url.searchParams.set("since", this.#mark)
     const answer = await fetch(url, { headers: { "HX-Request": "true" } }).catch(() => null)
     if (answer?.ok && answer.headers.has("X-Mark") && this.isConnected) this.#take(new DOMParser().parseFromString(await answer.text(), "text/html").body, answer.headers, own)
-    if (answer?.status === 404) this.dispatchEvent(new CustomEvent("moved-away", { bubbles: true }))
+    if (answer?.status === 404 && this.isConnected) this.#gone()
     this.dispatchEvent(new CustomEvent("answered", { bubbles: true, detail: { ok: !!answer, build: answer?.headers.get("X-Build") } }))
     await new Promise(done => setTimeout(done, 500 + Math.random() * 200))
     this.#busy = false

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from inbox import live
 from inbox.live import Hub
 
 
@@ -43,3 +44,46 @@ def test_a_socket_that_asked_before_the_newest_ring_is_told_the_newest(hub):
     hub.moved({"team:3": 813})
     hub.watch(second, {"team:3"})
     assert hub.heard({"team:3": 812}) == {"team:3": 813}
+
+
+class Broken(Bell):
+    """A socket with a defect."""
+
+    def ring(self, stream, frame):
+        raise RuntimeError("this socket is broken")
+
+
+def test_a_socket_with_a_defect_does_not_end_the_ringing(monkeypatch):
+    monkeypatch.setattr(Hub, "start", lambda self: None)
+
+    async def run():
+        hub, well = Hub(), Bell()
+        hub.watch(Broken(), {"team:1"})
+        hub.watch(well, {"team:2"})
+        ringing = asyncio.create_task(hub._ring())
+        for number in (1, 2):
+            hub.moved({"team:1": number})
+            await asyncio.sleep(0.15)
+            hub.moved({"team:2": number})
+            await asyncio.sleep(0.15)
+        assert not ringing.done()
+        ringing.cancel()
+        return well.frames
+
+    assert len(asyncio.run(run())) == 2
+
+
+def test_a_defect_while_asking_does_not_end_the_asking(monkeypatch):
+    monkeypatch.setattr(Hub, "start", lambda self: None)
+    monkeypatch.setattr(live, "ASK", 0.01)
+
+    async def run():
+        hub = Hub()
+        hub.watch(Bell(), {"team:1"})
+        hub.sockets[None].add(Bell())  # cannot be sorted among words: a defect, not a failure of the database
+        asking = asyncio.create_task(hub._ask())
+        await asyncio.sleep(0.1)
+        assert not asking.done()
+        asking.cancel()
+
+    asyncio.run(run())

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from uuid import uuid4
 
 import pytest
@@ -152,3 +153,50 @@ def test_a_conversation_that_moves_away_rings_no_more(web, house):
                 await asyncio.wait_for(socket.recv(), 2)
 
     asyncio.run(run())
+
+
+def test_a_conversation_that_moves_away_leaves_the_rest_of_the_line_alone(web, house):
+    channel = Channel.objects.create(name="@acme", network="demo", team=house.support)
+    offer(channel, post(1))
+    conversation = Conversation.objects.get()
+    conversation.assign(house.support, None, by=None)
+    cookie, wanted = session_of(house.ana), [house.ana.stream, conversation.stream]
+    gone = {"stream": conversation.stream, "n": 0, "gone": True}
+
+    async def until(socket, frame):
+        while json.loads(await asyncio.wait_for(socket.recv(), 5)) != frame:
+            pass
+
+    async def run():
+        async with connect(web, cookie) as socket:
+            await socket.send(json.dumps({"where": wanted}))
+            await asyncio.wait_for(socket.recv(), 5)
+            await in_thread(conversation.assign, house.hr, None, None)
+            await until(socket, gone)
+            await socket.send(json.dumps({"where": wanted}))
+            await until(socket, gone)
+            await socket.send(json.dumps({"where": [house.ana.stream, house.hr.stream]}))
+            with pytest.raises(websockets.ConnectionClosed) as closed:
+                while True:
+                    await asyncio.wait_for(socket.recv(), 5)
+        return closed.value.rcvd.code
+
+    assert asyncio.run(run()) == 4403
+
+
+def test_who_may_read_a_conversation_hears_who_is_there_and_nobody_else(web, house):
+    channel = Channel.objects.create(name="@acme", network="demo", team=house.support)
+    offer(channel, post(1))
+    conversation = Conversation.objects.get()
+    conversation.assign(house.support, None, by=None)
+    stream = f"presence:{conversation.pk}"
+
+    def beats():
+        for number in range(1, 31):  # no row keeps the number: the subscription may only just begin
+            ringing.bell({stream: number})
+            time.sleep(0.1)
+
+    first, then = talk(web, house.ana, [stream], beats)
+    assert first == [{"stream": stream, "n": 0}]
+    assert then["stream"] == stream and then["n"] > 0
+    assert talk(web, house.hugo, [stream]) == (None, 4403)
