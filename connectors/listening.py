@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
+from django.db import Error as DatabaseError
 from django.db.models import Case, DateTimeField, F, Value, When
 from django.utils import timezone
 
@@ -29,6 +30,7 @@ FIRST_BACKOFF, LAST_BACKOFF = (5.0, 30.0), 900.0  # seconds; the first is the so
 REFRESH = timedelta(minutes=2)
 REFRESHED = 40  # mentions looked at again in one poll
 DELIVERIES = 50  # worked off in one poll
+DEFECT = "A defect in reading this channel; the log has the details."
 NOT_PERMITTED = timedelta(hours=6)  # until a source that is off is tried again
 CONCERNS_ONE = ("NotPermitted", "Invalid", "Gone", "Unreadable", "PolicyRefused")
 """Faults by which the network answered: that source rests, the others go on."""
@@ -56,7 +58,7 @@ class Listener:
         self.budget = Budget()
         self.now = timezone.now()
         self.claim = Claim(channel, self.now, self.budget)
-        self.trouble: Fault | None = None
+        self.trouble: tuple[str, str] | None = None  # name and words of what befell one source
         self.read = False
         self.exchanges: list[Exchange] = []
 
@@ -79,7 +81,7 @@ class Listener:
             if not Channel.objects.filter(pk=self.channel.pk).exists():
                 raise Overtaken from error  # it was removed while it was read
             log.exception("a defect in polling", channel=self.channel.pk)
-            self._end_badly("slow", "defect", "A defect in reading this channel; the log has the details.", None)
+            self._end_badly("slow", "defect", DEFECT, None)
             raise
         else:
             self._end(connector)
@@ -114,29 +116,40 @@ class Listener:
         return sorted(due, key=lambda row: (bool(row.fault), row.next_at))
 
     def _poll_source(self, connector: Connector, source: Source) -> None:
-        started_at, new, ended = source.newest_at, 0, False
         try:
-            for page in connector.poll(source.name, source.cursor, self.budget, self.now):
-                failpoint("poll.after_fetch")
-                new += self.claim.store(connector, source, page, started_at)
-                ended = page.end
-                if ended or self.budget.spent:
-                    break
-        except AuthExpired:
+            new, ended = self._pages(connector, source)
+        except (AuthExpired, Overtaken, DatabaseError):
             raise
         except Fault as fault:
             Source.objects.filter(pk=source.pk).update(fault=fault.name)
             if fault.name not in CONCERNS_ONE:
                 raise
-            self._put_off(source, fault)
-            return
-        self._plan_next(connector, source, new, ended)
+            log.warning("a source cannot be read", channel=self.channel.pk, source=source.name, fault=str(fault))
+            self._put_off(source, fault.name, fault.words)
+        except Exception as error:
+            if not Channel.objects.filter(pk=self.channel.pk).exists():
+                raise Overtaken from error  # it was removed while it was read
+            log.exception("a defect in reading a source", channel=self.channel.pk, source=source.name)
+            Source.objects.filter(pk=source.pk).update(fault="defect")
+            self._put_off(source, "defect", DEFECT)
+        else:
+            self._plan_next(connector, source, new, ended)
 
-    def _put_off(self, source: Source, fault: Fault) -> None:
-        log.warning("a source cannot be read", channel=self.channel.pk, source=source.name, fault=str(fault))
-        wait = NOT_PERMITTED if fault.name == "NotPermitted" else self._pause()
+    def _pages(self, connector: Connector, source: Source) -> tuple[int, bool]:
+        """Reads page after page to the end or as far as the budget goes: how many posts were new, whether it ended."""
+        started_at, new, ended = source.newest_at, 0, False
+        for page in connector.poll(source.name, source.cursor, self.budget, self.now):
+            failpoint("poll.after_fetch")
+            new += self.claim.store(connector, source, page, started_at)
+            ended = page.end
+            if ended or self.budget.spent:
+                break
+        return new, ended
+
+    def _put_off(self, source: Source, fault: str, words: str) -> None:
+        wait = NOT_PERMITTED if fault == "NotPermitted" else self._pause()
         Source.objects.filter(pk=source.pk).update(next_at=self.now + wait)
-        self.trouble = fault
+        self.trouble = (fault, words)
 
     def _plan_next(self, connector: Connector, source: Source, new: int, ended: bool) -> None:
         """Busy sources are read sooner, quiet ones later; one that was cut by the budget goes on at once."""
@@ -200,7 +213,7 @@ class Listener:
         planned = list(rows.order_by("next_at").values_list("next_at", "fault"))
         soonest = planned[0][0] if planned else self.now + timedelta(minutes=1)
         if self.trouble is not None:
-            self._end_badly("slow", self.trouble.name, self.trouble.words, soonest)
+            self._end_badly("slow", *self.trouble, soonest)
             return
         if self._more_deliveries(connector):
             soonest = self.now
