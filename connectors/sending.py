@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from django.db import IntegrityError, transaction
@@ -14,7 +15,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from connectors.base import Absent, CannotKnow, Connector, Fault, Found, Outgoing, Prepared, Sent
-from connectors.faults import AuthExpired, AuthRevoked, Gone, Outcome
+from connectors.faults import AuthExpired, AuthRevoked, Gone, Outcome, Unavailable
 from connectors.opening import opened, renew
 from connectors.stored import post_of
 from inbox.failpoints import failpoint
@@ -43,10 +44,13 @@ def send_due(overdue_by: timedelta = timedelta(0)) -> int:
 def _in_turn(replies: QuerySet[Reply], work: Callable[[Reply], bool]) -> int:
     """Works through the replies, oldest first. A channel that took long over one of them in vain is left alone until
     the next round, so that a network that hangs holds up one call and nobody else's replies."""
-    worked, resting = 0, set()
-    for reply in replies.order_by("not_before")[:BATCH]:
-        if reply.channel_id in resting:
-            continue
+    worked, resting, done = 0, set[int](), set[int]()
+    for _ in range(BATCH):
+        # One at a time, so that however many wait behind a channel that rests, the others' replies are found.
+        reply = replies.exclude(channel__in=resting).exclude(pk__in=done).order_by("not_before", "pk").first()
+        if reply is None:
+            break
+        done.add(reply.pk)
         began = time.monotonic()
         worked += work(reply)
         if reply.state in ("queued", "in_doubt") and time.monotonic() - began > SLOW:
@@ -111,17 +115,24 @@ def _post(reply: Reply, connector: Connector, outgoing: Outgoing) -> Sent:
     except AuthExpired:
         renew(reply.channel)
         connector = opened(reply.channel)
+        _hold(reply)
         try:
             answer = connector.send(outgoing)
         except AuthExpired as fault:
             raise AuthRevoked(fault.detail) from fault
     if isinstance(answer, Prepared):
-        Reply.objects.filter(pk=reply.pk).update(prepared=answer.token)
-        reply.prepared = answer.token
+        _hold(reply, prepared=answer.token)
         answer = connector.send(outgoing_of(reply))
     if not isinstance(answer, Sent):
         raise TypeError(f"{connector.name} prepared a reply twice")
     return answer
+
+
+def _hold(reply: Reply, **fields: Any) -> None:
+    """Before each further request that writes: whoever was too slow stops here, because somebody else may have taken
+    up the reply. What was asked so far has posted nothing."""
+    if not reply.hold(**fields):
+        raise Unavailable("The lease on this reply ran out before it was posted.")
 
 
 def refused_before_sending(connector: Connector, outgoing: Outgoing) -> str:
@@ -163,12 +174,19 @@ def _record_fault(reply: Reply, fault: Fault) -> None:
     elif fault.outcome is Outcome.WAIT:
         until = fault.until or timezone.now() + timedelta(minutes=5)
         reply.again(until, fault.name, fault.words, counts=False)
-        waiting = Reply.objects.filter(channel=reply.channel_id, state="queued", not_before__lt=until)
-        waiting.update(not_before=until)
+        _wait(reply.channel_id, until)
     elif fault.name in UNREADY:
         reply.again(timezone.now() + timedelta(minutes=1), fault.name, fault.words, counts=False)
     else:
         reply.again(fault.until, fault.name, fault.words)
+
+
+def _wait(channel_id: int, until: datetime) -> None:
+    """All that waits for the channel waits as long; locked in order of id, as by everybody who locks several."""
+    with transaction.atomic():
+        waiting = Reply.objects.filter(channel=channel_id, state="queued", not_before__lt=until)
+        ids = list(waiting.order_by("pk").select_for_update(of=("self",)).values_list("pk", flat=True))
+        Reply.objects.filter(pk__in=ids).update(not_before=until)
 
 
 def settle(reply: Reply) -> bool:

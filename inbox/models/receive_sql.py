@@ -50,11 +50,12 @@ _NEW_IDENTITIES = """
     )
     SELECT external_id, id FROM born"""
 _CHANGED_IDENTITIES = """
+    WITH locked AS (SELECT id FROM inbox_identity WHERE id = ANY(%s::bigint[]) ORDER BY id FOR NO KEY UPDATE)
     UPDATE inbox_identity i SET handle = t.handle, name = t.name, url = t.url, avatar_url = t.avatar_url,
            followers = t.followers, bot = t.bot
-      FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::boolean[])
-           AS t(id, handle, name, url, avatar_url, followers, bot)
-     WHERE i.id = t.id"""
+      FROM locked JOIN unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[],
+                              %s::boolean[]) AS t(id, handle, name, url, avatar_url, followers, bot) USING (id)
+     WHERE i.id = locked.id"""
 
 
 def store_identities(place: Place, authors: Mapping[str, Any], known: Mapping[str, KnownIdentity]) -> dict[str, int]:
@@ -62,7 +63,7 @@ def store_identities(place: Place, authors: Mapping[str, Any], known: Mapping[st
     ids = {key: known[key].id for key in authors if key in known}
     given = {key: _author_facts(author) for key, author in authors.items()}
     if changed := sorted((ids[key], *given[key]) for key in ids if given[key] != known[key].facts):
-        _run(_CHANGED_IDENTITIES, changed)
+        _run(_CHANGED_IDENTITIES, changed, array(row[0] for row in changed))
     if missing := sorted((key, *given[key]) for key in authors if key not in known):
         with connection.cursor() as cursor:
             cursor.execute(_NEW_IDENTITIES, [place.now, place.network, *columns(missing), place.now])
@@ -256,14 +257,16 @@ def change_mentions(place: Place, changes: Sequence[Change]) -> None:
 
 
 def hold_replies(conversations: Sequence[int]) -> dict[int, list[int]]:
-    """Replies that have not left yet are held back where the customer just wrote: {conversation id: reply ids}."""
+    """Replies that have not left, also those that wait for the network, are held back where the customer just wrote:
+    {conversation id: reply ids}."""
     if not conversations:
         return {}
     with connection.cursor() as cursor:
         cursor.execute(
-            """UPDATE inbox_reply SET state = 'held', reason = 'The customer wrote again before it left.'
-               WHERE conversation_id = ANY(%s::bigint[]) AND state = 'queued' AND tries = 0
-               RETURNING conversation_id, id""",
+            """UPDATE inbox_reply r SET state = 'held', reason = 'The customer wrote again before it left.'
+                 FROM (SELECT id FROM inbox_reply WHERE conversation_id = ANY(%s::bigint[]) AND state = 'queued'
+                       ORDER BY id FOR UPDATE) AS waiting
+                WHERE r.id = waiting.id RETURNING r.conversation_id, r.id""",
             (array(conversations),),
         )
         held: dict[int, list[int]] = {}

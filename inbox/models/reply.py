@@ -107,6 +107,16 @@ class Reply(models.Model):
         self.refresh_from_db()
         return True
 
+    def hold(self, **fields: Any) -> bool:
+        """Renews the lease before another request, and notes what goes with it; False when it ran out or somebody
+        else has the reply."""
+        mine = Reply.objects.filter(pk=self.pk, state="sending", takes=self.takes, lease_until__gt=Clock())
+        lease = Clock() + timedelta(seconds=settings.LEASE_SECONDS)
+        if not mine.update(lease_until=lease, **fields):
+            return False
+        self.refresh_from_db()
+        return True
+
     def sent(self, external_id: str | None, url: str = "", at: datetime | None = None) -> bool:
         """The network has it, under this id, if it gives one."""
         fields: dict[str, Any] = {

@@ -1,13 +1,15 @@
 """A reply leaves once: whoever slept while another one went on with it moves nothing."""
 
+import time
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 from django.utils import timezone
 
+from connectors import sending
 from connectors.models import Channel
-from inbox.models import Conversation, Draft, Reply
+from inbox.models import Conversation, Reply
 from tests.inbox.test_receive import offer, post
 
 
@@ -71,3 +73,33 @@ def test_a_wait_that_does_not_count_leaves_all_five_tries(reply):
         assert mine.again(timezone.now(), "RateLimited", "wait", counts=False)
     assert other(reply).takes == 8
     assert other(reply).state == "queued"
+
+
+def test_a_reply_that_waits_for_the_network_is_held_when_the_customer_writes_again(channel, reply):
+    mine = other(reply)
+    assert mine.take()
+    mine.again(timezone.now() + timedelta(hours=2), "RateLimited", "The network asks us to wait.", counts=False)
+    offer(channel, post(2, "forget it, solved", parent_id="1"))
+    assert other(reply).state == "held"
+    assert Conversation.objects.get().trouble == "held"
+
+
+def test_replies_that_wait_behind_a_channel_that_hangs_hide_nobody_elses(cast, channel, monkeypatch):
+    monkeypatch.setattr(sending, "SLOW", 0.005)
+    well = Channel.objects.create(name="@well", network="demo", team=cast.support)
+    offer(channel, *(post(number, author=f"person{number}") for number in range(sending.BATCH + 2)))
+    offer(well, post(100, author="zoe"))
+    for each in Conversation.objects.order_by("channel", "id"):
+        each.reply(cast.mona, "hi", uuid4(), each.seen_seq, parent=each.last_inbound())
+    due()
+    Reply.objects.filter(channel=channel).update(not_before=timezone.now() - timedelta(minutes=1))
+    asked = []
+
+    def work(reply):
+        asked.append(reply.channel_id)
+        if reply.channel_id == channel.pk:
+            time.sleep(0.01)
+        return True
+
+    assert sending._in_turn(Reply.objects.due(), work) == 2
+    assert asked == [channel.pk, well.pk]
