@@ -128,15 +128,67 @@ def test_a_post_that_our_defect_cannot_store_is_set_aside_after_five_polls(netwo
     network.say("theo", "poison")
     network.say("wes", "good too")
     for _ in range(5):
-        make_due(channel)
-        with pytest.raises(AssertionError):
-            listening.listen(channel.pk)
-        channel.refresh_from_db()
-    assert channel.fault == "defect"
+        read(channel)
+        assert channel.fault == "defect"
+        assert set(channel.sources.values_list("fault", flat=True)) == {"defect"}
     read(channel)
     assert set(Mention.objects.values_list("text", flat=True)) == {"good", "good too"}
     assert "a defect in routing" in Quarantined.objects.get().reason
     assert channel.state == "ok"
+
+
+def test_a_defect_in_one_source_keeps_no_other_from_being_read(cast, monkeypatch):
+    from routing import engine
+
+    decide = engine.decide
+
+    def broken(batch, *args, **kwargs):
+        if any(facts.source.startswith("hashtag") for facts in batch):
+            raise AssertionError("a defect in routing")
+        return decide(batch, *args, **kwargs)
+
+    monkeypatch.setattr(engine, "decide", broken)
+    with Mastodon() as fake:
+        channel = of_fake(fake, team=cast.support)
+        Source.objects.create(channel=channel, name="hashtag:tea", next_at=timezone.now() - timedelta(hours=1))
+        fake._status("about #tea", {"id": "wes", "acct": "wes", "uri": "https://fake.example/users/wes"})
+        fake.say("hello")
+        read(channel)
+    assert Mention.objects.get().source == "notifications"
+    assert channel.fault == "defect"
+    assert dict(channel.sources.values_list("name", "fault")) == {"notifications": "", "hashtag:tea": "defect"}
+    assert channel.sources.get(name="hashtag:tea").next_at > timezone.now()
+
+
+def test_whoever_lost_the_lease_asks_no_second_time(cast, server, network, channel, monkeypatch):
+    from connectors import sending
+
+    network.say("carla", "hello")
+    read(channel)
+    reply = answer(cast.ana, Conversation.objects.get())
+
+    def expired(self, outgoing):
+        asked.append(outgoing)
+        Reply.objects.filter(pk=reply.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
+        raise AuthExpired
+
+    asked = []
+    monkeypatch.setattr(Connector.named("demo"), "send", expired)
+    monkeypatch.setattr(sending, "renew", lambda channel: None)
+    send(reply)
+    assert len(asked) == 1
+    assert (reply.state, reply.fault) == ("queued", "Unavailable")
+
+
+def test_bodies_of_deliveries_go_a_week_after_they_were_worked_off(cast):
+    channel = sealed("Shop", "webhook", {"target": ""}, {"secret": "s3cret"}, path="p" * 32, team=cast.support)
+    now = timezone.now()
+    for name, done_at in [("old", now - timedelta(days=8)), ("new", now - timedelta(days=6)), ("open", None)]:
+        Delivery.objects.create(channel=channel, delivery_id=name, body="{}", answer={"ok": 1}, done_at=done_at)
+    with ThreadPoolExecutor(1) as pool:
+        Sweeper(pool, timedelta(0))._forget()
+    assert dict(Delivery.objects.values_list("delivery_id", "body")) == {"old": "", "new": "{}", "open": "{}"}
+    assert Delivery.objects.filter(answer={"ok": 1}).count() == 3
 
 
 def test_a_delivery_that_cannot_be_read_any_more_holds_up_no_other(cast):

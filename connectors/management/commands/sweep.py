@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -16,12 +17,14 @@ from django.db import close_old_connections, connections
 from django.utils import timezone
 
 from connectors import listening, sending
-from connectors.models import Channel
+from connectors.models import Channel, Delivery
 from inbox import ringing
 from inbox.tasks import wake
 
 log = structlog.get_logger(__name__)
 LATE = 10.0  # seconds: by then somebody who was rung for would have taken it
+KEEP_DELIVERIES = timedelta(days=7)
+FORGET, FORGET_EVERY = 500, 3600.0  # deliveries at once, seconds
 POLLS = 4  # channels polled at once by one sweep
 
 
@@ -53,6 +56,7 @@ class Sweeper:
     def __init__(self, pool: ThreadPoolExecutor, late: timedelta, *, at_once: bool = False) -> None:
         self.pool, self.late, self.at_once = pool, late, at_once
         self.polling: dict[int, Future[None]] = {}
+        self.forget_at = 0.0
 
     def look(self) -> None:
         """One round; a database that is away is waited for."""
@@ -62,6 +66,7 @@ class Sweeper:
             self._poll_overdue()
             sending.send_due(overdue_by=self.late)
             wake()
+            self._forget()
         except DatabaseError as error:
             log.warning("the database does not answer", error=type(error).__name__)
 
@@ -69,6 +74,16 @@ class Sweeper:
         if not self.at_once:
             ringing.task("connectors.tasks.listen_due")
             ringing.task("connectors.tasks.send_due")
+
+    def _forget(self) -> None:
+        """Bodies of deliveries that were worked off a week ago go; their ids and answers stay, so that one that is
+        sent again is known."""
+        if time.monotonic() < self.forget_at:
+            return
+        old = Delivery.objects.filter(done_at__lt=timezone.now() - KEEP_DELIVERIES).exclude(body="")
+        some = old.order_by("done_at").values("pk")[:FORGET]
+        full = Delivery.objects.filter(pk__in=some).update(body="") == FORGET
+        self.forget_at = time.monotonic() + (0 if full else FORGET_EVERY)
 
     def _poll_overdue(self) -> None:
         self.polling = {pk: poll for pk, poll in self.polling.items() if not poll.done()}
