@@ -22,7 +22,11 @@ class Refused(Exception):
 
 def told(what: str, by: Agent | None, *others: str) -> None:
     """One event for the admins and the other streams named, last in the transaction."""
-    record([Entry(("admin", *others), happenings.SetUpChanged(what=what), actor_id=by.pk if by else None)])
+    record([_told(what, by, *others)])
+
+
+def _told(what: str, by: Agent | None, *others: str) -> Entry:
+    return Entry(("admin", *others), happenings.SetUpChanged(what=what), actor_id=by.pk if by else None)
 
 
 @transaction.atomic
@@ -53,8 +57,14 @@ def new_link(agent: Agent, by: Agent | None) -> str:
 
 @transaction.atomic
 def change_rights(agent: Agent, by: Agent, **fields: bool) -> None:
-    """Admin, reader or active. All admins are locked, in one order, so that two who take each other's right at the
-    same moment cannot leave none."""
+    """Admin, reader or active."""
+    _refuse_without_admin(agent, by, **fields)
+    agent.change_rights(by, **fields)
+
+
+def _refuse_without_admin(agent: Agent, by: Agent, **fields: bool) -> None:
+    """All admins are locked, in one order, so that two who take each other's right at the same moment cannot leave
+    none."""
     if not by.is_admin:
         raise Refused(_("Only admins change these rights."))
     admins = {
@@ -65,20 +75,17 @@ def change_rights(agent: Agent, by: Agent, **fields: bool) -> None:
     stays = fields.get("is_admin", agent.is_admin) and fields.get("is_active", agent.is_active)
     if not stays and not admins - {agent.pk}:
         raise Refused(_("This is the last admin. Make somebody else an admin first."))
-    agent.change_rights(by, **fields)
 
 
 @transaction.atomic
 def disable(agent: Agent, by: Agent) -> None:
-    """Ends the account now: logins, sockets, invitations; open work goes back to the queues. The password goes too,
+    """Ends the account now: logins, sockets, invitations; all work goes back to the queues. The password goes too,
     so that no old login comes back with the account."""
-    change_rights(agent, by, is_active=False)
-    for membership in list(agent.memberships.select_related("team")):
-        agent.leave(membership.team, by)
+    _refuse_without_admin(agent, by, is_active=False)
     agent.set_unusable_password()
     agent.save(update_fields=["password"])
     Invitation.objects.filter(agent=agent, used_at=None).delete()
-    told(f"disabled {agent.name}", by)
+    agent.depart(by, _told(f"disabled {agent.name}", by))
 
 
 @transaction.atomic

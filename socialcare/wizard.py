@@ -197,11 +197,12 @@ def _join(admin: Agent, slugs: set[str]) -> None:
     """The admin's own memberships, as ticked; teams the wizard does not offer stay as they are."""
     offered = {team.slug for team in defaults.TEAMS}
     memberships = {membership.team_id: membership for membership in admin.memberships.all()}
-    for team in Team.objects.filter(slug__in=offered):
+    teams = list(Team.objects.filter(slug__in=offered))
+    for team in teams:
         if team.slug in slugs and team.pk not in memberships:
             admin.join(team, Role.MANAGER, by=admin)
-        elif team.slug not in slugs and team.pk in memberships:
-            admin.leave(team, by=admin)
+    if gone := [team.pk for team in teams if team.slug not in slugs and team.pk in memberships]:
+        admin.leave_all(gone, by=admin)
 
 
 def _sources(request: HttpRequest, admin: Agent | None) -> HttpResponse:

@@ -12,6 +12,7 @@ from django.db.models import F
 
 from inbox import happenings
 from inbox.models.event import Entry, record
+from inbox.models.handing_back import hand_back
 from inbox.models.team import Team
 
 if TYPE_CHECKING:
@@ -96,15 +97,17 @@ class Agent(AbstractBaseUser):
         return conversation.team_id in self.readable_team_ids
 
     @transaction.atomic
-    def change_rights(self, by: Agent | None, **fields: object) -> None:
+    def change_rights(self, by: Agent | None, *also: Entry, **fields: object) -> None:
         """Sets admin, reader or active and ends every open page and socket that relied on what was taken."""
         Agent.objects.filter(pk=self.pk).update(**fields)
-        self.rights_changed(by)
+        self.rights_changed(by, *also)
 
-    def rights_changed(self, by: Agent | None) -> None:
-        """Raises the version that sockets and pages hold; call it inside the transaction that changes the rights."""
+    def rights_changed(self, by: Agent | None, *also: Entry) -> None:
+        """Raises the version that sockets and pages hold; call it last inside the transaction that changes the rights.
+        What else happened is recorded with it, because streams are locked in one order only within one record."""
         Agent.objects.filter(pk=self.pk).update(rights_version=F("rights_version") + 1)
-        record([Entry((self.stream, "admin"), happenings.RightsChanged(agent=self.pk), actor_id=by.pk if by else None)])
+        changed = Entry((self.stream, "admin"), happenings.RightsChanged(agent=self.pk), actor_id=by.pk if by else None)
+        record([*also, changed])
         for name in ("readable_teams", "readable_team_ids", "roles"):
             self.__dict__.pop(name, None)
 
@@ -116,19 +119,28 @@ class Agent(AbstractBaseUser):
         members = team.memberships.exclude(agent=self).values_list("agent_id", flat=True) if team.private else ()
         told = tuple(f"agent:{pk}" for pk in members)
         happening = happenings.JoinedTeam(agent=self.pk, team=team.pk, role=role)
-        record([Entry(("admin", *told), happening, actor_id=by.pk if by else None)])
-        self.rights_changed(by)
+        self.rights_changed(by, Entry(("admin", *told), happening, actor_id=by.pk if by else None))
 
-    @transaction.atomic
     def leave(self, team: Team, by: Agent | None) -> None:
         """Ends the membership; conversations this agent owned there go back to the team's queue."""
-        from inbox.models.conversation import Conversation
+        self.leave_all([team.pk], by)
 
-        Membership.objects.filter(agent=self, team=team).delete()
-        for conversation in Conversation.objects.open().filter(team=team, agent=self):
-            conversation.release(by)
-        record([Entry(("admin",), happenings.LeftTeam(agent=self.pk, team=team.pk), actor_id=by.pk if by else None)])
-        self.rights_changed(by)
+    @transaction.atomic
+    def leave_all(self, team_ids: Sequence[int], by: Agent | None) -> None:
+        """Several memberships at once; must be the last work of a transaction."""
+        Membership.objects.filter(agent=self, team__in=team_ids).delete()
+        self.rights_changed(by, *hand_back(self, team_ids, by), *self._left(team_ids, by))
+
+    @transaction.atomic
+    def depart(self, by: Agent | None, *also: Entry) -> None:
+        """The account ends: no team, no conversation, no page. What was owned by right of an admin goes back too."""
+        team_ids = sorted(self.memberships.values_list("team_id", flat=True))
+        self.memberships.all().delete()
+        self.change_rights(by, *hand_back(self, None, by), *self._left(team_ids, by), *also, is_active=False)
+
+    def _left(self, team_ids: Sequence[int], by: Agent | None) -> list[Entry]:
+        actor_id = by.pk if by else None
+        return [Entry(("admin",), happenings.LeftTeam(agent=self.pk, team=pk), actor_id=actor_id) for pk in team_ids]
 
 
 class Membership(models.Model):

@@ -2,16 +2,21 @@
 
 import re
 import threading
+from datetime import timedelta
+from functools import partial
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client
 from django.utils import timezone
 
-from inbox.models import Agent, Event, Membership, Team
+from connectors.models import Channel
+from inbox.models import Agent, Conversation, Event, Membership, Team, tally
+from inbox.models.tally import differences
 from socialcare import people
 from socialcare.models import INVITED, Invitation
 from tests.conftest import PASSWORD
+from tests.inbox.test_receive import offer, post
 
 
 def signed_in(agent):
@@ -211,3 +216,62 @@ def test_inviting_into_a_private_team_asks_the_password(cast):
 def test_who_is_told_of_a_new_member_of_a_private_team_reads_it_under_notices(cast):
     cast.ada.join(cast.hr, "agent", by=cast.ada)
     assert "Ada made agent Ada agent of team HR" in signed_in(cast.hugo).get("/notices/").content.decode()
+
+
+def test_disabling_frees_what_is_snoozed_done_or_owned_by_right_of_an_admin(cast):
+    channel = Channel.objects.create(name="@acme", network="demo")
+    offer(channel, post(1), post(2, author="theo"), post(3, author="ines"))
+    snoozed, done, open_one = Conversation.objects.order_by("id")
+    cast.max.change_rights(None, is_admin=True)
+    for conversation in (snoozed, done, open_one):
+        conversation.claim(cast.ada)
+    snoozed.snooze(timezone.now() + timedelta(hours=1), cast.ada)
+    done.close(cast.ada)
+    people.disable(cast.ada, Agent.objects.get(pk=cast.max.pk))
+    assert set(Conversation.objects.values_list("agent_id", flat=True)) == {None}
+    assert differences() == {}
+    told = Event.objects.filter(happening="released", echo=False).values_list("conversation_id", "seq")
+    open_one.refresh_from_db()
+    assert set(told) == {(snoozed.pk, snoozed.seen_seq + 1), (open_one.pk, open_one.seen_seq)}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_leaving_a_team_and_closing_its_work_at_once_do_not_deadlock(cast, monkeypatch):
+    channel = Channel.objects.create(name="@acme", network="demo")
+    offer(channel, post(1), post(2, author="theo"))
+    keys = list(Conversation.objects.order_by("id").values_list("pk", flat=True))
+    for conversation in Conversation.objects.all():
+        conversation.claim(cast.mona)
+    counted, closing, errors = threading.Event(), threading.Event(), []
+    add = tally.add
+
+    def slow(change):
+        """Whoever leaves holds the counters until somebody who closes wants them, or stands before a locked row."""
+        leaves = threading.current_thread() is threads[0]
+        if not leaves:
+            closing.set()
+        add(change)
+        if leaves:
+            counted.set()
+            closing.wait(1)
+
+    def run(work):
+        try:
+            work()
+        except OperationalError as error:
+            errors.append(str(error))
+        finally:
+            connection.close()
+
+    def close(pk):
+        counted.wait(5)
+        Conversation.objects.get(pk=pk).close(cast.max)
+
+    monkeypatch.setattr(tally, "add", slow)
+    works = [lambda: cast.mona.leave(cast.marketing, None), *(partial(close, pk) for pk in keys)]
+    threads = [threading.Thread(target=run, args=(work,)) for work in works]
+    [thread.start() for thread in threads]
+    [thread.join(15) for thread in threads]
+    assert errors == []
+    assert set(Conversation.objects.values_list("agent_id", "state")) == {(None, 4)}
+    assert differences() == {}
