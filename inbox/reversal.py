@@ -4,17 +4,14 @@ It is refused as soon as anybody acted since."""
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.core import signing
 from django.db import transaction
 
 from inbox import happenings
-from inbox.models import Conversation
+from inbox.models import Agent, Conversation
 from inbox.models.change import change
-
-if TYPE_CHECKING:
-    from inbox.models import Agent
 
 SALT = "reversal"
 LIFE = 600  # seconds an undo can be asked for
@@ -50,8 +47,19 @@ def revert(signed: str, agent: Agent) -> Conversation:
         if conversation is None or conversation.seen_seq != seq:
             raise Refused("Not undone: somebody acted since.")
         values = {name: _value(name, value) for name, value in told.items()}
+        _refuse_if_away(conversation, agent, values)
         change(conversation, happenings.Reverted(what=what), by=agent, values=values)
     return conversation
+
+
+def _refuse_if_away(conversation: Conversation, agent: Agent, values: dict[str, Any]) -> None:
+    """The undo of somebody who has left the team, or towards an owner who has, would reach where no verb may."""
+    team = values.get("team_id", conversation.team_id)
+    if team not in agent.readable_team_ids:
+        raise Refused("Not undone: you do not read that team any more.")
+    owner = Agent.objects.filter(pk=values.get("agent_id")).first()
+    if values.get("agent_id") and (owner is None or team not in owner.readable_team_ids or not owner.works):
+        raise Refused("Not undone: who had it is not in that team any more.")
 
 
 def _value(name: str, value: Any) -> Any:

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from django.db import connection
 from django.db.models import CharField, IntegerField, Value
 from django.db.models.functions import Cast
 from django.urls import reverse
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from inbox.thread import Thread
 
 OTHERS = 6
+_SEEN = """
+    INSERT INTO inbox_seen (agent_id, conversation_id, seq) VALUES (%s, %s, %s)
+    ON CONFLICT (agent_id, conversation_id) DO UPDATE SET seq = GREATEST(inbox_seen.seq, excluded.seq)"""
 
 
 class Talk:
@@ -55,11 +59,10 @@ class Talk:
         self.composer = Composer(self.conversation, self.agent, self.conversation.last_inbound(), drafts)
 
     def seen(self, seq: int) -> None:
-        """The reader has read it up to this number."""
-        mark = Seen(agent=self.agent, conversation=self.conversation, seq=min(seq, self.conversation.seen_seq))
-        Seen.objects.bulk_create(
-            [mark], update_conflicts=True, unique_fields=["agent", "conversation"], update_fields=["seq"]
-        )
+        """The reader has read it up to this number; it never goes back."""
+        row = (self.agent.pk, self.conversation.pk, min(seq, self.conversation.seen_seq))
+        with connection.cursor() as cursor:
+            cursor.execute(_SEEN, row)
 
     def _mine(self) -> tuple[list[Draft], int | None]:
         """This reader's drafts and how far the conversation was read, in one statement."""

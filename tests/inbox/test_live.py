@@ -198,5 +198,6 @@ def test_who_may_read_a_conversation_hears_who_is_there_and_nobody_else(web, hou
 
     first, then = talk(web, house.ana, [stream], beats)
     assert first == [{"stream": stream, "n": 0}]
-    assert then["stream"] == stream and then["n"] > 0
+    assert then["stream"] == stream
+    assert then["n"] > 0
     assert talk(web, house.hugo, [stream]) == (None, 4403)

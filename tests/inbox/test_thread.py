@@ -8,8 +8,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from inbox import happenings, thread
-from inbox.models import Conversation, Reply
+from inbox.models import Conversation, Reply, Seen
 from inbox.models.event import Entry, record
+from inbox.talk import Talk
 from tests.world import answer, make_channel, write
 
 
@@ -45,8 +46,10 @@ def test_the_thread_tells_a_private_teams_doings_to_its_members_only(cast, retur
         entries = thread.since(returned, agent, 0).entries
         return " ".join(getattr(entry, "sentence", "") or getattr(entry, "text", "") for entry in entries)
 
-    assert "salary dispute" in told(cast.hugo) and "about a colleague" in told(cast.hugo)
-    assert "salary dispute" not in told(cast.ana) and "about a colleague" not in told(cast.ana)
+    assert "salary dispute" in told(cast.hugo)
+    assert "about a colleague" in told(cast.hugo)
+    assert "salary dispute" not in told(cast.ana)
+    assert "about a colleague" not in told(cast.ana)
 
 
 def test_a_conversation_of_thousands_of_events_still_shows_what_is_new(cast, channel):
@@ -72,3 +75,12 @@ def test_a_reply_the_network_lets_wait_says_why(cast, channel):
     Reply.objects.filter(pk=reply.pk).update(not_before=later, reason="The network asks us to wait.")
     shown = [entry for entry in thread.whole(one, cast.ana).entries if getattr(entry, "side", "") == "ours"]
     assert [entry.state_text for entry in shown] == ["Will be tried again: The network asks us to wait."]
+
+
+def test_what_was_read_stays_read_whatever_page_reports_later(cast, channel):
+    one = write(channel, "hello", cast.support)
+    answer(channel, one, "more")
+    talk = Talk(one, cast.ana, None)
+    for seq in (one.seen_seq, 1):
+        talk.seen(seq)
+    assert Seen.objects.get(agent=cast.ana, conversation=one).seq == one.seen_seq
