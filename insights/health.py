@@ -40,10 +40,14 @@ def figures(now: datetime) -> dict[str, Any]:
 
 
 def _outbox(now: datetime) -> dict[str, Any]:
-    states = Reply.objects.filter(state__in=["queued", "sending", "in_doubt", "failed", "held"])
+    """Replies of teams that are not private; those of a private team are its members' alone, as a number too."""
+    shown = Reply.objects.filter(conversation__team__private=False)
+    states = shown.filter(state__in=["queued", "sending", "in_doubt", "failed", "held"])
     counts = dict(states.values_list("state").annotate(n=Count("pk")))
-    late = Reply.objects.due().aggregate(n=Count("pk"), oldest=Min("not_before"))
-    doubt = Reply.objects.filter(state="in_doubt").aggregate(oldest=Min("sending_at"), flagged=Count("flagged_at"))
+    late = (
+        Reply.objects.due().filter(conversation__team__private=False).aggregate(n=Count("pk"), oldest=Min("not_before"))
+    )
+    doubt = shown.filter(state="in_doubt").aggregate(oldest=Min("sending_at"), flagged=Count("flagged_at"))
     return {
         **{state: counts.get(state, 0) for state in ("queued", "sending", "in_doubt", "failed", "held")},
         "due": late["n"],
@@ -54,9 +58,11 @@ def _outbox(now: datetime) -> dict[str, Any]:
 
 
 def _queue(now: datetime) -> dict[str, Any]:
-    """Numbers over all teams; no single conversation can be told from them."""
-    found = Conversation.objects.open().aggregate(
-        open=Count("pk"), unassigned=Count("pk", filter=Q(agent=None)), oldest=Min("waiting_since")
+    """Numbers over all teams that are not private."""
+    found = (
+        Conversation.objects.open()
+        .filter(team__private=False)
+        .aggregate(open=Count("pk"), unassigned=Count("pk", filter=Q(agent=None)), oldest=Min("waiting_since"))
     )
     return {"open": found["open"], "unassigned": found["unassigned"], "oldest_waiting": _age(found["oldest"], now)}
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 from inbox.models import Agent
 from socialcare.models import Organisation, digest
 
-OPEN = ("/static/", "/livez", "/readyz", "/first-run/", "/hooks/", "/favicon.ico")
+OPEN = ("/static/", "/livez", "/readyz", "/first-run/", "/hooks/", "/favicon.ico", "/me.css")
 SESSION = "first_run"
 
 

@@ -79,6 +79,8 @@ class BrandForm(forms.Form):
 @login_not_required
 def open_link(request: HttpRequest, token: str) -> HttpResponse:
     """The link printed at the start: remembers in this browser that it was opened."""
+    if first_run.Progress.is_finished():
+        return page(request, "first_run/wait.html", {"finished": True}, status=404)
     held = digest(token)
     if not Organisation.objects.exclude(link_digest="").filter(link_digest=held).exists():
         return page(request, "first_run/wait.html", {"old_link": True, "has_admin": _has_admin()}, status=404)

@@ -30,7 +30,7 @@ DESKTOP = {"width": 1440, "height": 860}
 PHONE = {"width": 390, "height": 844}
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def browser():
     from playwright.sync_api import sync_playwright
 

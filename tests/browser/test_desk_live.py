@@ -212,3 +212,15 @@ def test_picked_rows_are_done_together(site, desk_of):
     page.locator("#bulk").get_by_role("button", name="Done").click()
     expect(page.locator("#queue-rows > [data-key]")).to_have_count(2)
     assert Conversation.objects.filter(state=State.DONE).count() == 2
+
+
+def test_a_reply_sent_when_the_sign_in_has_ended_keeps_its_text_and_says_so(site, desk_of):
+    one = write(site.channel, "where is my parcel", site.cast.support)
+    page = desk_of(site.cast.ana).open(f"/conversations/{one.pk}/?view=support")
+    page.locator("#reply-text").fill("Hi Carla, found it")
+    page.context.clear_cookies(name="sessionid")
+    page.locator("#reply-text").press("Control+Enter")
+    expect(page.locator("#signed-out")).to_be_visible()
+    expect(page.locator("#reply-text")).to_have_value("Hi Carla, found it")
+    expect(page.locator(".views")).to_contain_text("Unassigned")
+    assert not Reply.objects.exists()

@@ -9,8 +9,6 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 import pytest
 from django.template.loader import render_to_string
 
-from tests import chromium
-
 pytestmark = pytest.mark.browser
 
 WATCH = """
@@ -33,25 +31,13 @@ def address():
     from django.test import override_settings
 
     middleware = ["django.middleware.csp.ContentSecurityPolicyMiddleware", "django.middleware.csrf.CsrfViewMiddleware"]
-    with override_settings(
-        MIDDLEWARE=middleware, ROOT_URLCONF="tests.browser.elements.urls", ALLOWED_HOSTS=["127.0.0.1"]
-    ):
+    with override_settings(MIDDLEWARE=middleware, ALLOWED_HOSTS=["127.0.0.1"]):
         server = WSGIServer(("127.0.0.1", 0), Quiet)
         server.set_app(StaticFilesHandler(WSGIHandler()))
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
         server.server_close()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium.executable(), args=chromium.ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
