@@ -152,6 +152,6 @@ def bind(bound: Sequence[tuple[int, str, str]]) -> None:
         try:
             with transaction.atomic():
                 if reply is not None:
-                    reply.sent(external_id, url)
+                    reply.found(external_id, url)
         except IntegrityError:  # the settler gave this post to its twin of the same words a moment ago
             log.info("a post of ours settles another reply", reply=reply_id)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db import connection
 
-from inbox.arrival import Place
+from inbox.arrival import Facts, Place
+from inbox.language import language_of
 from inbox.models.arrays import array
 
 
@@ -34,11 +36,13 @@ class KnownIdentity(NamedTuple):
 
 class Pending(NamedTuple):
     """A reply that left or may have left, and is not yet bound to a post. One that is to be tried again is among
-    them: when its first try shows up late after all, there must be no second."""
+    them: when its first try shows up late after all, there must be no second. So is one of which a person said that
+    it was sent."""
 
     id: int
     parent: str
     text: str
+    created_at: datetime
 
 
 @dataclass
@@ -65,9 +69,10 @@ _CONVERSATIONS = """
     SELECT thread_key, identity_id, id FROM inbox_conversation
      WHERE thread_key = ANY(%s::text[]) AND identity_id = ANY(%s::bigint[])"""
 _PENDING = """
-    SELECT r.id, coalesce(m.external_id, ''), r.text FROM inbox_reply r LEFT JOIN inbox_mention m ON m.id = r.parent_id
-     WHERE r.channel_id = %s AND (r.state IN ('sending', 'in_doubt') OR r.state = 'queued' AND r.tries > 0)
-       AND r.external_id IS NULL ORDER BY r.sending_at"""
+    SELECT r.id, m.external_id, r.text, r.created_at FROM inbox_mention m JOIN inbox_reply r ON r.parent_id = m.id
+     WHERE m.channel_id = %s AND m.external_id = ANY(%s::text[]) AND r.channel_id = m.channel_id
+       AND (r.state IN ('sending', 'in_doubt', 'sent') OR r.state = 'queued' AND r.takes > 0)
+       AND r.external_id IS NULL ORDER BY r.state = 'sent', r.sending_at"""
 
 
 def read_facts(place: Place, posts: Sequence[Any]) -> PageFacts:
@@ -83,8 +88,8 @@ def read_facts(place: Place, posts: Sequence[Any]) -> PageFacts:
         cursor.execute(_CONVERSATIONS, (keys, array(identity.id for identity in identities.values())))
         conversations = {(key, identity): pk for key, identity, pk in cursor.fetchall()}
         pending: list[Pending] = []
-        if any(post.ours for post in posts):
-            cursor.execute(_PENDING, (place.channel_id,))
+        if answered := {post.parent_id for post in posts if post.ours and post.parent_id}:
+            cursor.execute(_PENDING, (place.channel_id, array(answered)))
             pending = [Pending(*row) for row in cursor.fetchall()]
     return PageFacts(known, identities, conversations, pending)
 
@@ -111,3 +116,22 @@ def thread_keys(place: Place, posts: Sequence[Any], known: dict[str, Known]) -> 
     for post in posts:
         keys[post.external_id] = key_of(post.external_id)
     return keys
+
+
+def facts_of(place: Place, post: Any) -> Facts:
+    """What rules may ask about the post."""
+    author = post.author
+    return Facts(
+        text=f"{post.subject}\n{post.text}" if post.subject else post.text,
+        network=place.network,
+        channel_id=place.channel_id,
+        source=post.source,
+        kind=post.kind,
+        language=language_of(post.text, post.lang),
+        visibility=post.visibility,
+        author_handle=author.handle,
+        author_name=author.name,
+        followers=author.followers,
+        rating=post.rating,
+        media=bool(post.media),
+    )

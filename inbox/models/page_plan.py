@@ -6,20 +6,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from inbox import happenings
-from inbox.arrival import Decide, Decision, Facts, Place
+from inbox.arrival import Decide, Decision, Place
 from inbox.happenings import Happening
-from inbox.language import language_of
 from inbox.models.event import Entry
-from inbox.models.page_facts import Known, PageFacts, thread_keys
+from inbox.models.page_facts import Known, PageFacts, facts_of, thread_keys
 from inbox.models.tally import Place as TallyPlace
 
 BirthKey = tuple[str, str]  # thread key, author's external id
 NEW, WAITING_CUSTOMER, SNOOZED, DONE, SPAM, HEARD = 0, 1, 3, 4, 5, 6
 EXCERPT = 140
+CLOCKS = timedelta(seconds=60)  # by which a network's clock may be behind ours
 
 
 class OldConversation(NamedTuple):
@@ -31,6 +32,7 @@ class OldConversation(NamedTuple):
     newest_at: datetime
     waiting_since: datetime
     excerpt: str
+    set_aside: bool = False  # a rule wants it heard only
 
 
 class NewConversation(NamedTuple):
@@ -67,14 +69,39 @@ class Stay:
 
 @dataclass
 class Birth:
-    """A conversation that begins with this page, and where routing wants it."""
+    """A conversation that begins with this page, and where routing wants it: what the customer says, first of all,
+    and what we answered outside."""
 
     posts: list[Any]
     decision: Decision
 
     @property
+    def in_order(self) -> list[Any]:
+        return sorted(self.posts, key=_in_time)
+
+    @property
+    def first(self) -> Any:
+        """What the customer said first; rules are asked about this."""
+        return next(post for post in self.in_order if not post.ours)
+
+    @cached_property
+    def begins(self) -> NewConversation:
+        """How it stands after this page; history is only heard, and so is what a rule wants to be."""
+        decision, first = self.decision, self.first
+        bare = OldConversation(decision.team_id, NEW, decision.agent_id, first.created_at, first.created_at, "")
+        new = becomes(bare, Stay(self.posts), held=False)
+        heard = decision.heard_only or all(post.history for post in self.posts if not post.ours)
+        last = max(step for step, post in enumerate(self.in_order, 1) if not post.ours)
+        return new._replace(state=HEARD if heard else new.state, steps=len(self.posts) + 1, inbound_step=last)
+
+    @property
     def state(self) -> int:
-        return HEARD if self.decision.heard_only or all(post.history for post in self.posts) else NEW
+        return self.begins.state
+
+    @property
+    def trace(self) -> dict[str, Any]:
+        """What is kept of the decision; a later message asks it whether a rule wanted this to be heard only."""
+        return {**self.decision.trace, **({"heard_only": True} if self.decision.heard_only else {})}
 
 
 @dataclass
@@ -136,18 +163,24 @@ def make_plan(place: Place, posts: Sequence[Any], facts: PageFacts, decide: Deci
     keys = thread_keys(place, posts, facts.posts)
     page = {post.external_id: post for post in sorted(posts, key=_newest_last)}
     begun: dict[BirthKey, list[Any]] = {}
-    for post in sorted(page.values(), key=lambda post: (post.created_at, post.external_id)):
+    in_order = sorted(page.values(), key=_in_time)
+    # Ours come last: what they answer may stand on the same page.
+    for post in sorted(in_order, key=lambda post: bool(post.ours)):
         known = facts.posts.get(post.external_id)
         if known is not None:
             _plan_change(plan, post, known)
         elif post.ours:
-            _plan_ours(plan, post, facts, place.normalise)
+            _plan_ours(plan, post, facts, place.normalise, begun)
         elif post.state in ("live", "edited"):
             _plan_mention(plan, post, keys[post.external_id], facts, begun)
     decisions = decide([facts_of(place, group[0]) for group in begun.values()])
     for (key, group), decision in zip(begun.items(), decisions, strict=True):
         plan.born[key] = Birth(group, decision)
     return plan
+
+
+def _in_time(post: Any) -> tuple[datetime, str]:
+    return post.created_at, post.external_id
 
 
 def _newest_last(post: Any) -> datetime:
@@ -164,18 +197,26 @@ def _plan_change(plan: Plan, post: Any, known: Known) -> None:
     plan.existing.setdefault(known.conversation_id, Stay()).changes.append(change)
 
 
-def _plan_ours(plan: Plan, post: Any, facts: PageFacts, normalise: Callable[[str], str]) -> None:
-    """A post of our own account: the reply that we are unsure of, or one written outside in a thread we know; else
-    nothing."""
+def _plan_ours(
+    plan: Plan, post: Any, facts: PageFacts, normalise: Callable[[str], str], begun: dict[BirthKey, list[Any]]
+) -> None:
+    """A post of our own account: a reply whose post we do not know, or one written outside in a thread that we know
+    or that begins on this page; else nothing."""
     for reply in facts.pending:
-        if reply.parent == post.parent_id and normalise(reply.text) == normalise(post.text):
+        written = reply.parent == post.parent_id and post.created_at >= reply.created_at - CLOCKS
+        if written and normalise(reply.text) == normalise(post.text):
             facts.pending.remove(reply)
             plan.bound.append((reply.id, post.external_id, post.url))
             return
-    if parent := facts.posts.get(post.parent_id or ""):
-        plan.authors[post.author.external_id] = post.author
-        plan.mentions.append((post, parent.conversation_id))
-        plan.existing.setdefault(parent.conversation_id, Stay()).posts.append(post)
+    known = facts.posts.get(post.parent_id or "")
+    here = (where for each, where in plan.mentions if each.external_id == post.parent_id)
+    where = known.conversation_id if known else next(here, None)
+    if where is None:
+        return
+    plan.authors[post.author.external_id] = post.author
+    plan.mentions.append((post, where))
+    posts = plan.existing.setdefault(where, Stay()).posts if isinstance(where, int) else begun[where]
+    posts.append(post)
 
 
 def _plan_mention(plan: Plan, post: Any, thread_key: str, facts: PageFacts, begun: dict[BirthKey, list[Any]]) -> None:
@@ -191,37 +232,18 @@ def _plan_mention(plan: Plan, post: Any, thread_key: str, facts: PageFacts, begu
         begun.setdefault(key, []).append(post)
 
 
-def facts_of(place: Place, post: Any) -> Facts:
-    """What rules may ask about the post."""
-    author = post.author
-    return Facts(
-        text=f"{post.subject}\n{post.text}" if post.subject else post.text,
-        network=place.network,
-        channel_id=place.channel_id,
-        source=post.source,
-        kind=post.kind,
-        language=language_of(post.text, post.lang),
-        visibility=post.visibility,
-        author_handle=author.handle,
-        author_name=author.name,
-        followers=author.followers,
-        rating=post.rating,
-        media=bool(post.media),
-    )
-
-
 def becomes(old: OldConversation, stay: Stay, held: bool) -> NewConversation:
-    """The conversation after this page: a customer's message returns it to New; an answer given outside ends the
-    waiting."""
+    """The conversation after this page: a customer's message returns it to New, also from what was heard of the
+    past; an answer given outside ends the waiting."""
     state, waiting, newest, excerpt = old.state, old.waiting_since, old.newest_at, old.excerpt
     step = inbound_step = int(_reopens(old, stay))
-    for post in sorted(stay.posts, key=lambda post: (post.created_at, post.external_id)):
+    for post in sorted(stay.posts, key=_in_time):
         step += 1
         if post.ours:
             state = WAITING_CUSTOMER if state == NEW and post.created_at >= waiting else state
         elif not post.history:
             inbound_step = step
-            if state not in (NEW, SPAM, HEARD):
+            if state not in (NEW, SPAM) and not (state == HEARD and old.set_aside):
                 state, waiting = NEW, post.created_at
         if post.created_at >= newest and not post.ours:
             newest, excerpt = post.created_at, shown(post.text)
@@ -242,9 +264,7 @@ def told_of(stay: Stay, old: OldConversation, held: list[int], stored: Mapping[s
     told: list[Happening] = []
     if _reopens(old, stay):
         told.append(happenings.Reopened(because=f", because {_name(stay.inbound[0])} wrote"))
-    for post in sorted(stay.posts, key=lambda post: (post.created_at, post.external_id)):
-        mention = stored.get(post.external_id)
-        told.append(happenings.AnsweredOutside(mention) if post.ours else happenings.Received(_name(post), mention))
+    told += [_arrived(post, stored) for post in sorted(stay.posts, key=_in_time)]
     for change in stay.changes:
         kind = happenings.Deleted if change.post.state in ("deleted", "withheld") else happenings.Edited
         told.append(kind(_name(change.post), change.mention_id))
@@ -254,10 +274,15 @@ def told_of(stay: Stay, old: OldConversation, held: list[int], stored: Mapping[s
 
 
 def told_of_birth(birth: Birth, stored: Mapping[str, int]) -> list[Happening]:
-    told: list[Happening] = [happenings.Received(_name(post), stored.get(post.external_id)) for post in birth.posts]
+    told = [_arrived(post, stored) for post in birth.in_order]
     decision = birth.decision
     team, because = decision.trace.get("team", ""), decision.trace.get("because", "")
     return [*told, happenings.Routed(team=team, because=f", because {because}" if because else "")]
+
+
+def _arrived(post: Any, stored: Mapping[str, int]) -> Happening:
+    mention = stored.get(post.external_id)
+    return happenings.AnsweredOutside(mention) if post.ours else happenings.Received(_name(post), mention)
 
 
 def _name(post: Any) -> str:

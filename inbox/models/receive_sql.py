@@ -23,7 +23,6 @@ from inbox.models.page_plan import (
     Plan,
     Stay,
     becomes,
-    shown,
 )
 
 
@@ -89,8 +88,10 @@ def lock_conversations(ids: Iterable[int]) -> dict[int, OldConversation]:
         return {}
     with connection.cursor() as cursor:
         cursor.execute(
-            """SELECT id, team_id, state, agent_id, newest_at, waiting_since, excerpt FROM inbox_conversation
-               WHERE id = ANY(%s::bigint[]) ORDER BY id FOR UPDATE""",
+            """SELECT id, team_id, state, agent_id, newest_at, waiting_since, excerpt,
+                      CASE WHEN state = 6 THEN coalesce((trace->>'heard_only')::boolean, false) ELSE false END
+                 FROM inbox_conversation
+                WHERE id = ANY(%s::bigint[]) ORDER BY id FOR UPDATE""",
             (array(wanted),),
         )
         return {row[0]: OldConversation(*row[1:]) for row in cursor.fetchall()}
@@ -128,12 +129,12 @@ _NEW_CONVERSATIONS = """
          excerpt, language, visibility, newest_at, waiting_since, seen_seq, inbound_seq, trouble, trace, context)
     SELECT %s, %s, thread_key, identity_id, team_id, agent_id, state, priority, -priority,
            ARRAY(SELECT jsonb_array_elements_text(tags)), subject, excerpt, language, visibility, newest_at,
-           waiting_since, steps, steps - 1, '', trace, context
+           waiting_since, steps, inbound_step, '', trace, context
       FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::smallint[], %s::int[], %s::jsonb[],
                   %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::bigint[],
-                  %s::jsonb[], %s::jsonb[])
+                  %s::bigint[], %s::jsonb[], %s::jsonb[])
         AS t(thread_key, identity_id, team_id, agent_id, state, priority, tags, subject, excerpt, language, visibility,
-             newest_at, waiting_since, steps, trace, context)
+             newest_at, waiting_since, steps, inbound_step, trace, context)
     ON CONFLICT (thread_key, identity_id) DO NOTHING RETURNING thread_key, identity_id, id"""
 
 
@@ -150,23 +151,23 @@ def insert_conversations(
 
 
 def _birth_row(place: Place, key: tuple[str, int], birth: Birth) -> tuple[Any, ...]:
-    first, newest = birth.posts[0], max(birth.posts, key=lambda post: (post.created_at, post.external_id))
-    decision = birth.decision
+    first, decision, new = birth.first, birth.decision, birth.begins
     return (
         *key,
         decision.team_id,
         decision.agent_id,
-        birth.state,
+        new.state,
         decision.priority,
         json.dumps(sorted(decision.tags)),
         (first.subject or "")[:300],
-        shown(newest.text),
+        new.excerpt,
         language_of(first.text, first.lang),
         first.visibility,
-        newest.created_at,
-        first.created_at,
-        len(birth.posts) + 1,
-        json.dumps(dict(decision.trace)),
+        new.newest_at,
+        new.waiting_since,
+        new.steps,
+        new.inbound_step,
+        json.dumps(birth.trace),
         json.dumps(place.context.get(first.external_id, [])),
     )
 

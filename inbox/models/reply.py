@@ -128,6 +128,14 @@ class Reply(models.Model):
         }
         return self._move(["sending", "in_doubt", "queued"], "sent", **fields)
 
+    def found(self, external_id: str, url: str) -> bool:
+        """Its post came back by a poll. Of one that counts as sent already only the id was missing."""
+        known = Reply.objects.filter(pk=self.pk, state="sent", external_id=None)
+        if known.update(external_id=external_id, **({"url": url} if url else {})):
+            self.refresh_from_db()
+            return True
+        return self.sent(external_id, url)
+
     def failed(self, fault: str, reason: str) -> bool:
         """Certainly not posted; the text stays, with the reason in words."""
         return self._move(["sending", "in_doubt", "queued"], "failed", fault=fault, reason=reason[:300])

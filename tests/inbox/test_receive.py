@@ -3,14 +3,17 @@
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from uuid import uuid4
 
 import pytest
+from django.utils import timezone
 
 from connectors.base import Author, Post, PostKind, PostState
 from connectors.models import Channel
+from connectors.storing import bind
 from connectors.text import normalised
 from inbox.arrival import Place
-from inbox.models import Conversation, Event, Identity, Mention, Person, Stream, Tally
+from inbox.models import Conversation, Event, Identity, Mention, Person, Reply, Stream, Tally
 from inbox.models.receive import receive
 from routing import engine
 
@@ -118,6 +121,79 @@ def test_history_is_stored_but_stands_in_no_queue(cast, channel):
     offer(channel, post(1, history=True))
     assert Conversation.objects.get().state == 6
     assert not Conversation.objects.open().exists()
+
+
+def test_a_live_message_takes_a_thread_of_the_past_into_the_queue(cast, channel):
+    offer(channel, post(1, history=True))
+    offer(channel, post(2, "more of the past", parent_id="1", history=True))
+    assert Conversation.objects.get().state == 6
+    offer(channel, post(5, "please help me now", parent_id="1"))
+    conversation = Conversation.objects.get()
+    assert conversation.state == 0
+    assert conversation.waiting_since == NOW + timedelta(seconds=5)
+    kept, true = counted()
+    assert kept == true
+
+
+def test_what_a_rule_wants_to_be_heard_only_stays_out_of_the_queue(cast, channel):
+    from routing.models import Rule
+
+    words = {"all": [{"is": "text_any", "words": ["weather"]}]}
+    Rule().rewrite(cast.ada, name="weather", when=words, then=[{"do": "ignore"}])
+    offer(channel, post(1, "nice weather"), post(2, "bad weather", author="theo", history=True))
+    offer(channel, post(3, "indeed", parent_id="1"), post(4, "indeed", author="theo", parent_id="2"))
+    assert set(Conversation.objects.values_list("state", flat=True)) == {6}
+
+
+def test_an_answer_of_ours_on_the_page_of_what_it_answers_is_kept(cast, channel):
+    ours = post(2, "we look into it", author="acme", parent_id="1", ours=True)
+    offer(channel, ours, post(1), post(3, author="theo"), post(4, "anything?", author="theo", parent_id="3"))
+    answered = Conversation.objects.get(identity__external_id="carla")
+    assert answered.mentions.count() == 2
+    assert (answered.state, answered.excerpt, answered.inbound_seq) == (1, "hello", 1)
+    assert answered.seen_seq == answered.events.timeline().last().seq == 3
+    waiting = Conversation.objects.get(identity__external_id="theo")
+    assert (waiting.state, waiting.excerpt, waiting.inbound_seq) == (0, "anything?", 2)
+    kept, true = counted()
+    assert kept == true
+
+
+def test_an_answer_of_ours_on_a_page_with_a_later_message_of_a_thread_is_kept(cast, channel):
+    offer(channel, post(1))
+    offer(channel, post(2, "more", parent_id="1"), post(3, "yes", author="acme", parent_id="2", ours=True))
+    conversation = Conversation.objects.get()
+    assert conversation.mentions.count() == 3
+    assert conversation.state == 1
+
+
+@pytest.fixture
+def reply(cast, channel):
+    offer(channel, post(1))
+    conversation = Conversation.objects.get()
+    parent = conversation.last_inbound()
+    return conversation.reply(cast.mona, "Thank you!", uuid4(), conversation.seen_seq, parent=parent)
+
+
+def ours(number, **fields):
+    return post(number, "Thank you!", "acme", parent_id="1", ours=True, **fields)
+
+
+def test_a_post_of_ours_older_than_the_reply_settles_no_doubt(channel, reply):
+    Reply.objects.update(state="sending", tries=1, takes=1, sending_at=timezone.now())
+    old = ours(8, created_at=timezone.now() - timedelta(days=2))
+    assert offer(channel, old).bound == []
+    assert offer(channel, ours(9, created_at=timezone.now())).bound == [(reply.pk, "9", "")]
+
+
+def test_the_post_of_a_reply_that_a_person_called_sent_is_not_shown_twice(cast, channel, reply):
+    Reply.objects.update(state="in_doubt", tries=1, takes=1, flagged_at=timezone.now())
+    reply.refresh_from_db()
+    assert reply.settle("sent", cast.mona)
+    bind(offer(channel, ours(9, created_at=timezone.now(), url="https://acme.example/9")).bound)
+    assert Mention.objects.filter(ours=True).count() == 0
+    reply.refresh_from_db()
+    assert (reply.state, reply.external_id, reply.url) == ("sent", "9", "https://acme.example/9")
+    assert offer(channel, ours(9, created_at=timezone.now())).new == 0
 
 
 def test_two_first_messages_of_one_person_make_one_conversation(channel):
