@@ -57,8 +57,11 @@ def _refuse_if_away(conversation: Conversation, agent: Agent, values: dict[str, 
     team = values.get("team_id", conversation.team_id)
     if team not in agent.readable_team_ids:
         raise Refused("Not undone: you do not read that team any more.")
-    owner = Agent.objects.filter(pk=values.get("agent_id")).first()
-    if values.get("agent_id") and (owner is None or team not in owner.readable_team_ids or not owner.works):
+    owner_id = values.get("agent_id")
+    if owner_id is None:
+        return
+    owner = Agent.objects.filter(pk=owner_id).first()
+    if owner is None or team not in owner.readable_team_ids or not owner.works:
         raise Refused("Not undone: who had it is not in that team any more.")
 
 

@@ -99,9 +99,7 @@ class Thread:
 def whole(conversation: Conversation, agent: Agent, seen: int | None = None, *, earlier: bool = False) -> Thread:
     """The thread for this reader. `seen` is the number up to which it was read before; None leaves no mark."""
     mentions = list(
-        conversation.mentions.select_related("identity").order_by("-posted_at", "-id")[
-            : MOST if earlier else SHOWN + 1
-        ]
+        conversation.mentions.select_related("identity").order_by("-posted_at", "-id")[: MOST if earlier else SHOWN + 1]
     )
     thread = Thread(conversation, earlier=len(mentions) > SHOWN and not earlier)
     thread.mentions = mentions[:SHOWN] if thread.earlier else mentions

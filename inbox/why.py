@@ -14,6 +14,8 @@ from inbox.models import Team
 if TYPE_CHECKING:
     from inbox.models import Agent, Conversation
 
+KEPT = 160  # characters of a condition's sentence in a stored trace
+
 
 @dataclass
 class Check:
@@ -73,9 +75,18 @@ def _team(trace: dict[str, Any], agent: Agent) -> str:
 
 
 def _tried(rule: dict[str, Any], names: dict[int, str]) -> Tried:
-    checks = [Check(str(said), bool(met), str(where)) for said, met, where in rule["checks"]]
+    checks = [Check(_whole_words(str(said)), bool(met), str(where)) for said, met, where in rule["checks"]]
     teams = ", ".join(names[team] for team in rule["teams"])
     return Tried(str(rule["name"]), int(rule["version"]), bool(rule["matched"]), bool(rule["stop"]), checks, teams)
+
+
+def _whole_words(sentence: str) -> str:
+    """The trace keeps so much of a long sentence; what was cut in the middle is left out, and that something is
+    missing is shown."""
+    if len(sentence) < KEPT or sentence.endswith("…"):
+        return sentence
+    parting = ", " if ", " in sentence else " "
+    return f"{sentence.rpartition(parting)[0]} …"
 
 
 def _names(tried: list[dict[str, Any]], agent: Agent) -> dict[int, str]:

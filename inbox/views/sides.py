@@ -90,12 +90,13 @@ def _views(request: Request, words: str) -> list[dict[str, str]]:
 
 
 def _conversations(request: Request, kind: str, words: str) -> list[dict[str, str]]:
-    """Open and recent conversations by person or subject; the whole text is the search page's work."""
+    """Open conversations by person or subject, which the queue's index holds however many were ever closed; the whole
+    text is the search page's work."""
     agent = request.user
     person = Q(identity__name__icontains=words) | Q(identity__handle__icontains=words)
     meant = {"#": Q(tags__contains=[words.lower()]), "@": person, "": person | Q(excerpt__icontains=words)}[kind]
-    found = Conversation.objects.visible_to(agent).filter(meant, state__lte=4)
-    found = found.select_related("identity", "team").defer("trace", "context").order_by("state", "-newest_at")
+    found = Conversation.objects.visible_to(agent).open().filter(meant)
+    found = found.select_related("identity", "team").defer("trace", "context").order_by("-newest_at", "-id")
     return [
         {
             "kind": _("Find"),

@@ -99,6 +99,13 @@ def test_the_queue_of_others_is_not_there_and_counts_say_nothing_of_it(cast, thr
     assert "Ines" not in client.get("/palette/?q=@ines").content.decode()
 
 
+def test_the_palette_finds_open_conversations_only(cast, threads, client):
+    client.force_login(cast.ana)
+    assert "my parcel is late" in client.get("/palette/?q=parcel").content.decode()
+    threads["support"].close(cast.ana)
+    assert "my parcel is late" not in client.get("/palette/?q=parcel").content.decode()
+
+
 def test_an_account_without_rights_has_a_calm_empty_page(cast, threads, client):
     client.force_login(cast.otto)
     assert client.get("/").status_code == 200
