@@ -48,6 +48,15 @@ def may_change(agent: Agent, rule: Rule) -> bool:
     return bool(teams) and all(agent.manages(team) for team in teams) and not _silences(rule)
 
 
+def may_move(agent: Agent, rule: Rule, place: int) -> bool:
+    """Up only past rules the agent may change: whoever stands above takes the posts of those below."""
+    if agent.is_admin:
+        return True
+    order = list(Rule.objects.order_by("position", "id"))
+    now = next((index for index, each in enumerate(order) if each.pk == rule.pk), 0)
+    return all(may_change(agent, each) for each in order[max(0, place) : now])
+
+
 def _silences(rule: Rule) -> bool:
     return any(isinstance(item, dict) and item.get("do") == Ignore.name for item in rule.then or [])
 

@@ -56,6 +56,7 @@ def matches(tree: Group, agent: Agent) -> Matches:
     """The newest posts the agent may read against one rule."""
     readable = Mention.objects.filter(conversation__team__in=agent.readable_team_ids, ours=False)
     newest = readable.filter(state__in=["live", "edited"]).select_related("conversation", "identity", "channel")
+    newest = newest.defer("raw", "conversation__trace", "conversation__context", "channel__exchanges")
     finder = WordFinder(word for leaf in tree.leaves() for word in leaf.words())
     found = Matches()
     for mention in newest.order_by("-id")[:LOOKED_AT]:
@@ -81,8 +82,11 @@ def trace(text: str, network: str, hidden: frozenset[int]) -> dict[str, Any]:
     decision = engine.try_out(facts_of_text(text, network))
     told = dict(decision.trace)
     tried = [rule for rule in told["tried"] if hidden.isdisjoint(rule["teams"])]
+    secret = any(rule["matched"] for rule in told["tried"] if not hidden.isdisjoint(rule["teams"]))
     told["others"] += len(told["tried"]) - len(tried)
     told["tried"] = tried
     if decision.team_id in hidden:
         told |= {"team": "", "team_id": None, "because": ""}
+    if secret:  # what came of it would tell what the hidden rule does
+        return told | {"tags": (), "heard_only": False, "priority": 0}
     return told | {"tags": decision.tags, "heard_only": decision.heard_only, "priority": decision.priority}

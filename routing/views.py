@@ -164,7 +164,9 @@ def place(request: Request, pk: int) -> HttpResponse:
     """Moves the rule to a place of the whole list."""
     one = _changeable(request.user, pk)
     to = request.POST.get("to", "")
-    if to.isdecimal():
+    if to.isdecimal() and not access.may_move(request.user, one, int(to)):
+        messages.info(request, _("A rule above is not yours to change: it keeps its place before yours."))
+    elif to.isdecimal():
         one.move_to(int(to), request.user)
     return HttpResponseRedirect("/set-up/rules/", status=303)
 

@@ -200,3 +200,18 @@ def test_rules_do_not_exist_for_agents(cast, client, rules, name):
     client = signed_in(client, getattr(cast, name))
     for address in ("/set-up/rules/", "/set-up/rules/new/", f"/set-up/rules/{rules[0].pk}/"):
         assert client.get(address).status_code == 404
+
+
+def test_a_manager_moves_no_rule_above_one_that_is_not_theirs(cast, client, rules):
+    mine = make("Mine", ["thank*"], cast.support)
+    signed_in(client, cast.max).post(f"/set-up/rules/{mine.pk}/place/", {"to": "0"})
+    assert list(Rule.objects.values_list("name", flat=True)) == ["Refunds", "Praise", "Faults", "Mine"]
+    offer(Channel.objects.create(name="@acme", network="demo"), post(1, "thanks to Nadia"))
+    assert Conversation.objects.get().team == cast.hr
+
+
+def test_the_bench_tells_nothing_of_what_a_hidden_rule_does(cast, client, rules):
+    praise = rules[1]
+    praise.rewrite(None, then=[*praise.then, {"do": "tag", "tags": ["kindness"]}])
+    assert "kindness" not in signed_in(client, cast.max).post("/set-up/rules/", {"text": "thanks"}).content.decode()
+    assert "kindness" in signed_in(client, cast.ada).post("/set-up/rules/", {"text": "thanks"}).content.decode()
