@@ -5,12 +5,30 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from django.db import transaction
 from django.http import HttpRequest
+
+from inbox.models import Agent
+
+SEEN = ("account/messages/logged_in.txt", "account/messages/logged_out.txt")
 
 
 class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
+
+    @transaction.atomic
+    def set_password(self, user: Agent, password: str) -> None:
+        """A password changed or reset ends what was opened with the old one: pages and sockets too."""
+        super().set_password(user, password)
+        user.rights_changed(user)
+
+    def add_message(
+        self, request: HttpRequest, level: int, message_template: str | None = None, *told: Any, **more: Any
+    ) -> None:
+        """That one is signed in or out is plain to see; the words would wait for the first page that shows any."""
+        if message_template not in SEEN:
+            super().add_message(request, level, message_template, *told, **more)
 
     def get_login_redirect_url(self, request: HttpRequest) -> Any:
         return "/"

@@ -83,4 +83,5 @@ class Invitation(models.Model):
             return False
         self.agent.set_password(password)
         self.agent.save(update_fields=["password"])
+        self.agent.rights_changed(None)
         return True

@@ -53,7 +53,7 @@ SOURCES = (
         "demo",
         "demo",
         _("Demo network"),
-        _("Invented customers who write at once and read your answers. One button removes it later."),
+        _("Invented customers who write at once and read your answers. It can be paused at any time."),
         asks=(),
         name=lambda values: "Demo network",
         fixed=lambda: {"base_url": environment.text("DEMO_URL", "http://127.0.0.1:8790"), "token": "demo"},
@@ -76,6 +76,13 @@ SOURCES = (
         fills=_tags,
     ),
 )
+
+
+def offered() -> list[Offer]:
+    """What this installation can offer: the demo network only while it runs beside."""
+    kinds = Connector.kinds()
+    demo = bool(environment.text("DEMO_URL", ""))
+    return [source for source in SOURCES if source.network in kinds and (demo or source.network != "demo")]
 
 
 class SourceForm(forms.Form):

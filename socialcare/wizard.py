@@ -14,7 +14,6 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET
 
-from connectors.base import Connector
 from connectors.connecting import remove
 from connectors.models import Channel
 from inbox import happenings, ringing
@@ -24,7 +23,7 @@ from routing import defaults
 from socialcare import first_run
 from socialcare.models import Organisation, digest
 from socialcare.pages import page
-from socialcare.sources import SOURCES, SourceForm
+from socialcare.sources import SourceForm, offered
 
 log = structlog.get_logger(__name__)
 STEPS = (("you", _("You")), ("brand", _("Organisation")), ("teams", _("Teams")), ("sources", _("First sources")))
@@ -210,7 +209,7 @@ def _join(admin: Agent, slugs: set[str]) -> None:
 def _sources(request: HttpRequest, admin: Agent | None) -> HttpResponse:
     """Sources that need no key. Each is tried once; what came back, or why it refused, is shown before going on."""
     organisation = Organisation.ours()
-    offers = [source for source in SOURCES if source.network in Connector.kinds()]
+    offers = offered()
     forms_shown = [SourceForm(source, organisation, request.POST or None) for source in offers]
     if request.method != "POST":
         return _show(request, "sources", forms=forms_shown)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
+import time_machine
 from django.db import OperationalError, connection
 from django.test import Client
 from django.utils import timezone
@@ -275,3 +276,36 @@ def test_leaving_a_team_and_closing_its_work_at_once_do_not_deadlock(cast, monke
     assert errors == []
     assert set(Conversation.objects.values_list("agent_id", "state")) == {(None, 4)}
     assert differences() == {}
+
+
+def test_a_new_password_ends_what_was_opened_with_the_old_one(cast):
+    before = cast.hugo.rights_version
+    token = Invitation.make(cast.hugo, None).rstrip("/").rpartition("/")[2]
+    assert Invitation.objects.of_token(token).accept("another long sentence")
+    accepted = Agent.objects.get(pk=cast.hugo.pk).rights_version
+    assert accepted > before
+    form = {"oldpassword": "another long sentence", "password1": PASSWORD * 2, "password2": PASSWORD * 2}
+    signed_in(Agent.objects.get(pk=cast.hugo.pk)).post("/account/password/change/", form)
+    hugo = Agent.objects.get(pk=cast.hugo.pk)
+    assert hugo.check_password(PASSWORD * 2)
+    assert hugo.rights_version > accepted
+
+
+def test_who_does_nothing_for_two_hours_is_signed_out_though_the_page_asks_by_itself(cast):
+    ana = signed_in(cast.ana)
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        assert ana.get("/views/all/").status_code == 200
+        for _ in range(3):
+            clock.shift(timedelta(minutes=30))
+            assert ana.get("/views/counts/").status_code == 200
+        assert ana.get("/views/all/").status_code == 200
+        clock.shift(timedelta(minutes=119))
+        assert ana.get("/views/counts/").status_code == 200
+        clock.shift(timedelta(minutes=2))
+        assert ana.get("/views/all/").status_code == 302
+
+
+def test_signing_in_leaves_no_words_behind(cast):
+    client = Client()
+    client.post("/account/login/", {"login": "ada@acme.example", "password": PASSWORD})
+    assert "Successfully signed in" not in client.get("/set-up/agents/").content.decode()
