@@ -114,6 +114,26 @@ class SettingsForm(NetworkForm):
         super().__init__(channel.kind, *args, stored=frozenset(channel.sealed), settings=channel.settings, **kwargs)
         self.initial.update(channel_name=channel.name, team=channel.team_id)
 
+    def clean(self) -> dict[str, Any]:
+        """Stored secrets go to the address they were given for and to no other."""
+        given = super().clean() or {}
+        if not self.channel.sealed or not self._address_changed(given):
+            return given
+        kept = {field.name for field in self.given if field.secret and field.name in self.channel.sealed}
+        for name in sorted(kept):
+            if not given.get(name):
+                self.add_error(name, _("The address changed: enter this again."))
+        if self.channel.sealed.keys() - kept:
+            self.add_error(None, _("The sign-in belongs to the old address. Connect a new channel for the new one."))
+        return given
+
+    def _address_changed(self, given: Mapping[str, Any]) -> bool:
+        addresses = [field for field in self.given if field.kind in ("url", "host") and not field.secret]
+        return any(
+            plain_value(field, given.get(field.name)) != self.channel.settings.get(field.name, "")
+            for field in addresses
+        )
+
     def clean_channel_name(self) -> str:
         name = str(self.cleaned_data["channel_name"]).strip()
         if Channel.objects.exclude(pk=self.channel.pk).filter(name=name).exists():

@@ -11,15 +11,17 @@ from django.db.models import Count, Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from connectors.base import Connector
 from connectors.faults import Fault
 from connectors.models import Channel, Delivery, Gap, Quarantined, Source
+from inbox.templatetags.care import spell_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from django_stubs_ext import StrPromise
 
-OVERDUE = timedelta(minutes=2)
+OVERDUE, MINUTE = timedelta(minutes=2), 60
 WORDS: dict[str, tuple[str, StrPromise]] = {
     "ok": ("good", gettext_lazy("ok")),
     "slow": ("warn", gettext_lazy("slow")),
@@ -51,7 +53,9 @@ class Health:
 
     @property
     def network(self) -> str:
-        return self.channel.kind.label
+        """The bare name of a network that this build lacks: the page must still say what is wrong."""
+        kind = Connector.kinds().get(self.channel.network)
+        return kind.label if kind else self.channel.network
 
     @property
     def reconnect_url(self) -> str:
@@ -127,6 +131,18 @@ class Lateness:
     median: float | None
     p95: float | None
     count: int
+
+    @property
+    def usual(self) -> str:
+        return _length(self.median or 0)
+
+    @property
+    def longest(self) -> str:
+        return _length(self.p95 or 0)
+
+
+def _length(seconds: float) -> str:
+    return spell_out(seconds) if seconds >= MINUTE else _("%(n)d s") % {"n": max(1, round(seconds))}
 
 
 _LATENESS = """

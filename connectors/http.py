@@ -33,6 +33,9 @@ CONNECT, READ, WHOLE, UPLOAD = 3.0, 10.0, 15.0, 60.0
 API_SIZE = 10_000_000
 """Bytes of an answer, counted after decompression."""
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
+_OURS = frozenset(
+    {"auth", "cookies", "headers", "params", "json", "data", "files"}
+)  # never sent where a redirect leads
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,8 @@ class Seam(requests.Session):
         """One call. A status that is neither 2xx nor in `accept` is raised as the Fault `judge` names, else as the
         usual one. `follow`: redirects followed, each checked anew and without our credentials; a 3xx beyond is
         Unavailable."""
+        if follow and (method not in _READING if write is None else write):
+            raise ValueError("a write follows no redirect: its body would go to another host")
         asked, permanent, now = url, True, now or datetime.now(UTC)
         how = {name: value for name, value in (("write", write), ("size", size)) if value is not None}
         for _ in range(follow + 1):
@@ -137,9 +142,7 @@ class Seam(requests.Session):
             if not follow:
                 break
             asked = _next_address(asked, answer.headers["Location"])
-            request = {
-                name: value for name, value in request.items() if name not in {"auth", "cookies", "headers", "params"}
-            }
+            request = {name: value for name, value in request.items() if name not in _OURS}
             self.cookies.clear()
         answer.moved_to = asked if permanent and asked != url else ""
         if 200 <= answer.status < 300 or answer.status in accept:

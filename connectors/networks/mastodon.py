@@ -67,7 +67,7 @@ class Mastodon(Connector):
     name = "mastodon"
     label = "Mastodon"
     form = (
-        Field("server", "Server", "mastodon.social", kind="host"),
+        Field("server", "Server", "Where the account is, or where the hashtags are read", kind="host"),
         Field("access_token", "Access token", "Only when you do not sign in there", secret=True, required=False),
         Field(
             "hashtags",

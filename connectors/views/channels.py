@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
@@ -94,7 +95,8 @@ def _change(channel: Channel, form: SettingsForm, request: Request) -> None:
 def log(request: Request, pk: int) -> HttpResponse:
     """The last exchanges with the network, redacted when they were kept."""
     one = get_object_or_404(Channel, pk=pk)
-    return shown(request, "connectors/log.html", _context(one, "log") | {"exchanges": one.exchanges})
+    exchanges = [{**each, "at": datetime.fromisoformat(each["at"])} for each in one.exchanges]
+    return shown(request, "connectors/log.html", _context(one, "log") | {"exchanges": exchanges})
 
 
 @admins_only

@@ -238,3 +238,25 @@ def test_a_refused_sign_in_says_so(client, mastodon):
     assert "access was not given" in answer.content.decode()
     answer = client.get(BACK, {"state": begun(client, mastodon), "code": "bad"})
     assert "The server gave no token." in answer.content.decode()
+
+
+def test_a_stored_token_goes_to_no_other_address(cast, client):
+    client.force_login(cast.ada)
+    channel = connect("demo", "@acme", {"base_url": "http://127.0.0.1:8790"}, {"token": "a secret token"}, None)
+    address, form = (
+        f"/set-up/channels/{channel.pk}/settings/",
+        {"channel_name": "@acme", "base_url": "http://127.0.0.1:9/"},
+    )
+    answer = client.post(address, form)
+    assert answer.status_code == 422
+    assert "The address changed: enter this again." in answer.content.decode()
+    channel.refresh_from_db()
+    assert channel.settings["base_url"] == "http://127.0.0.1:8790"
+    assert client.post(address, form | {"token": "another token"}).status_code == 303
+
+
+def test_a_channel_whose_network_is_gone_is_still_shown(cast, client):
+    client.force_login(cast.ada)
+    Channel.objects.create(name="@acme", network="myspace")
+    assert client.get("/set-up/channels/").status_code == 200
+    assert client.get("/set-up/health/").status_code == 200

@@ -296,3 +296,8 @@ def test_things_named_like_secrets_are_taken_out_even_when_unknown(text):
     from connectors.redaction import redacted
 
     assert "canary-x" not in redacted(text)
+
+
+def test_a_write_follows_no_redirect():
+    with pytest.raises(ValueError, match="another host"):
+        Seam().answer("POST", "http://127.0.0.1:9/", follow=1, json={"text": "hello"})
