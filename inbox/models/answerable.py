@@ -31,6 +31,10 @@ class Stale(Exception):
         self.news = news
 
 
+class KeyUsed(Exception):
+    """The key stands for another text already: what was sent now must not pass for sent."""
+
+
 class Answerable:
     """Mixed into Conversation."""
 
@@ -53,15 +57,17 @@ class Answerable:
         then_close: bool = False,
     ) -> Reply:
         """Puts an answer into the outbox, where it waits for the undo time. The same key gives the same reply,
-        however often it is sent. Raises Stale when somebody spoke meanwhile and `anyway` is not set; that choice is
-        recorded."""
+        however often it is sent; KeyUsed when it came with something else. Raises Stale when somebody spoke meanwhile
+        and `anyway` is not set; that choice is recorded."""
         from inbox.models.conversation import Conversation
         from inbox.models.note import Draft
-        from inbox.models.reply import Reply
+        from inbox.models.reply import Reply, draft_kind
 
         with transaction.atomic():
             locked = Conversation.objects.select_for_update(of=("self",)).get(pk=self.pk)
-            if twin := Reply.objects.filter(key=key, conversation=self).first():
+            if twin := Reply.objects.filter(key=key).first():
+                if (twin.conversation_id, twin.author_id, twin.kind, twin.text) != (self.pk, agent.pk, kind, text):
+                    raise KeyUsed
                 return twin
             news = self.news_since(seen_seq, agent)
             if news and not anyway:
@@ -79,7 +85,7 @@ class Answerable:
                 not_before=timezone.now() + timedelta(seconds=settings.UNDO_SECONDS),
                 seq=locked.seen_seq + 1,
             )
-            Draft.objects.filter(agent=agent, conversation=self, kind="reply").delete()
+            Draft.objects.filter(agent=agent, conversation=self, kind=draft_kind(kind)).delete()
             also = (happenings.SentAnyway(reply=reply.pk),) if news else ()
             values = {"agent_id": locked.agent_id or agent.pk, "trouble": ""}
             change(self, happenings.ReplyQueued(reply=reply.pk), by=agent, values=values, also=also)
@@ -87,15 +93,16 @@ class Answerable:
         return reply
 
     def note(self: Conversation, agent: Agent, text: str, key: UUID) -> Note:  # type: ignore[misc]
-        """Writes a note for the team; the same key gives the same note."""
+        """Writes a note for the team; the same key gives the same note, KeyUsed when it came with something else."""
         from inbox.models.conversation import Conversation
         from inbox.models.note import Draft, Note
 
         with transaction.atomic():
             Conversation.objects.select_for_update(of=("self",)).get(pk=self.pk)
-            note, made = Note.objects.get_or_create(
-                key=key, conversation=self, defaults={"author": agent, "text": text}
-            )
+            given = {"conversation": self, "author": agent, "text": text}
+            note, made = Note.objects.get_or_create(key=key, defaults=given)
+            if (note.conversation_id, note.author_id, note.text) != (self.pk, agent.pk, text):
+                raise KeyUsed
             if made:
                 Draft.objects.filter(agent=agent, conversation=self, kind="note").delete()
                 change(self, happenings.Noted(note=note.pk), by=agent, values={})

@@ -38,9 +38,11 @@ class Closeable:
         return change(self, happening, by=by, values=values, expect={"state": [0, 1, 2, 3]})
 
     def wake(self: Conversation) -> bool:  # type: ignore[misc]
-        """The snooze is over; does nothing when somebody woke or closed it already."""
+        """The snooze is over; does nothing when somebody woke or closed it already, or set it aside for longer."""
         values = {"state": 0, "snoozed_until": None}
-        return change(self, happenings.Woken(), by=None, values=values, expect={"state": 3})
+        return change(
+            self, happenings.Woken(), by=None, values=values, expect={"state": 3, "snoozed_until": self.snoozed_until}
+        )
 
     def mark_spam(self: Conversation, by: Agent | None) -> bool:  # type: ignore[misc]
         values = {"state": 5, "closed_at": timezone.now(), "snoozed_until": None, "trouble": ""}

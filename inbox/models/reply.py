@@ -22,6 +22,11 @@ FLAG_AFTER = timedelta(seconds=60)  # a doubt that old is shown to a person
 TRIES = 5
 
 
+def draft_kind(kind: str) -> str:
+    """The kind of draft in which a reply of that kind is written."""
+    return "private" if kind == "direct" else "reply"
+
+
 class Clock(Now):
     """The database's clock at this instant, not at the start of the transaction; leases never trust a worker's
     clock."""
@@ -184,16 +189,26 @@ class Reply(models.Model):
         return self._take_back(["failed", "held"], "dropped", by)
 
     def _take_back(self, old: list[str], new: str, by: Agent) -> bool:
-        from inbox.models.note import Draft
-
-        kind = "private" if self.kind == "direct" else "reply"
         with transaction.atomic():
             done = self._move(old, new, by=by)
             if done:
-                Draft.objects.update_or_create(
-                    agent=self.author, conversation=self.conversation, kind=kind, defaults={"text": self.text}
-                )
+                self._back_to_draft()
         return done
+
+    def _back_to_draft(self) -> None:
+        """What its author began since stays, below it; the new version makes an open page take over both."""
+        from inbox.models.note import Draft
+
+        mine = {"agent": self.author, "conversation": self.conversation, "kind": draft_kind(self.kind)}
+        draft, made = Draft.objects.select_for_update(of=("self",)).get_or_create(**mine, defaults={"text": self.text})
+        if made:
+            return
+        if draft.text.strip() and draft.text != self.text:
+            draft.text = f"{self.text}\n\n{draft.text}"
+        else:
+            draft.text = self.text
+        draft.version += 1
+        draft.save(update_fields=["text", "version", "at"])
 
     def release(self, by: Agent) -> bool:
         """Sends a held or failed reply after all; a certain second try, so the same key and a fresh count of tries."""

@@ -18,7 +18,7 @@ from inbox.composer import problems_of, why_not
 from inbox.forms import DraftForm, NoteForm, ReplyForm, SettleForm
 from inbox.happenings import Happening
 from inbox.models import Conversation, Draft, Event, Mention, Reply
-from inbox.models.answerable import Stale
+from inbox.models.answerable import KeyUsed, Stale
 from inbox.queue import sentence
 from inbox.views.answering import act, back_to, done, is_alive, refused, shown
 from socialcare.pages import Request
@@ -52,8 +52,8 @@ def replies(request: Request, conversation: Conversation) -> HttpResponse:
         )
     except Stale as stale:
         return meanwhile(request, conversation, stale.news, said)
-    if private:
-        Draft.objects.filter(agent=request.user, conversation=conversation, kind="private").delete()
+    except KeyUsed:
+        return unfit(request, conversation, [another_text()])
     return queued(request, conversation, reply)
 
 
@@ -81,6 +81,10 @@ def unfit(request: Request, conversation: Conversation, problems: list[str]) -> 
     context = {"problems": problems, "conversation": conversation, "text": request.POST.get("text", "")}
     context["back"] = back_to(request, conversation)
     return shown(request, "inbox/meanwhile.html", context, part="unfit" if is_alive(request) else "", status=422)
+
+
+def another_text() -> str:
+    return _("This form was sent already, with another text. Copy yours, reload the page and send it from there.")
 
 
 def meanwhile(request: Request, conversation: Conversation, news: list[Event], said: dict[str, Any]) -> HttpResponse:
@@ -114,7 +118,10 @@ def notes(request: Request, conversation: Conversation) -> HttpResponse:
     form = NoteForm(request.POST)
     if not form.is_valid():
         return unfit(request, conversation, [str(error) for errors in form.errors.values() for error in errors])
-    conversation.note(request.user, form.cleaned_data["text"], form.cleaned_data["key"])
+    try:
+        conversation.note(request.user, form.cleaned_data["text"], form.cleaned_data["key"])
+    except KeyUsed:
+        return unfit(request, conversation, [another_text()])
     return done(request, conversation)
 
 

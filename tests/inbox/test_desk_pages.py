@@ -184,6 +184,17 @@ def test_the_same_key_twice_is_one_reply(cast, channel, ana):
     assert Reply.objects.count() == 1
 
 
+def test_another_text_under_a_key_that_was_used_is_refused_in_words(cast, channel, ana):
+    one, other = write(channel, "hello", cast.support), write(channel, "hello", cast.support, author="theo")
+    used = {"key": str(uuid.uuid4())}
+    assert reply(ana, one, "Hi", **used).status_code == 204
+    for where, text in [(one, "Hi, and sorry"), (other, "Hi")]:
+        told = reply(ana, where, text, **used)
+        assert told.status_code == 422
+        assert "sent already" in told.content.decode()
+    assert Reply.objects.count() == 1
+
+
 def test_a_text_the_network_would_refuse_is_refused_here(cast, channel, ana):
     one = write(channel, "hello", cast.support)
     told = reply(ana, one, "x" * 501)

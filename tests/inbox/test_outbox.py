@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from connectors import sending
 from connectors.models import Channel
-from inbox.models import Conversation, Reply
+from inbox.models import Conversation, Draft, Note, Reply
+from inbox.models.answerable import KeyUsed
 from tests.inbox.test_receive import offer, post
 
 
@@ -103,3 +104,60 @@ def test_replies_that_wait_behind_a_channel_that_hangs_hide_nobody_elses(cast, c
 
     assert sending._in_turn(Reply.objects.due(), work) == 2
     assert asked == [channel.pk, well.pk]
+
+
+def test_undo_keeps_what_the_author_began_since(cast, conversation, reply):
+    Draft.objects.create(agent=cast.mona, conversation=conversation, kind="reply", text="half a second answer")
+    assert reply.undo(cast.ana)
+    draft = Draft.objects.get()
+    assert draft.text == "hi\n\nhalf a second answer"
+    assert draft.version == 2
+
+
+def test_the_key_of_one_text_takes_no_other(cast, channel, conversation, reply):
+    say = {"seen_seq": 99, "parent": conversation.last_inbound()}
+    assert conversation.reply(cast.mona, "hi", reply.key, **say) == reply
+    offer(channel, post(50, author="theo"))
+    elsewhere = Conversation.objects.latest("pk")
+    for where, who, text, kind in [
+        (conversation, cast.mona, "another text", "reply"),
+        (conversation, cast.max, "hi", "reply"),
+        (conversation, cast.mona, "hi", "direct"),
+        (elsewhere, cast.mona, "hi", "reply"),
+    ]:
+        with pytest.raises(KeyUsed):
+            where.reply(who, text, reply.key, kind=kind, **say)
+    assert Reply.objects.count() == 1
+
+
+def test_the_key_of_one_note_takes_no_other(cast, channel, conversation):
+    key = uuid4()
+    note = conversation.note(cast.mona, "call her", key)
+    assert conversation.note(cast.mona, "call her", key) == note
+    offer(channel, post(50, author="theo"))
+    elsewhere = Conversation.objects.latest("pk")
+    for where, who, text in [
+        (conversation, cast.mona, "do not"),
+        (conversation, cast.max, "call her"),
+        (elsewhere, cast.mona, "call her"),
+    ]:
+        with pytest.raises(KeyUsed):
+            where.note(who, text, key)
+    assert Note.objects.count() == 1
+
+
+def test_an_answer_removes_the_draft_it_was_written_in_and_no_other(cast, conversation):
+    for kind in ("reply", "private", "note"):
+        Draft.objects.create(agent=cast.mona, conversation=conversation, kind=kind, text=kind)
+    conversation.reply(cast.mona, "hi", uuid4(), 99, parent=conversation.last_inbound(), kind="direct")
+    assert set(Draft.objects.values_list("kind", flat=True)) == {"reply", "note"}
+    conversation.reply(cast.mona, "hi", uuid4(), 99, parent=conversation.last_inbound())
+    assert set(Draft.objects.values_list("kind", flat=True)) == {"note"}
+
+
+def test_a_snooze_that_was_made_longer_is_not_ended_by_the_old_one(cast, conversation):
+    assert conversation.snooze(timezone.now() + timedelta(hours=1), cast.mona)
+    stale = Conversation.objects.get()
+    assert conversation.snooze(timezone.now() + timedelta(days=3), cast.mona)
+    assert not stale.wake()
+    assert Conversation.objects.get().wake()

@@ -125,7 +125,8 @@ def test_our_own_post_settles_the_doubtful_reply_it_is(cast, channel, conversati
     Reply.objects.update(not_before=timezone.now())
     reply.take()
     reply.doubted("InDoubt", "the answer was lost")
-    received = offer(channel, post(9, " we  look ", author="acme", parent_id="1", ours=True, url="u"))
+    came = {"parent_id": "1", "ours": True, "url": "u", "created_at": timezone.now()}
+    received = offer(channel, post(9, " we  look ", author="acme", **came))
     bind(received.bound)
     reply.refresh_from_db()
     assert (reply.state, reply.external_id) == ("sent", "9")
