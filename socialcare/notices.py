@@ -23,16 +23,16 @@ def notices(request: Request) -> HttpResponse:
     events = list(mine.order_by("-number")[:SHOWN])
     agents = Agent.objects.in_bulk({event.payload["agent"] for event in events if "agent" in event.payload})
     teams = Team.objects.in_bulk({event.payload["team"] for event in events if "team" in event.payload})
-    names = {"agent": agents, "team": teams}
-    rows = [
-        _row(event, {key: str(found.get(event.payload.get(key), "")) for key, found in names.items()})
-        for event in events
-    ]
+    rows = [_row(event, agents, teams) for event in events]
     return shown(request, "set_up/notices.html", {"notices": rows})
 
 
-def _row(event: Event, names: dict[str, str]) -> dict[str, Any]:
-    kind = Happening.named(event.happening)
-    payload = event.payload | {key: name for key, name in names.items() if name}
+def _row(event: Event, agents: dict[int, Agent], teams: dict[int, Team]) -> dict[str, Any]:
+    """Names in place of ids, as far as they are still there."""
+    kind, payload = Happening.named(event.happening), dict(event.payload)
+    if agent := agents.get(payload.get("agent", 0)):
+        payload["agent"] = agent.name
+    if team := teams.get(payload.get("team", 0)):
+        payload["team"] = team.name
     sentence = kind.says(event.actor.name if event.actor else "", payload)
     return {"id": f"notice-{event.pk}", "key": event.number, "icon": kind.icon, "sentence": sentence, "at": event.at}
