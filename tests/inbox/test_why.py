@@ -24,7 +24,7 @@ def test_a_condition_that_was_cut_shows_whole_words_and_that_more_is_missing(cas
     words = ", ".join(f"“word number {n}”" for n in range(40))
     sentence = f"the text contains {words}"
     page = page_of(client, cast, traced(cast, sentence[:160]))
-    assert "“word number 8” …" in page
+    assert "“word number 7” …" in page
     assert "“word number 8" not in page
 
 
