@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+from contextlib import suppress
 
 
 def become(role, folder):
@@ -43,10 +44,12 @@ def main(folder):
     Connector.kinds()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the children; the kernel takes them away
     print("ready", flush=True)
+    children = []
     for line in sys.stdin:
         order = json.loads(line)
         pid = os.fork()
         if pid:
+            children.append(pid)
             print(pid, flush=True)
             continue
         os.setsid()
@@ -59,6 +62,9 @@ def main(folder):
             become(order["role"], folder)
         finally:
             os._exit(0)
+    for pid in children:  # whoever ordered them has gone
+        with suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
 
 
 if __name__ == "__main__":
