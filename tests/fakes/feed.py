@@ -10,7 +10,7 @@ from tests.fakes.server import Reply
 
 class Fake(FakeNetwork):
     name, source = "feed", "feed"
-    writes = False
+    writes = tells_deletions = quarantines = gap_on_bad_cursor = False
 
     def __init__(self):
         super().__init__()
@@ -29,6 +29,12 @@ class Fake(FakeNetwork):
 
     def delete(self, identity):
         del self.entries[identity]
+
+    def above(self, first, second):
+        return []
+
+    def carries(self, text):
+        return None if "\ud800" in text else text  # XML has no way to write it
 
     def spoil(self):
         """A feed has no item that cannot be mapped: what is missing has a stand-in."""

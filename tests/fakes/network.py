@@ -1,7 +1,9 @@
-"""What the contract suite needs of every fake network: a ledger, people who speak, edit and delete, and faults on
-order."""
+"""What the contract suite needs of every fake network: a ledger, people who speak, edit and delete, faults on order,
+and traits that say where the network differs from the rest."""
 
 from datetime import UTC, datetime, timedelta
+
+import pytest
 
 from connectors.base import Budget, Connector, Secrets
 from connectors.http import Seam
@@ -28,49 +30,127 @@ FAULTS = {
     "reset": Reply(manner="reset"),
     "trickle": Reply(200, "[" + " " * 1_000 + "]", manner="trickle"),
 }
+MADE = "made, unanswered"
 
 
-class FakeNetwork:
-    """Subclasses give `name`, `settings()`, `answer(asked)`, `say`, `edit`, `delete`, `spoil` and `ids`."""
+class Ledger:
+    """A fake network as the contract suite sees it, whatever it speaks. `FakeNetwork` is the one over HTTP.
+
+    A subclass gives `name`, `source` (what is polled), `secrets` (with CANARY in them), `settings()`, `facts()` and
+
+    - `say(text, person, parent) -> id`, `edit(id, text)`, `delete(id)`: people on the network. A network without
+      threads ignores `parent`.
+    - `spoil()`: an item that cannot be mapped; `odd() -> id`: one with unknown, null and mistyped fields.
+    - `ids()`: what reading has to bring; `made()`: what we posted.
+    - `stuck`: when True, a server that answers the same for ever.
+
+    Over another transport than HTTP it also gives `order`, `requests`, `writings`, `vanish`, `close` and, where it
+    keeps exchanges in `kept`, `is_itself(url)`.
+
+    Traits, each with the value most networks have:"""
 
     name = source = ""
-    secrets = {"access_token": CANARY}
+    secrets = {}
+
     writes = True
+    """Replies may be posted."""
+    tells_edits = True
+    """`edit` shows in refresh() or in the next poll. False: the network has no edits, or keeps them to itself."""
+    tells_deletions = True
+    """A deletion shows in refresh() or in the next poll."""
+    quarantines = True
+    """spoil() leads to a Bad. False: what is missing in an item has a stand-in."""
+    gap_on_bad_cursor = True
+    """A cursor that cannot be used leads to a Gap. False: every poll reads all there is."""
+    tells_own = True
+    """refresh() gives our own post back."""
+    parent_may_be_gone = True
+    """send() to a deleted post is Gone. False: whether the parent is there is not for us to know."""
+    looks_back = True
+    """find() gives Found or Absent. False: CannotKnow may be said."""
+    waits = True
+    """The "… with wait" faults say how long to wait, 40 seconds or more."""
+    page_requests = 1
+    """Requests one page takes."""
+    most_polls = 8
+    """Polls, each with requests for one page, that must be enough for 191 posts, the first of them an hour old."""
+    taken_reads = frozenset()
+    """Faults that a read gets over by itself."""
+    taken_answers = frozenset()
+    """Faults of a write that are no fault here: the reply counts as sent."""
+    leaks = ("401", "500", "sign-in page")
+    """Faults whose words and exchanges are searched for secrets."""
+    read_faults = {}
+    """Fault name → set of classes, where this network's reads differ from READS of the suite."""
+    write_faults = {}
+    """The same for writes."""
 
     def __init__(self):
-        self.faults, self.kept, self.number = [], [], 0
-        self.stuck = False
-        self.server = FakeServer(self._answer)
+        self.kept, self.number, self.stuck = [], 0, False
         self.start = datetime.now(UTC) - timedelta(hours=1)
 
     def __enter__(self):
         return self
 
     def __exit__(self, *exc):
-        self.server.close()
+        self.close()
 
-    def order(self, fault, method=""):
-        """The next request with this method goes wrong."""
-        self.faults.append((method, fault))
+    def settings(self):
+        return {}
 
-    def _answer(self, asked):
-        for place, (method, fault) in enumerate(self.faults):
-            if method in ("", asked.method):
-                del self.faults[place]
-                return self.made_unanswered(asked) if fault == "made, unanswered" else FAULTS[fault]
-        return self.answer(asked)
+    def facts(self):
+        return {}
 
-    def made_unanswered(self, asked):
-        self.answer(asked)
-        return Reply(manner="reset")
+    # What a subclass over another transport gives
+
+    def order(self, fault, writing=False):
+        """The next request (the next that writes) goes wrong. `fault`: a name of FAULTS or MADE, which does what was
+        asked and then breaks the connection. One this network cannot have: `self.has_no(fault)`."""
+        raise NotImplementedError
+
+    def requests(self):
+        """How many requests came in all."""
+        raise NotImplementedError
+
+    def writings(self):
+        """How many of them would change something."""
+        raise NotImplementedError
+
+    def vanish(self):
+        """From now on nobody answers at this address."""
+        raise NotImplementedError
+
+    def close(self):
+        raise NotImplementedError
+
+    def is_itself(self, url):
+        """Whether this address belongs to the network."""
+        return False
+
+    # Where networks differ in more than yes or no
+
+    def above(self, first, second):
+        """What ancestors() tells of a post said to `second`, which was said to `first`; [] where it cannot tell."""
+        return [first, second]
+
+    def carries(self, text):
+        """What is left of this text on the way to us, None if nobody could post it."""
+        return text
+
+    def most(self, connector, unit):
+        """How often `unit` fits into one reply."""
+        measured = connector.measure(unit)
+        return measured.limit // measured.used
+
+    # For all
+
+    def has_no(self, fault):
+        pytest.skip(f"{self.name} has no “{fault}”")
 
     def next(self):
         """A number and a time for the next post."""
         self.number += 1
         return self.number, self.start + timedelta(seconds=self.number)
-
-    def facts(self):
-        return {}
 
     def connector(self, secrets=None, whole=0.6, guard=lambda: None):
         seam = Seam(hidden=[CANARY], allow=["127.0.0.1"], guard=guard, record=self.kept.append, whole=whole)
@@ -86,3 +166,57 @@ class FakeNetwork:
             gaps += page.gaps
             cursor = page.cursor
         return posts, bad, cursor, gaps
+
+
+class FakeNetwork(Ledger):
+    """A network over HTTP. A subclass gives `answer(asked) -> Reply` besides what `Ledger` asks for, and where they
+    differ `fault(name)` and `is_writing(asked)`."""
+
+    secrets = {"access_token": CANARY}
+
+    def __init__(self):
+        super().__init__()
+        self.faults = []
+        self.server = FakeServer(self._answer)
+
+    def close(self):
+        self.server.close()
+
+    vanish = close
+
+    def answer(self, asked):
+        raise NotImplementedError
+
+    def fault(self, name):
+        """How this network puts “401”, “422”, … into an answer; None if it has no such thing. Networks that answer
+        200 or 400 with a code of their own override it and leave the transport's faults to this one."""
+        return FAULTS[name]
+
+    def is_writing(self, asked):
+        """Whether this request would change something at the network."""
+        return asked.method not in ("GET", "HEAD", "OPTIONS")
+
+    def order(self, fault, writing=False):
+        if fault != MADE and self.fault(fault) is None:
+            self.has_no(fault)
+        self.faults.append((fault, writing))
+
+    def requests(self):
+        return len(self.server.asked)
+
+    def writings(self):
+        return sum(map(self.is_writing, self.server.asked))
+
+    def is_itself(self, url):
+        return url.startswith(self.server.url)
+
+    def _answer(self, asked):
+        for place, (fault, writing) in enumerate(self.faults):
+            if not writing or self.is_writing(asked):
+                del self.faults[place]
+                return self.made_unanswered(asked) if fault == MADE else self.fault(fault)
+        return self.answer(asked)
+
+    def made_unanswered(self, asked):
+        self.answer(asked)
+        return Reply(manner="reset")

@@ -13,6 +13,9 @@ from tests.fakes.server import Reply
 class Fake(FakeNetwork):
     name = source = "webhook"
     secrets = {"secret": CANARY}
+    gap_on_bad_cursor = tells_own = parent_may_be_gone = False
+    # The receiver owes its 2xx and no more, so any whole 2xx is a reply taken.
+    taken_answers = {"sign-in page", "wrong type", "error in 200"}
 
     def __init__(self):
         super().__init__()
@@ -36,6 +39,12 @@ class Fake(FakeNetwork):
 
     def _latest(self, identity):
         return next(item for item in reversed(self.items) if item.get("id") == identity)
+
+    def above(self, first, second):
+        return []
+
+    def carries(self, text):
+        return text[:900_000]  # a delivery has at most a megabyte
 
     def spoil(self):
         self.items.append({"id": "77", "text": "x", "author": None, "created_at": "soon"})
