@@ -18,7 +18,9 @@ os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # Playwright's loop runs in the t
 WATCH = """
 window.violations = []; window.shifts = [];
 document.addEventListener("securitypolicyviolation", e => violations.push(e.violatedDirective + " " + e.blockedURI));
-const name = source => source.node?.id || source.node?.className || source.node?.nodeName;
+const at = rect => [rect.x, rect.y, rect.width, rect.height].map(Math.round).join(",");
+const node = source => (source.node?.outerHTML ?? source.node?.textContent ?? "gone").slice(0, 120);
+const name = source => `${node(source)} [${at(source.previousRect)} -> ${at(source.currentRect)}]`;
 const moved = source => Math.abs(source.currentRect.y - source.previousRect.y) >= 1;
 const note = list => list.getEntries().filter(entry => !entry.hadRecentInput).forEach(entry => {
   const sources = entry.sources.filter(moved);  // a word that grows beside its neighbour in one line is no movement

@@ -121,3 +121,20 @@ def test_set_up_pages_fit_and_break_no_policy(site, desk_of, look):
         expect(page.locator("h1").first).to_be_visible()
         show(page, f"{look}-{name}")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (name, page.evaluate(TOO_WIDE))
+
+
+PAINTED = """[performance.getEntriesByName("first-contentful-paint")[0]?.startTime,
+    performance.getEntriesByType("navigation")[0].domInteractive]"""
+
+
+def test_a_slow_machine_paints_no_page_before_it_is_whole(site, desk_of):
+    """What the parser had not reached yet would wrap lines that already stand."""
+    defaults.set_up({"support", "product", "hr"}, None)
+    desk = desk_of(site.cast.ada, **LOOKS["phone"])
+    desk.context.new_cdp_session(desk.page).send("Emulation.setCPUThrottlingRate", {"rate": 10})
+    for address in ("rules/", "teams/", "rules/"):
+        desk.page.goto(f"{site.url}/set-up/{address}")
+        expect(desk.page.locator("h1").first).to_be_visible()
+        desk.page.wait_for_timeout(100)  # the browser tells of a paint a frame later
+        painted, parsed = desk.page.evaluate(PAINTED)
+        assert painted > parsed - 20
