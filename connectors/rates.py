@@ -7,6 +7,8 @@ from email.utils import parsedate_to_datetime
 
 from connectors.posts import Rate
 
+_PARTS = ("Limit", "Remaining", "Reset")
+
 
 def http_date(text: str) -> datetime | None:
     try:
@@ -24,8 +26,10 @@ def skew(headers: Mapping[str, str], now: datetime) -> timedelta:
 
 
 def rates(headers: Mapping[str, str], bucket: str, now: datetime, ahead: timedelta) -> tuple[Rate, ...]:
-    limit, remaining = _number(headers.get("X-RateLimit-Limit")), _number(headers.get("X-RateLimit-Remaining"))
-    reset = _reset(headers.get("X-RateLimit-Reset", ""), now, ahead)
+    """A window told in `X-RateLimit-…` or, as newer servers do, in `RateLimit-…`."""
+    told = {name: headers.get(f"X-RateLimit-{name}") or headers.get(f"RateLimit-{name}") or "" for name in _PARTS}
+    limit, remaining = _number(told["Limit"]), _number(told["Remaining"])
+    reset = _reset(told["Reset"], now, ahead)
     if limit is None and remaining is None and reset is None:
         return ()
     return (Rate(bucket, limit, remaining, reset),)

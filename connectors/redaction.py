@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 _NAMES = (
     "access_token refresh_token client_secret appsecret_proof fb_exchange_token input_token id_token code_verifier "
-    "code api_key apikey key secret password token"
+    "code api_key apikey key secret password token accessJwt refreshJwt"
 ).replace(" ", "|")
 _IN_QUERY = re.compile(rf"([?&;]|^|\s)({_NAMES})=[^&\s\"'<>]*", re.IGNORECASE)
 _IN_JSON = re.compile(rf'("(?:{_NAMES})"\s*:\s*)"(?:[^"\\]|\\.)*"?', re.IGNORECASE)

@@ -230,6 +230,7 @@ def test_every_status_has_a_named_fault(status, method, fault):
     [({"Retry-After": "37"}, 37), ({"Retry-After": "Sun, 22 Nov 2026 12:05:00 GMT"}, 300), ({}, 60),
      ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "2026-11-22T12:04:00.5Z"}, 240.5),
      ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(int(NOW.timestamp()) + 90)}, 90),
+     ({"RateLimit-Remaining": "0", "RateLimit-Reset": str(int(NOW.timestamp()) + 70)}, 70),
      ({"X-RateLimit-Reset": "2026-11-22T13:02:00Z", "Date": "Sun, 22 Nov 2026 13:00:00 GMT"}, 120),
      ({"X-RateLimit-Reset": "2026-11-22T11:02:00Z", "Date": "Sun, 22 Nov 2026 11:00:00 GMT"}, 120)],
 )  # fmt: skip
@@ -290,7 +291,7 @@ def test_what_is_kept_of_an_exchange_holds_no_secret():
     "text",
     ["https://me:canary-x@h/", "https://h/bot12:canary-x/getMe", "Authorization: Bearer canary-x",
     "refresh_token=canary-x&a=1",
-     '{"client_secret": "canary-x"}', "Cookie: a=canary-x"],
+     '{"client_secret": "canary-x"}', '{"accessJwt":"canary-x"}', "Cookie: a=canary-x"],
 )  # fmt: skip
 def test_things_named_like_secrets_are_taken_out_even_when_unknown(text):
     from connectors.redaction import redacted
