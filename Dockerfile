@@ -46,6 +46,6 @@ EXPOSE 8000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["python", "-m", "socialcare.alive"]
 CMD ["uvicorn", "socialcare.asgi:application", "--host", "0.0.0.0", "--port", "8000", \
-     "--loop", "uvloop", "--http", "httptools", "--ws", "websockets-sansio", "--ws-per-message-deflate", "false", \
+     "--loop", "uvloop", "--http", "httptools", "--ws", "inbox.line:Line", "--ws-per-message-deflate", "false", \
      "--lifespan", "off", "--no-access-log", "--no-proxy-headers", "--no-server-header", "--backlog", "2048", \
      "--log-level", "warning", "--timeout-graceful-shutdown", "20"]

@@ -20,13 +20,15 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 
 from inbox import watch
+from inbox.line import Line, frame
 from inbox.ringing import GROUP
 
 log = structlog.get_logger(__name__)
-TICK = 0.1  # seconds between two frames of one stream
+TICK = 0.1  # seconds between two frames of one stream, at least
 ASK = 1.0  # seconds between two looks at the counter rows
-SLICE = 200  # sockets rung before others get a turn
-STALLED = 10.0  # seconds a frame may wait for a socket that does not read
+SLICES = 10  # in which the screens of a stream are rung
+BUSY = 0.5  # of a core: what the questions after the bells of a stream may cost
+STALLED = 8.0  # seconds a frame may wait for a socket that does not read
 FRAME_LIMIT = 4096
 FRAMES_A_SECOND = 20
 NO_LOGIN, NO_RIGHT, TOO_MUCH = 4401, 4403, 4408
@@ -39,6 +41,9 @@ class Hub:
         self.sockets: dict[str, set[Bell]] = defaultdict(set)
         self.numbers: dict[str, int] = {}
         self.dirty: set[str] = set()
+        self.cost = 0.0  # processor seconds of the question that follows a bell
+        self._due: dict[str, float] = {}
+        self._ringing: set[asyncio.Task[None]] = set()
         self._moved = asyncio.Event()
         self._loops: list[asyncio.Task[None]] = []
 
@@ -73,6 +78,7 @@ class Hub:
         if not self.sockets[stream]:
             del self.sockets[stream]
             self.numbers.pop(stream, None)
+            self._due.pop(stream, None)
 
     def moved(self, streams: dict[str, int]) -> None:
         """News from Redis or from the counter rows; only what is newer and watched here matters."""
@@ -96,42 +102,61 @@ class Hub:
                 log.warning("the bell's subscription broke", error=type(error).__name__)
                 await asyncio.sleep(ASK)
 
+    def answered(self, seconds: float) -> None:
+        """What one more question after a bell cost; called from the threads that answer."""
+        self.cost += (seconds - self.cost) / 16
+
     async def _ring(self) -> None:
-        """Rings what moved, ten times a second; a socket that breaks in the middle must not silence the others."""
+        """Rings what moved and whose time has come, ten times a second."""
         while True:
             await self._moved.wait()
             self._moved.clear()
-            dirty, self.dirty = self.dirty, set()
-            try:
-                await self._ring_all(dirty)
-            except Exception:
-                log.exception("some sockets were not rung")  # they hear of it with their next question
+            now = time.monotonic()
+            ready = {stream for stream in self.dirty if self._due.get(stream, 0.0) <= now}
+            self.dirty -= ready
+            for stream in ready:
+                ringing = asyncio.create_task(self._ring_one(stream, now))
+                self._ringing.add(ringing)
+                ringing.add_done_callback(self._ringing.discard)
             await asyncio.sleep(TICK)
+            if self.dirty:
+                self._moved.set()
 
-    async def _ring_all(self, dirty: set[str]) -> None:
-        rung = 0
-        for stream in dirty:
-            frame = json.dumps({"stream": stream, "n": self.numbers.get(stream, 0)})
-            for bell in tuple(self.sockets.get(stream, ())):
-                bell.ring(stream, frame)
-                rung += 1
-                if rung % SLICE == 0:
-                    await asyncio.sleep(0)
+    async def _ring_one(self, stream: str, now: float) -> None:
+        """Rings the screens of a stream in slices, no faster than their questions can be answered: the bell slows
+        down before the server does. A defect in one socket must not silence the others."""
+        bells = tuple(self.sockets.get(stream, ()))
+        work = len(bells) * self.cost
+        self._due[stream] = now + max(TICK, work / BUSY)
+        told = frame(stream, self.numbers.get(stream, 0))
+        for place, bell in enumerate(bells):
+            if place and place % max(SLICES, len(bells) // SLICES) == 0:
+                await asyncio.sleep(work / SLICES)
+            try:
+                if stream in bell.streams:  # a right may have ended between two slices
+                    bell.ring(stream, told)
+            except Exception:
+                log.exception("a socket was not rung")  # it hears of it with its next question
 
     async def _ask(self) -> None:
         """Asks the counter rows once a second, whatever became of the question before."""
         while True:
             await asyncio.sleep(ASK)
             try:
+                for bell in self._bells():
+                    bell.catch_up()
                 await self._ask_once()
             except DatabaseError as error:
                 log.warning("the counters cannot be read", error=type(error).__name__)
             except Exception:
                 log.exception("the counters were not asked")
 
+    def _bells(self) -> set[Bell]:
+        return {bell for group in self.sockets.values() for bell in group}
+
     async def _ask_once(self) -> None:
         """Numbers of all watched streams and rights of all agents here, in three statements."""
-        bells = {bell for group in self.sockets.values() for bell in group}
+        bells = self._bells()
         if not bells:
             return
         agents = sorted({bell.agent_id for bell in bells})
@@ -151,8 +176,8 @@ class Bell(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def connect(self) -> None:
         self.streams: set[str] = set()
         self.teams: frozenset[int] = frozenset()
-        self._missed: dict[str, str] = {}
-        self._sending: asyncio.Task[None] | None = None
+        self.line: Line = self.scope["extensions"]["line"]  # there is none without `--ws inbox.line:Line`
+        self._missed: dict[str, bytes] = {}
         self._since = 0.0
         self._count, self._window = 0, time.monotonic()
         agent = self.scope.get("user")
@@ -187,9 +212,9 @@ class Bell(AsyncWebsocketConsumer):  # type: ignore[misc]
             self.rights, self.teams = answer.rights, answer.teams
             hub().watch(self, set(answer.numbers))
             for stream, number in hub().heard(answer.numbers).items():
-                await self.send(json.dumps({"stream": stream, "n": number}))
+                self.ring(stream, frame(stream, number))
             for stream in answer.gone:
-                await self.send(_gone(stream))
+                self.ring(stream, frame(stream, 0, gone=True))
 
     def _too_many(self) -> bool:
         now = time.monotonic()
@@ -198,29 +223,31 @@ class Bell(AsyncWebsocketConsumer):  # type: ignore[misc]
         self._count += 1
         return self._count > FRAMES_A_SECOND
 
-    def ring(self, stream: str, frame: str) -> None:
-        """Sends without waiting: while a frame is under way the newest of each stream is kept for after it."""
-        if self._sending is not None and not self._sending.done():
-            self._missed[stream] = frame
-            if time.monotonic() - self._since > STALLED:
-                self._end(1013)
+    def ring(self, stream: str, told: bytes) -> None:
+        """Writes without waiting: to a socket that does not read only the newest frame of each stream is kept."""
+        if not self._missed and self.line.put(told):
             return
-        self._since = time.monotonic()
-        self._sending = asyncio.Task(self._send(frame), loop=asyncio.get_running_loop(), eager_start=True)
+        self._since = self._since or time.monotonic()
+        self._missed[stream] = told
+        self.catch_up()
 
-    async def _send(self, frame: str) -> None:
-        await self.base_send({"type": "websocket.send", "text": frame})
+    def catch_up(self) -> None:
+        """Writes what waits, as far as the socket reads; ends one that has not read for long."""
         while self._missed:
-            self._since = time.monotonic()
-            _, newest = self._missed.popitem()
-            await self.base_send({"type": "websocket.send", "text": newest})
+            stream = next(iter(self._missed))
+            if not self.line.put(self._missed[stream]):
+                if time.monotonic() - self._since > STALLED:
+                    self._end(1013)
+                return
+            del self._missed[stream]
+            self._since = time.monotonic() if self._missed else 0.0
 
     def lose(self, streams: set[str]) -> None:
         """Conversations that moved to a team this agent does not read are watched no more."""
         if streams:
             hub().watch(self, self.streams - streams)
         for stream in streams:
-            self.ring(stream, _gone(stream))
+            self.ring(stream, frame(stream, 0, gone=True))
 
     def check(self, rights: int | None) -> None:
         """Ends the socket when the account was switched off or its rights are not those it was opened with."""
@@ -231,11 +258,11 @@ class Bell(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     def _end(self, code: int) -> None:
         hub().leave(self)
-        self._closing = asyncio.create_task(self.close(code))
-
-
-def _gone(stream: str) -> str:
-    return json.dumps({"stream": stream, "n": 0, "gone": True})
+        if self._missed:
+            self._missed.clear()
+            self.line.cut()  # who does not read would not read a farewell either
+        else:
+            self._closing = asyncio.create_task(self.close(code))
 
 
 @cache

@@ -26,7 +26,7 @@ def serving(settings):
 
     hub.cache_clear()
     config = uvicorn.Config(
-        build(), lifespan="off", ws="websockets-sansio", log_level="warning", ws_per_message_deflate=False
+        build(), lifespan="off", ws="inbox.line:Line", log_level="warning", ws_per_message_deflate=False
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listening])), daemon=True)

@@ -15,7 +15,7 @@ def become(role, folder):
 
         from socialcare.asgi import build
 
-        uvicorn.run(build(), uds=f"{folder}/web.sock", lifespan="off", access_log=False, ws="websockets-sansio")
+        uvicorn.run(build(), uds=f"{folder}/web.sock", lifespan="off", access_log=False, ws="inbox.line:Line")
     elif role == "worker":
         from socialcare.celery import app
 

@@ -10,7 +10,7 @@ import websockets
 from django.test import Client
 
 from connectors.models import Channel
-from inbox import ringing
+from inbox import live, ringing
 from inbox.models import Agent, Conversation
 from tests.conftest import make_cast
 from tests.inbox.test_receive import offer, post
@@ -36,11 +36,12 @@ def session_of(agent):
     return client.cookies["sessionid"].value
 
 
-def connect(web, cookie, origin=None):
+def connect(web, cookie, origin=None, **options):
     return websockets.connect(
         f"{web.url.replace('http', 'ws', 1)}/live/",
         additional_headers={"Cookie": f"sessionid={cookie}"} if cookie else {},
         origin=origin or web.url,
+        **options,
     )
 
 
@@ -117,6 +118,37 @@ def test_a_foreign_page_cannot_open_a_socket(web, house):
 
     session_of_ana = session_of(house.ana)
     assert asyncio.run(run()) == 403
+
+
+def test_a_socket_that_never_reads_is_closed_and_holds_up_nobody(web, house, monkeypatch):
+    monkeypatch.setattr(live, "STALLED", 1.0)
+    stream, cookie = house.support.stream, session_of(house.ana)
+
+    async def asking(**options):
+        socket = await connect(web, cookie, **options)
+        await socket.send(json.dumps({"where": [stream]}))
+        await asyncio.wait_for(socket.recv(), 5)
+        return socket
+
+    async def run():
+        reads = await asking()
+        stalled = await asking(max_queue=1)  # the client stops reading from its line when one frame waits for it
+        loop = live.hub()._loops[0].get_loop()
+        bells, numbers = list(live.hub().sockets[stream]), []
+        deadline = time.monotonic() + 20
+        while len(live.hub().sockets[stream]) == 2 and time.monotonic() < deadline:
+            for number in range(len(numbers) + 1, len(numbers) + 501):
+                for bell in bells:
+                    loop.call_soon_threadsafe(bell.ring, stream, live.frame(stream, number))
+            while len(numbers) < number:
+                numbers.append(json.loads(await asyncio.wait_for(reads.recv(), 5))["n"])
+        left = live.hub().sockets[stream]
+        assert numbers == list(range(1, len(numbers) + 1))  # whoever reads gets every one
+        assert len(left) == 1
+        stalled.transport.abort()
+        await reads.close()
+
+    asyncio.run(run())
 
 
 def test_taking_a_right_away_ends_the_socket(web, house):

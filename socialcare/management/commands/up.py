@@ -144,7 +144,7 @@ def _programs(log: Log, listener: socket.socket) -> list[Program]:
         "--http",
         "httptools",
         "--ws",
-        "websockets-sansio",
+        "inbox.line:Line",
         "--ws-per-message-deflate",
         "false",
         "--lifespan",
