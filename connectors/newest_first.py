@@ -1,0 +1,68 @@
+"""The cursor of networks that give their newest first and page back by a token: where reading stands, and how far back
+a poll has to look so that latecomers are found again."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from connectors.posts import JSON, Gap
+
+OVERLAP = timedelta(minutes=15)
+
+
+class Walk:
+    """One walk goes from the newest page back to a quarter of an hour before `floor`, the newest time of the walk
+    before. Cut by its budget it goes on at the token `at`; `aside` becomes the floor only when it has arrived. What
+    is older than `since`, the first window, stays history whenever it turns up."""
+
+    def __init__(self, since: datetime, floor: datetime, at: str = "", aside: datetime | None = None) -> None:
+        self.since, self.floor, self.at, self.aside = since, floor, at, aside
+        self.gaps: tuple[Gap, ...] = ()
+        self.ended = False
+        self.page = ""
+
+    @classmethod
+    def read(cls, cursor: JSON | None, now: datetime, window: timedelta) -> "Walk":
+        """The walk of a cursor; one that cannot be used begins a window back and says so."""
+        start = now - window
+        if cursor is None:
+            return cls(start, start)
+        try:
+            aside, at = cursor["aside"], cursor["at"]
+            if not isinstance(at, str):
+                raise TypeError("a token that is no text")
+            return cls(_time(cursor["since"]), _time(cursor["floor"]), at, _time(aside) if aside else None)
+        except (KeyError, TypeError, ValueError):
+            walk = cls(start, start)
+            walk.gaps = (Gap(None, start, "The place where reading stopped could not be used."),)
+            return walk
+
+    def reached(self, items: Sequence[Any], times: Sequence[datetime], onward: str, now: datetime) -> int:
+        """Takes note of a page and the token after it; returns how often the network repeated itself."""
+        page = json.dumps(items, sort_keys=True, default=str)
+        again = bool(onward) and (onward == self.at or (page == self.page and bool(items)))
+        self.page = page
+        if not self.at and times:
+            self.aside = min(max(times), now)
+        arrived = bool(times) and min(times) < self.floor - OVERLAP
+        if arrived or again or not onward:
+            self.floor, self.at, self.aside, self.ended = max(self.floor, self.aside or self.floor), "", None, True
+        else:
+            self.at = onward
+        return int(again)
+
+    def restart(self) -> bool:
+        """The network does not know the token any more: from the newest page again, to the same floor. False when
+        there was no token to blame."""
+        had, self.at = bool(self.at), ""
+        return had
+
+    def kept(self) -> JSON:
+        aside = self.aside.isoformat() if self.aside else ""
+        return {"since": self.since.isoformat(), "floor": self.floor.isoformat(), "at": self.at, "aside": aside}
+
+
+def _time(value: str) -> datetime:
+    time = datetime.fromisoformat(value)
+    return time.replace(tzinfo=time.tzinfo or UTC)

@@ -1,0 +1,225 @@
+"""A server of the AT protocol as far as we use it: records in repositories, notifications and search newest first,
+sessions that run out."""
+
+import hashlib
+import json
+from datetime import UTC, datetime
+
+from tests.fakes.network import CANARY, FAULTS, FakeNetwork
+from tests.fakes.server import Reply
+
+ME, POSTS = "did:plc:brand", "app.bsky.feed.post"
+MEMBER = {"did": ME, "handle": "brand.test", "displayName": "Brand"}
+REFRESH, PASSWORD = "canary-4f1c9e77-again", "canary-4f1c9e77-app"
+
+
+def named(status, error, **headers):
+    return Reply(status, {"error": error, "message": "x"}, dict(headers))
+
+
+class Fake(FakeNetwork):
+    name, source = "bluesky", "notifications"
+    secrets = {"access_jwt": CANARY, "refresh_jwt": REFRESH, "app_password": PASSWORD}
+
+    def __init__(self):
+        super().__init__()
+        self.records, self.people, self.told, self.hidden = {}, {ME: MEMBER}, [], set()
+        self.commits, self.tokens, self.expired, self.passwords = [], {CANARY}, set(), {PASSWORD}
+        self.closed, self.logins = set(), 0
+
+    def settings(self):
+        return {"server": self.server.url, "appview": self.server.url, "handle": "@brand.test", "searches": "tea"}
+
+    def facts(self):
+        return {"account_id": ME, "handle": "brand.test"}
+
+    def fault(self, name):
+        """It answers most of its faults with 400 and a name."""
+        return {
+            "401": named(401, "AuthMissing"),
+            "404": named(400, "NotFound"),
+            "422": named(400, "InvalidRequest"),
+        }.get(name, FAULTS[name])
+
+    def most(self, connector, unit):
+        """Three hundred characters, but never more than three thousand bytes."""
+        return min(300, 3_000 // len(unit.encode()))
+
+    # People
+
+    def join(self, person):
+        did = f"did:plc:{person}"
+        self.people.setdefault(did, {"did": did, "handle": f"{person}.test", "displayName": person.title()})
+        return did
+
+    def say(self, text, person="carla", parent=None, reason=None, **more):
+        number, at = self.next()
+        record = {"$type": POSTS, "text": text, "createdAt": _zulu(at), "langs": ["en"]} | more
+        if parent:
+            above = self.records[parent]
+            root = (above["record"].get("reply") or {}).get("root") or _ref(above)
+            record["reply"] = {"root": root, "parent": _ref(above)}
+        uri = self.keep(self.join(person), POSTS, f"3k{number:011d}", record, at)
+        self.told.append((uri, reason or ("reply" if parent else "mention")))
+        return uri
+
+    def keep(self, did, collection, rkey, record, at=None):
+        uri = f"at://{did}/{collection}/{rkey}"
+        cid = "bafy" + hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:40]
+        if uri not in self.records or self.records[uri]["cid"] != cid:
+            self.commits.append(uri)
+            at = self.records[uri]["at"] if uri in self.records else at or datetime.now(UTC)
+            self.records[uri] = {"uri": uri, "cid": cid, "record": record, "did": did, "at": at}
+        return uri
+
+    def edit(self, uri, text):
+        one = self.records[uri]
+        self.keep(one["did"], POSTS, uri.rpartition("/")[2], one["record"] | {"text": text})
+
+    def delete(self, uri):
+        del self.records[uri]
+        self.told = [(each, reason) for each, reason in self.told if each != uri]
+
+    def spoil(self):
+        uri = self.say("x")
+        self.records[uri] |= {"record": None, "bad": True}
+
+    def odd(self):
+        uri = self.say("odd", langs=None, facets=[None, {"index": 7}], embed=None, unknown={"a": [1]})
+        self.people["did:plc:carla"] |= {"followersCount": "12", "handle": None, "viewer": None}
+        self.told.append((uri, "moon-landing"))
+        return uri
+
+    def ids(self):
+        return {uri for uri, one in self.records.items() if one["did"] != ME and POSTS in uri and "bad" not in one}
+
+    def made(self):
+        return [one for uri, one in self.records.items() if one["did"] == ME and POSTS in uri]
+
+    def own(self, collection):
+        return [one["record"] for uri, one in self.records.items() if uri.startswith(f"at://{ME}/{collection}/")]
+
+    # The server
+
+    def view(self, uri):
+        one = self.records[uri]
+        like = next((u for u, o in self.records.items() if "like/" in u and o["record"]["subject"]["uri"] == uri), None)
+        viewer = {"replyDisabled": uri in self.closed} | ({"like": like} if like else {})
+        author = self.people[one["did"]]
+        return {"uri": uri, "cid": one["cid"], "author": author, "record": one["record"], "viewer": viewer,
+                "indexedAt": _zulu(one["at"])}  # fmt: skip
+
+    def answer(self, asked):
+        method = asked.path.removeprefix("/xrpc/")
+        answers = {
+            "com.atproto.server.createSession": self._login,
+            "com.atproto.server.refreshSession": self._again,
+            "com.atproto.server.getSession": lambda asked: Reply(200, {"did": ME, "handle": "brand.test"}),
+            "com.atproto.identity.resolveHandle": self._resolve,
+            "com.atproto.repo.getRecord": self._get,
+            "com.atproto.repo.putRecord": self._put,
+            "com.atproto.repo.deleteRecord": self._drop,
+            "app.bsky.feed.getPosts": self._posts,
+            "app.bsky.feed.getPostThread": self._thread,
+            "app.bsky.feed.searchPosts": self._search,
+            "app.bsky.notification.listNotifications": self._notifications,
+        }  # fmt: skip
+        refused = self._refused(asked, method)
+        return refused or answers.get(method, lambda asked: named(501, "MethodNotImplemented"))(asked)
+
+    def _refused(self, asked, method):
+        token = asked.headers.get("authorization", "").removeprefix("Bearer ")
+        if method.endswith(("createSession", "refreshSession")) or (method.endswith("searchPosts") and not token):
+            return None
+        if not token:
+            return named(401, "AuthMissing")
+        if token in self.expired:
+            return named(400, "ExpiredToken")
+        return None if token in self.tokens else named(400, "InvalidToken")
+
+    def _session(self):
+        self.logins += 1
+        self.tokens.add(access := f"access-{self.logins}")
+        self.tokens.add(refresh := f"refresh-{self.logins}")
+        return Reply(200, {"did": ME, "handle": "brand.test", "accessJwt": access, "refreshJwt": refresh})
+
+    def _login(self, asked):
+        good = asked.json() in [{"identifier": "brand.test", "password": password} for password in self.passwords]
+        return self._session() if good else named(401, "AuthenticationRequired")
+
+    def _again(self, asked):
+        token = asked.headers["authorization"].removeprefix("Bearer ")
+        if token not in {REFRESH, *self.tokens} - self.expired:
+            return named(400, "ExpiredToken")
+        self.expired.add(token)
+        return self._session()
+
+    def _resolve(self, asked):
+        found = [did for did, one in self.people.items() if one["handle"] == asked.one("handle")]
+        return Reply(200, {"did": found[0]}) if found else named(400, "InvalidRequest")
+
+    def _get(self, asked):
+        one = self.records.get(f"at://{asked.one('repo')}/{asked.one('collection')}/{asked.one('rkey')}")
+        if one is None:
+            return named(400, "RecordNotFound")
+        return Reply(200, {"uri": one["uri"], "cid": one["cid"], "value": one["record"]})
+
+    def _put(self, asked):
+        given = asked.json()
+        uri = f"at://{ME}/{given['collection']}/{given['rkey']}"
+        there = self.records.get(uri)
+        if "swapRecord" in given and given["swapRecord"] != (there and there["cid"]):
+            return named(400, "InvalidSwap")
+        self.keep(ME, given["collection"], given["rkey"], given["record"])
+        return Reply(200, {"uri": uri, "cid": self.records[uri]["cid"]})
+
+    def _drop(self, asked):
+        given = asked.json()
+        self.records.pop(f"at://{given['repo']}/{given['collection']}/{given['rkey']}", None)
+        return Reply(200, {})
+
+    def _posts(self, asked):
+        uris = asked.many("uris")
+        if len(uris) > 25:
+            return named(400, "InvalidRequest")
+        return Reply(200, {"posts": [self.view(uri) for uri in uris if uri in self.records and uri not in self.hidden]})
+
+    def _thread(self, asked):
+        if asked.one("uri") not in self.records:
+            return named(400, "NotFound")
+        return Reply(200, {"thread": self._node(asked.one("uri"))})
+
+    def _node(self, uri):
+        if uri not in self.records:
+            return {"$type": "app.bsky.feed.defs#notFoundPost", "uri": uri, "notFound": True}
+        node = {"post": self.view(uri)}
+        if above := (self.records[uri]["record"].get("reply") or {}).get("parent"):
+            node["parent"] = self._node(above["uri"])
+        return node
+
+    def _search(self, asked):
+        fitting = [uri for uri, one in self.records.items() if asked.one("q") in (one["record"] or {}).get("text", "")]
+        return self._paged("posts", [self.view(uri) for uri in fitting], asked)
+
+    def _notifications(self, asked):
+        wanted = {*asked.many("reasons"), "moon-landing"}
+        told = [self.view(uri) | {"reason": reason, "viewer": None} for uri, reason in self.told if reason in wanted]
+        return self._paged("notifications", told, asked)
+
+    def _paged(self, what, items, asked):
+        items.sort(key=lambda item: item["indexedAt"], reverse=True)
+        if self.stuck:
+            return Reply(200, {what: items[:100], "cursor": "for ever"})
+        cursor, limit = asked.one("cursor", ""), int(asked.one("limit"))
+        if cursor == "unknown":
+            return named(400, "InvalidRequest")
+        below = [item for item in items if not cursor or item["indexedAt"] < cursor][:limit]
+        return Reply(200, {what: below} | ({"cursor": below[-1]["indexedAt"]} if below else {}))
+
+
+def _ref(one):
+    return {"uri": one["uri"], "cid": one["cid"]}
+
+
+def _zulu(time):
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
