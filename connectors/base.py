@@ -121,11 +121,12 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """Signature good. Keep the raw body under `delivery`, commit, answer 202 with `answer`; `Connector.unpack` maps
-    it later."""
+    """Signature good. Keep the raw body under `delivery`, commit, answer `status` with `answer`; `Connector.unpack`
+    maps it later."""
 
     delivery: str
     answer: JSON
+    status: int = 202
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +203,8 @@ class Connector(Kind, ABC, scan="connectors.networks"):
     oauth: ClassVar[bool] = False
     pushed: ClassVar[bool] = False
     """Posts arrive by `receive`; `poll` has nothing to ask."""
+    hooked: ClassVar[bool] = False
+    """Deliveries may come as well; `poll` finds whatever they did not bring."""
     mergeable: ClassVar[bool] = True
     """Whether identities of this network may be joined with others into one Person."""
     keyed: ClassVar[bool] = False

@@ -144,7 +144,7 @@ def connect(
 ) -> Channel:
     """Makes the channel with its secrets sealed for its own row; with `listening` it is read at once."""
     kind = Connector.named(network)
-    path = random.token_urlsafe(24) if kind.pushed else None
+    path = random.token_urlsafe(24) if kind.pushed or kind.hooked else None
     channel = Channel.objects.create(
         name=name,
         network=network,

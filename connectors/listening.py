@@ -67,7 +67,7 @@ class Listener:
         else."""
         try:
             connector = self._opened()
-            if connector.pushed:
+            if connector.pushed or connector.hooked:
                 self._deliveries(connector)
             for source in self._due_sources(connector):
                 self._with_renewal(partial(self._poll_source, source=source))
@@ -226,7 +226,8 @@ class Listener:
             self.channel.healed()
 
     def _more_deliveries(self, connector: Connector) -> bool:
-        return connector.pushed and Delivery.objects.filter(channel=self.channel, done_at=None).exists()
+        waiting = Delivery.objects.filter(channel=self.channel, done_at=None)
+        return (connector.pushed or connector.hooked) and waiting.exists()
 
     def _fault(self, fault: Fault) -> None:
         """What each class of fault means for the channel: a person, a wait, or another try."""

@@ -57,7 +57,7 @@ def _judged(channel: Channel, incoming: Incoming, now: datetime) -> HttpResponse
         return _refused(400, "The body is not UTF-8.")
     if "\0" in text:
         return _refused(400, "The body holds a NUL character.")
-    return JsonResponse(_kept(channel, verdict, text), status=202)
+    return JsonResponse(_kept(channel, verdict, text), status=verdict.status)
 
 
 @transaction.atomic
