@@ -42,6 +42,7 @@ def together(work, arguments):
     """Calls `work(argument)` for each argument in a process of its own, all beginning at once; (results, Take of the
     time from the first begin to the last end). The items are the sum of what `len` says of the results."""
     connections.close_all()
+    _warm()
     fork = multiprocessing.get_context("fork")
     barrier, answers = fork.Barrier(len(arguments) + 1), fork.SimpleQueue()
     workers = [
@@ -59,6 +60,18 @@ def together(work, arguments):
         raise Wrong(troubles[0])
     results = [result for result, _, _, _ in sorted(found, key=lambda one: one[3])]
     return results, Take(sum(map(len, results)), wall, sum(cpu for _, cpu, _, _ in found))
+
+
+def _warm():
+    """What a process of the product has loaded long ago, and every fork would load again."""
+    import celery.app.amqp  # noqa: F401
+    import channels_redis.pubsub  # noqa: F401
+    from channels.layers import get_channel_layer
+
+    from socialcare.celery import keep_what_is_loaded
+
+    get_channel_layer()
+    keep_what_is_loaded()
 
 
 def _one(work, place, argument, barrier, answers):

@@ -78,10 +78,17 @@ def own_channels(options):
         for worker in range(WORKERS):
             network = Network(1_000 + number, [], channel=worker)
             posts = [network.post() for _ in range(400)]
+            chance = random.Random(number)
+            shared = chance.sample(range(400), 120)  # 30 % of a channel's posts stand where another's stand too
             posts = [
-                replace(post, root_id=f"root{number}-{n % 150}", external_id=f"{worker}-{workers}-{post.external_id}")
+                replace(
+                    post,
+                    root_id=f"root{number}-{n % 60}" if n in shared else f"{worker}-{post.external_id}",
+                    external_id=f"{worker}-{workers}-{post.external_id}",
+                )
                 for n, post in enumerate(posts)
             ]
+            random.Random(worker).shuffle(posts)
             made.append((10 + worker, _pages(posts)))
         return made
 

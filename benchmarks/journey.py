@@ -17,6 +17,7 @@ from connectors.base import Budget
 from connectors.models import Channel, Source
 from connectors.storing import Claim
 from inbox.models import Conversation, Event, Identity, Mention, Person, Team
+from socialcare.celery import keep_what_is_loaded
 
 RULES = 50
 COPIED = 10**9  # ids of the rows that the limit puts beside the product's own
@@ -221,6 +222,7 @@ def run(options):
     posts.make_rules(RULES, list(Team.objects.order_by("pk").values_list("pk", flat=True)))
     journey = Journey()
     journey.store(posts.Network(1, []).page(200))  # plans, compiled rules and language data are there
+    keep_what_is_loaded()  # as a worker does when it begins
     for size in PAGES:
         candidates = Round(journey, size, options)
         takes = interleaved(

@@ -1,8 +1,11 @@
 """Celery only rings: every task takes at most an id, finds due rows itself and does nothing when nothing is due."""
 
+import gc
 import os
+from typing import Any
 
 from celery import Celery
+from celery.signals import worker_process_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "socialcare.settings")
 
@@ -40,3 +43,10 @@ app.conf.update(
     },
 )
 app.autodiscover_tasks(["connectors", "inbox"])
+
+
+@worker_process_init.connect
+def keep_what_is_loaded(**_: Any) -> None:
+    """A page of posts makes many objects; collecting among them need not look at the code and the settings too."""
+    gc.collect()
+    gc.freeze()

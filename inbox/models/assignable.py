@@ -60,8 +60,8 @@ def deal(agent: Agent, team_ids: list[int]) -> int | None:
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(
-                """SELECT top.id FROM unnest(%s::bigint[]) AS team CROSS JOIN LATERAL (
-                       SELECT id, rank, waiting_since FROM inbox_conversation
+                """SELECT top.id, top.team_id FROM unnest(%s::bigint[]) AS team CROSS JOIN LATERAL (
+                       SELECT id, team_id, rank, waiting_since FROM inbox_conversation
                         WHERE team_id = team AND state = 0 AND agent_id IS NULL
                         ORDER BY rank, waiting_since, id LIMIT 1 FOR UPDATE SKIP LOCKED) AS top
                    ORDER BY top.rank, top.waiting_since, top.id LIMIT 1""",
@@ -70,5 +70,5 @@ def deal(agent: Agent, team_ids: list[int]) -> int | None:
             row = cursor.fetchone()
         if row is None:
             return None
-        conversation = Conversation.objects.get(pk=row[0])
-        return conversation.pk if conversation.claim(agent) else None
+        pk, team_id = row
+        return pk if Conversation(pk=pk, team_id=team_id).claim(agent) else None

@@ -48,7 +48,7 @@ def change(
     happening. Returns whether it happened; the object then carries the new values. Opens its own transaction or
     joins the caller's; inside a caller's transaction it must be the last work, because counters and streams stay
     locked until commit."""
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         row = _compare_and_set(conversation.pk, expect or {}, values, 1 + len(also))
         if row is None:
             return False

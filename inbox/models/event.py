@@ -3,7 +3,6 @@ in the transaction, so numbers become visible in order and a reader who holds on
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -91,8 +90,10 @@ _RAISE = """
     ON CONFLICT (key) DO UPDATE SET n = inbox_stream.n + excluded.n RETURNING key, n"""
 _INSERT = """
     INSERT INTO inbox_event (stream, number, happening, conversation_id, seq, actor_id, at, payload, echo)
-    SELECT * FROM unnest(%s::text[], %s::bigint[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[],
-                         %s::timestamptz[], %s::jsonb[], %s::boolean[])"""
+    SELECT stream, number, happening, conversation_id, seq, actor_id, %s, payload, echo FROM ROWS FROM (
+        unnest(%s::text[], %s::bigint[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[]),
+        jsonb_array_elements(%s::jsonb), unnest(%s::boolean[]))
+        AS t(stream, number, happening, conversation_id, seq, actor_id, payload, echo)"""
 
 
 def record(entries: Sequence[Entry]) -> dict[str, int]:
@@ -107,7 +108,8 @@ def record(entries: Sequence[Entry]) -> dict[str, int]:
         cursor.execute(_RAISE, (array(counts), array(counts.values())))
         newest = dict(cursor.fetchall())
         failpoint("event.after_numbers")
-        cursor.execute(_INSERT, _columns(rows, {stream: newest[stream] - count for stream, count in counts.items()}))
+        last = {stream: newest[stream] - count for stream, count in counts.items()}
+        cursor.execute(_INSERT, [timezone.now(), *_columns(rows, last)])
     touched = dict(newest)
     for entry in entries:
         if entry.conversation_id:
@@ -118,12 +120,10 @@ def record(entries: Sequence[Entry]) -> dict[str, int]:
 
 
 def _columns(rows: Iterable[tuple[str, Entry, bool]], last: dict[str, int]) -> list[str]:
-    now = timezone.now()
     table: list[tuple[object, ...]] = []
     for stream, entry, echo in rows:
         last[stream] += 1
-        happening = entry.happening
-        payload = json.dumps(happening.payload())
+        what = entry.happening
         who = (entry.conversation_id, entry.seq, entry.actor_id)
-        table.append((stream, last[stream], happening.name, *who, now, payload, echo))
+        table.append((stream, last[stream], what.name, *who, what.payload(), echo))
     return columns(table)

@@ -4,7 +4,6 @@ key."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -130,9 +129,11 @@ _NEW_CONVERSATIONS = """
     SELECT %s, %s, thread_key, identity_id, team_id, agent_id, state, priority, -priority,
            ARRAY(SELECT jsonb_array_elements_text(tags)), subject, excerpt, language, visibility, newest_at,
            waiting_since, steps, inbound_step, '', trace, context
-      FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::smallint[], %s::int[], %s::jsonb[],
-                  %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::bigint[],
-                  %s::bigint[], %s::jsonb[], %s::jsonb[])
+      FROM ROWS FROM (
+            unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::smallint[], %s::int[]),
+            jsonb_array_elements(%s::jsonb), unnest(%s::text[], %s::text[], %s::text[], %s::text[],
+                %s::timestamptz[], %s::timestamptz[], %s::bigint[], %s::bigint[]),
+            jsonb_array_elements(%s::jsonb), jsonb_array_elements(%s::jsonb))
         AS t(thread_key, identity_id, team_id, agent_id, state, priority, tags, subject, excerpt, language, visibility,
              newest_at, waiting_since, steps, inbound_step, trace, context)
     ON CONFLICT (thread_key, identity_id) DO NOTHING RETURNING thread_key, identity_id, id"""
@@ -158,7 +159,7 @@ def _birth_row(place: Place, key: tuple[str, int], birth: Birth) -> tuple[Any, .
         decision.agent_id,
         new.state,
         decision.priority,
-        json.dumps(sorted(decision.tags)),
+        sorted(decision.tags),
         (first.subject or "")[:300],
         new.excerpt,
         language_of(first.text, first.lang),
@@ -167,8 +168,8 @@ def _birth_row(place: Place, key: tuple[str, int], birth: Birth) -> tuple[Any, .
         new.waiting_since,
         new.steps,
         new.inbound_step,
-        json.dumps(birth.trace),
-        json.dumps(place.context.get(first.external_id, [])),
+        birth.trace,
+        place.context.get(first.external_id, []),
     )
 
 
@@ -177,10 +178,12 @@ _NEW_MENTIONS = """
         (channel_id, seen_at, external_id, conversation_id, identity_id, kind, source, text, posted_at, edited_at,
          version, language, parent_id, url, media, visibility, state, ours, history, late, rating, followers, grants,
          raw)
-    SELECT %s, %s, * FROM unnest(
-        %s::text[], %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::timestamptz[],
-        %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::text[], %s::jsonb[], %s::text[], %s::text[],
-        %s::boolean[], %s::boolean[], %s::boolean[], %s::numeric[], %s::bigint[], %s::jsonb[], %s::jsonb[])
+    SELECT %s, %s, * FROM ROWS FROM (
+        unnest(%s::text[], %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::timestamptz[],
+            %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::text[]),
+        jsonb_array_elements(%s::jsonb),
+        unnest(%s::text[], %s::text[], %s::boolean[], %s::boolean[], %s::boolean[], %s::numeric[], %s::bigint[]),
+        jsonb_array_elements(%s::jsonb), jsonb_array_elements(%s::jsonb))
     ON CONFLICT (channel_id, external_id) DO NOTHING RETURNING external_id, id"""
 
 
@@ -220,18 +223,19 @@ def _mention_row(place: Place, post: Any, conversation: int, identity: int) -> t
         late_before is not None and post.created_at < late_before,
         post.rating,
         post.author.followers,
-        json.dumps(dict(post.grants)) if post.grants else "{}",
-        json.dumps(dict(post.raw)) if post.raw else "{}",
+        dict(post.grants),
+        dict(post.raw),
     )
 
 
-def _media(post: Any) -> str:
-    return json.dumps([asdict(item) for item in post.media]) if post.media else "[]"
+def _media(post: Any) -> list[dict[str, Any]]:
+    return [asdict(item) for item in post.media]
 
 
 _CHANGE = """
-    WITH t AS (SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::jsonb[],
-                                    %s::jsonb[])
+    WITH t AS (SELECT * FROM ROWS FROM (
+                   unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::timestamptz[]),
+                   jsonb_array_elements(%s::jsonb), jsonb_array_elements(%s::jsonb))
                  AS t(id, text, version, state, edited_at, media, raw)),
     kept AS (INSERT INTO inbox_revision (mention_id, text, until)
              SELECT m.id, m.text, %s FROM inbox_mention m JOIN t ON t.id = m.id
@@ -251,8 +255,8 @@ def change_mentions(place: Place, changes: Sequence[Change]) -> None:
     rows = []
     for mention_id, post, _ in changes:
         state = post.state if post.state in ("deleted", "withheld") else "edited"
-        raw = json.dumps(dict(post.raw))
-        rows.append((mention_id, post.text, post.version, state, post.edited_at or place.now, _media(post), raw))
+        edited = post.edited_at or place.now
+        rows.append((mention_id, post.text, post.version, state, edited, _media(post), dict(post.raw)))
     with connection.cursor() as cursor:
         cursor.execute(_CHANGE, [*columns(rows), place.now])
 
