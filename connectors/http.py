@@ -285,5 +285,7 @@ _TOLD = (
 
 def _telling(headers: CaseInsensitiveDict[str]) -> dict[str, str]:
     return {
-        name.lower(): value for name, value in headers.items() if name.lower() in _TOLD or "ratelimit" in name.lower()
+        name.lower(): value
+        for name, value in headers.items()
+        if name.lower() in _TOLD or "ratelimit" in name.lower().replace("-", "")
     }

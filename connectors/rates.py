@@ -8,6 +8,7 @@ from email.utils import parsedate_to_datetime
 from connectors.posts import Rate
 
 _PARTS = ("Limit", "Remaining", "Reset")
+_STARTS = ("X-RateLimit-", "RateLimit-", "X-Rate-Limit-")
 
 
 def http_date(text: str) -> datetime | None:
@@ -26,8 +27,8 @@ def skew(headers: Mapping[str, str], now: datetime) -> timedelta:
 
 
 def rates(headers: Mapping[str, str], bucket: str, now: datetime, ahead: timedelta) -> tuple[Rate, ...]:
-    """A window told in `X-RateLimit-…` or, as newer servers do, in `RateLimit-…`."""
-    told = {name: headers.get(f"X-RateLimit-{name}") or headers.get(f"RateLimit-{name}") or "" for name in _PARTS}
+    """A window told in `X-RateLimit-…`, in `RateLimit-…` as newer servers do, or in `X-Rate-Limit-…` as X does."""
+    told = {name: next(filter(None, (headers.get(start + name) for start in _STARTS)), "") for name in _PARTS}
     limit, remaining = _number(told["Limit"]), _number(told["Remaining"])
     reset = _reset(told["Reset"], now, ahead)
     if limit is None and remaining is None and reset is None:

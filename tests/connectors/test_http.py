@@ -230,6 +230,7 @@ def test_every_status_has_a_named_fault(status, method, fault):
     [({"Retry-After": "37"}, 37), ({"Retry-After": "Sun, 22 Nov 2026 12:05:00 GMT"}, 300), ({}, 60),
      ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "2026-11-22T12:04:00.5Z"}, 240.5),
      ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(int(NOW.timestamp()) + 90)}, 90),
+     ({"X-Rate-Limit-Remaining": "0", "X-Rate-Limit-Reset": str(int(NOW.timestamp()) + 80)}, 80),
      ({"RateLimit-Remaining": "0", "RateLimit-Reset": str(int(NOW.timestamp()) + 70)}, 70),
      ({"X-RateLimit-Reset": "2026-11-22T13:02:00Z", "Date": "Sun, 22 Nov 2026 13:00:00 GMT"}, 120),
      ({"X-RateLimit-Reset": "2026-11-22T11:02:00Z", "Date": "Sun, 22 Nov 2026 11:00:00 GMT"}, 120)],
