@@ -1,0 +1,157 @@
+"""The cursor of networks whose comments hang on many posts: which posts have something new, which of them are still to
+be read, and where in one of them reading was cut."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from connectors.posts import JSON, Gap
+
+OVERLAP, WINDOW, FIRST = timedelta(minutes=15), timedelta(hours=48), timedelta(days=7)
+KEPT, EXCERPT = 300, 80
+"""Posts a cursor remembers, and characters of a post shown above its comments."""
+DAY, MONTH = 86_400, 30 * 86_400
+
+
+@dataclass(slots=True)
+class Stop:
+    """A post whose comments are to be read back to `since`. `mark` is what the network said of the post when it was
+    listed (a time, a count): as long as it stays, nothing is new there."""
+
+    post: str
+    since: int
+    mark: int
+    subject: str = ""
+
+
+@dataclass(slots=True)
+class Listed:
+    """A post of the list. `always`: its mark tells nothing."""
+
+    post: str
+    mark: int
+    subject: str = ""
+    always: bool = False
+
+
+class Round:
+    """One round lists the posts and reads those with something new; once a day it reads all of them 48 hours back.
+    Cut by its budget it goes on where it was. Times are Unix seconds."""
+
+    def __init__(self, now: datetime, back: timedelta) -> None:
+        self.start = int((now - back).timestamp())
+        self.before = int((now - WINDOW).timestamp())
+        self.posts: dict[str, list[int]] = {}
+        self.todo: list[Stop] = []
+        self.at, self.aside, self.listing = "", 0, ""
+        self.listed, self.number, self.daily, self.whole = False, 0, int(now.timestamp()), False
+        self.gaps: tuple[Gap, ...] = ()
+        self.page = ""
+
+    @classmethod
+    def read(cls, cursor: JSON | None, now: datetime) -> "Round":
+        """The round of a cursor; one that cannot be used begins 48 hours back and says so."""
+        if cursor is None:
+            return cls(now, FIRST)
+        found = cls(now, WINDOW)
+        try:
+            found._take(cursor)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            found = cls(now, WINDOW)
+            found.gaps = (Gap(None, now - WINDOW, "The place where reading stopped could not be used."),)
+        return found
+
+    def _take(self, cursor: JSON) -> None:
+        self.start, self.before, self.number = (int(cursor[name]) for name in ("start", "before", "number"))
+        self.daily, self.whole, self.listed = int(cursor["daily"]), bool(cursor["whole"]), bool(cursor["listed"])
+        self.at, self.listing, self.aside = str(cursor["at"]), str(cursor["listing"]), int(cursor["aside"])
+        self.posts = {str(post): [int(each) for each in known[:3]] for post, known in cursor["posts"].items()}
+        if any(len(known) != 3 for known in self.posts.values()):
+            raise ValueError("a post without its marks")
+        self.todo = [Stop(str(a), int(b), int(c), str(d)) for a, b, c, d in cursor["todo"]]
+
+    def kept(self) -> JSON:
+        newest = sorted(self.posts.items(), key=lambda each: max(each[1][1:2]), reverse=True)
+        return {
+            "start": self.start, "before": self.before, "number": self.number, "daily": self.daily,
+            "whole": self.whole, "listed": self.listed, "listing": self.listing, "at": self.at, "aside": self.aside,
+            "posts": dict(newest[:KEPT]), "todo": [list(astuple(each)) for each in self.todo],
+        }  # fmt: skip
+
+    def begin(self, now: datetime) -> None:
+        """The first list of a round."""
+        if self.listing or self.todo or self.listed:
+            return
+        self.number += 1
+        self.whole = now.timestamp() - self.daily >= DAY
+        if self.whole:
+            self.daily = int(now.timestamp())
+        if len(self.posts) >= KEPT:  # some were forgotten: they are not read from the beginning again
+            self.start = max(self.start, int((now - WINDOW).timestamp()))
+
+    def plan(self, found: Iterable[Listed], onward: str, now: datetime) -> int:
+        """Takes note of a page of the list, the most promising first; returns how often the list repeated itself."""
+        again = int(bool(onward) and onward == self.listing)
+        for each in found:
+            known = self.posts.get(each.post)
+            if known:
+                known[2] = self.number
+            if not known or known[0] != each.mark or each.always or self.whole:
+                subject = each.subject[:EXCERPT]
+                self.todo.append(Stop(each.post, self._since(known, now), each.mark, subject))
+        self.listing, self.listed = ("" if again else onward), bool(again or not onward)
+        if self.listed and self.whole:
+            self._remembered(now)
+        return again
+
+    def _remembered(self, now: datetime) -> None:
+        """Posts too old for the list that were talked about within a month."""
+        for post, (mark, newest, number) in self.posts.items():
+            if number != self.number and newest > now.timestamp() - MONTH:
+                self.todo.append(Stop(post, self._since(self.posts[post], now), mark))
+
+    def _since(self, known: Sequence[int] | None, now: datetime) -> int:
+        if not known:
+            return self.start
+        back = known[1] - int(OVERLAP.total_seconds())
+        return min(back, int((now - WINDOW).timestamp())) if self.whole else back
+
+    def reached(
+        self, items: Sequence[Any], times: Sequence[datetime], onward: str, now: datetime, more: bool = False
+    ) -> int:
+        """Takes note of a page of comments of the first post to be read; returns how often the network repeated
+        itself. `more`: go on although the page is old enough."""
+        stop, page = self.todo[0], json.dumps(items, sort_keys=True, default=str)
+        again = bool(onward) and (onward == self.at or (page == self.page and bool(items)))
+        self.page = page
+        seconds = [min(int(time.timestamp()), int(now.timestamp())) for time in times]
+        self.aside = max([self.aside, *seconds])
+        if (seconds and min(seconds) < stop.since and not more) or again or not onward:
+            newest = self.posts.get(stop.post, [0, self.start, 0])[1]
+            self.posts[stop.post] = [stop.mark, max(newest, self.aside), self.number]
+            self._next()
+        else:
+            self.at = onward
+        return int(again)
+
+    def drop(self) -> None:
+        """The first post to be read is not there any more."""
+        self.posts.pop(self.todo[0].post, None)
+        self._next()
+
+    def _next(self) -> None:
+        self.todo.pop(0)
+        self.at, self.aside, self.page = "", 0, ""
+
+    @property
+    def over(self) -> bool:
+        return self.listed and not self.todo
+
+    def end(self) -> None:
+        """The round is over; the next poll begins another."""
+        self.listed, self.listing = False, ""
+
+    def is_history(self, time: datetime) -> bool:
+        return time < datetime.fromtimestamp(self.before, UTC)
