@@ -18,7 +18,10 @@ _NOT_LETTERS = re.compile(r"[\W\d_]+")
 @lru_cache(maxsize=1024)  # rules, conversation and mention ask for the same post, each of them once
 def language_of(text: str, hint: str = "") -> str:
     """The two-letter code of the text's language, or "" when unknown. `hint` is what the network said."""
-    letters = _NOT_LETTERS.sub(" ", _ADDRESSES.sub(" ", text[:2000])).strip()
+    text = text[:2000]
+    if "@" in text or "#" in text or "://" in text:
+        text = _ADDRESSES.sub(" ", text)
+    letters = _NOT_LETTERS.sub(" ", text).strip()
     hint = hint.lower().replace("_", "-").split("-")[0][:12]
     if len(letters) - letters.count(" ") < ENOUGH:
         return hint

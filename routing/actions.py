@@ -9,7 +9,7 @@ from routing.fields import Field, RuleError, number_of, quoted, words_of
 from socialcare.kinds import Kind
 
 
-@dataclass
+@dataclass(slots=True)
 class Outcome:
     """What the rules tried so far have decided. The first team or “ignore” stands; tags gather; priorities add up."""
 

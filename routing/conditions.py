@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import re2
 
@@ -19,8 +19,7 @@ Need = frozenset[tuple[str, Any]]
 """Tokens of which at least one must be present: ("word", pattern) or (fact's name, value). None: nothing is needed."""
 
 
-@dataclass(frozen=True)
-class Post:
+class Post(NamedTuple):
     """A post as conditions see it: its facts, its normalised text and the words of the rule set that stand in it."""
 
     facts: Facts

@@ -20,7 +20,7 @@ from routing.conditions import Condition, Post
 from routing.fields import RuleError
 from routing.groups import Group
 from routing.models import Rule, rules_version
-from routing.words import WordFinder
+from routing.words import WordFinder, normalise
 
 log = structlog.get_logger(__name__)
 EQUALITIES = ("network", "channel_id", "language", "kind", "visibility")
@@ -70,15 +70,17 @@ class RuleSet:
                 self._always.append(index)
             for token in need or ():
                 self._by_token[token].append(index)
+        self._by_word = {word: indexes for (kind, word), indexes in self._by_token.items() if kind == "word"}
         self._by_fact = [fact for fact in EQUALITIES if any(kind == fact for kind, _ in self._by_token)]
         self.names_agents = any(isinstance(action, GiveToAgent) for rule in self.rules for action in rule.actions)
 
     def outcome(self, facts: Facts) -> tuple[Outcome, list[Verdict], Post]:
         """What the rules say about the post, and every rule that was tried, in order."""
-        post = Post.of(facts, self.finder)
-        outcome, tried = Outcome(), []
+        text = normalise(facts.text)
+        post = Post(facts, text, self.finder.found(text))
+        outcome, tried, rules = Outcome(), [], self.rules
         for index in self._candidates(post):
-            rule = self.rules[index]
+            rule = rules[index]
             matched = rule.tree.test(post)
             tried.append(Verdict(rule, matched))
             if matched:
@@ -89,9 +91,12 @@ class RuleSet:
         return outcome, tried, post
 
     def _candidates(self, post: Post) -> list[int]:
+        if not post.found and not self._by_fact:
+            return self._always
         indexes = set(self._always)
         for word in post.found:
-            indexes.update(self._by_token.get(("word", word), ()))
+            if waiting := self._by_word.get(word):
+                indexes.update(waiting)
         for fact in self._by_fact:
             indexes.update(self._by_token.get((fact, str(getattr(post.facts, fact)).casefold()), ()))
         return sorted(indexes)

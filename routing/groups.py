@@ -22,10 +22,11 @@ class Group:
     parts: tuple[Group | Condition, ...]
 
     def test(self, post: Post) -> bool:
-        answers = (part.test(post) for part in self.parts)
-        if self.how == "all":
-            return all(answers)
-        return any(answers) if self.how == "any" else not any(answers)
+        stops = self.how != "all"  # the first answer that decides; a generator would cost as much as the conditions
+        for part in self.parts:
+            if part.test(post) is stops:
+                return self.how == "any"
+        return self.how != "any"
 
     def need(self) -> Need | None:
         """All needs its cheapest child to wait for, any needs one of every child's needs, none needs nothing."""

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.db import models, transaction
-from django.db.models import F, Max, Subquery, Value
+from django.db import connection, models, transaction
+from django.db.models import F, Max
 from django.utils import timezone
 
 from inbox import happenings
@@ -136,6 +136,9 @@ def rules_changed(what: str, by: Agent | None) -> None:
 def rules_version() -> tuple[int, datetime | None]:
     """What tells one rule set from every other: its number, and when a rule last changed, because after a restored
     backup the numbers come again."""
-    changed = Rule.objects.order_by().annotate(one=Value(1)).values("one").annotate(at=Max("changed_at")).values("at")
-    row = Stream.objects.filter(key=VERSION).values_list("n", Subquery(changed)).first()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT n, (SELECT max(changed_at) FROM routing_rule) FROM inbox_stream WHERE key = %s", (VERSION,)
+        )
+        row: tuple[int, datetime | None] | None = cursor.fetchone()
     return row or (0, None)

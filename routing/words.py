@@ -64,4 +64,4 @@ class WordFinder:
         if self._automaton is None:
             return set()
         found = self._automaton.find_matches_as_indexes(normalised, overlapping=True)
-        return {self._patterns[index] for index, _, _ in found}
+        return {self._patterns[index] for index, _, _ in found} if found else set()

@@ -50,3 +50,4 @@ def keep_what_is_loaded(**_: Any) -> None:
     """A page of posts makes many objects; collecting among them need not look at the code and the settings too."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)

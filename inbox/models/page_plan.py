@@ -75,11 +75,11 @@ class Birth:
     posts: list[Any]
     decision: Decision
 
-    @property
+    @cached_property
     def in_order(self) -> list[Any]:
         return sorted(self.posts, key=_in_time)
 
-    @property
+    @cached_property
     def first(self) -> Any:
         """What the customer said first; rules are asked about this."""
         return next(post for post in self.in_order if not post.ours)
