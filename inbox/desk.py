@@ -36,6 +36,7 @@ class View(Kind, scan="inbox.desk"):
     orders: ClassVar[tuple[str, ...]] = ("newest", "priority", "oldest")
     noun: ClassVar[Any] = _("open")
     empty: ClassVar[Any] = _("Nobody is waiting.")
+    is_personal: ClassVar[bool] = False  # whether two readers of the same teams see different conversations
 
     @classmethod
     def where(cls, agent: Agent) -> Q:
@@ -61,6 +62,7 @@ class All(View):
 class Mine(View):
     name, label, icon, key, place = "mine", _("Mine"), "user", "g m", 2
     empty = _("Nothing of yours is open.")
+    is_personal = True
 
     @classmethod
     def where(cls, agent: Agent) -> Q:

@@ -11,9 +11,10 @@ from urllib.parse import urlencode
 
 from django.db.models import BooleanField, Case, Q, Value, When
 from django.urls import reverse
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from inbox import desk, filters
+from inbox import desk, filters, shared
 from inbox.happenings import Happening
 from inbox.models import Conversation, Draft, Event, Seen, State, Stream, Tally
 
@@ -49,8 +50,16 @@ TROUBLES = {"failed": ("danger", "not sent"), "in_doubt": ("warn", "in doubt"), 
 
 
 @dataclass(frozen=True)
+class Chip:
+    """What a row says at its end, and in which mood."""
+
+    text: str
+    mood: str = ""
+
+
+@dataclass(frozen=True)
 class Row:
-    """One conversation as parts/row.html wants it; the same for every reader of the view."""
+    """One conversation as parts/row.html wants it; the same for every reader of the view, and a key of what is kept."""
 
     id: int
     url: str
@@ -61,7 +70,7 @@ class Row:
     age_at: Any
     snippet: str
     language: str
-    chip: dict[str, str] | None
+    chip: Chip | None
     state: str
     priority: int
     agent_id: int | None
@@ -203,22 +212,32 @@ class Queue:
         return replace(self._changes(since, now, mark, held), total=total)
 
     def _changes(self, since: dict[str, int], now: dict[str, int], mark: str, held: int) -> Changes:
+        """With the reader's marks; the rest is read once for all whose screens lack the same."""
+        who = self.agent.pk if self.view.is_personal else None
+        key = (self.view, who, self.url, tuple(team.pk for team in self.teams), tuple(since.items()), mark, held)
+        changes, conversations = shared.once((get_language(), *key), lambda: self._lacking(since, now, mark, held))
+        return replace(changes, marks=self.marks(conversations)) if conversations else changes
+
+    def _lacking(
+        self, since: dict[str, int], now: dict[str, int], mark: str, held: int
+    ) -> tuple[Changes, Sequence[Any]]:
+        """The same for every reader of these teams, and the conversations it speaks of."""
         behind = sum(now.values()) - sum(since.values())
         if since.keys() != now.keys() or any(since[key] > now[key] for key in now) or behind > FAR_BEHIND:
             return self._whole(mark, held)
         if not behind:
-            return Changes(mark)
+            return Changes(mark), ()
         changed = Event.objects.after(since).filter(conversation__isnull=False)
         ids = set(changed.values_list("conversation_id", flat=True))
         if len(ids) > MANY_CHANGED:
             return self._whole(mark, held)
         return self._changed(mark, sorted(ids))
 
-    def _whole(self, mark: str, held: int) -> Changes:
+    def _whole(self, mark: str, held: int) -> tuple[Changes, Sequence[Any]]:
         conversations, _more = self.page(size=max(PAGE, min(held, WHOLE)))
-        return Changes(mark, self.rows(conversations), whole=True, marks=self.marks(conversations))
+        return Changes(mark, self.rows(conversations), whole=True), conversations
 
-    def _changed(self, mark: str, ids: list[int]) -> Changes:
+    def _changed(self, mark: str, ids: list[int]) -> tuple[Changes, Sequence[Any]]:
         inside = Case(When(self.belongs, then=Value(True)), default=Value(False), output_field=BooleanField())
         readable = [team.pk for team in self.teams]
         visible = Conversation.objects.filter(pk__in=ids, team__in=readable).annotate(inside=inside)
@@ -226,7 +245,7 @@ class Queue:
         left = [one.id for one in known if not one.inside]
         rows = self.rows(known, self._reasons(left))
         rows += [moved_away(pk) for pk in sorted(set(ids) - {one.id for one in known})]
-        return Changes(mark, rows, marks=self.marks(known))
+        return Changes(mark, rows), known
 
     def _reasons(self, ids: Sequence[int]) -> dict[int, str]:
         """Why these left the view: the sentence of the last thing that happened to each."""
@@ -250,18 +269,16 @@ class Queue:
         return Marks(ids, unread, [pk for pk, seq in kept if seq < 0])
 
 
-def chip_of(one: Any) -> dict[str, str] | None:
+def chip_of(one: Any) -> Chip | None:
     """The one chip of a row: trouble first, then what it waits for, then who has it."""
     if one.trouble in TROUBLES:
         mood, words = TROUBLES[one.trouble]
-        return {"mood": mood, "text": _(words)}
+        return Chip(_(words), mood)
     if one.state == State.WAITING_CUSTOMER:
-        return {"mood": "", "text": _("answered")}
+        return Chip(_("answered"))
     if one.state == State.WAITING_CAUSE:
-        return {"mood": "info", "text": _("waits for cause")}
-    if one.agent__name:
-        return {"mood": "", "text": one.agent__name}
-    return None
+        return Chip(_("waits for cause"), "info")
+    return Chip(one.agent__name) if one.agent__name else None
 
 
 def moved_away(pk: int) -> Row:

@@ -2,26 +2,28 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from django import template
 from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.forms import BoundField
+from django.template.loader import get_template
 from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import conditional_escape, format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext, ngettext, pgettext
+from django.utils.translation import get_language, gettext, ngettext, pgettext
 
 from inbox import foreign as text_of
 
 register = template.Library()
 
 DAY = 86_400
+ROWS = 10_000  # rows kept as HTML: about 15 MB
 
 
 @cache
@@ -143,6 +145,25 @@ def ago(at: datetime | None, css: str = "") -> SafeString | str:
     name = format_html(' class="{}"', css) if css else ""
     age = spell_out((timezone.now() - at).total_seconds())
     return format_html('<time{} datetime="{}" data-ago>{}</time>', name, _iso(at), age)
+
+
+@lru_cache(maxsize=ROWS)
+def _kept_row(_language: str | None, _age: str, row: Any) -> SafeString:
+    return _made_row(row)
+
+
+def _made_row(row: Any) -> SafeString:
+    return cast(SafeString, get_template("parts/row.html").render({"row": row}))
+
+
+@register.simple_tag
+def conversation_row(row: Any) -> SafeString:
+    """parts/row.html for this row. A row of the queue is made once for all who read the same: its HTML depends on
+    nothing but the row's own values, the language and the age in words."""
+    if isinstance(row, dict):
+        return _made_row(row)
+    age = spell_out((timezone.now() - row.age_at).total_seconds()) if row.age_at else ""
+    return _kept_row(get_language(), age, row)
 
 
 @register.simple_tag
