@@ -62,8 +62,9 @@ def choose_owner(request: Request, pk: int) -> HttpResponse:
         "conversation": conversation,
         "targets": assignment_targets(request.user, conversation.team_id),
         "view": request.GET.get("view", "all"),
+        "only": request.GET.get("only") == "teams",
     }
-    return shown(request, "inbox/assignment.html", context, part="form" if is_alive(request) else "")
+    return shown(request, "inbox/assignment.html", context, part="options" if is_alive(request) else "")
 
 
 @act

@@ -1,0 +1,91 @@
+"""The desk by the keyboard: what a key opens takes the focus, and gives it back however it is closed."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.world import write
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def opened(site, desk_of):
+    """Ana's page with a conversation opened from the list, and its row's link, which has the focus."""
+    write(site.channel, "the second parcel", site.cast.support, author="theo")
+    one = write(site.channel, "my parcel is late", site.cast.support)
+    page = desk_of(site.cast.ana).open("/views/support/")
+    link = page.locator(f"#conversation-{one.pk}-open")
+    link.click()
+    expect(page.locator("#talk")).to_have_attribute("data-open", str(one.pk))
+    return page, one, link
+
+
+def back(page):
+    page.go_back()
+
+
+def escape(page):
+    page.keyboard.press("Escape")
+
+
+@pytest.mark.parametrize("leave", [escape, back])
+@pytest.mark.parametrize(("key", "opens"), [("a", "#give"), ("h", "#give"), ("s", "#snooze-menu"), ("w", "#why")])
+def test_what_a_key_opens_takes_the_focus_and_gives_it_back(opened, key, opens, leave):
+    page, _one, link = opened
+    expect(link).to_be_focused()
+    page.keyboard.press(key)
+    expect(page.locator(f"{opens}:popover-open")).to_be_visible()
+    expect(page.locator(f"{opens}:focus, {opens} :focus")).to_be_attached()
+    asked = []
+    page.on("request", lambda request: asked.append(request.url) if "/conversations/" in request.url else None)
+    leave(page)
+    expect(page.locator(f"{opens}:popover-open")).to_have_count(0)
+    expect(link).to_be_focused()
+    page.wait_for_url(lambda url: "#" not in url)
+    page.wait_for_timeout(200)
+    assert asked == []
+    expect(link).to_be_focused()
+    back(page)
+    expect(page.locator("#talk[data-open]")).to_have_count(0)
+
+
+def test_an_agent_is_found_by_typing_and_gets_the_conversation(site, opened):
+    page, one, link = opened
+    page.keyboard.press("a")
+    page.keyboard.type("ma")
+    expect(page.locator("#give [role=option]:visible")).to_have_text([re.compile("Max"), "Marketing"])
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    expect(page.locator(".toast")).to_contain_text("Given to Max")
+    expect(page.locator("#talk-why")).to_contain_text("Max")
+    expect(link).to_be_focused()
+    one.refresh_from_db()
+    assert one.agent == site.cast.max
+    page.keyboard.press("z")
+    expect(page.locator(".toast")).to_contain_text("Undone")
+
+
+def test_handing_over_offers_teams_alone(site, opened):
+    page, one, _link = opened
+    page.keyboard.press("h")
+    expect(page.locator("#give")).to_contain_text("Product")
+    expect(page.locator("#give")).not_to_contain_text("Max")
+    page.keyboard.type("prod")
+    page.keyboard.press("Enter")
+    expect(page.locator(".toast")).to_contain_text("Given to Product")
+    one.refresh_from_db()
+    assert one.team == site.cast.product
+
+
+def test_without_scripts_the_page_of_teams_and_people_assigns(site, desk_of):
+    one = write(site.channel, "my parcel is late", site.cast.support)
+    page = desk_of(site.cast.ana, java_script_enabled=False).page
+    page.goto(f"{site.url}/conversations/{one.pk}/?view=support")
+    page.get_by_role("link", name="Nobody").click()
+    page.get_by_role("option", name="Max").click()
+    expect(page.locator("#talk-why")).to_contain_text("Max")
+    one.refresh_from_db()
+    assert one.agent == site.cast.max
