@@ -1,0 +1,267 @@
+"""The API of X as far as we use it: ids that carry their time, newest first with page tokens, edits with ids of their
+own, only the summoned may be answered, a repeated text is refused."""
+
+from datetime import UTC, datetime, timedelta
+from html import escape
+
+from connectors.faults import AuthExpired
+from connectors.x_api import id_at
+from tests.fakes.network import CANARY, FakeNetwork
+from tests.fakes.server import Reply
+
+ME = {"id": "7001", "name": "Acme", "username": "acme"}
+LEAST_PAGE = {"mentions": 5, "tweets": 5, "recent": 10, "dm_events": 1}
+
+
+def problem(status, kind="", title="x", detail="", **more):
+    kind = f"https://api.twitter.com/2/problems/{kind}" if kind else "about:blank"
+    body = {"title": title, "detail": detail or title, "type": kind, "status": status} | more
+    return Reply(status, body, {"Content-Type": "application/problem+json"})
+
+
+FAULTS = {
+    "401": lambda: problem(401, title="Unauthorized"),
+    "403": lambda: problem(403, title="Forbidden", detail="You are not permitted to perform this action."),
+    "404": lambda: problem(404, "resource-not-found", title="Not Found Error"),
+    "422": lambda: problem(
+        400, "invalid-request", errors=[{"parameters": {"text": ["?"]}, "message": "texte traduit"}]
+    ),
+    "429": lambda: problem(429, "rate-limit-exceeded", title="Too Many Requests"),
+}
+
+
+class Fake(FakeNetwork):
+    name, source = "x", "mentions"
+    secrets = {"access_token": CANARY, "refresh_token": f"{CANARY}-again", "client_secret": f"{CANARY}-app"}
+    read_faults = write_faults = {"401": {AuthExpired}}
+
+    def __init__(self):
+        super().__init__()
+        # Reading looks a quarter of an hour back; whatever is said now is at most that old.
+        self.start = datetime.now(UTC) - timedelta(minutes=6)
+        self.posts, self.users, self.messages, self.spoiled, self.hidden = {}, {ME["id"]: ME}, [], [], set()
+        self.access, self.refresh, self.asked_names = self.secrets["access_token"], self.secrets["refresh_token"], "old"
+
+    def settings(self):
+        return {"base_url": self.server.url, "client_id": "app-1", "searches": ["acme"]}
+
+    def facts(self):
+        return {"account_id": ME["id"], "username": ME["username"], "longest": 280}
+
+    # People
+
+    def person(self, name, **more):
+        number = str(9000 + sum(map(ord, name)))
+        self.users[number] = {
+            "id": number, "name": name.title(), "username": name, "protected": False, "receives_your_dm": True,
+            "public_metrics": {"followers_count": 3, "following_count": 1, "tweet_count": 9, "listed_count": 0},
+        } | more  # fmt: skip
+        return self.users[number]
+
+    def post(self, author, text, parent=None, quoted=None, **more):
+        number, at = self.next()
+        at = datetime.now(UTC) if author is ME else at
+        identity = str(int(id_at(at)) + number)
+        referenced = [{"type": "replied_to", "id": parent}] if parent else []
+        referenced += [{"type": "quoted", "id": quoted}] if quoted else []
+        above = self.posts.get(parent, {})
+        self.posts[identity] = {
+            "id": identity, "text": escape(text, quote=False), "author_id": author["id"], "lang": "en",
+            "created_at": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "conversation_id": above.get("conversation_id", identity), "edit_history_tweet_ids": [identity],
+            "possibly_sensitive": False, "reply_settings": "everyone",
+        } | ({"in_reply_to_user_id": above["author_id"]} if above else {}) | (
+            {"referenced_tweets": referenced} if referenced else {}
+        ) | more  # fmt: skip
+        return identity
+
+    def say(self, text, person="carla", parent=None, names_us=True, **more):
+        """Somebody writes; `names_us` puts our name at the end, where people put it."""
+        where = {"start": len(text) + 1, "end": len(text) + 6, "username": ME["username"], "id": ME["id"]}
+        entities = {"entities": {"mentions": [where]}} if names_us else {}
+        said = f"{text} @{ME['username']}" if names_us else text
+        return self.post(self.person(person), said, parent, **entities | more)
+
+    def message(self, text, person="carla", ours=False):
+        number, at = self.next()
+        at = datetime.now(UTC) if ours else at
+        other = self.person(person)["id"]
+        self.messages.append({
+            "id": str(int(id_at(at)) + number), "event_type": "MessageCreate", "text": text,
+            "sender_id": ME["id"] if ours else other, "dm_conversation_id": f"{other}-{ME['id']}",
+            "created_at": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        })  # fmt: skip
+        return self.messages[-1]["id"]
+
+    def edit(self, identity, text):
+        """An edit has an id of its own; every version tells all of them."""
+        first = self.posts[identity]
+        number, _ = self.next()
+        new = str(int(id_at(datetime.now(UTC))) + number)
+        history = [*first["edit_history_tweet_ids"], new]
+        made_at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        self.posts[new] = first | {"id": new, "text": escape(text, quote=False), "created_at": made_at}
+        for each in history:
+            self.posts[each]["edit_history_tweet_ids"] = history
+
+    def delete(self, identity):
+        for each in self.posts[identity]["edit_history_tweet_ids"]:
+            self.posts.pop(each, None)
+
+    def spoil(self):
+        number, at = self.next()
+        self.spoiled.append({"id": str(int(id_at(at)) + number), "text": "x", "author_id": None, "created_at": "soon"})
+
+    def odd(self):
+        odd = {"entities": None, "attachments": None, "lang": None, "unknown": {"a": [1]}, "referenced_tweets": None}
+        identity = self.say("odd", person="carl", names_us=False, **odd)
+        self.users[self.posts[identity]["author_id"]]["public_metrics"] = {"followers_count": "12"}
+        return identity
+
+    def ids(self):
+        return {each["edit_history_tweet_ids"][0] for each in self.posts.values() if each["author_id"] != ME["id"]}
+
+    def made(self):
+        ours = [each for each in self.posts.values() if each["author_id"] == ME["id"]]
+        return ours + [each for each in self.messages if each["sender_id"] == ME["id"]]
+
+    def fault(self, name):
+        if name == "429 with wait":
+            reset = str(int((datetime.now(UTC) + timedelta(seconds=45)).timestamp()))
+            told = {"x-rate-limit-limit": "450", "x-rate-limit-remaining": "0", "x-rate-limit-reset": reset}
+            reply = FAULTS["429"]()
+            return Reply(429, reply.body, reply.headers | told)
+        return FAULTS[name]() if name in FAULTS else super().fault(name)
+
+    # The server
+
+    def answer(self, asked):
+        if asked.path == "/2/oauth2/token":
+            return self._token(asked)
+        if asked.headers.get("authorization") != f"Bearer {self.access}":
+            return FAULTS["401"]()
+        parts = asked.path.split("/")[2:]
+        if asked.method == "GET":
+            return self._get(asked, parts)
+        if asked.method == "PUT":
+            return self._hide(parts[1], asked.json()["hidden"])
+        if asked.method == "DELETE":
+            return self._remove(parts[1])
+        if parts[0] == "dm_conversations":
+            return self._write(parts[2], asked.json()["text"])
+        return self._post(asked.json())
+
+    def _token(self, asked):
+        from urllib.parse import parse_qs
+
+        given = {name: values[0] for name, values in parse_qs(asked.body.decode()).items()}
+        self.token_asked = given | {"authorization": asked.headers.get("authorization", "")}
+        if given["grant_type"] == "refresh_token" and given["refresh_token"] != self.refresh:
+            return Reply(
+                400, {"error": "invalid_request", "error_description": "Value passed for the token was invalid."}
+            )
+        number = len(self.server.asked)
+        self.access, self.refresh = f"{CANARY}-access-{number}", f"{CANARY}-refresh-{number}"
+        return Reply(200, {
+            "token_type": "bearer", "expires_in": 7200, "access_token": self.access, "refresh_token": self.refresh,
+            "scope": "tweet.read users.read tweet.write offline.access",
+        })  # fmt: skip
+
+    def _get(self, asked, parts):
+        if self.asked_names == "new" and asked.one("tweet.fields"):
+            errors = [{"parameters": {"tweet.fields": ["?"]}, "message": "unknown"}]
+            return problem(400, "invalid-request", errors=errors)
+        if parts == ["users", "me"]:
+            return Reply(200, {"data": ME | {"verified": True, "subscription_type": "None"}})
+        if parts[-1] == "dm_events":
+            events = [one for one in self.messages if parts[0] == "dm_events" or parts[2] in one["dm_conversation_id"]]
+            return self._page(events, asked, "dm_events")
+        if parts == ["tweets"]:
+            return self._look_up(asked.one("ids").split(","))
+        of_all = [*self.posts.values(), *self.spoiled]
+        latest = [each for each in of_all if each["id"] == each.get("edit_history_tweet_ids", [each["id"]])[-1]]
+        if parts[-1] == "tweets":
+            latest = [each for each in latest if each["author_id"] == parts[1]]
+        elif parts[-1] == "mentions":
+            latest = [each for each in latest if each["author_id"] != ME["id"]]
+        return self._page(latest, asked, parts[-1])
+
+    def _look_up(self, ids):
+        found = [self.posts[one] for one in ids if one in self.posts]
+        errors = [
+            {"resource_type": "tweet", "resource_id": one, "value": one, "parameter": "ids", "title": "Not Found Error",
+             "detail": f"Could not find tweet with ids: [{one}].",
+             "type": "https://api.twitter.com/2/problems/resource-not-found"}
+            for one in ids if one not in self.posts
+        ]  # fmt: skip
+        body = ({"data": found} if found else {}) | ({"errors": errors} if errors else {})
+        return Reply(200, body | self._includes(found))
+
+    def _page(self, items, asked, kind):
+        limit, token = int(asked.one("max_results", "100")), asked.one("pagination_token", "")
+        if not LEAST_PAGE[kind] <= limit <= 100:
+            return problem(400, "invalid-request", errors=[{"parameters": {"max_results": [str(limit)]}}])
+        above = int(asked.one("since_id", "0"))
+        items = sorted((item for item in items if int(item["id"]) > above), key=lambda item: -int(item["id"]))
+        if self.stuck:
+            return self._list(items[:limit], "the-same-for-ever")
+        if token and not token.startswith("older-than-"):
+            return problem(400, "invalid-request", errors=[{"parameters": {"pagination_token": [token]}}])
+        below = int(token.removeprefix("older-than-") or 10**19)
+        items = [item for item in items if int(item["id"]) < below]
+        more = f"older-than-{items[limit - 1]['id']}" if len(items) > limit else ""
+        return self._list(items[:limit], more)
+
+    def _list(self, items, token):
+        meta = {"result_count": len(items)} | ({"next_token": token} if token else {})
+        if items and "dm_conversation_id" not in items[0]:
+            meta |= {"newest_id": items[0]["id"], "oldest_id": items[-1]["id"]}
+        body = ({"data": items} if items else {}) | self._includes(items) | {"meta": meta}
+        new = {"referenced_tweets": "referenced_posts", "edit_history_tweet_ids": "edit_history_post_ids"}
+        if self.asked_names == "new" and items:
+            body["data"] = [{new.get(name, name): value for name, value in item.items()} for item in items]
+            body["includes"] = {name.replace("tweets", "posts"): each for name, each in body["includes"].items()}
+        return Reply(200, body)
+
+    def _includes(self, items):
+        authors = {each.get("author_id") or each.get("sender_id") for each in items}
+        users = [self.users[one] for one in sorted(filter(None, authors))]
+        named = {ref["id"] for each in items for ref in each.get("referenced_tweets") or ()}
+        posts = [self.posts[one] for one in sorted(named) if one in self.posts]
+        given = ({"users": users} if users else {}) | ({"tweets": posts} if posts else {})
+        return {"includes": given} if given else {}
+
+    def _post(self, given):
+        parent = self.posts.get(given["reply"]["in_reply_to_tweet_id"])
+        if parent is None:
+            detail = "The reply tweet ID is not valid."
+            return problem(400, "invalid-request", detail=detail, errors=[{"message": detail}])
+        named = any(one["id"] == ME["id"] for one in (parent.get("entities") or {}).get("mentions", ()))
+        if not named and parent["author_id"] != ME["id"] and parent.get("in_reply_to_user_id") != ME["id"]:
+            return problem(403, title="Forbidden", detail="You may only reply where you are mentioned.")
+        if any(post["text"].endswith(escape(given["text"], quote=False)) for post in self.made() if "lang" in post):
+            detail = "You are not allowed to create a Tweet with duplicate content."
+            return problem(403, title="Forbidden", detail=detail)
+        to = self.users[parent["author_id"]]["username"]
+        made = self.post(ME, f"@{to} {given['text']}", parent["id"])
+        return Reply(201, {"data": {"id": made, "text": self.posts[made]["text"]}})
+
+    def _write(self, to, text):
+        person = self.users[to]
+        if person["receives_your_dm"] is False:
+            return problem(403, title="Forbidden", detail="You cannot send messages to this user.")
+        made = self.message(text, person["username"], ours=True)
+        return Reply(201, {"data": {"dm_event_id": made, "dm_conversation_id": f"{to}-{ME['id']}"}})
+
+    def _hide(self, identity, hidden):
+        root = self.posts.get(self.posts[identity]["conversation_id"], {})
+        if root.get("author_id") != ME["id"]:
+            return problem(403, title="Forbidden", detail="You may hide replies in your own conversations only.")
+        (self.hidden.add if hidden else self.hidden.discard)(identity)
+        return Reply(200, {"data": {"hidden": hidden}})
+
+    def _remove(self, identity):
+        if identity not in self.posts:
+            return FAULTS["404"]()
+        self.delete(identity)
+        return Reply(200, {"data": {"deleted": True}})
