@@ -17,6 +17,8 @@ from connectors.text import storable
 
 ANSWERS = "X-Care-Answers"
 """Which of the mails with the Message-ID in In-Reply-To this answers: their ids are anybody's to repeat."""
+MARK = "X-Care-Mark"
+"""The mark in the subject once more, where no program folds or encodes it."""
 LONGEST_CHAIN = 20
 _ANSWER = re.compile(r"^\s*(re|aw|sv|vs|antw|odp|rif|res|ha|回复|答复)(\[\d+\])?\s*[:：]", re.IGNORECASE)
 _SAFE_ID = re.compile(r"[!-;=?-~]{3,250}")
@@ -44,11 +46,12 @@ def letter(outgoing: Outgoing, address: str, name: str) -> Letter:
     """Raises Invalid when there is nobody it could go to."""
     parent, own_id = outgoing.parent, id_of(outgoing.key, address)
     recipients = recipients_of(parent)
-    above = parent_id(parent)
+    above, subject = parent_id(parent), _subject(parent, outgoing.key)
     heads = [
         f"From: {formataddr((name, address))}",
         f"To: {', '.join(recipients)}",
-        f"Subject: {Header(_subject(parent, outgoing.key), 'utf-8', header_name='Subject').encode(linesep='\r\n')}",
+        f"Subject: {_encoded(subject)}",
+        f"{MARK}: {token_in(subject)}",
         f"Date: {format_datetime(outgoing.sending_at)}",
         f"Message-ID: <{own_id}>",
         *([f"In-Reply-To: <{above}>"] if _SAFE_ID.fullmatch(above) else []),
@@ -93,6 +96,11 @@ def _subject(parent: Post, key: str) -> str:
     told = "".join(letter for letter in told if letter.isprintable())
     subject = told if _ANSWER.match(told) else f"Re: {told}".rstrip(": ") if told else "Re:"
     return subject if token_in(subject) else f"{subject} [#{token(key)}]"
+
+
+def _encoded(subject: str) -> str:
+    charset = "us-ascii" if subject.isascii() else "utf-8"
+    return Header(subject, charset, header_name="Subject").encode(linesep="\r\n")
 
 
 def token(key: str) -> str:

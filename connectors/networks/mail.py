@@ -35,7 +35,7 @@ from connectors.base import (
     Withheld,
 )
 from connectors.imap import Mailbox, Weight, quoted
-from connectors.mail_answer import id_of, is_own_id, letter, recipients_of
+from connectors.mail_answer import MARK, id_of, is_own_id, letter, recipients_of
 from connectors.mail_folder import CUT, WINDOW, next_page, place, waiting_in
 from connectors.mail_message import read, token_in
 from connectors.mail_posts import parent_of_sent, post_of
@@ -230,7 +230,7 @@ class Mail(Connector):
         if not sent:
             return {}
         box.select(sent)
-        uids = box.search(f"SUBJECT {quoted(f'[#{token_in(post.subject)}]')}")[:1]
+        uids = box.search(f"HEADER {MARK} {quoted(token_in(post.subject))}")[:1]
         above = [read(raw) for raw in box.messages(uids, CUT).values()]
         return {"parent_id": above[0].id, "root_id": (above[0].chain or [above[0].id])[0]} if above else {}
 
