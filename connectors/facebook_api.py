@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from connectors.base import Author, Media, Post, PostKind, PostState, Visibility
-from connectors.graph import bare, named, rows, time_of
+from connectors.graph import bare, named, rows, time_of, version_of
 
 COMMENT = (
     "id,message,from,created_time,parent,permalink_url,attachment,message_tags,comment_count,like_count,can_comment,"
@@ -40,14 +40,15 @@ def comment_of(item: Mapping[str, Any], ours: str, *, post: str = "", subject: s
     """`post`: what it was said under. Under a post that the inbox holds, a visitor's, the comment joins its thread;
     under our own it begins one."""
     identity = comment_id(item["id"], post)
-    author, parent = author_of(item, identity), item.get("parent")
+    author, parent, text = author_of(item, identity), item.get("parent"), said(item, item.get("attachment"))
     above = comment_id(parent["id"], identity.split("_")[0]) if isinstance(parent, dict) and parent.get("id") else None
     return Post(
         external_id=identity,
         kind=PostKind.COMMENT,
         source="comments",
         author=author,
-        text=said(item, item.get("attachment")),
+        text=text,
+        version=version_of(text),
         created_at=time_of(item["created_time"]),
         parent_id=above or post or None,
         root_id=None if above else identity,
@@ -65,12 +66,14 @@ def post_of(item: Mapping[str, Any], ours: str, source: str) -> Post:
     identity = named(item["id"])
     author, created_at = author_of(item, identity), time_of(item["created_time"])
     attachments = [each for each in rows(item.get("attachments")) if isinstance(each, dict)]
+    text = said(item, attachments[0] if attachments else None)
     return Post(
         external_id=identity,
         kind=PostKind.MENTION,
         source=source,
         author=author,
-        text=said(item, attachments[0] if attachments else None),
+        text=text,
+        version=version_of(text),
         created_at=created_at,
         root_id=identity,
         url=str(item.get("permalink_url") or ""),
@@ -99,6 +102,7 @@ def rating_of(item: Mapping[str, Any], ours: str) -> Post:
         root_id=identity,
         ours=bool(person) and str(person["id"]) == ours,
         rating=Decimal(str(stars)) if isinstance(stars, int) and not isinstance(stars, bool) else None,
+        version=version_of(str(item.get("review_text") or "")),
         subject=kind.get(str(item.get("recommendation_type")), ""),
         grants={} if told else {"can_comment": False},
         raw=bare(dict(item)),

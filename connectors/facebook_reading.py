@@ -31,7 +31,7 @@ from connectors.facebook_api import (
     rating_of,
     seconds,
 )
-from connectors.graph import Graph, following, listed, pause, slower
+from connectors.graph import Graph, following, listed, onward, pause, slower
 from connectors.meta import MAPPING, mapped
 from connectors.meta_messages import Messaging
 from connectors.newest_first import Walk
@@ -64,7 +64,7 @@ class PageReading(Messaging):
         gaps = walk.gaps
         while not budget.spent and not walk.ended:
             budget.spend()
-            told = graph.get_connections(self._page_id, edge, fields=fields, limit=50, after=walk.at or None)
+            told = graph.get_connections(self._page_id, edge, fields=fields, limit=50, **onward(walk.at))
             items = listed(graph.answer, told)
             posts, bad = mapped(items, lambda item: self._heard(item, source, walk.since))
             repeats = walk.reached(items, [post.created_at for post in posts], following(told), now)
@@ -100,7 +100,7 @@ class PageReading(Messaging):
     def _posts_page(self, graph: Graph, reading: Round, now: datetime) -> tuple[list[Post], tuple[Bad, ...], int]:
         """A page of the list. Visitors' posts are heard at once, so that their comments find them."""
         asked = {"fields": POST, "limit": 50, "since": int((now - LISTED).timestamp())}
-        told = graph.get_connections(self._page_id, "feed", after=reading.listing or None, **asked)
+        told = graph.get_connections(self._page_id, "feed", **onward(reading.listing), **asked)
         items = [item for item in listed(graph.answer, told) if isinstance(item, dict) and item.get("id")]
         found = [_listed(item, now) for item in items]
         repeats = reading.plan(sorted(found, key=lambda each: -each.mark), following(told), now)
@@ -111,7 +111,7 @@ class PageReading(Messaging):
     def _comments_page(self, graph: Graph, reading: Round, now: datetime) -> tuple[list[Post], tuple[Bad, ...], int]:
         stop = reading.todo[0]
         asked = {"filter": "stream", "order": "reverse_chronological", "limit": 100, "fields": COMMENT,
-                 "since": max(0, stop.since), "after": reading.at or None}  # fmt: skip
+                 "since": max(0, stop.since), **onward(reading.at)}  # fmt: skip
         try:
             told = graph.get_connections(stop.post, "comments", **asked)
         except (Gone, Invalid) as fault:  # this post was deleted, or takes no such question

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from connectors.answers import Answer, wait_until
 from connectors.faults import (
@@ -29,6 +29,7 @@ from connectors.faults import (
 from connectors.http import Seam
 from connectors.posts import JSON, Post, Rate
 from connectors.rates import http_date
+from connectors.text import storable
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", SyntaxWarning)  # the library's patterns are older than this Python
@@ -39,6 +40,7 @@ UNTOLD = timedelta(minutes=5)
 """How long to wait when a limit is reached and nobody says until when."""
 BUSY, FULL = 75, 95
 """Percent of a limit from which we ask half as often, and not at all."""
+_ONWARD = ("after", "until", "__paging_token", "offset")
 _EXPIRED = {463, 467}
 _LIMITS = {4, 17, 32, 341, 613, *range(80_000, 80_015)}
 _NO_ACCESS = {3, 10, *range(200, 300)}
@@ -232,11 +234,21 @@ def listed(answer: Answer, told: JSON) -> list[Any]:
 
 
 def following(told: Any) -> str:
-    """The token of the next page, "" at the end. The address beside it holds our access token and is never used."""
+    """The token of the next page, "" at the end: a cursor, or for lists by time a time. The address it is taken from
+    holds our access token and is never used."""
     paging = told.get("paging") if isinstance(told, dict) else None
-    cursors = paging.get("cursors") if isinstance(paging, dict) else None
-    more = isinstance(paging, dict) and paging.get("next")
-    return str(cursors.get("after") or "") if more and isinstance(cursors, dict) else ""
+    if not isinstance(paging, dict) or not paging.get("next"):
+        return ""
+    given = dict(parse_qsl(urlsplit(str(paging["next"])).query))
+    cursors = paging.get("cursors")
+    if isinstance(cursors, dict) and cursors.get("after"):
+        given = {"after": str(cursors["after"])}
+    return urlencode({name: given[name] for name in _ONWARD if given.get(name)})
+
+
+def onward(token: str) -> dict[str, str]:
+    """What to ask for to get the page of this token."""
+    return dict(parse_qsl(token))
 
 
 def bare(value: Any) -> Any:
@@ -244,6 +256,12 @@ def bare(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: bare(each) for name, each in value.items() if name not in ("paging", "access_token", "email")}
     return [bare(each) for each in value] if isinstance(value, list) else value
+
+
+def version_of(text: str) -> str:
+    """What tells an edited item from one read again. Addresses of pictures change with every reading, and deliveries
+    lack half of what the poll shows, so the words alone count."""
+    return hashlib.sha256(storable(text).encode()).hexdigest()[:32]
 
 
 def named(value: Any) -> str:

@@ -27,7 +27,7 @@ from connectors.base import (
     Rejected,
     Secrets,
 )
-from connectors.graph import Graph, bare, following, moment, named, rows, signed, time_of
+from connectors.graph import Graph, bare, following, moment, named, onward, rows, signed, time_of
 
 SIGN_IN = "https://www.facebook.com"
 BODY, SOON = 1_000_000, timedelta(days=7)
@@ -90,9 +90,7 @@ class Meta(Connector):
     def _page_token(self, person: str) -> str:
         graph, pages, after = self._graph(token=person), list[Any](), ""
         for _ in range(10):
-            told = graph.get_connections(
-                "me", "accounts", fields="id,name,access_token", limit=100, after=after or None
-            )
+            told = graph.get_connections("me", "accounts", fields="id,name,access_token", limit=100, **onward(after))
             pages += [each for each in rows(told) if isinstance(each, dict) and each.get("access_token")]
             after = following(told)
             if not after:

@@ -23,7 +23,7 @@ from connectors.base import (
     Sent,
     Visibility,
 )
-from connectors.graph import bare, following, listed, named, pause, rows, slower, time_of
+from connectors.graph import bare, following, listed, named, onward, pause, rows, slower, time_of, version_of
 from connectors.meta import MAPPING, Meta
 from connectors.newest_first import OVERLAP, Walk
 from connectors.text import normalised
@@ -55,10 +55,10 @@ class Messaging(Meta):
             posts: list[Post] = []
             bad: list[Bad] = []
             repeats = 0
-            if deep and (walk.ended or walk.at):
+            if deep:
                 self._deeper(graph, deep, walk, posts, bad)
             else:
-                found = {"platform": self.platform, "fields": TALKS, "limit": 25, "after": walk.at or None}
+                found = {"platform": self.platform, "fields": TALKS, "limit": 25, **onward(walk.at)}
                 told = graph.get_connections(self._page_id, "conversations", **found)
                 talks = listed(graph.answer, told)
                 for talk in talks:
@@ -78,19 +78,19 @@ class Messaging(Meta):
             return
         messages, identity = rows(talk.get("messages")), str(talk["id"])
         self._said(messages, identity, walk, posts, bad)
-        times, onward = _times(messages, "created_time"), following(talk.get("messages"))
-        if onward and times and min(times) > walk.floor - OVERLAP:
-            deep.append([identity, onward, walk.floor.isoformat()])
+        times, more = _times(messages, "created_time"), following(talk.get("messages"))
+        if more and times and min(times) > walk.floor - OVERLAP:
+            deep.append([identity, more, walk.floor.isoformat()])
 
     def _deeper(self, graph: Any, deep: list[Any], walk: Walk, posts: list[Post], bad: list[Bad]) -> None:
         """A conversation with more new messages than the list shows."""
         identity, after, floor = (str(each) for each in deep.pop(0))
-        told = graph.get_connections(identity, "messages", fields=MESSAGE, limit=50, after=after)
+        told = graph.get_connections(identity, "messages", fields=MESSAGE, limit=50, **onward(after))
         messages = listed(graph.answer, told)
         self._said(messages, identity, walk, posts, bad)
-        times, onward = _times(messages, "created_time"), following(told)
-        if onward and onward != after and times and min(times) > time_of(floor) - OVERLAP:
-            deep.insert(0, [identity, onward, floor])
+        times, more = _times(messages, "created_time"), following(told)
+        if more and more != after and times and min(times) > time_of(floor) - OVERLAP:
+            deep.insert(0, [identity, more, floor])
 
     def _said(self, messages: list[Any], talk: str, walk: Walk, posts: list[Post], bad: list[Bad]) -> None:
         """The messages of one conversation. An answer of ours hangs under the message it follows."""
@@ -107,13 +107,15 @@ class Messaging(Meta):
         sender, created_at = message["from"], time_of(message["created_time"])
         identity = named(sender["id"])
         attachments = [each for each in rows(message.get("attachments")) if isinstance(each, dict)]
+        text = str(message.get("message") or ("" if attachments else "(something that is not shown here)"))
         return Post(
             external_id=named(message["id"]),
             kind=PostKind.DIRECT,
             source="messages",
             author=Author(external_id=identity, handle=str(sender.get("username") or ""),
                           name=str(sender.get("name") or sender.get("username") or "")),
-            text=str(message.get("message") or ("" if attachments else "(something that is not shown here)")),
+            text=text,
+            version=version_of(text),
             created_at=created_at,
             root_id=talk,
             media=tuple(filter(None, (_media(each) for each in attachments))),

@@ -31,7 +31,7 @@ from connectors.facebook_api import (
     comment_of,
 )
 from connectors.facebook_reading import PageReading
-from connectors.graph import following, listed, named
+from connectors.graph import following, listed, named, onward, version_of
 from connectors.meta import mapped
 
 LOOKED = 3
@@ -77,7 +77,7 @@ class Facebook(PageReading):
         for _ in range(LOOKED):
             since = outgoing.sending_at - timedelta(seconds=60)
             asked = {"filter": "stream", "order": "reverse_chronological", "limit": 100, "fields": COMMENT,
-                     "since": int(since.timestamp()) - 60, "after": after or None}  # fmt: skip
+                     "since": int(since.timestamp()) - 60, **onward(after)}  # fmt: skip
             told = graph.get_connections(_thread_of(parent), "comments", **asked)
             posts, _bad = mapped(listed(graph.answer, told), lambda item: comment_of(item, self._me))
             fitting += [post for post in posts if self._is(post, outgoing, since + graph.answer.skew)]
@@ -115,7 +115,7 @@ class Facebook(PageReading):
             return Done()
         changed = replace(post, grants={**post.grants, **grants})
         if verb == "edit" and text != post.text:
-            changed = replace(changed, text=text, state=PostState.EDITED, version="")
+            changed = replace(changed, text=text, state=PostState.EDITED, version=version_of(text))
         return Done(changed)
 
     def can(self, post: Post, now: datetime) -> dict[Verb, Capability]:

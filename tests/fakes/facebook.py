@@ -125,7 +125,7 @@ class Fake(FakeGraph):
             return refused(*GONE)
         below, found = {head.split("_")[1]}, []
         for comment in sorted(self.comments.values(), key=lambda each: each["created_time"]):
-            if (comment.get("parent") or {}).get("id") in below:
+            if (comment.get("parent") or {"id": ""})["id"].rpartition("_")[2] in below:
                 below.add(comment["id"].split("_")[1])
                 found.append(comment)
         return Reply(200, self.page(found, given))
