@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from connectors.bluesky_text import readable
-from connectors.faults import AuthExpired, AuthRevoked, Fault, Gone, Invalid, PolicyRefused, RateLimited, Unavailable
+from connectors.faults import AuthExpired, AuthRevoked, Fault, Gone, Invalid, PolicyRefused, Unavailable
 from connectors.posts import Author, Media, Post, PostKind
 
 POSTS, LIKES, GATES = "app.bsky.feed.post", "app.bsky.feed.like", "app.bsky.feed.threadgate"
@@ -23,13 +23,15 @@ _FAULTS: dict[str, type[Fault]] = {
     "AuthMissing": AuthRevoked,
     "AuthenticationRequired": AuthRevoked,
     "AuthFactorTokenRequired": AuthRevoked,
-    "AccountTakedown": AuthRevoked,
-    "AccountDeactivated": AuthRevoked,
-    "AccountSuspended": AuthRevoked,
-    "RepoDeactivated": AuthRevoked,
     "NotFound": Gone,
     "RecordNotFound": Gone,
     "RepoNotFound": Gone,
+    "RepoDeactivated": Gone,
+    "RepoTakendown": Gone,
+    "RepoSuspended": Gone,
+    "AccountTakedown": Gone,
+    "AccountDeactivated": Gone,
+    "AccountSuspended": Gone,
     "BlockedActor": PolicyRefused,
     "BlockedByActor": PolicyRefused,
     "InvalidSwap": Unavailable,
@@ -37,8 +39,9 @@ _FAULTS: dict[str, type[Fault]] = {
 }
 
 
-def fault_of(answer: Any) -> Fault | None:
-    """The network names its errors in the body, and often with another status than one would think."""
+def fault_of(answer: Any, own: bool) -> Fault | None:
+    """The network names its errors in the body, and often with another status than one would think. `own`: it was
+    asked about our own account, so that a closed one is ours."""
     if answer.status == 429 or answer.status >= 500:
         return None
     try:
@@ -46,9 +49,11 @@ def fault_of(answer: Any) -> Fault | None:
     except (ValueError, AttributeError, RecursionError):
         return None
     kind = _FAULTS.get(name) if isinstance(name, str) else None
-    if kind is None or kind is RateLimited:
+    if kind is None:
         return None
-    return kind(f"The answer was {answer.status} {name}.", status=answer.status)
+    if own and name.startswith(("Account", "Repo")):
+        kind = AuthRevoked
+    return kind(f"The answer was {answer.status} {name}.", what=name, status=answer.status)
 
 
 def record_key(of: str, after: datetime) -> str:

@@ -62,9 +62,9 @@ class Signed(Connector):
         raise AuthExpired("There is no session yet.")
 
     def _judged(self, answer: Any) -> Fault | None:
-        fault = fault_of(answer)
+        fault = fault_of(answer, own=answer.write or "/com.atproto.server." in answer.url)
         # A session the server forgot can be had anew as long as the app password is good.
-        if isinstance(fault, AuthRevoked) and b"InvalidToken" in answer.content and self.secrets.get("app_password"):
+        if fault and fault.what == "InvalidToken" and self.secrets.get("app_password"):
             return AuthExpired(fault.detail, status=fault.status)
         return fault
 

@@ -150,17 +150,23 @@ class Bluesky(Signed):
             items = self._views(batch, now=now)
             shown = {_uri(item) for item in items}  # what is there but cannot be read is not deleted
             standing += self._mapped(items, "refresh", None)[0]
-            standing += [self._missing(uri, now) for uri in batch if uri not in shown]
+            standing += filter(None, (self._missing(uri, now) for uri in batch if uri not in shown))
         return standing
 
-    def _missing(self, uri: str, now: datetime) -> Deleted | Withheld:
-        """Who blocks us disappears like who deletes; the record itself tells which."""
+    def _missing(self, uri: str, now: datetime) -> Deleted | Withheld | None:
+        """Who blocks us disappears like who deletes, and so does what the network is slow to show: the record itself
+        tells, then its author. None where neither says."""
         repo, collection, rkey = parts_of(uri)
         try:
             self._record(repo, collection, rkey, now=now)
-        except Gone:
-            return Deleted(uri)
-        return Withheld(uri, "It is there, but the network does not show it to us.")
+            author = self._ask("GET", "app.bsky.actor.getProfile", now=now, params={"actor": repo}).json(dict)
+        except Gone as fault:
+            if fault.what == "RecordNotFound":
+                return Deleted(uri)
+            return Withheld(uri, "Its author's account is closed.")
+        viewer = author.get("viewer") or {}
+        blocked = viewer.get("blockedBy") or viewer.get("blocking")
+        return Withheld(uri, "One of the two accounts blocks the other.") if blocked else None
 
     def ancestors(self, post: Post, now: datetime) -> list[Post]:
         asked = {"uri": post.external_id, "depth": "0", "parentHeight": "80"}

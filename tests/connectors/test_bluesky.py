@@ -109,8 +109,9 @@ def test_the_check_tries_the_app_password_even_while_a_session_is_good(fake):
 @pytest.mark.parametrize(
     ("status", "error", "kind"),
     [(400, "ExpiredToken", AuthExpired), (401, "AuthMissing", AuthRevoked),
-     (401, "AuthenticationRequired", AuthRevoked), (400, "AccountTakedown", AuthRevoked),
-     (400, "InvalidRequest", Invalid), (400, "NotFound", Gone), (400, "RecordNotFound", Gone), (400, "BlockedActor", PolicyRefused), (429, "RateLimitExceeded", RateLimited),
+     (401, "AuthenticationRequired", AuthRevoked), (400, "AccountTakedown", Gone),
+     (400, "InvalidRequest", Invalid), (400, "NotFound", Gone), (400, "RecordNotFound", Gone),
+     (400, "BlockedActor", PolicyRefused), (429, "RateLimitExceeded", RateLimited),
      (502, "UpstreamFailure", Unavailable), (400, "InvalidSwap", Unavailable), (400, "SomethingNew", Invalid)],
 )  # fmt: skip
 def test_errors_are_told_by_their_name(fake, status, error, kind):
@@ -205,12 +206,30 @@ def test_pictures_and_videos_come_with_their_description(fake):
     assert picture.url.endswith("/did:plc:carla/bafkreiabc@jpeg")
 
 
-def test_who_blocks_us_is_withheld_and_who_deletes_is_deleted(fake):
-    blocked, deleted, there = fake.say("one"), fake.say("two"), fake.say("three")
-    fake.hidden.add(blocked)
+def test_who_blocks_us_is_withheld_who_deletes_is_deleted_and_what_is_only_slow_is_left_alone(fake):
+    blocked, deleted, there = fake.say("one", person="rob"), fake.say("two"), fake.say("three")
+    slow, closed = fake.say("four"), fake.say("five", person="wes")
+    fake.people["did:plc:rob"]["viewer"] = {"blockedBy": True}
+    fake.hidden |= {blocked, slow, closed}
+    fake.shut.add("did:plc:wes")
     fake.delete(deleted)
-    answers = fake.connector().refresh([blocked, deleted, there], NOW)
-    assert {type(one): one.external_id for one in answers} == {Withheld: blocked, Deleted: deleted, Post: there}
+    answers = fake.connector().refresh([blocked, deleted, there, slow, closed], NOW)
+    assert {one.external_id: type(one) for one in answers} == {
+        blocked: Withheld, deleted: Deleted, there: Post, closed: Withheld,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("error", ["AccountTakedown", "AccountDeactivated", "RepoDeactivated"])
+def test_a_closed_account_of_ours_asks_for_a_person_and_one_of_theirs_does_not(fake, error):
+    wish = outgoing(fake)
+    fake._put = lambda asked: named(400, error)
+    with pytest.raises(AuthRevoked):
+        fake.connector().send(wish)
+    fake.answer = lambda asked: named(400, error)
+    with pytest.raises(AuthRevoked):
+        fake.connector().check()
+    with pytest.raises(Gone):
+        fake.connector().ancestors(wish.parent, NOW)
 
 
 def test_many_posts_are_asked_for_in_batches(fake):

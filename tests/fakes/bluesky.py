@@ -25,7 +25,7 @@ class Fake(FakeNetwork):
         super().__init__()
         self.records, self.people, self.told, self.hidden = {}, {ME: MEMBER}, [], set()
         self.commits, self.tokens, self.expired, self.passwords = [], {CANARY}, set(), {PASSWORD}
-        self.closed, self.logins = set(), 0
+        self.closed, self.shut, self.logins = set(), set(), 0
 
     def settings(self):
         return {"server": self.server.url, "appview": self.server.url, "handle": "@brand.test", "searches": "tea"}
@@ -119,6 +119,7 @@ class Fake(FakeNetwork):
             "com.atproto.repo.getRecord": self._get,
             "com.atproto.repo.putRecord": self._put,
             "com.atproto.repo.deleteRecord": self._drop,
+            "app.bsky.actor.getProfile": self._profile,
             "app.bsky.feed.getPosts": self._posts,
             "app.bsky.feed.getPostThread": self._thread,
             "app.bsky.feed.searchPosts": self._search,
@@ -158,7 +159,12 @@ class Fake(FakeNetwork):
         found = [did for did, one in self.people.items() if one["handle"] == asked.one("handle")]
         return Reply(200, {"did": found[0]}) if found else named(400, "InvalidRequest")
 
+    def _profile(self, asked):
+        return Reply(200, self.people[asked.one("actor")])
+
     def _get(self, asked):
+        if asked.one("repo") in self.shut:
+            return named(400, "RepoDeactivated")
         one = self.records.get(f"at://{asked.one('repo')}/{asked.one('collection')}/{asked.one('rkey')}")
         if one is None:
             return named(400, "RecordNotFound")
