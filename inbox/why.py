@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from inbox.models import Agent, Conversation
 
 KEPT = 160  # characters of a condition's sentence in a stored trace
+MARKS = "\x02\x03"  # stand around the matched word in a stored excerpt; no cleaned text of a stranger holds them
 
 
 @dataclass

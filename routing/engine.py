@@ -3,6 +3,7 @@ rules of which at least one word or fact occurs in it, and the answer keeps why.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
@@ -14,13 +15,15 @@ from typing import Any, NamedTuple
 import structlog
 
 from inbox.arrival import Decision, Facts
+from inbox.foreign import clean
 from inbox.models import Membership, Team
+from inbox.why import MARKS
 from routing.actions import Action, GiveToAgent, Outcome
 from routing.conditions import Condition, Post
 from routing.fields import RuleError
 from routing.groups import Group
 from routing.models import Rule, rules_version
-from routing.words import WordFinder, normalise
+from routing.words import LONGEST, WordFinder, normalise
 
 log = structlog.get_logger(__name__)
 EQUALITIES = ("network", "channel_id", "language", "kind", "visibility")
@@ -159,12 +162,28 @@ def _told(verdict: Verdict, post: Post, names: dict[str, str]) -> dict[str, Any]
 
 
 def _where(leaf: Condition, post: Post) -> str:
-    """The words of the post around the first of the leaf's words, as the trace shows them."""
+    """The first of the leaf's words as it was written, between MARKS, with what stands around it; what is cut ends in
+    an ellipsis."""
     for word in sorted(leaf.words() & post.found):
-        at = post.text.find(word)
-        if at >= 0:
-            return post.text[max(0, at - 20) : at + EXCERPT - 20].strip()
+        text = " ".join(clean(post.facts.text[:LONGEST]).split())
+        met = _as_written(word).search(text)
+        if met is None:  # written in letters that only the normal form makes equal
+            return word.strip().join(MARKS)
+        before, after = text[: met.start()], text[met.end() :]
+        if len(before) > EXCERPT // 2:
+            before = "… " + before[-EXCERPT // 2 :].partition(" ")[2]
+        if len(after) > EXCERPT:
+            after = after[:EXCERPT].rpartition(" ")[0] + " …"
+        return before + met[0].join(MARKS) + after
     return ""
+
+
+@lru_cache(maxsize=1_000)
+def _as_written(word: str) -> re.Pattern[str]:
+    """Finds the word of a rule in a text that is not normalised."""
+    words = r"[\W_]+".join(map(re.escape, word.split()))
+    end = r"(?!\w)" if word.endswith(" ") else r"\w*"
+    return re.compile(rf"(?<!\w){words}{end}", re.IGNORECASE)
 
 
 def compile_rules(rules: Iterable[Rule]) -> list[CompiledRule]:

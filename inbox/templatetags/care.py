@@ -19,6 +19,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language, gettext, ngettext, pgettext
 
 from inbox import foreign as text_of
+from inbox.why import MARKS
 
 register = template.Library()
 
@@ -81,6 +82,17 @@ def foreign_line(text: object, lang: str = "") -> SafeString:
         language,
         text_of.snippet(str(text or "")),
     )
+
+
+@register.simple_tag
+def foreign_match(text: str) -> SafeString:
+    """An excerpt of foreign text as a trace keeps it, with the word that met the condition marked."""
+    before, _mark, rest = text.partition(MARKS[0])
+    word, _mark, after = rest.partition(MARKS[1])
+    parts = [text_of.clean(part) for part in (before, word, after)]
+    if not word:
+        return format_html('<bdi dir="auto" hx-ignore>{}</bdi>', parts[0])
+    return format_html('<bdi dir="auto" hx-ignore>{}<mark>{}</mark>{}</bdi>', *parts)
 
 
 @register.filter

@@ -36,3 +36,14 @@ def test_a_rule_that_ends_the_asking_says_then_stop(cast, client, stop):
 
 def test_the_page_has_the_styles_of_the_thread(cast, client):
     assert "css/pages/talk" in page_of(client, cast, traced(cast, "the text contains “parcel”"))
+
+
+def test_the_words_that_met_a_condition_are_marked_as_they_were_written(cast, client):
+    page = page_of(
+        client, cast, traced(cast, "the text contains “parcel”", checks=[["x", True, "My \x02Parcel\x03 <b>"]])
+    )
+    assert "My <mark>Parcel</mark> &lt;b&gt;" in page
+
+
+def test_an_excerpt_kept_without_marks_is_still_shown(cast, client):
+    assert "hx-ignore>parcel</bdi>" in page_of(client, cast, traced(cast, "the text contains “parcel”"))
