@@ -7,7 +7,7 @@ SECONDS = 60
 SEED ?=
 PACE ?=
 
-.PHONY: help run demo test gate chaos bench bench-full screenshots lock upgrade clean
+.PHONY: help run demo test test-networks gate chaos bench bench-full screenshots lock upgrade clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1 @\2/p' Makefile | awk -F@ '{ printf "%-22s%s\n", $$1, $$2 }'
@@ -23,6 +23,9 @@ test: ## everything that must be green
 
 gate: ## the checks that need no running application
 	@.ci/environment dev && exec $(MANAGE) gate
+
+test-networks: ## tries networks against real servers and specifications (brings them into .tools; needs npm)
+	@.ci/environment dev && $(PYTHON) -m tests.networks && exec $(PYTHON) -m pytest -q -n 0 -rs -m networks
 
 chaos: ## kills its processes at random and looks for what got lost (SECONDS=60 SEED=…)
 	@.ci/environment dev && exec $(PYTHON) -m tests.chaos --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
