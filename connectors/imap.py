@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, NoReturn, Self, cast
 
 from connectors.faults import (
     AuthRevoked,
@@ -52,7 +52,12 @@ class _Client(imaplib.IMAP4):
     def open(self, host: str = "", port: int = 0, timeout: float | None = None) -> None:
         self.host, self.port = host, port
         self.sock = self.line.connected()
-        self.file = self.reader = self.sock.makefile("rb")
+        self.file = self.sock.makefile("rb")
+
+    @property
+    def reader(self) -> BinaryIO:
+        """The library makes a new one when the connection turns to TLS."""
+        return cast(BinaryIO, self.file)
 
     def read(self, size: int) -> bytes:
         self._count(size)

@@ -51,12 +51,14 @@ class Session:
             name, _, given = rest.partition(" ")
             if name.upper() == "UID":
                 name, _, given = given.partition(" ")
+            self.tag = tag
             self.fake.commands.append(name.upper())
             if name.upper() in ("LOGIN", "EXAMINE") and (fault := self.fake.due(name.upper())):
                 await self.wrong(tag, fault)
                 continue
             answer = await getattr(self, f"do_{name.lower()}")(given)
-            self.writer.write(f"{tag} ".encode() + (answer or b"OK done") + b"\r\n")
+            if answer != b"":
+                self.writer.write(f"{tag} ".encode() + (answer or b"OK done") + b"\r\n")
             await self.writer.drain()
 
     async def wrong(self, tag, fault):
@@ -81,7 +83,8 @@ class Session:
             await trickle(self.writer, b"* OK " + b"x" * 1000)
 
     async def do_capability(self, given):
-        self.writer.write(b"* CAPABILITY IMAP4rev1 AUTH=PLAIN UIDPLUS" + self.fake.offers + b"\r\n")
+        offers = b" STARTTLS" if self.fake.starttls else b""
+        self.writer.write(b"* CAPABILITY IMAP4rev1 AUTH=PLAIN UIDPLUS" + offers + b"\r\n")
 
     async def do_login(self, given):
         good = given == f'"{US}" "{CANARY}"' or given == f'{US} "{CANARY}"'
@@ -94,8 +97,12 @@ class Session:
         return b"OK in" if CANARY.encode() in said or self.fake.token in said else b"NO [AUTHENTICATIONFAILED] nein"
 
     async def do_starttls(self, given):
-        self.writer.write(self.fake.tag + b" OK go\r\n")
+        if self.fake.starttls is None:
+            return b"BAD not here"
+        self.writer.write(f"{self.tag} OK go\r\n".encode())
+        await self.writer.drain()
         await self.writer.start_tls(self.fake.starttls)
+        return b""
 
     async def do_list(self, given):
         for name, folder in self.fake.folders.items():
@@ -224,7 +231,7 @@ class Fake(Ledger):
         self.folders = {"INBOX": Folder(), "Sent": Folder("\\HasNoChildren \\Sent")}
         self.sent, self.appended, self.authenticated, self.refused = [], [], [], {}
         self.files_itself, self.refuses_filing, self.token = True, False, b"no token"
-        self.greeting, self.offers, self.wanted = b"* OK here\r\n", b"", {}
+        self.greeting, self.wanted, self.starttls = b"* OK here\r\n", {}, None
         self.loop, self.ssl, ready = asyncio.new_event_loop(), ssl.get("context"), threading.Event()
         self.thread = threading.Thread(target=self._serve, args=(ready,), daemon=True)
         self.thread.start()
