@@ -1,0 +1,135 @@
+"""The Telegram Bot API as far as we use it: a queue that forgets what is confirmed by asking for more, chats, and
+refusals by code."""
+
+import time
+
+from tests.fakes.network import CANARY, FakeNetwork
+from tests.fakes.server import Reply
+
+BOT = 4711
+TOKEN = f"{BOT}:{CANARY}"
+WRITING = ("sendMessage", "editMessageText", "deleteMessage")
+
+
+def no(code, status=None, **parameters):
+    more = {"parameters": parameters} if parameters else {}
+    return Reply(status or code, {"ok": False, "error_code": code, "description": "texte traduit", **more})
+
+
+class Fake(FakeNetwork):
+    name, source = "telegram", "updates"
+    secrets = {"token": TOKEN}
+    tells_own = tells_deletions = looks_back = parent_may_be_gone = False
+
+    def __init__(self):
+        super().__init__()
+        from connectors.faults import AuthRevoked, Gone
+
+        self.read_faults, self.write_faults = {"404": {AuthRevoked}}, {"404": {AuthRevoked}, "403": {Gone}}
+        self.updates, self.messages, self.bad, self.moved, self.written = [], {}, set(), {}, []
+        self.hook, self.blocked, self.number_of_update = "", set(), 1000
+
+    def settings(self):
+        return {"base_url": self.server.url}
+
+    def facts(self):
+        return {"account_id": str(BOT)}
+
+    def fault(self, name):
+        wait = {"retry_after": 40} if name == "429 with wait" else {}
+        codes = {"429": 429, "429 with wait": 429, "401": 401, "403": 403, "404": 404, "422": 400}
+        if name == "error in 200":
+            return Reply(200, {"ok": False, "description": "not today"})
+        return no(codes[name], **wait) if name in codes else super().fault(name)
+
+    def is_writing(self, asked):
+        return asked.path.endswith(WRITING)
+
+    def above(self, first, second):
+        return []
+
+    def update(self, kind, message):
+        self.number_of_update += 1
+        self.updates.append({"update_id": self.number_of_update, kind: message})
+
+    def say(self, text, person="carla", parent=None, chat=None, **more):
+        number, at = self.next()
+        user = {"id": sum(person.encode()), "is_bot": False, "first_name": person.title(), "username": person}
+        message = {
+            "message_id": number, "date": int(at.timestamp()), "text": text, "from": user,
+            "chat": chat or {"id": user["id"], "type": "private", "first_name": person.title()},
+        } | more  # fmt: skip
+        if parent:
+            message["reply_to_message"] = self.messages[parent]
+        identity = f"{message['chat']['id']}:{number}"
+        self.messages[identity] = message
+        self.update("message", message)
+        return identity
+
+    def edit(self, identity, text):
+        self.messages[identity] = {**self.messages[identity], "text": text, "edit_date": int(time.time())}
+        self.update("edited_message", self.messages[identity])
+
+    def delete(self, identity):
+        del self.messages[identity]
+
+    def spoil(self):
+        self.update("message", {"message_id": "x", "date": "soon", "chat": None, "text": "?"})
+
+    def odd(self):
+        self.update("moon_landing", {"a": [1]})
+        self.update("my_chat_member", {"new_chat_member": {"status": "kicked"}})
+        return self.say("odd", unknown={"a": 1}, entities=None, photo=None, edit_date=None, date=str(int(time.time())))
+
+    def ids(self):
+        return set(self.messages)
+
+    def made(self):
+        return self.written
+
+    def answer(self, asked):
+        _, who, method = asked.path.split("/")
+        if who != f"bot{TOKEN}":
+            return no(401)
+        given = asked.json()
+        if method == "getMe":
+            return yes({"id": BOT, "is_bot": True, "first_name": "Brand", "username": "brand_bot"})
+        if method == "getWebhookInfo":
+            return yes({"url": self.hook})
+        if method == "getUpdates":
+            return self.queue(given)
+        return getattr(self, method)(given)
+
+    def queue(self, given):
+        if self.hook:
+            return no(409)
+        if self.stuck:
+            return yes(self.updates[: given["limit"]])
+        if given.get("offset"):
+            self.updates = [each for each in self.updates if each["update_id"] >= given["offset"]]
+        return yes(self.updates[: given["limit"]])
+
+    def sendMessage(self, given):
+        if given["chat_id"] in self.blocked:
+            return no(403)
+        if given["chat_id"] in self.moved:
+            return no(400, migrate_to_chat_id=self.moved[given["chat_id"]])
+        number, at = self.next()
+        message = {
+            "message_id": number,
+            "date": int(at.timestamp()),
+            "text": given["text"],
+            "chat": {"id": given["chat_id"]},
+        }
+        self.written.append(given)
+        return yes(message)
+
+    def editMessageText(self, given):
+        return yes(True)
+
+    def deleteMessage(self, given):
+        return no(400, 200)
+
+
+def yes(result):
+    return Reply(200, {"ok": True, "result": result})
