@@ -4,26 +4,22 @@ never by posting again blindly."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from connectors.base import Absent, CannotKnow, Connector, Fault, Found, Outgoing, Prepared, Sent
 from connectors.faults import AuthExpired, AuthRevoked, Gone, Outcome, Unavailable
 from connectors.opening import opened, renew
 from connectors.stored import post_of
+from connectors.turns import BATCH, in_turn
 from inbox.failpoints import failpoint
 from inbox.models import Reply
 
 log = structlog.get_logger(__name__)
-BATCH = 20
-SLOW = 1.0  # seconds a call may take in vain before its channel rests
 REFUSED = ("Gone", "PolicyRefused", "Invalid", "NotPermitted")
 UNREADY = ("KeyMissing", "UnknownNetwork")
 DOUBTFUL = ("InDoubt", "Duplicate", "Unreadable")
@@ -36,25 +32,8 @@ def send_due(overdue_by: timedelta = timedelta(0)) -> int:
     for reply in Reply.objects.abandoned()[:BATCH]:
         worked += reply.doubted("InDoubt", "The sender died while posting; it may stand on the network.")
     limit = timezone.now() - overdue_by
-    worked += _in_turn(Reply.objects.due().filter(not_before__lte=limit), send)
-    worked += _in_turn(Reply.objects.to_settle(), settle)
-    return worked
-
-
-def _in_turn(replies: QuerySet[Reply], work: Callable[[Reply], bool]) -> int:
-    """Works through the replies, oldest first. A channel that took long over one of them in vain is left alone until
-    the next round, so that a network that hangs holds up one call and nobody else's replies."""
-    worked, resting, done = 0, set[int](), set[int]()
-    for _ in range(BATCH):
-        # One at a time, so that however many wait behind a channel that rests, the others' replies are found.
-        reply = replies.exclude(channel__in=resting).exclude(pk__in=done).order_by("not_before", "pk").first()
-        if reply is None:
-            break
-        done.add(reply.pk)
-        began = time.monotonic()
-        worked += work(reply)
-        if reply.state in ("queued", "in_doubt") and time.monotonic() - began > SLOW:
-            resting.add(reply.channel_id)
+    worked += in_turn(Reply.objects.due().filter(not_before__lte=limit), send)
+    worked += in_turn(Reply.objects.to_settle(), settle)
     return worked
 
 

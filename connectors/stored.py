@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from connectors.base import Author, Deleted, Media, Post, PostKind, PostState, Visibility, Withheld
 
 if TYPE_CHECKING:
-    from inbox.models import Mention
+    from inbox.models import Mention, Reply
 
 
 def post_of(mention: Mention) -> Post:
@@ -43,6 +43,26 @@ def post_of(mention: Mention) -> Post:
         history=mention.history,
         grants=mention.grants,
         raw=mention.raw,
+    )
+
+
+def post_of_reply(reply: Reply) -> Post:
+    """Our own answer as the post it became; ValueError before the network gave it an id."""
+    parent = reply.parent
+    if not reply.external_id:
+        raise ValueError("the network has not said what this reply is called")
+    facts = reply.channel.settings.get("facts") or {}
+    return Post(
+        external_id=reply.external_id,
+        kind=PostKind.DIRECT if reply.kind == "direct" else PostKind.REPLY,
+        source="own",
+        author=Author(external_id=str(facts.get("account_id") or "ours"), name=reply.channel.name),
+        text=reply.text,
+        created_at=reply.sent_at or reply.created_at,
+        parent_id=parent.external_id if parent else None,
+        url=reply.url,
+        visibility=Visibility(parent.visibility) if parent else Visibility.PUBLIC,
+        ours=True,
     )
 
 

@@ -2,7 +2,7 @@
 
 from celery import current_app, shared_task
 
-from connectors import listening, sending
+from connectors import acting, listening, sending
 from connectors.models import Channel
 
 
@@ -21,3 +21,8 @@ def listen(channel_id: int) -> None:
 @shared_task
 def send_due() -> None:
     sending.send_due()
+
+
+@shared_task
+def act_due() -> None:
+    acting.act_due()

@@ -222,6 +222,45 @@ class ReplySettled(Happening):
 
 
 @dataclass(frozen=True)
+class ActAsked(Happening):
+    """Something is to be done on the network to a post that stands there."""
+
+    name = "act_asked"
+    label = "Asked of the network"
+    sentence = "{actor} asked the network: {verb}"
+    icon, quiet = "clock", True
+    act: int
+    verb: str
+    mention: int | None = None
+    reply: int | None = None
+
+
+@dataclass(frozen=True)
+class ActDone(Happening):
+    name = "act_done"
+    label = "Done on the network"
+    sentence = "{actor} {what}"
+    icon = "check"
+    act: int
+    what: str
+    mention: int | None = None
+    reply: int | None = None
+
+
+@dataclass(frozen=True)
+class ActRefused(Happening):
+    name = "act_refused"
+    label = "Refused by the network"
+    sentence = "The network did not {verb}: {reason}"
+    icon = "circle-alert"
+    act: int
+    verb: str
+    reason: str
+    mention: int | None = None
+    reply: int | None = None
+
+
+@dataclass(frozen=True)
 class RightsChanged(Happening):
     name = "rights_changed"
     label = "Rights changed"

@@ -1,5 +1,6 @@
 """The nouns of the inbox, one a file."""
 
+from inbox.models.act import Act
 from inbox.models.agent import Agent, Membership, Role
 from inbox.models.conversation import Conversation, Seen, State, Tag
 from inbox.models.event import Event, Stream
@@ -11,6 +12,7 @@ from inbox.models.tally import Tally
 from inbox.models.team import Team
 
 __all__ = [
+    "Act",
     "Agent",
     "Conversation",
     "Draft",

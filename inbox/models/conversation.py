@@ -10,6 +10,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils import timezone
 
+from inbox.models.actable import Actable
 from inbox.models.answerable import Answerable
 from inbox.models.assignable import Assignable
 from inbox.models.closeable import Closeable
@@ -47,7 +48,7 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         return self.filter(state=State.SNOOZED, snoozed_until__lte=timezone.now())
 
 
-class Conversation(Assignable, Closeable, Answerable, models.Model):
+class Conversation(Assignable, Closeable, Answerable, Actable, models.Model):
     channel = models.ForeignKey("connectors.Channel", models.PROTECT, related_name="conversations", db_index=False)
     thread_key = models.TextField()
     identity = models.ForeignKey("inbox.Identity", models.PROTECT, related_name="conversations")

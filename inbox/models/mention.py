@@ -3,6 +3,7 @@ revisions."""
 
 from __future__ import annotations
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils import timezone
 
@@ -36,6 +37,7 @@ class Mention(models.Model):
     rating = models.DecimalField(max_digits=4, decimal_places=1, null=True)
     followers = models.BigIntegerField(null=True)
     grants = models.JSONField(default=dict)
+    marks = ArrayField(models.CharField(max_length=10), default=list, db_default=[])
     raw = models.JSONField(default=dict)
 
     objects = MentionQuerySet.as_manager()

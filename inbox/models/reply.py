@@ -59,6 +59,7 @@ class Reply(models.Model):
         HELD = "held", "Held back"
         UNDONE = "undone", "Undone"
         DROPPED = "dropped", "Dropped"
+        REMOVED = "removed", "Deleted again"
 
     conversation = models.ForeignKey("inbox.Conversation", models.CASCADE, related_name="replies")
     channel = models.ForeignKey("connectors.Channel", models.PROTECT, related_name="replies", db_index=False)

@@ -16,7 +16,7 @@ from django.db import Error as DatabaseError
 from django.db import close_old_connections, connections
 from django.utils import timezone
 
-from connectors import listening, sending
+from connectors import acting, listening, sending
 from connectors.models import Channel, Delivery
 from inbox import ringing
 from inbox.tasks import wake
@@ -65,6 +65,7 @@ class Sweeper:
             self._ring()
             self._poll_overdue()
             sending.send_due(overdue_by=self.late)
+            acting.act_due(overdue_by=self.late)
             wake()
             self._forget()
         except DatabaseError as error:
@@ -74,6 +75,7 @@ class Sweeper:
         if not self.at_once:
             ringing.task("connectors.tasks.listen_due")
             ringing.task("connectors.tasks.send_due")
+            ringing.task("connectors.tasks.act_due")
 
     def _forget(self) -> None:
         """Bodies of deliveries that were worked off a week ago go; their ids and answers stay, so that one that is

@@ -1,0 +1,80 @@
+"""Doing on the network what agents asked for: hide, like, correct, delete and their like. Every verb may be done twice
+without harm, so whatever was lost on the way is done again; nothing is ever in doubt for long."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import structlog
+from django.utils import timezone
+
+from connectors.base import Connector, Fault, Post
+from connectors.faults import AuthExpired, AuthRevoked, Outcome
+from connectors.opening import opened, renew
+from connectors.stored import post_of, post_of_reply
+from connectors.turns import in_turn
+from inbox.models import Act
+
+log = structlog.get_logger(__name__)
+REFUSED = ("PolicyRefused", "Invalid", "NotPermitted", "Duplicate")
+
+
+def act_due(overdue_by: timedelta = timedelta(0)) -> int:
+    """Does what is due; returns how many acts it worked on."""
+    return in_turn(Act.objects.due().filter(not_before__lte=timezone.now() - overdue_by), do)
+
+
+def do(act: Act) -> bool:
+    """Does one act if it still waits; False when somebody else took it."""
+    if not act.take():
+        return False
+    try:
+        connector = opened(act.channel)
+        post = post_of(act.mention) if act.mention else post_of_reply(act.reply)  # type: ignore[arg-type]
+        if refusal := _refusal(connector, act, post):
+            act.failed("PolicyRefused", refusal)
+        else:
+            _done(act, connector, post)
+    except Fault as fault:
+        _record(act, fault)
+    except Exception:
+        log.exception("a defect in acting on the network", act=act.pk)
+        act.again(None, "defect", "A defect on our side; the log has the details.")
+    return True
+
+
+def _refusal(connector: Connector, act: Act, post: Post) -> str:
+    """Why this may not be done, in words, or "": the item's own capability, and for new words their measure."""
+    capability = connector.can(post, timezone.now()).get(act.verb)  # type: ignore[call-overload]
+    if capability is None or not capability.allowed:
+        return (capability and capability.reason) or "This network has no such action."
+    problems = connector.measure(act.text, post).problems if act.verb == "edit" else ()
+    return " ".join(problems)
+
+
+def _done(act: Act, connector: Connector, post: Post) -> None:
+    try:
+        answer = connector.do(act.verb, post, act.text)  # type: ignore[arg-type]
+    except AuthExpired:
+        renew(act.channel)
+        connector = opened(act.channel)
+        try:
+            answer = connector.do(act.verb, post, act.text)  # type: ignore[arg-type]
+        except AuthExpired as fault:
+            raise AuthRevoked(fault.detail) from fault
+    now = answer.post
+    act.done(visibility=now.visibility if now else "", grants=dict(now.grants) if now else None)
+
+
+def _record(act: Act, fault: Fault) -> None:
+    if fault.name == "Gone" and act.verb == "delete":
+        act.done()
+    elif fault.name == "Gone" or fault.name in REFUSED:
+        act.failed(fault.name, fault.words)
+    elif fault.outcome is Outcome.RECONNECT:
+        act.again(timezone.now(), fault.name, fault.words, counts=False)
+        act.channel.broken("reconnect", fault.name, fault.words)
+    elif fault.outcome is Outcome.WAIT:
+        act.again(fault.until or timezone.now() + timedelta(minutes=5), fault.name, fault.words, counts=False)
+    else:
+        act.again(fault.until, fault.name, fault.words)

@@ -1,0 +1,148 @@
+"""What agents ask a network to do with a post that stands there: done once or as often as it takes, and told."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.utils import timezone
+
+from connectors import acting
+from connectors.models import Channel
+from inbox.models import Act, Conversation, Event
+from inbox.models.answerable import KeyUsed
+from tests.fakes.mastodon import Fake
+from tests.journey.steps import answer, of_fake, read, send
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def fake():
+    with Fake() as fake:
+        yield fake
+
+
+@pytest.fixture
+def talk(cast, fake):
+    channel = of_fake(fake, team=cast.support)
+    fake.say("My invoice is wrong")
+    read(channel)
+    return Conversation.objects.get()
+
+
+def ask(talk, agent, verb, **more):
+    talk.refresh_from_db()
+    more = more or {"mention": talk.last_inbound()}
+    return talk.act(agent, verb, uuid4(), **more)
+
+
+def work(act):
+    Act.objects.filter(pk=act.pk).update(not_before=timezone.now() - timedelta(seconds=1))
+    acting.act_due()
+    act.refresh_from_db()
+    return act
+
+
+def told(talk):
+    return [event.happening for event in Event.objects.filter(conversation=talk).timeline()]
+
+
+def test_a_message_is_liked_on_the_network_and_shown_so(cast, fake, talk):
+    act = work(ask(talk, cast.ana, "like"))
+    assert act.state == "done"
+    mention = talk.mentions.get()
+    assert fake.statuses[mention.external_id]["favourited"]
+    assert mention.marks == ["liked"]
+    assert mention.grants["favourited"]
+    assert told(talk)[-2:] == ["act_asked", "act_done"]
+    assert work(ask(talk, cast.ana, "unlike")).state == "done"
+    assert talk.mentions.get().marks == []
+
+
+def test_our_answer_is_corrected_and_then_deleted_there(cast, fake, talk):
+    reply = send(answer(cast.ana, talk, "We loook into it"))
+    act = work(ask(talk, cast.ana, "edit", reply=reply, text="We look into it"))
+    reply.refresh_from_db()
+    assert (act.state, act.before, reply.text) == ("done", "We loook into it", "We look into it")
+    work(ask(talk, cast.ana, "delete", reply=reply))
+    reply.refresh_from_db()
+    assert reply.state == "removed"
+    assert fake.made() == []
+
+
+def test_what_the_network_does_not_allow_is_refused_with_its_reason_and_nothing_is_asked(cast, fake, talk):
+    before = len(fake.server.asked)
+    act = work(ask(talk, cast.ana, "hide"))
+    assert act.state == "failed"
+    assert act.reason == "This network has no such action."
+    assert len(fake.server.asked) == before
+    assert told(talk)[-1] == "act_refused"
+
+
+@pytest.mark.parametrize("fault", ["500", "hang", "reset", "503 with wait", "429"])
+def test_what_was_lost_on_the_way_is_asked_for_again(cast, fake, talk, fault):
+    fake.order(fault, "POST")
+    act = work(ask(talk, cast.ana, "like"))
+    assert act.state == "waiting"
+    assert work(act).state == "done"
+    assert talk.mentions.get().marks == ["liked"]
+
+
+def test_what_cannot_be_had_is_given_up_after_five_tries_and_said(cast, fake, talk):
+    act = ask(talk, cast.ana, "like")
+    for _ in range(5):
+        fake.order("500", "POST")
+        work(act)
+    assert act.state == "failed"
+    assert act.reason
+    assert talk.mentions.get().marks == []
+
+
+def test_a_worker_that_died_over_it_is_followed_by_another(cast, fake, talk):
+    act = ask(talk, cast.ana, "like")
+    assert act.take()
+    assert acting.act_due() == 0, "while the lease runs nobody else takes it"
+    Act.objects.filter(pk=act.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
+    assert work(act).state == "done"
+
+
+def test_whoever_wakes_up_late_changes_nothing(cast, fake, talk):
+    act = ask(talk, cast.ana, "like")
+    act.take()
+    slow = Act.objects.get(pk=act.pk)
+    Act.objects.filter(pk=act.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
+    work(act)
+    assert not slow.failed("Unavailable", "late")
+    assert not slow.done()
+    act.refresh_from_db()
+    assert act.state == "done"
+
+
+def test_a_post_that_is_gone_counts_as_deleted_and_cannot_be_liked(cast, fake, talk):
+    reply = send(answer(cast.ana, talk))
+    fake.delete(reply.external_id)
+    assert work(ask(talk, cast.ana, "delete", reply=reply)).state == "done"
+    fake.delete(talk.mentions.get().external_id)
+    gone = work(ask(talk, cast.ana, "like"))
+    assert (gone.state, gone.fault) == ("failed", "Gone")
+
+
+def test_a_channel_whose_access_ended_keeps_the_wish_until_it_is_back(cast, fake, talk):
+    fake.order("401", "POST")
+    act = work(ask(talk, cast.ana, "like"))
+    channel = Channel.objects.get()
+    assert (act.state, channel.state) == ("waiting", "reconnect")
+    assert work(act).state == "waiting"
+    Channel.objects.update(state="ok")
+    assert work(act).state == "done"
+
+
+def test_the_same_key_asks_once_and_never_for_something_else(cast, talk):
+    key, mention = uuid4(), talk.last_inbound()
+    first = talk.act(cast.ana, "like", key, mention=mention)
+    assert talk.act(cast.ana, "like", key, mention=mention).pk == first.pk
+    with pytest.raises(KeyUsed):
+        talk.act(cast.ana, "unlike", key, mention=mention)
+    with pytest.raises(KeyError):
+        talk.act(cast.ana, "sing", uuid4(), mention=mention)
+    assert Act.objects.count() == 1
