@@ -50,7 +50,7 @@ APP = (
 class Meta(Connector):
     """A network behind a Facebook page. Subclasses say which permissions they need and who they are there."""
 
-    form = APP
+    form: ClassVar[tuple[Field, ...]] = APP
     oauth = True
     hooked = True
     needed: ClassVar[tuple[str, ...]] = ()

@@ -77,7 +77,7 @@ class Messaging(Meta):
             bad.append(Bad(None, "A conversation without id.", talk))
             return
         messages, identity = rows(talk.get("messages")), str(talk["id"])
-        self._said(messages, identity, walk, posts, bad)
+        self._spoken(messages, identity, walk, posts, bad)
         times, more = _times(messages, "created_time"), following(talk.get("messages"))
         if more and times and min(times) > walk.floor - OVERLAP:
             deep.append([identity, more, walk.floor.isoformat()])
@@ -87,12 +87,12 @@ class Messaging(Meta):
         identity, after, floor = (str(each) for each in deep.pop(0))
         told = graph.get_connections(identity, "messages", fields=MESSAGE, limit=50, **onward(after))
         messages = listed(graph.answer, told)
-        self._said(messages, identity, walk, posts, bad)
+        self._spoken(messages, identity, walk, posts, bad)
         times, more = _times(messages, "created_time"), following(told)
         if more and more != after and times and min(times) > time_of(floor) - OVERLAP:
             deep.insert(0, [identity, more, floor])
 
-    def _said(self, messages: list[Any], talk: str, walk: Walk, posts: list[Post], bad: list[Bad]) -> None:
+    def _spoken(self, messages: list[Any], talk: str, walk: Walk, posts: list[Post], bad: list[Bad]) -> None:
         """The messages of one conversation. An answer of ours hangs under the message it follows."""
         good = []
         for message in messages:
