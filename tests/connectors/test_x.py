@@ -1,0 +1,584 @@
+"""What is special about X: who may be answered, what a refusal means, edits with new ids, renamed fields, money, the
+weighted counter, rotating tokens, signed deliveries."""
+
+import base64
+import hashlib
+import hmac
+import json
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from connectors.base import (
+    Accepted,
+    AuthExpired,
+    AuthRevoked,
+    CannotKnow,
+    Challenge,
+    Deleted,
+    Duplicate,
+    Gone,
+    Incoming,
+    Invalid,
+    NotPermitted,
+    Outgoing,
+    PolicyRefused,
+    Post,
+    PostKind,
+    PostState,
+    QuotaSpent,
+    RateLimited,
+    Rejected,
+    Secrets,
+    Visibility,
+    Withheld,
+)
+from connectors.weighted import cashtags, endings, has_link, weighted_length
+from connectors.x_access import signature
+from connectors.x_api import Includes, Reader, author_of, id_at, time_of_id
+from connectors.x_calls import Walk
+from tests.fakes.network import CANARY
+from tests.fakes.server import Reply
+from tests.fakes.x import ME, Fake, problem
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+READER = Reader(ME["id"], ME["username"])
+
+
+@pytest.fixture
+def fake():
+    with Fake() as fake:
+        yield fake
+
+
+def now():
+    return datetime.now(UTC)
+
+
+def heard(fake, identity):
+    return next(post for post in fake.read(fake.connector())[0] if post.external_id == identity)
+
+
+def outgoing(parent, text="We are on it", **more):
+    return Outgoing(key="key-1", text=text, parent=parent, sending_at=now(), **more)
+
+
+def reply_allowed(fake, post):
+    return fake.connector().can(post, now())["reply"]
+
+
+# Who may be answered
+
+
+def test_who_named_us_may_be_answered(fake):
+    able = reply_allowed(fake, heard(fake, fake.say("help me")))
+    assert (able.allowed, able.reason, able.cost) == (True, "", Decimal("0.010"))
+
+
+def test_who_quoted_us_may_be_answered(fake):
+    ours = fake.post(ME, "our news")
+    post = heard(fake, fake.post(fake.person("theo"), "look at that", quoted=ours))
+    assert post.kind is PostKind.QUOTE
+    assert reply_allowed(fake, post).allowed
+
+
+def test_who_quoted_somebody_else_may_not(fake):
+    theirs = fake.say("help me")
+    post = heard(fake, fake.post(fake.person("theo"), "look at that", quoted=theirs))
+    able = reply_allowed(fake, post)
+    assert not able.allowed
+    assert able.reason.endswith("Answer it on X.")
+    assert able.hand_off == f"https://x.com/theo/status/{post.external_id}"
+
+
+def test_names_that_the_network_puts_before_a_reply_are_no_summons(fake):
+    ours = fake.post(ME, "our news")
+    names = {"mentions": [{"start": 0, "end": 5, "username": "Acme", "id": ME["id"]}]}
+    post = heard(fake, fake.post(fake.person("theo"), "@Acme nice", ours, entities=names))
+    able = reply_allowed(fake, post)
+    assert able.allowed
+    assert "may refuse" in able.reason
+    later = {"mentions": [*names["mentions"], {"start": 18, "end": 23, "username": "acme", "id": ME["id"]}]}
+    again = heard(fake, fake.post(fake.person("theo"), "@Acme nice, I say @acme", ours, entities=later))
+    assert reply_allowed(fake, again).reason == ""
+
+
+@pytest.mark.parametrize(("opens", "allowed", "told"), [(True, True, False), (None, True, True), (False, False, True)])
+def test_a_private_message_depends_on_what_its_author_takes(fake, opens, allowed, told):
+    carla = {"id": "9", "username": "carla", "receives_your_dm": opens}
+    post = READER.post(fake.posts[fake.say("help")] | {"author_id": "9"}, Includes(users={"9": carla}), "mentions")
+    able = fake.connector().can(post, now())["private_reply"]
+    assert (able.allowed, bool(able.reason)) == (allowed, told)
+    assert able.hand_off == "https://x.com/carla"
+
+
+def test_replies_are_hidden_only_in_threads_that_we_began(fake):
+    ours, theirs = fake.post(ME, "our news"), fake.say("hello")
+    under_ours, under_theirs = fake.say("rude", parent=ours), fake.say("rude", "theo", parent=theirs)
+    connector = fake.connector()
+    assert connector.can(heard(fake, under_ours), now()).keys() >= {"hide", "unhide"}
+    assert "hide" not in connector.can(heard(fake, under_theirs), now())
+    for _ in range(2):
+        assert connector.do("hide", heard(fake, under_ours)).post.grants["hidden"]
+    assert fake.hidden == {under_ours}
+    connector.do("unhide", heard(fake, under_ours))
+    assert fake.hidden == set()
+    with pytest.raises(PolicyRefused):
+        connector.do("hide", heard(fake, under_theirs))
+
+
+def test_a_sign_in_that_lacks_a_scope_says_so(fake):
+    granted = {**fake.secrets, "scope": "tweet.read users.read offline.access"}
+    post = heard(fake, fake.say("hello"))
+    connector = fake.connector(granted)
+    assert not connector.can(post, now())["reply"].allowed
+    assert [source.name for source in connector.listening()] == ["mentions", "search:acme"]
+    warnings = connector.check().warnings
+    assert len(warnings) == 4
+    assert any("dm.read" in warning for warning in warnings)
+    assert fake.connector().check().warnings == ()
+    assert fake.connector({"client_secret": "app"}).listening() == ()
+
+
+# What a refusal means
+
+
+@pytest.mark.parametrize(
+    ("reply", "raised"),
+    [(problem(401), AuthExpired), (problem(403, "client-forbidden"), NotPermitted), (problem(402), QuotaSpent),
+     (problem(403, "not-authorized-for-resource"), NotPermitted), (problem(429, "usage-capped"), QuotaSpent),
+     (problem(403, "unsupported-authentication"), NotPermitted), (problem(429, "rate-limit-exceeded"), RateLimited),
+     (problem(403, detail="You are not allowed to create a Tweet with duplicate content."), Duplicate),
+     (problem(403, detail="You can only reply when mentioned."), PolicyRefused),
+     (problem(400, "invalid-request"), Invalid),
+     (problem(403, detail="Your account is suspended."), PolicyRefused), (problem(404, "resource-not-found"), Gone)],
+)  # fmt: skip
+def test_a_refused_reply_has_its_class(fake, reply, raised):
+    parent = heard(fake, fake.say("Help!"))
+    fake.fault = lambda name: reply
+    fake.order("x", writing=True)
+    with pytest.raises(raised) as fault:
+        fake.connector().send(outgoing(parent))
+    assert type(fault.value) is raised
+    assert fault.value.url in ("", parent.url)
+
+
+def test_without_a_refresh_token_a_refused_token_needs_a_person(fake):
+    with pytest.raises(AuthRevoked):
+        fake.read(fake.connector({"access_token": "wrong"}))
+    with pytest.raises(AuthRevoked):
+        fake.read(fake.connector({}))
+
+
+def test_a_refusal_for_a_post_that_is_gone_is_told_from_the_others(fake):
+    there, gone = heard(fake, fake.say("one")), heard(fake, fake.say("two"))
+    fake.delete(gone.external_id)
+    fake.fault = lambda name: problem(403, detail="You cannot do that.")
+    for parent, raised in ((there, PolicyRefused), (gone, Gone)):
+        fake.order("x", writing=True)
+        with pytest.raises(raised):
+            fake.connector().send(outgoing(parent))
+
+
+def test_a_window_that_is_used_up_is_waited_for_until_it_opens(fake):
+    fake.order("429 with wait")
+    with pytest.raises(RateLimited) as raised:
+        fake.read(fake.connector())
+    assert timedelta(seconds=40) <= raised.value.until - now() <= timedelta(seconds=46)
+    assert raised.value.bucket == "x:mentions"
+
+
+def test_a_list_that_holds_only_problems_is_not_an_empty_one(fake):
+    for kind, raised in (("resource-not-found", Gone), ("not-authorized-for-resource", NotPermitted)):
+        only = Reply(200, {"errors": [{"type": f"https://api.twitter.com/2/problems/{kind}", "title": "x"}]})
+        fake.fault = lambda name, only=only: only
+        fake.order("x")
+        with pytest.raises(raised):
+            fake.read(fake.connector())
+
+
+# How posts read
+
+
+def test_ids_carry_their_time():
+    assert time_of_id(id_at(NOW)) == NOW
+    assert time_of_id("20") is None
+
+
+def test_both_names_of_the_fields_are_read():
+    old = {
+        "id": "1900000000000000002", "author_id": "5", "text": "short", "in_reply_to_user_id": ME["id"],
+        "conversation_id": "1900000000000000001", "note_tweet": {"text": "long &amp; whole"},
+        "referenced_tweets": [{"type": "replied_to", "id": "1900000000000000001"}],
+        "edit_history_tweet_ids": ["1900000000000000000", "1900000000000000002"],
+    }  # fmt: skip
+    new = {name.replace("tweet", "post"): value for name, value in old.items()}
+    first = {"id": "1900000000000000001", "author_id": ME["id"]}
+    one = READER.post(old, Includes.of({"includes": {"tweets": [first]}}), "mentions")
+    two = READER.post(new, Includes.of({"includes": {"posts": [first]}}), "mentions")
+    for post in (one, two):
+        assert (post.external_id, post.parent_id) == ("1900000000000000000", "1900000000000000001")
+        assert (post.text, post.state, post.kind) == ("long & whole", PostState.EDITED, PostKind.REPLY)
+        assert post.grants["root_ours"]
+    assert one.version == two.version
+
+
+def test_a_server_with_the_new_names_is_asked_in_them_and_remembered(fake):
+    parent = fake.say("hello")
+    fake.say("and more", parent=parent)
+    fake.asked_names = "new"
+    posts, bad, cursor, _ = fake.read(fake.connector())
+    assert [post.parent_id for post in posts] == [None, parent]
+    assert not bad
+    assert cursor["renamed"]
+    before = fake.requests()
+    fake.read(fake.connector(), cursor)
+    assert fake.requests() - before == 1
+
+
+@pytest.mark.parametrize(
+    "wrong", [problem(400, "invalid-request"), problem(400, errors=[{"parameters": {"query": []}}])]
+)
+def test_another_refusal_is_not_taken_for_new_names(fake, wrong):
+    fake.fault = lambda name: wrong
+    fake.order("x")
+    with pytest.raises(Invalid):
+        fake.read(fake.connector())
+    assert fake.requests() == 1
+
+
+def test_links_are_whole_and_those_to_own_pictures_are_left_out():
+    links = [{"url": "https://t.co/a", "expanded_url": "https://acme.example/t?a=1&b=2"},
+             {"url": "https://t.co/b", "expanded_url": "https://x.com/i/photo/1", "media_key": "3_1"}]  # fmt: skip
+    item = {"id": "1900000000000000002", "author_id": "5", "text": "see https://t.co/a &gt; https://t.co/b",
+            "entities": {"urls": links}, "attachments": {"media_keys": ["3_1", "3_2"]}}  # fmt: skip
+    media = [{"media_key": "3_1", "type": "photo", "url": "https://pbs.example/1.jpg", "alt_text": "a shoe"}]
+    post = READER.post(item, Includes.of({"includes": {"media": media}}), "mentions")
+    assert post.text == "see https://acme.example/t?a=1&b=2 >"
+    assert [(each.kind, each.description) for each in post.media] == [("image", "a shoe")]
+
+
+@pytest.mark.parametrize(
+    "told", ["Wed Jan 06 18:40:40 +0000 2021", "2021-01-06T18:40:40Z", "2021-01-06T18:40:40.000Z", None, 7]
+)
+def test_a_time_is_read_however_it_is_written(told):
+    item = {
+        "id": id_at(datetime(2021, 1, 6, 18, 40, 40, tzinfo=UTC)),
+        "author_id": "5",
+        "text": "x",
+        "created_at": told,
+    }
+    assert READER.post(item, Includes(), "mentions").created_at == datetime(2021, 1, 6, 18, 40, 40, tzinfo=UTC)
+
+
+def test_reposts_are_no_mentions_and_protected_accounts_are_not_public(fake):
+    theirs = fake.say("hello")
+    fake.posts[fake.say("RT hello", "theo")]["referenced_tweets"] = [{"type": "retweeted", "id": theirs}]
+    fake.person("ines", protected=True)
+    fake.users[fake.posts[fake.say("in private", "wes")]["author_id"]]["protected"] = True
+    posts = fake.read(fake.connector())[0]
+    assert [(post.text.split(" @")[0], post.visibility) for post in posts] == [
+        ("hello", Visibility.PUBLIC), ("in private", Visibility.FOLLOWERS),
+    ]  # fmt: skip
+
+
+def test_an_account_without_details_still_has_its_address():
+    author = author_of({}, "77")
+    assert (author.external_id, author.url, author.followers) == ("77", "https://x.com/i/user/77", None)
+
+
+def test_an_edit_is_followed_to_its_newest_version(fake):
+    identity = fake.say("I paid 10")
+    fake.edit(identity, "I paid 100")
+    fake.edit(identity, "I paid 1000")
+    before = fake.requests()
+    post = fake.connector().refresh([identity], now())[0]
+    assert (post.external_id, post.text, post.state) == (identity, "I paid 1000", PostState.EDITED)
+    assert post.url.endswith(post.version)
+    assert fake.requests() - before == 2
+    assert heard(fake, identity).version == post.version
+
+
+def test_how_posts_stand_is_said_for_those_the_network_answered_for(fake):
+    there, gone = fake.say("one"), fake.say("two")
+    fake.delete(gone)
+    locked = {"resource_id": "5", "type": "https://api.twitter.com/2/problems/not-authorized-for-resource"}
+    answer = fake._look_up([there, gone]).body
+    fake.fault = lambda name: Reply(200, answer | {"errors": [*answer["errors"], locked]})
+    fake.order("x")
+    standing = fake.connector().refresh([there, gone, "5", "6", "dm:9"], now())
+    assert isinstance(standing[0], Post)
+    assert standing[1] == Deleted(gone)
+    assert isinstance(standing[2], Withheld)
+    assert len(standing) == 3
+
+
+# Walking back
+
+
+def test_a_walk_that_was_cut_goes_on_to_the_same_end(fake):
+    for number in range(130):
+        fake.say(f"post {number}")
+    _, _, cursor, _ = fake.read(fake.connector(), None, requests=1)
+    began = cursor["walk"]["since"]
+    posts, _, cursor, _ = fake.read(fake.connector(), cursor, requests=1)
+    assert len(posts) == 30
+    assert fake.server.asked[-1].one("since_id") == id_at(datetime.fromisoformat(began))
+    assert "walk" not in cursor
+
+
+def test_a_page_token_that_ran_out_begins_the_walk_anew(fake):
+    for number in range(130):
+        fake.say(f"post {number}")
+    _, _, cursor, _ = fake.read(fake.connector(), None, requests=1)
+    cursor["walk"]["token"] = "a token of yesterday"
+    posts, _, cursor, gaps = fake.read(fake.connector(), cursor)
+    assert len(posts) == 130
+    assert not gaps
+
+
+def test_what_is_older_than_a_search_reaches_is_a_gap(fake):
+    fake.source = "search:acme"
+    cursor = {"read": (now() - timedelta(days=9)).isoformat()}
+    _, _, _, gaps = fake.read(fake.connector(), cursor)
+    assert len(gaps) == 1
+    assert gaps[0].until - gaps[0].since > timedelta(days=2)
+    fake.source = "mentions"
+    assert fake.read(fake.connector(), cursor)[3] == []
+
+
+def test_a_search_leaves_our_own_posts_and_reposts_out(fake):
+    fake.source = "search:acme OR tea"
+    fake.read(fake.connector())
+    assert fake.server.asked[-1].one("query") == "(acme OR tea) -is:retweet -from:acme"
+
+
+def test_a_clock_that_was_wrong_does_not_make_us_read_from_the_future():
+    walk, _ = Walk.of({"read": (NOW + timedelta(days=3)).isoformat()}, NOW)
+    assert walk.since == NOW - timedelta(minutes=15)
+
+
+def test_messages_are_read_to_where_they_are_known(fake):
+    for number in range(3):
+        fake.message(f"hello {number}")
+    fake.messages[0] |= {"id": id_at(now() - timedelta(days=3)), "created_at": (now() - timedelta(days=3)).isoformat()}
+    fake.messages.append({"id": "1900000000000000002", "event_type": "ParticipantsJoin"})
+    fake.source = "direct"
+    posts, bad, _, _ = fake.read(fake.connector())
+    assert [post.kind for post in posts] == [PostKind.DIRECT] * 3
+    assert len({post.root_id for post in posts}) == 1
+    assert not bad
+
+
+# Answering privately
+
+
+def test_a_message_answers_a_mention_or_a_message(fake):
+    mention = heard(fake, fake.say("help me"))
+    sent = fake.connector().send(outgoing(mention, "Your number, please?", private=True))
+    assert fake.messages[-1]["text"] == "Your number, please?"
+    fake.message("here it is: 88213")
+    fake.source = "direct"
+    posts = fake.read(fake.connector())[0]
+    ours = next(post for post in posts if post.ours)
+    assert ours.external_id == sent.external_id
+    theirs = next(post for post in posts if not post.ours)
+    assert theirs.root_id == ours.root_id
+    for parent in (theirs, ours):
+        fake.connector().send(outgoing(parent, f"Thank you, {parent.ours}"))
+    assert len(fake.made()) == 3
+
+
+def test_who_takes_no_messages_gets_none(fake):
+    mention = heard(fake, fake.say("help me"))
+    fake.users[mention.author.external_id]["receives_your_dm"] = False
+    with pytest.raises(PolicyRefused):
+        fake.connector().send(outgoing(mention, private=True))
+
+
+def test_a_message_that_was_made_is_found(fake):
+    mention = heard(fake, fake.say("help me"))
+    wish = outgoing(mention, "Your number, please?", private=True)
+    sent = fake.connector().send(wish)
+    assert fake.connector().find(wish).external_id == sent.external_id
+
+
+def test_two_posts_of_ours_that_look_alike_are_for_a_person(fake):
+    parent = heard(fake, fake.say("Help!"))
+    wish = outgoing(parent)
+    for _ in range(2):
+        fake.post(ME, f"@carla {wish.text}", parent.external_id)
+    assert isinstance(fake.connector().find(wish), CannotKnow)
+
+
+# Money
+
+
+def test_each_thing_read_is_paid_once_a_day(fake):
+    for number in range(3):
+        fake.say(f"post {number}")
+    connector, at = fake.connector(), now()
+    pages = list(connector.poll("mentions", None, _budget(), at))
+    assert sum(page.cost for page in pages) == 3 * Decimal("0.001") + Decimal("0.010")
+    fake.say("one more", "theo")
+    pages = list(connector.poll("mentions", pages[-1].cursor, _budget(), at))
+    assert sum(page.cost for page in pages) == Decimal("0.001") + Decimal("0.010")
+    kept = pages[-1].cursor
+    kept["bill"]["day"] = "2026-01-01"
+    pages = list(connector.poll("mentions", kept, _budget(), at))
+    assert sum(page.cost for page in pages) == 4 * Decimal("0.001") + 2 * Decimal("0.010")
+
+
+def test_what_others_found_costs_more_than_our_mentions(fake):
+    fake.say("acme")
+    fake.message("hello")
+    costs = {}
+    for source in ("search:acme", "direct"):
+        costs[source] = sum(page.cost for page in fake.connector().poll(source, None, _budget(), now()))
+    assert costs == {"search:acme": Decimal("0.015"), "direct": Decimal("0.020")}
+
+
+def test_a_budget_of_money_ends_a_poll(fake):
+    for number in range(130):
+        fake.say(f"post {number}")
+    pages = list(fake.connector().poll("mentions", None, _budget(cost=Decimal("0.05")), now()))
+    assert len(pages) == 1
+    assert not pages[0].end
+
+
+def _budget(**more):
+    from connectors.base import Budget
+
+    return Budget(**more)
+
+
+def test_a_reply_tells_its_price(fake):
+    connector = fake.connector()
+    assert connector.measure("We are on it").cost == Decimal("0.010")
+    assert connector.measure("See acme.com/help").cost == Decimal("0.20")
+    fake.message("hello")
+    fake.source = "direct"
+    message = fake.read(connector)[0][0]
+    measured = connector.measure("x" * 300, message)
+    assert (measured.limit, measured.unit, measured.cost) == (10_000, "characters", Decimal("0.015"))
+
+
+# Counting
+
+
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [("Hi Carla", 8), ("https://acme.com/t/88213 ok", 26), ("日本語👍🏽", 8), ("foo.zz https://acme.example/", 28),
+     ("acme.com, and b.de.", 23 + 6 + 23 + 1), ("e\u0301", 1), ("👨‍👩‍👧‍👦", 2), ("3️⃣", 2), ("12", 2), ("", 0),
+     ("🇩🇪🇫🇷", 4), ("me@acme.com", 11), ("@acme.com", 9), ("http://t.co/abc+more", 23 + 5), ("x" * 300, 300),
+     ("\u2014", 1), ("™", 2)],
+)  # fmt: skip
+def test_characters_have_their_weight(text, length):
+    assert weighted_length(text) == length
+
+
+def test_the_browser_knows_the_same_endings():
+    listed = Path(__file__).parents[2] / "static" / "tlds.txt"
+    assert set(listed.read_text().split()) == endings()
+
+
+def test_one_cashtag_a_post(fake):
+    assert [cashtags(text) for text in ("$ACME", "$ACME and $TEA", "US$20 $5", "a$b")] == [1, 2, 0, 0]
+    assert fake.connector().measure("$ACME and $TEA").problems
+    assert not fake.connector().measure("$ACME").problems
+    assert has_link("acme.com")
+    assert not has_link("acme.invalidending")
+
+
+def test_a_premium_account_may_write_more(fake):
+    me = Reply(200, {"data": ME | {"subscription_type": "Premium"}})
+    fake.fault = lambda name: me
+    fake.order("x")
+    assert fake.connector().check().facts["longest"] == 25_000
+    assert fake.connector().check().facts["longest"] == 280
+
+
+# Signing in
+
+
+def test_signing_in_and_renewing_keep_what_the_network_gave_last(fake):
+    connector = fake.connector({"client_secret": "app-secret-1", "consumer_secret": "hook-secret"})
+    grant = connector.begin("https://care.example/callback/", "state-1")
+    asked = {name: value[0] for name, value in parse_qs(urlsplit(grant.url).query).items()}
+    assert grant.url.startswith(f"{fake.server.url}/2/oauth2/authorize?")
+    assert "offline.access" in asked["scope"].split()
+    assert (asked["state"], asked["client_id"], asked["code_challenge_method"]) == ("state-1", "app-1", "S256")
+    connector = fake.connector(dict(grant.secrets))
+    fresh = connector.finish("code-1", "https://care.example/callback/", grant.secrets)
+    hashed = hashlib.sha256(fake.token_asked["code_verifier"].encode()).digest()
+    assert base64.urlsafe_b64encode(hashed).decode().rstrip("=") == asked["code_challenge"]
+    assert fake.token_asked["authorization"] == "Basic " + base64.b64encode(b"app-1:app-secret-1").decode()
+    assert "code_verifier" not in fresh
+    renewed = fake.connector(dict(fresh)).renew(fresh)
+    assert renewed["refresh_token"] != fresh["refresh_token"]
+    assert renewed["consumer_secret"] == "hook-secret"
+    with pytest.raises(AuthRevoked):
+        fake.connector(dict(fresh)).renew(fresh)
+    assert fake.read(fake.connector(dict(renewed)))[1] == []
+
+
+def test_a_refresh_token_that_is_not_replaced_stays(fake):
+    fake.answer = lambda asked: Reply(200, {"access_token": "new-access"})
+    renewed = fake.connector().renew(Secrets(fake.secrets))
+    assert renewed["refresh_token"] == fake.secrets["refresh_token"]
+    fake.answer = lambda asked: Reply(200, {"token_type": "bearer"})
+    with pytest.raises(AuthRevoked):
+        fake.connector().renew(Secrets(fake.secrets))
+
+
+def test_without_a_client_id_nobody_is_sent_to_sign_in(fake):
+    fake.settings = lambda: {"base_url": fake.server.url}
+    with pytest.raises(Invalid):
+        fake.connector().begin("https://care.example/callback/", "state-1")
+
+
+# Deliveries
+
+
+def hook(fake, body=b"{}", secret=CANARY, method="POST", **query):
+    signed = base64.b64encode(hmac.new(secret.encode(), body, hashlib.sha256).digest()).decode()
+    headers = {"x-twitter-webhooks-signature": f"sha256={signed}"}
+    connector = fake.connector({**fake.secrets, "consumer_secret": CANARY})
+    return connector.receive(Incoming(method, headers, body, query), now())
+
+
+def test_the_handshake_is_answered_with_its_token_signed(fake):
+    challenge = hook(fake, method="GET", crc_token="token-1")
+    assert isinstance(challenge, Challenge)
+    assert challenge.content_type == "application/json"
+    assert json.loads(challenge.body) == {"response_token": signature(CANARY, b"token-1")}
+    assert isinstance(hook(fake, method="GET"), Rejected)
+
+
+def test_only_what_is_well_signed_is_taken(fake):
+    taken = hook(fake, b'{"data": {}}')
+    assert isinstance(taken, Accepted)
+    assert (taken.status, len(taken.delivery)) == (200, 64)
+    assert hook(fake, secret="wrong").status == 403
+    assert hook(fake, method="DELETE").status == 405
+    assert hook(fake, b"x" * 1_000_001).status == 413
+    assert fake.connector().receive(Incoming("POST", {}, b"{}"), now()).status == 404
+
+
+def test_a_delivered_post_is_mapped_and_what_is_strange_left_to_the_poll(fake):
+    identity = fake.say("hello")
+    known = {"users": [fake.person("carla")]}
+    event = {"data": {"event_type": "post.mention.create", "payload": fake.posts[identity]}, "includes": known}
+    page = fake.connector().unpack(json.dumps(event).encode(), now())
+    assert [(post.external_id, post.author.handle) for post in page.posts] == [(identity, "carla")]
+    fake.message("hello")
+    event = {"data": {"event_type": "dm.received", "payload": fake.messages[0]}}
+    page = fake.connector().unpack(json.dumps(event).encode(), now())
+    assert page.posts[0].kind is PostKind.DIRECT
+    for strange in ({"data": {"event_type": "follow.follow", "payload": {}}}, {"data": 7}, [], {"data": {"payload": 7}},
+                    {"data": {"event_type": "post.mention.create", "payload": {"id": 7}}}):  # fmt: skip
+        page = fake.connector().unpack(json.dumps(strange).encode(), now())
+        assert (page.posts, page.bad) == ((), ())
