@@ -190,7 +190,7 @@ class Mailbox:
                 kind, data = error.command_result[0], error.command_result[1] or []
                 said = b" ".join(item for item in data if isinstance(item, bytes))
                 self.line.told = f"{kind} {said.decode('utf-8', 'replace')}"
-                raise _refused(said, signing_in, kind) from error
+                raise _refused(said, signing_in, kind, name == "IMAP SELECT") from error
             except imaplib.IMAP4.abort as error:
                 self._aborted(error)
             except imaplib.IMAP4.error as error:
@@ -223,8 +223,9 @@ def _box(line: Line) -> "BaseMailBox":
     return Box()
 
 
-def _refused(said: bytes, signing_in: bool, kind: str = "NO") -> Fault:
-    """By the code in brackets; words are the server's own and in its own language."""
+def _refused(said: bytes, signing_in: bool, kind: str = "NO", opening: bool = False) -> Fault:
+    """By the code in brackets; words are the server's own and in its own language. Many give no code to a folder that
+    is not there."""
     found = _CODE.search(said.upper())
     code = found[1].decode() if found else ""
     detail = f"The mail server answered {kind}{f' [{code}]' if code else ''}."
@@ -239,7 +240,7 @@ def _refused(said: bytes, signing_in: bool, kind: str = "NO") -> Fault:
         return NotPermitted(detail, what="mailbox")
     if code in ("AUTHENTICATIONFAILED", "EXPIRED") or (signing_in and kind == "NO"):
         return AuthRevoked(detail)
-    if code in ("NONEXISTENT", "TRYCREATE"):
+    if code in ("NONEXISTENT", "TRYCREATE") or (opening and kind == "NO" and not code):
         return Gone("The folder is not there.", what="folder")
     if kind == "BYE":
         return Unavailable(detail)

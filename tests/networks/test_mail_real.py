@@ -1,0 +1,232 @@
+"""Our mail connector against a real Dovecot, with aiosmtpd in front that hands everything on to it. Dovecot comes from
+the system's packages and starts as root only; where it is not there the tests are skipped and say what to install."""
+
+import os
+import shutil
+import smtplib
+import socket
+import subprocess
+import time
+from contextlib import closing
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from email.utils import make_msgid
+
+import imap_tools
+import pytest
+from aiosmtpd.controller import Controller
+
+from connectors.base import AuthRevoked, Budget, CannotKnow, Found, Gone, Outgoing, Secrets, Sent
+from connectors.http import Seam
+from connectors.networks.mail import Mail
+
+US, INSTALL = "care@brand.example", "Dovecot is not installed; apt-get install dovecot-imapd dovecot-lmtpd brings it"
+pytestmark = [
+    pytest.mark.networks,
+    pytest.mark.skipif(not shutil.which("dovecot"), reason=INSTALL),
+    pytest.mark.skipif(os.geteuid() != 0, reason="Dovecot starts as root only"),
+]
+CONFIG = """
+base_dir = {folder}/run
+log_path = {folder}/log
+protocols = imap lmtp
+listen = 127.0.0.1
+ssl = no
+disable_plaintext_auth = no
+auth_username_format = %Ln
+default_internal_user = nobody
+default_internal_group = nogroup
+default_login_user = nobody
+mail_location = maildir:{folder}/home/%n
+first_valid_uid = 1
+passdb {{
+  driver = static
+  args = password=pw
+}}
+userdb {{
+  driver = static
+  args = uid=nobody gid=nogroup home={folder}/home/%n
+}}
+service imap-login {{
+  chroot =
+  inet_listener imap {{
+    port = {imap}
+  }}
+  inet_listener imaps {{
+    port = 0
+  }}
+}}
+service anvil {{
+  chroot =
+}}
+service lmtp {{
+  inet_listener lmtp {{
+    address = 127.0.0.1
+    port = {lmtp}
+  }}
+}}
+namespace inbox {{
+  inbox = yes
+  mailbox Sent {{
+    auto = create
+    special_use = \\Sent
+  }}
+}}
+"""
+
+
+def free_port():
+    with closing(socket.create_server(("127.0.0.1", 0))) as one:
+        return one.getsockname()[1]
+
+
+class Onward:
+    """Whatever is handed in is delivered, by local part."""
+
+    def __init__(self, port):
+        self.port = port
+
+    async def handle_DATA(self, server, session, envelope):
+        with smtplib.LMTP("127.0.0.1", self.port) as lmtp:
+            lmtp.sendmail(envelope.mail_from, envelope.rcpt_tos, envelope.content)
+        return "250 taken"
+
+
+@pytest.fixture(scope="module")
+def provider(tmp_path_factory):
+    """(IMAP port, SMTP port) of a mail provider where every local part is a mailbox with the password pw."""
+    folder, imap, lmtp = tmp_path_factory.mktemp("dovecot"), free_port(), free_port()
+    for each in (folder, *folder.parents[:2]):  # its workers are another user
+        each.chmod(0o755)
+    (folder / "home").mkdir()
+    shutil.chown(folder / "home", "nobody", "nogroup")
+    (folder / "dovecot.conf").write_text(CONFIG.format(folder=folder, imap=imap, lmtp=lmtp))
+    process = subprocess.Popen(["dovecot", "-F", "-c", str(folder / "dovecot.conf")])
+    smtp = Controller(Onward(lmtp), hostname="127.0.0.1", port=free_port())
+    try:
+        until = time.monotonic() + 10
+        while socket.socket().connect_ex(("127.0.0.1", imap)):
+            log = folder / "log"
+            assert process.poll() is None, log.read_text() if log.exists() else "no log"
+            assert time.monotonic() < until, "Dovecot did not start"
+            time.sleep(0.05)
+        smtp.start()
+        yield imap, smtp.port
+        smtp.stop()
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def connector(provider, password="pw", **settings):
+    imap, smtp = provider
+    seam = Seam(allow=["127.0.0.1"], guard=lambda: None)
+    values = {
+        "address": US, "imap_host": "127.0.0.1", "imap_port": imap, "imap_security": "plain", "smtp_host": "127.0.0.1",
+        "smtp_port": smtp, "smtp_security": "plain", "filed_by": "us", "facts": {"sent": "Sent"},
+    } | settings  # fmt: skip
+    return Mail(values, Secrets({"password": password}), seam)
+
+
+def write(provider, text, who="carla", subject="Help", **headers):
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Subject"] = f"{who.title()} <{who}@mail.example>", US, subject
+    mail["Message-ID"] = make_msgid(domain="mail.example")
+    for name, value in headers.items():
+        mail[name.replace("_", "-")] = value
+    mail.set_content(text)
+    with smtplib.SMTP("127.0.0.1", provider[1]) as smtp:
+        smtp.send_message(mail)
+    return mail
+
+
+def read(mail, source="inbox", cursor=None):
+    pages = list(mail.poll(source, cursor, Budget(), datetime.now(UTC)))
+    assert not [bad for page in pages for bad in page.bad]
+    return (
+        [post for page in pages for post in page.posts],
+        pages[-1].cursor,
+        [gap for page in pages for gap in page.gaps],
+    )
+
+
+def mailbox(provider, who):
+    return imap_tools.MailBoxUnencrypted("127.0.0.1", provider[0]).login(who, "pw")
+
+
+def test_a_check_finds_the_folder_for_sent_mail(provider):
+    assert connector(provider, facts={}).check().facts["sent"] == "Sent"
+
+
+def test_a_conversation_by_mail_from_end_to_end(provider):
+    asked = write(provider, "Where is my tea?\n\n-- \nCarla")
+    mail = connector(provider)
+    (post,), cursor, _ = read(mail)
+    assert (post.text, post.author.external_id, post.subject) == ("Where is my tea?", "carla@mail.example", "Help")
+    assert post.external_id.startswith(asked["Message-ID"].strip("<>"))
+
+    outgoing = Outgoing(key="key-1", text="On its way. Grüße 👋", parent=post, sending_at=datetime.now(UTC))
+    assert isinstance(mail.find(outgoing), CannotKnow)
+    sent = mail.send(outgoing)
+    assert mail.find(outgoing) == Found(sent.external_id)
+    assert mail.send(outgoing) == sent == Sent("key-1.care@brand.example")
+    with mailbox(provider, "carla") as box:
+        (got,) = box.fetch()
+    assert got.text.strip() == "On its way. Grüße 👋"
+    assert got.headers["in-reply-to"] == (asked["Message-ID"],)
+
+    (ours,), _, _ = read(mail, "sent")
+    assert (ours.ours, ours.external_id, ours.parent_id) == (True, sent.external_id, post.external_id)
+    assert ours.text == outgoing.text
+
+    write(provider, "Thanks\n\n> On its way.", subject="Re: Help", In_Reply_To=f"<{sent.external_id}>")
+    (thanks,), cursor, _ = read(mail, cursor=cursor)
+    assert (thanks.text, thanks.parent_id) == ("Thanks", sent.external_id)
+    assert read(mail, cursor=cursor)[0] == []
+
+    write(provider, "And again", subject=f"WG: {got.subject}")
+    (by_mark,), cursor, _ = read(mail, cursor=cursor)
+    assert by_mark.parent_id == sent.external_id
+
+
+def test_an_answer_given_in_another_program_is_placed_under_what_it_answers(provider):
+    asked = write(provider, "A question", who="theo")
+    answer = EmailMessage()
+    answer["From"], answer["To"], answer["Message-ID"] = US, "theo@mail.example", make_msgid(domain="brand.example")
+    answer["In-Reply-To"] = asked["Message-ID"]
+    answer.set_content("From the webmail")
+    with mailbox(provider, "care") as box:
+        box.append(answer.as_bytes(), "Sent")
+    mail = connector(provider)
+    theirs = next(post for post in read(mail)[0] if post.author.external_id.startswith("theo"))
+    ours = next(post for post in read(mail, "sent")[0] if post.text == "From the webmail")
+    assert ours.parent_id == theirs.external_id
+
+
+def test_a_folder_made_anew_is_read_again_and_one_with_umlauts_is_found(provider):
+    folder, raw = "Rückgabe", b"From: ines@mail.example\r\nMessage-ID: <back@x>\r\nDate: soon\r\n\r\nBroken cup\r\n"
+    mail = connector(provider, folders=[folder])
+    with mailbox(provider, "care") as box:
+        box.folder.create(folder)
+        box.append(raw, folder)
+        (first,), cursor, gaps = read(mail, f"inbox:{folder}")
+        assert not gaps
+        box.folder.delete(folder)
+        with pytest.raises(Gone):
+            read(mail, f"inbox:{folder}", cursor)
+        time.sleep(1.1)  # it numbers folders by the second
+        box.folder.create(folder)
+        box.append(raw, folder)
+    (again,), _, gaps = read(mail, f"inbox:{folder}", cursor)
+    assert again.external_id == first.external_id
+    assert gaps
+
+
+def test_reading_leaves_everything_unread(provider):
+    with mailbox(provider, "care") as box:
+        assert all(imap_tools.MailMessageFlags.SEEN not in one.flags for one in box.fetch(mark_seen=False))
+
+
+def test_a_wrong_password_is_for_a_person(provider):
+    with pytest.raises(AuthRevoked):
+        read(connector(provider, password="wrong"))
