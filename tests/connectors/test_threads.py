@@ -1,0 +1,221 @@
+"""What is special about Threads: answers in two steps, tokens renewed by schedule, answers below own threads."""
+
+import hashlib
+import hmac
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from connectors.base import (
+    Absent,
+    Accepted,
+    Budget,
+    CannotKnow,
+    Deleted,
+    Found,
+    Incoming,
+    Outgoing,
+    PostKind,
+    Prepared,
+    Secrets,
+    Sent,
+)
+from connectors.faults import AuthExpired, AuthRevoked, Gone, InDoubt, Invalid, NotPermitted, RateLimited, Unavailable
+from connectors.networks.threads import Threads
+from tests.fakes.graph import SECRET, refused, stamp
+from tests.fakes.network import CANARY
+from tests.fakes.server import Reply
+from tests.fakes.threads import OURS, Fake
+
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture
+def fake():
+    with Fake() as fake:
+        yield fake
+
+
+def plain(fake, **secrets):
+    """The connector itself, which stops between the two steps."""
+    given = {"access_token": CANARY, "app_secret": SECRET, **secrets}
+    return Threads({**fake.settings(), "facts": fake.facts()}, Secrets(given), fake.connector().seam)
+
+
+def read(fake, source="replies", cursor=None, requests=50, now=None):
+    fake.source = source
+    return fake.read(fake.connector(), cursor, requests, now)
+
+
+def one(fake, identity, source="replies"):
+    return next(post for post in read(fake, source)[0] if post.external_id == identity)
+
+
+def answering(post, text="We are on it", **more):
+    return Outgoing(key="k", text=text, parent=post, sending_at=datetime.now(UTC), **more)
+
+
+def test_an_answer_takes_two_calls_and_the_first_shows_nothing(fake):
+    post, connector = one(fake, fake.say("Help!")), plain(fake)
+    prepared = connector.send(answering(post))
+    assert isinstance(prepared, Prepared)
+    assert fake.made() == []
+    sent = connector.send(answering(post, prepared=prepared.token))
+    assert isinstance(sent, Sent)
+    assert [made["text"] for made in fake.made()] == ["We are on it"]
+    first = [asked for asked in fake.server.asked if asked.path.endswith("/me/threads") and asked.method == "POST"]
+    assert f"reply_to_id={post.external_id}" in first[0].body.decode()
+
+
+def test_a_container_lost_on_the_way_is_made_anew(fake):
+    outgoing, connector = answering(one(fake, fake.say("Help!"))), plain(fake)
+    real = fake.answer
+
+    def lost(asked):
+        real(asked)
+        return Reply(manner="reset")
+
+    fake.answer = lambda asked: lost(asked) if asked.method == "POST" else real(asked)
+    with pytest.raises(InDoubt):
+        connector.send(outgoing)
+    assert isinstance(connector.find(outgoing), Absent)
+    fake.answer = real
+    again = connector.send(outgoing)
+    connector.send(answering(outgoing.parent, prepared=again.token))
+    assert len(fake.made()) == 1
+
+
+def test_a_publishing_lost_on_the_way_is_settled_by_looking(fake):
+    post, connector = one(fake, fake.say("Help!")), plain(fake)
+    prepared = connector.send(answering(post))
+    outgoing = answering(post, prepared=prepared.token)
+    assert isinstance(connector.find(outgoing), Absent)
+    fake.order("made, unanswered", writing=True)
+    with pytest.raises(InDoubt):
+        connector.send(outgoing)
+    found = connector.find(outgoing)
+    assert isinstance(found, Found)
+    fake.delete(found.external_id)
+    assert isinstance(connector.find(outgoing), CannotKnow)
+
+
+CODES = [
+    (190, None, 400, AuthRevoked), (190, 463, 400, AuthExpired), (2, None, 500, Unavailable),
+    (10, None, 400, NotPermitted), (4, None, 400, RateLimited), (100, 33, 400, Gone), (100, None, 400, Invalid),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("code", "subcode", "status", "fault"), CODES)
+def test_a_refusal_is_what_its_code_says(fake, code, subcode, status, fault):
+    fake.answer = lambda asked: refused(code, subcode, status)
+    with pytest.raises(fault) as raised:
+        read(fake, "mentions")
+    assert type(raised.value) is fault
+
+
+def test_each_answer_to_our_thread_begins_a_conversation_and_may_be_hidden(fake):
+    first = one(fake, fake.say("Is it green?"))
+    assert (first.kind, first.parent_id, first.root_id) == (PostKind.REPLY, OURS, first.external_id)
+    assert first.subject == "Our new tea is here"
+    below = one(fake, fake.say("I wonder too", person="theo", parent=first.external_id))
+    assert (below.parent_id, below.root_id, below.subject) == (first.external_id, None, "")
+    connector = fake.connector()
+    assert set(connector.can(first, NOW)) == {"reply", "hide"}
+    hidden = connector.do("hide", first).post
+    assert fake.posts[first.external_id]["hide_status"] == "HIDDEN"
+    assert set(connector.can(hidden, NOW)) == {"reply", "unhide"}
+    assert set(connector.can(one(fake, first.external_id), NOW)) == {"reply", "unhide"}
+    connector.do("unhide", first)
+    assert fake.posts[first.external_id]["hide_status"] == "UNHUSHED"
+
+
+def test_our_own_answer_can_be_deleted_twice_and_not_liked(fake):
+    connector = fake.connector()
+    sent = connector.send(answering(one(fake, fake.say("x"))))
+    ours = one(fake, sent.external_id)
+    assert set(connector.can(ours, NOW)) == {"reply", "delete"}
+    connector.do("delete", ours)
+    connector.do("delete", ours)
+    assert fake.made() == []
+    assert connector.refresh([ours.external_id], NOW) == [Deleted(ours.external_id)]
+    with pytest.raises(NotPermitted):
+        connector.do("like", ours)
+
+
+def test_mentions_and_searches_are_read_and_cannot_be_hidden(fake):
+    at = stamp(fake.start)
+    fake.found = [
+        fake.post("801", "@acme hello", "theo", at),
+        fake.post("802", "@acme see", "ines", at, is_quote_post=True),
+    ]
+    posts = {post.external_id: post for post in read(fake, "mentions")[0]}
+    assert (posts["801"].kind, posts["802"].kind) == (PostKind.MENTION, PostKind.QUOTE)
+    assert (posts["801"].author.external_id, posts["801"].author.handle) == ("name:theo", "theo")
+    assert set(fake.connector().can(posts["801"], NOW)) == {"reply"}
+    found = {post.external_id: post.kind for post in read(fake, "search:tea")[0]}
+    assert found == {"801": PostKind.RESULT, "802": PostKind.QUOTE}
+    assert [source.name for source in fake.connector().listening()] == ["replies", "mentions", "search:tea"]
+
+
+def test_an_old_thread_is_looked_into_once_a_day(fake):
+    fake.posts[OURS]["timestamp"] = stamp(fake.start - timedelta(days=10))
+    fake.say("x")
+    _, _, cursor, _ = read(fake)
+    late = fake.say("y")
+    assert read(fake, cursor=cursor)[0] == []
+    tomorrow = datetime.now(UTC) + timedelta(hours=24, minutes=1)
+    assert late in {post.external_id for post in read(fake, cursor=cursor, now=tomorrow)[0]}
+
+
+def test_a_token_is_renewed_half_way(fake):
+    connector = Threads(fake.settings(), Secrets({"app_secret": SECRET}), fake.connector().seam)
+    grant = connector.begin("https://care.example/back/", "state-1")
+    assert "threads_basic%2Cthreads_content_publish" in grant.url
+    assert SECRET not in grant.url
+    kept = connector.finish("the-code", "https://care.example/back/", grant.secrets)
+    assert kept["access_token"] == CANARY
+    half = int(kept["renew_at"]) - datetime.now(UTC).timestamp()
+    assert abs(half - 5183944 / 2) < 60
+    signed_in = plain(fake, **kept)
+    later = datetime.now(UTC) + timedelta(days=31)
+    list(signed_in.poll("mentions", None, Budget(), datetime.now(UTC)))
+    with pytest.raises(AuthExpired):
+        list(signed_in.poll("mentions", None, Budget(), later))
+    assert int(signed_in.renew(kept)["expires_at"]) >= int(kept["expires_at"])
+
+
+def test_a_token_that_cannot_be_renewed_today_is_tried_again_tomorrow_while_it_lasts(fake):
+    now = int(datetime.now(UTC).timestamp())
+    kept = Secrets({"access_token": CANARY, "renew_at": str(now), "expires_at": str(now + 30 * 86_400)})
+    fake.answer = lambda asked: Reply(500, {})
+    assert int(plain(fake).renew(kept)["renew_at"]) == now + 86_400
+    with pytest.raises(Unavailable):
+        plain(fake).renew(kept.replace(expires_at=str(now + 3_600)))
+    fake.answer = lambda asked: refused(190)
+    with pytest.raises(AuthRevoked):
+        plain(fake).renew(kept)
+
+
+def test_checking_says_who_we_are_and_when_few_replies_are_left(fake, monkeypatch):
+    check = plain(fake, renew_at="4000000000").check()
+    assert (check.account_id, check.account_name, check.warnings) == ("77", "@acme", ())
+    limit = {"data": [{"reply_quota_usage": 950, "reply_config": {"quota_total": 1000}}]}
+    monkeypatch.setattr(fake, "mine", lambda edge, given: limit)
+    first, second = plain(fake).check().warnings
+    assert "not renewed" in first
+    assert "50 replies" in second
+
+
+def test_a_signed_delivery_is_mapped_in_both_forms(fake):
+    value = fake.posts[fake.say("Is it green?")] | {"root_post": {"id": OURS, "owner_id": "77", "username": "acme"}}
+    for whole in ({"values": {"field": "replies", "value": value}},
+                  {"entry": [{"id": "77", "changes": [{"field": "replies", "value": value}]}]}):  # fmt: skip
+        body = json.dumps(whole).encode()
+        good = "sha256=" + hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
+        connector = plain(fake)
+        taken = connector.receive(Incoming("POST", {"x-hub-signature-256": good}, body), NOW)
+        assert isinstance(taken, Accepted)
+        assert connector.receive(Incoming("POST", {"x-hub-signature-256": "sha256=0"}, body), NOW).status == 403
+        (post,) = connector.unpack(body, NOW).posts
+        assert (post.text, post.root_id, post.grants["under_ours"]) == ("Is it green?", post.external_id, True)

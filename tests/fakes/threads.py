@@ -1,0 +1,144 @@
+"""Threads: a thread of ours with replies, mentions, containers that nobody sees until they are published."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from connectors.base import Prepared
+from tests.fakes.graph import GONE, SECRET, FakeGraph, form, refused, stamp
+from tests.fakes.network import CANARY
+from tests.fakes.server import Reply
+
+OURS = "500"
+
+
+class Fake(FakeGraph):
+    name, source = "threads", "replies"
+
+    def __init__(self):
+        super().__init__()
+        self.posts = {OURS: self.post(OURS, "Our new tea is here", "acme", stamp(self.start))}
+        self.containers, self.reads, self.found = {}, 0, []
+
+    def settings(self):
+        return {"app_id": "app-1", "base_url": self.server.url, "searches": ["tea"]}
+
+    def facts(self):
+        return {"account_id": "77", "username": "acme"}
+
+    def connector(self, *args, **kwargs):
+        """Sends in two steps, as the outbox does."""
+        connector = super().connector(*args, **kwargs)
+        one_step = connector.send
+
+        def send(outgoing):
+            answer = one_step(outgoing)
+            return one_step(replace(outgoing, prepared=answer.token)) if isinstance(answer, Prepared) else answer
+
+        connector.send = send
+        return connector
+
+    def is_writing(self, asked):
+        """A container is invisible: only its publishing changes something."""
+        return asked.path.endswith("/threads_publish") or (
+            super().is_writing(asked) and "/me/threads" not in asked.path
+        )
+
+    def post(self, identity, text, username, at, above="", **more):
+        told = {"id": identity, "text": text, "username": username, "permalink": f"https://www.threads.net/t/{identity}",
+                "timestamp": at, "media_type": "TEXT_POST", "is_quote_post": False, "has_replies": False}  # fmt: skip
+        if above:
+            told |= {"replied_to": {"id": above}, "root_post": {"id": OURS}, "is_reply": True,
+                     "is_reply_owned_by_me": username == "acme", "hide_status": "NOT_HUSHED"}  # fmt: skip
+        return told | more
+
+    def say(self, text, person="carla", parent=None, **more):
+        number, at = self.next()
+        identity = str(6000 + number)
+        self.posts[identity] = self.post(identity, text, person, stamp(at), parent or OURS, **more)
+        return identity
+
+    def edit(self, identity, text):
+        self.posts[identity]["text"] = text
+
+    def delete(self, identity):
+        del self.posts[identity]
+
+    def above(self, first, second):
+        return [second]
+
+    def spoil(self):
+        self.posts["7"] = {"id": "7", "text": "x", "timestamp": "soon", "replied_to": {"id": OURS}}
+
+    def odd(self):
+        return self.say("odd", media_url=None, root_post=None, hide_status=None, unknown=[1], has_replies="1")
+
+    def ids(self):
+        return {one for one, post in self.posts.items() if one != OURS and post["timestamp"] != "soon"}
+
+    def made(self):
+        return [post for one, post in self.posts.items() if one != OURS and post.get("username") == "acme"]
+
+    # Answers
+
+    def answer(self, asked):
+        given = form(asked) if asked.method == "POST" else dict(asked.query)
+        path = asked.path.strip("/")
+        if path in ("oauth/access_token", "access_token", "refresh_access_token"):
+            return self.gives(path, given)
+        if asked.headers.get("authorization") != f"Bearer {CANARY}":
+            return refused(190)
+        head, _, edge = path.removeprefix("v1.0/").partition("/")
+        if asked.method == "GET":
+            return self.read_post(head, edge, given)
+        return self.written(asked.method, head, edge, given)
+
+    def gives(self, path, given):
+        right = {"oauth/access_token": ("code", "the-code"), "access_token": ("access_token", "short-token"),
+                 "refresh_access_token": ("access_token", CANARY)}[path]  # fmt: skip
+        if given.get(right[0]) != right[1] or given.get("client_secret", SECRET) != SECRET:
+            return refused(100)
+        if path == "oauth/access_token":
+            return Reply(200, {"access_token": "short-token", "user_id": 77})
+        return Reply(200, {"access_token": CANARY, "token_type": "bearer", "expires_in": 5183944})
+
+    def read_post(self, head, edge, given):
+        if head == "me" and not edge:
+            return Reply(200, {"id": "77", "username": "acme", "name": "Acme"})
+        if head == "me":
+            return Reply(200, self.mine(edge, given))
+        if head == "keyword_search":
+            return Reply(200, self.page(self.found, given, "timestamp"))
+        if head in self.containers:
+            return Reply(200, {"id": head, "status": self.containers[head].get("status", "FINISHED")})
+        if head not in self.posts:
+            return refused(*GONE)
+        if not edge:
+            return Reply(200, self.posts[head])
+        below = [post for one, post in self.posts.items() if one != OURS]
+        if edge == "replies":
+            below = [post for post in below if post["replied_to"]["id"] == head]
+        return Reply(200, self.page(below, given, "timestamp"))
+
+    def mine(self, edge, given):
+        if edge == "threads_publishing_limit":
+            return {"data": [{"reply_quota_usage": 3, "reply_config": {"quota_total": 1000, "quota_duration": 86400}}]}
+        return {"data": [self.posts[OURS]]} if edge == "threads" else self.page(self.found, given, "timestamp")
+
+    def written(self, method, head, edge, given):
+        if edge == "threads":
+            self.containers[str(9000 + len(self.containers))] = given
+            return Reply(200, {"id": str(8999 + len(self.containers))})
+        if edge == "threads_publish":
+            made = self.containers[given["creation_id"]]
+            made["status"] = "PUBLISHED"
+            identity = str(7000 + len(self.made()))
+            now = stamp(datetime.now(UTC))
+            self.posts[identity] = self.post(identity, made["text"], "acme", now, made["reply_to_id"])
+            return Reply(200, {"id": identity})
+        if head not in self.posts:
+            return refused(*GONE)
+        if method == "DELETE":
+            self.delete(head)
+        else:
+            self.posts[head]["hide_status"] = "HIDDEN" if given["hide"] == "true" else "UNHUSHED"
+        return Reply(200, {"success": True})
