@@ -67,4 +67,9 @@ def organisation() -> str:
 
 def frame(request: HttpRequest) -> dict[str, Any]:
     """What base.html needs beside the page's own context."""
-    return {"version": settings.VERSION, "public_url": settings.PUBLIC_URL, "organisation": lazy(organisation, str)()}
+    return {
+        "version": settings.VERSION,
+        "public_url": settings.PUBLIC_URL,
+        "organisation": lazy(organisation, str)(),
+        "bundled": settings.BUNDLED,
+    }

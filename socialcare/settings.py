@@ -173,15 +173,14 @@ USE_I18N = True
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = environment.text("STATIC_ROOT", str(DATA_DIR / "static"))
+BUNDLED = not (DEBUG or TESTING)
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
-        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
-        if DEBUG or TESTING
-        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        "BACKEND": "socialcare.bundles.Bundled" if BUNDLED else "django.contrib.staticfiles.storage.StaticFilesStorage"
     },
 }
-WHITENOISE_USE_FINDERS = DEBUG or TESTING
+WHITENOISE_USE_FINDERS = not BUNDLED
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 2**20
 
 UNDO_SECONDS = environment.number("UNDO_SECONDS", 10)  # how long a reply waits in the outbox before it leaves
