@@ -1,0 +1,106 @@
+"""Every main screen in light and dark, wide and on a phone, judged by axe: nothing serious, nothing critical. And the
+desk lives on the joined files of production as it does on the single ones."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.core.management import call_command
+from playwright.sync_api import expect
+
+from tests.browser.conftest import DESKTOP, PHONE, signed_in
+from tests.world import answer, write
+
+pytestmark = pytest.mark.browser
+
+SEVERE = ("serious", "critical")
+FULL = "{resultTypes: ['violations']}"
+COLOURS = "{resultTypes: ['violations'], runOnly: ['color-contrast']}"  # nothing else differs between light and dark
+LOOKS = [("light", DESKTOP, FULL), ("dark", DESKTOP, COLOURS), ("light", PHONE, FULL), ("dark", PHONE, COLOURS)]
+
+
+class Judge:
+    """Opens pages as one colleague and collects what axe finds as sentences."""
+
+    def __init__(self, browser, site, agent):
+        self.site, self.found = site, []
+        self.context = browser.new_context(viewport=DESKTOP, reduced_motion="reduce")
+        self.context.set_default_timeout(8_000)
+        if agent:
+            self.context.add_cookies([{"name": "sessionid", "value": signed_in(agent), "url": site.url}])
+        self.page = self.context.new_page()
+
+    def see(self, *paths):
+        for path in paths:
+            answered = self.page.goto(f"{self.site.url}{path}")
+            assert answered.status == 200, f"{path}: {answered.status}"
+            self.page.evaluate(Axe().axe_script)
+            self.look(path)
+
+    def look(self, what):
+        for scheme, viewport, options in LOOKS:
+            self.page.emulate_media(color_scheme=scheme)
+            self.page.set_viewport_size(viewport)
+            for fault in self.page.evaluate(f"axe.run({options}).then(told => told.violations)"):
+                if fault["impact"] in SEVERE:
+                    places = [" ".join(map(str, node["target"])) for node in fault["nodes"][:3]]
+                    self.found.append(f"{what}, {scheme} {viewport['width']}: {fault['id']} at {places}")
+        self.page.emulate_media(color_scheme="light")
+        self.page.set_viewport_size(DESKTOP)
+
+    def done(self):
+        self.context.close()
+        assert not self.found, "\n".join(self.found)
+
+
+@pytest.fixture
+def thread(site):
+    """A queue, and in it a thread with an answer and a note."""
+    for place in range(3):
+        write(site.channel, f"case {place}", site.cast.support, author=f"a{place}", ago=600 + place)
+    one = write(site.channel, "where is my parcel", site.cast.support, name="Carla Mendes", ago=300)
+    answer(site.channel, one, "please answer me", ago=200)
+    one.note(site.cast.max, "the carrier has it", "6f2c1b7e-1111-4222-8333-444455556666")
+    return one
+
+
+def test_the_desk_has_no_serious_fault(browser, site, thread):
+    judge = Judge(browser, site, site.cast.max)
+    judge.see("/views/support/", "/views/", "/views/done/", "/views/support/filters/")
+    judge.see(f"/conversations/{thread.pk}/trace/", f"/conversations/{thread.pk}/?view=support")
+    for menu in ("snooze-menu", "talk-menu", "give", "why"):
+        judge.page.evaluate(f"document.getElementById('{menu}').showPopover()")
+        judge.look(menu)
+        judge.page.evaluate(f"document.getElementById('{menu}').hidePopover()")
+    judge.done()
+
+
+def test_the_set_up_pages_have_no_serious_fault(browser, site):
+    judge = Judge(browser, site, site.cast.ada)
+    channels = "/set-up/channels/"
+    judge.see(channels, f"{channels}{site.channel.pk}/", f"{channels}connect/", "/set-up/rules/", "/set-up/rules/new/")
+    judge.see("/set-up/teams/", f"/set-up/teams/{site.cast.support.pk}/", "/set-up/agents/", "/set-up/health/")
+    judge.done()
+
+
+def test_who_is_not_signed_in_meets_no_serious_fault(browser, site):
+    judge = Judge(browser, site, None)
+    judge.see("/account/login/", "/account/password/reset/")
+    judge.done()
+
+
+@pytest.fixture
+def joined(settings, tmp_path):
+    settings.STATIC_ROOT = str(tmp_path)
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": "socialcare.bundles.Bundled"}}
+    settings.BUNDLED, settings.WHITENOISE_USE_FINDERS = True, False
+    call_command("collectstatic", interactive=False, verbosity=0)
+
+
+def test_the_desk_lives_on_the_joined_files_of_production(browser, joined, site, desk_of):
+    one = write(site.channel, "where is my parcel", site.cast.support)
+    page = desk_of(site.cast.ana).open(f"/conversations/{one.pk}/?view=support")
+    assert page.locator("script[src]").count() <= 3
+    assert page.evaluate("getComputedStyle(document.querySelector('.row')).display") != "block"
+    answer(site.channel, one, "are you there?")
+    expect(page.locator("#messages")).to_contain_text("are you there?")
+    page.keyboard.press("c")
+    expect(page.locator("form[data-act=release] button")).to_be_visible()
