@@ -10,19 +10,28 @@ from email import message_from_bytes
 from email.errors import HeaderParseError, MessageError
 from email.header import decode_header
 from email.message import Message
+from email.policy import Compat32
 from email.utils import getaddresses, parseaddr, parsedate_to_datetime
 
 from connectors.mail_text import Parts, split, split_html
 from connectors.text import plain
 
-CHAIN, NESTED, HEADER = 100, 20, 20_000
-"""Ids of one thread, parts within parts, characters of one header."""
+CHAIN, NESTED, HEADER, MOST_PARTS = 100, 20, 20_000, 10_000
+"""Ids of one thread, parts within parts, characters of one header, lines that could begin a part."""
 QUOTE_KEPT = 20_000
 _ID = re.compile(r"<\s*([^<>\s]{1,900})\s*>")
 _ADDRESS = re.compile(r"[^\s@<>,;:\"]+@[^\s@<>,;:\"]+")
 _TOKEN = re.compile(r"\[#([0-9a-f]{8})\]")
 _FAILED = re.compile(r"^Action:\s*failed", re.IGNORECASE | re.MULTILINE)
 _FUTURE = timedelta(minutes=5)
+
+
+class _Bounded(Compat32):
+    """The library takes a minute for a header of a megabyte, and nobody writes one."""
+
+    def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
+        name, value = super().header_source_parse(sourcelines)
+        return name, value[:HEADER]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +91,18 @@ class Mail:
 
     def addresses(self, name: str) -> list[tuple[str, str]]:
         """(name, address) of a header with several."""
-        found = getaddresses(self.headers.get(name, [])[:20])[:100]
+        try:
+            found = getaddresses(self.headers.get(name, [])[:20])[:100]
+        except RecursionError:  # comments within comments, which nobody writes to be understood
+            return []
         return [(decoded(who), cleaned(where)) for who, where in found if _ADDRESS.fullmatch(where)]
 
     def sender(self) -> tuple[str, str]:
         """(name, address); ValueError when there is none that could be answered."""
-        name, address = parseaddr(self.header("from"))
+        try:
+            name, address = parseaddr(self.header("from"))
+        except RecursionError:
+            name = address = ""
         if not _ADDRESS.fullmatch(address):
             raise ValueError("The mail has no sender.")
         return decoded(name), cleaned(address)
@@ -127,8 +142,10 @@ class Mail:
 
 def read(raw: bytes) -> Mail:
     """Raises ValueError for what is no mail."""
+    if raw.count(b"\n--") > MOST_PARTS:
+        raise ValueError("The mail has more parts than anybody sends.")
     try:
-        message = message_from_bytes(raw)
+        message = message_from_bytes(raw, policy=_Bounded())
         parts = list(_parts(message))
     except (RecursionError, MessageError, LookupError) as error:
         raise ValueError(

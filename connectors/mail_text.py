@@ -25,7 +25,7 @@ _ATTRIBUTION = re.compile(rf"^.{{0,300}}\b(?:{_WROTE})\b.{{0,120}}[:：]\s*$", r
 _STARTED = re.compile(rf"^\W{{0,3}}(?:{_BEGINS})\b.{{0,200}}\d")
 _SAID = re.compile(r"\d.{0,200}@[^@]{1,100}[:：]\s*$")
 _SAYS_WHO = re.compile(r"\d|@")
-_SEPARATOR = re.compile(rf"^\W{{0,3}}[-_*]{{2,}}\s{{0,3}}(?:{_ORIGINAL})\b.{{0,40}}$", re.IGNORECASE)
+_SEPARATOR = re.compile(rf"^\W{{0,3}}[-_*]{{2,60}}\s{{0,3}}(?:{_ORIGINAL})\b.{{0,40}}$", re.IGNORECASE)
 _HEADER = re.compile(rf"^[\s>*]{{0,4}}(?:{_HEADS})\s?\*?\s?[:：]", re.IGNORECASE)
 _QUOTED = re.compile(r"^\s{0,3}>")
 _SIGNED = re.compile(r"^\s{0,2}(?:--|––|—)\s{0,2}$")
@@ -62,6 +62,8 @@ def split(text: str) -> Parts:
     if len(lines) > MOST_LINES:
         return Parts(text.strip())
     own, signature = _without_signature(lines)  # below a quote
+    if any(_QUOTED.match(line) or _attribution(signature, at) for at, line in enumerate(signature)):
+        own, signature = lines, []
     own, quoted = _without_quote(own)
     own, above = _without_signature(own)  # above it
     if not _joined(own):
@@ -138,11 +140,11 @@ def _attribution(lines: list[str], at: int) -> int:
 
 
 def _without_signature(lines: list[str]) -> tuple[list[str], list[str]]:
-    last = max((at for at, line in enumerate(lines) if line.strip()), default=0)
+    last = max((at for at, line in enumerate(lines) if line.strip()), default=-1)
     for at in range(last, max(last - _LONGEST_SIGNATURE, -1), -1):
         if _SIGNED.match(lines[at]):
             return lines[:at], lines[at:]
-    if lines and _is_device(lines[last]):
+    if last >= 0 and _is_device(lines[last]):
         return lines[:last], lines[last:]
     return lines, []
 

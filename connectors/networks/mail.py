@@ -35,7 +35,7 @@ from connectors.base import (
     Withheld,
 )
 from connectors.imap import Mailbox, Weight, quoted
-from connectors.mail_answer import MARK, id_of, is_own_id, letter, recipients_of
+from connectors.mail_answer import MARK, id_of, is_own_id, letter, parent_id, recipients_of
 from connectors.mail_folder import CUT, WINDOW, next_page, place, waiting_in
 from connectors.mail_message import read, token_in
 from connectors.mail_posts import parent_of_sent, post_of
@@ -171,7 +171,7 @@ class Mail(Connector):
                 budget.spend()
                 weights, waiting = next_page(box, waiting)
                 found, bad = self._mapped(box.messages(list(weights), CUT), weights, source, now, history_before)
-                posts = self._placed(found, box, folder)
+                posts = self._placed(found, box, folder, now)
                 last = max(weights, default=last)
                 kept = {"validity": validity, "uid": last}
                 yield Page(posts=posts, bad=bad, cursor=kept, end=not waiting, gaps=gaps)
@@ -208,31 +208,36 @@ class Mail(Connector):
                 posts[post.external_id] = post
         return sorted(posts.values(), key=lambda post: (post.created_at, post.external_id)), tuple(bad)
 
-    def _placed(self, posts: list[Post], box: Mailbox, folder: str) -> tuple[Post, ...]:
+    def _placed(self, posts: list[Post], box: Mailbox, folder: str, now: datetime) -> tuple[Post, ...]:
         """The posts with those threads that only another folder knows: what an answer given elsewhere answers, and
         an answer of theirs that kept nothing but the mark in its subject."""
         lost = [post for post in posts if _is_lost(post)][:LOOKED_UP]
         if not lost:
             return tuple(posts)
-        found = {post.external_id: self._parent_of(post, box) for post in lost}
+        found = {post.external_id: self._parent_of(post, box, now) for post in lost}
         box.select(folder)
         return tuple(replace(post, **(found.get(post.external_id) or {})) for post in posts)
 
-    def _parent_of(self, post: Post, box: Mailbox) -> dict[str, Any]:
+    def _parent_of(self, post: Post, box: Mailbox, now: datetime) -> dict[str, Any]:
         if post.ours:
             box.select(self._folder(self.listening()[0].name, box))
             wanted, to = parent_of_sent(post), recipients_of(post)
             uids = box.search(f"HEADER Message-ID {quoted(f'<{wanted}>')}")[-LOOKED_UP:]
-            above = [read(raw) for raw in box.messages(uids, CUT).values()]
-            theirs = [mail for mail in above if mail.id == wanted and mail.correspondent(self._address)[1] in to]
+            theirs = [post for post in self._shown(box, uids, "inbox", now) if post.author.external_id in to]
+            theirs = [post for post in theirs if parent_id(post) == wanted]
             return {"parent_id": theirs[0].external_id} if theirs else {}
         sent = self._sent(box)
         if not sent:
             return {}
         box.select(sent)
         uids = box.search(f"HEADER {MARK} {quoted(token_in(post.subject))}")[:1]
-        above = [read(raw) for raw in box.messages(uids, CUT).values()]
-        return {"parent_id": above[0].id, "root_id": (above[0].chain or [above[0].id])[0]} if above else {}
+        above = self._shown(box, uids, "sent", now)
+        return {"parent_id": above[0].external_id, "root_id": above[0].root_id} if above else {}
+
+    def _shown(self, box: Mailbox, uids: list[int], source: str, now: datetime) -> list[Post]:
+        """These mails of the open folder; what cannot be read is left out."""
+        weights = box.weights(uids) if uids else {}
+        return self._mapped(box.messages(list(weights), CUT), weights, source, now, None)[0]
 
     def refresh(self, ids: Sequence[str], now: datetime) -> list[Post | Deleted | Withheld]:
         """Ours as they lie in the folder for sent mail. Nobody edits a mail, and one that a colleague removed from
@@ -246,8 +251,7 @@ class Mail(Connector):
                 return []
             box.select(sent)
             uids = [uid for each in wanted for uid in box.search(f"HEADER Message-ID {quoted(f'<{each}>')}")[:1]]
-            weights = box.weights(uids) if uids else {}
-            return [*self._mapped(box.messages(uids, CUT), weights, "sent", now, None)[0]]
+            return [*self._shown(box, uids, "sent", now)]
 
     # Answering
 
