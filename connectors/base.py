@@ -3,7 +3,7 @@ had here."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
@@ -53,6 +53,8 @@ from connectors.replies import (
     Verb,
     Withheld,
 )
+from connectors.topics.compile import Dialect, Native, compiled
+from connectors.topics.tree import Tree
 from socialcare.kinds import Kind
 
 if TYPE_CHECKING:
@@ -71,7 +73,7 @@ __all__ = [
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Check:
     """Who we are there. `facts` is JSON the Channel keeps and hands back as `settings["facts"]`; `warnings` are
-    sentences."""
+    sentences. `expires_at`: when our access ends, where the network says so."""
 
     account_id: str = ""
     account_name: str = ""
@@ -80,6 +82,7 @@ class Check:
     scopes: tuple[str, ...] = ()
     facts: JSON = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    expires_at: datetime | None = None
 
 
 class Secrets(Mapping[str, str]):
@@ -209,6 +212,8 @@ class Connector(Kind, ABC, scan="connectors.networks"):
     """Whether identities of this network may be joined with others into one Person."""
     keyed: ClassVar[bool] = False
     """A repeat of the same key is harmless at the network, so that in doubt may be settled by sending again."""
+    dialect: ClassVar[Dialect | None] = None
+    """How the network's own search is asked, by sources called `search:<text>`; None: it has no search."""
     recordings: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, settings: Mapping[str, Any], secrets: Secrets, seam: "Seam") -> None:
@@ -224,6 +229,21 @@ class Connector(Kind, ABC, scan="connectors.networks"):
     def listening(self) -> tuple[Source, ...]:
         """The sources this Channel, as configured, is to be polled for."""
         return self.sources
+
+    @classmethod
+    def search_query(cls, tree: Tree) -> Native | None:
+        """What the network is asked for a topic's query; None: it cannot be asked, what comes anyway is compared."""
+        return compiled(tree, cls.dialect) if cls.dialect else None
+
+    @property
+    def can_search(self) -> bool:
+        """Whether this Channel, as it is signed in, may use the network's search."""
+        return self.dialect is not None
+
+    def searching(self, texts: Sequence[str]) -> tuple[Source, ...]:
+        """Sources that ask the network's search for each of the texts."""
+        search = next(source for source in self.sources if source.name == "search")
+        return tuple(replace(search, name=f"search:{text}", label=f"{search.label} {text}") for text in texts)
 
     @abstractmethod
     def poll(self, source: str, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
@@ -266,7 +286,8 @@ class Connector(Kind, ABC, scan="connectors.networks"):
         return Measure(used, limit, self.text_rule.unit, problems)
 
     def renew(self, secrets: Secrets) -> Secrets:
-        """A new set of credentials; called under the Channel's lease, never by two processes."""
+        """A new set of credentials; called under the Channel's lease, never by two processes. With `expires_in`
+        (seconds) or `expires_at` (ISO or Unix seconds) among them, they are renewed before they end."""
         raise AuthRevoked(f"{self.label} has no way to renew access without a person.")
 
     def receive(self, incoming: Incoming, now: datetime) -> Accepted | Challenge | Rejected:

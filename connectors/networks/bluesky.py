@@ -50,6 +50,7 @@ from connectors.bluesky_text import LONGEST, LONGEST_BYTES, facets
 from connectors.newest_first import Walk
 from connectors.rates import http_date
 from connectors.text import graphemes, lines
+from connectors.topics import dialects
 
 WINDOW = timedelta(hours=48)
 BATCH, HIDDEN = 25, 300
@@ -79,6 +80,7 @@ class Bluesky(Signed):
     lag = 5.0
     keyed = True
     recordings = ("bluesky",)
+    dialect = dialects.BLUESKY
 
     def listening(self) -> tuple[Source, ...]:
         notifications, search = self.sources

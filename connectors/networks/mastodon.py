@@ -51,6 +51,7 @@ from connectors.base import (
 from connectors.forward import Place, rank
 from connectors.mastodon_api import SHOWN, author_of, id_of, media_of, required, time_of
 from connectors.text import graphemes, lines, normalised, plain
+from connectors.topics import dialects
 
 SCOPES = (
     "read:accounts read:statuses read:notifications read:search write:statuses write:favourites write:media "
@@ -93,6 +94,7 @@ class Mastodon(Connector):
     text_rule = TextRule(500)
     oauth = True
     recordings = ("mastodon",)
+    dialect = dialects.MASTODON
 
     def listening(self) -> tuple[Source, ...]:
         notifications, hashtag, search = self.sources
@@ -100,6 +102,10 @@ class Mastodon(Connector):
         if self._token:
             found = [notifications, *found, *(_named(search, words) for words in lines(self.settings.get("searches")))]
         return tuple(found)
+
+    @property
+    def can_search(self) -> bool:
+        return bool(self._token)
 
     @property
     def _token(self) -> str:

@@ -44,6 +44,7 @@ from connectors.base import (
     Withheld,
 )
 from connectors.text import lines, normalised
+from connectors.topics import dialects
 from connectors.weighted import LIMIT
 from connectors.x_api import DIRECT, WEB, Includes, Reader, hidden, id_at, without_names
 from connectors.x_calls import DIRECT_WANTED, PUBLIC, TOKENS, WANTED, Bill, Caller, Walk, items_of
@@ -82,6 +83,7 @@ class X(Connector):
     oauth = True
     hooked = True
     recordings = ("x",)
+    dialect = dialects.X
 
     def listening(self) -> tuple[Source, ...]:
         if not self.secrets.get("access_token"):
@@ -90,6 +92,10 @@ class X(Connector):
         messages = () if "dm.read" in access.lacking(self.secrets) else (direct,)
         words = lines(self.settings.get("searches"))
         return (mentions, *messages, *(Source(f"search:{each}", f"Search {each}", 300, 120, 1800) for each in words))
+
+    @property
+    def can_search(self) -> bool:
+        return bool(self.secrets.get("access_token"))
 
     @property
     def _base(self) -> str:
