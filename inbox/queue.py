@@ -270,7 +270,7 @@ class Queue:
 
 
 def chip_of(one: Any) -> Chip | None:
-    """The one chip of a row: trouble first, then what it waits for, then who has it."""
+    """The one chip of a row: trouble first, then what it waits for. Who has it stands beside."""
     if one.trouble in TROUBLES:
         mood, words = TROUBLES[one.trouble]
         return Chip(_(words), mood)
@@ -278,7 +278,7 @@ def chip_of(one: Any) -> Chip | None:
         return Chip(_("answered"))
     if one.state == State.WAITING_CAUSE:
         return Chip(_("waits for cause"), "info")
-    return Chip(one.agent__name) if one.agent__name else None
+    return None
 
 
 def moved_away(pk: int) -> Row:

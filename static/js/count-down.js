@@ -7,6 +7,6 @@ customElements.define("count-down", class extends HTMLElement {
     const left = Math.ceil((Date.parse(this.getAttribute("until")) - Date.now()) / 1000)
     const text = left > 0 ? this.dataset.text.replace("%d", left) : this.dataset.textDone
     if (this.textContent !== text) this.textContent = text
-    if (left <= 0) clearInterval(this.#timer)
+    if (left <= 0) { clearInterval(this.#timer); this.toggleAttribute("over", true) }
   }
 })

@@ -1,7 +1,7 @@
 // <live-bell url="/live/" where="agent:7" build="1.2" data-text-live="Live" …> holds the line to the server. It tells the server which streams
 // the page shows (every [mark] on it), turns each frame into a `bell` event, and says in words what is known about the line.
 customElements.define("live-bell", class extends HTMLElement {
-  #socket; #timer; #silence; #tries = 0; #lost = 0; #heard = Date.now(); #hidden = 0; #ended = false
+  #socket; #timer; #silence; #tries = 0; #lost = 0; #heard = Date.now(); #hidden = 0; #ended = false; #failing = false
   connectedCallback() {
     for (const name of ["watch", "answered"]) document.addEventListener(name, this)
     for (const name of ["online", "offline", "pageshow", "pagehide"]) addEventListener(name, this)
@@ -43,8 +43,8 @@ customElements.define("live-bell", class extends HTMLElement {
   }
   #ring({ stream, n, gone = false }) {
     clearTimeout(this.#silence); this.#silence = null
-    this.#heard = Date.now(); this.#tries = this.#lost = 0
-    this.#show("live")
+    this.#tries = this.#lost = 0
+    if (!this.#failing) { this.#heard = Date.now(); this.#show("live") }
     this.dispatchEvent(new CustomEvent("bell", { bubbles: true, detail: { stream, number: n, gone } }))
   }
   #closed(code) {
@@ -62,8 +62,11 @@ customElements.define("live-bell", class extends HTMLElement {
     this.#show("polling")
     if (this.#seconds % (document.hidden ? 60 : 15) === 0) this.dispatchEvent(new CustomEvent("poll", { bubbles: true }))
   }
-  #answered({ ok, build }) {
+  #answered({ ok, failed, build }) {
+    this.#failing = !!failed
+    if (failed) return this.#show("failing")
     if (!ok && this.#lost) return this.#show("offline")
+    if (ok && this.getAttribute("state") === "failing") this.#show("live")
     if (ok && this.getAttribute("state") === "polling") this.#heard = Date.now()
     if (build && build !== this.getAttribute("build")) this.toggleAttribute("outdated", true)
   }

@@ -29,7 +29,7 @@ customElements.define("live-list", class extends HTMLElement {
     url.searchParams.set("held", this.#rows.length)
     const answer = await fetch(url, { headers: { "HX-Request": "true" } }).catch(() => null)
     if (answer?.ok && answer.headers.has("X-Mark")) this.#take(new DOMParser().parseFromString(await answer.text(), "text/html").body, answer.headers, own)
-    this.dispatchEvent(new CustomEvent("answered", { bubbles: true, detail: { ok: !!answer, build: answer?.headers.get("X-Build") } }))
+    this.dispatchEvent(new CustomEvent("answered", { bubbles: true, detail: { ok: !!answer, failed: answer?.status >= 500, build: answer?.headers.get("X-Build") } }))
     await new Promise(done => setTimeout(done, 500 + Math.random() * 200))
     this.#busy = false
     if (this.#again) { this.#again = false; this.#ask() }

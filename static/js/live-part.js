@@ -6,7 +6,8 @@ customElements.define("live-part", class extends HTMLElement {
   disconnectedCallback() { for (const name of ["bell", "poll", "ask"]) document.removeEventListener(name, this); clearTimeout(this.#timer) }
   handleEvent(event) {
     if (event.type === "bell" && !this.getAttribute("where").split(" ").includes(event.detail.stream)) return
-    this.#timer ??= setTimeout(() => this.#ask(), Math.max(event.type === "ask" ? 200 : 0, this.#asked + +(this.getAttribute("wait") ?? 5000) - Date.now()))
+    if (event.type === "ask") { clearTimeout(this.#timer); this.#timer = null }
+    this.#timer ??= setTimeout(() => this.#ask(), event.type === "ask" ? 200 : Math.max(0, this.#asked + +(this.getAttribute("wait") ?? 5000) - Date.now()))
   }
   async #ask() {
     this.#timer = null

@@ -7,11 +7,13 @@ customElements.define("live-thread", class extends HTMLElement {
     for (const name of ["bell", "poll", "ask"]) document.addEventListener(name, this)
     this.addEventListener("click", this)
     this.dispatchEvent(new CustomEvent("watch", { bubbles: true }))
+    this.#scroller?.addEventListener("scroll", this, { passive: true })
     requestAnimationFrame(() => this.#place())
   }
   disconnectedCallback() { for (const name of ["bell", "poll", "ask"]) document.removeEventListener(name, this) }
   handleEvent(event) {
     if (event.type === "bell") this.#bell(event.detail)
+    else if (event.type === "scroll") this.#atEnd && this.#count(0)
     else if (event.type === "click") event.target.closest("[data-show]") && this.#end()
     else { this.#own ||= event.type === "ask"; this.#ask() }
   }
@@ -44,7 +46,7 @@ customElements.define("live-thread", class extends HTMLElement {
     const answer = await fetch(url, { headers: { "HX-Request": "true" } }).catch(() => null)
     if (answer?.ok && answer.headers.has("X-Mark") && this.isConnected) this.#take(new DOMParser().parseFromString(await answer.text(), "text/html").body, answer.headers, own)
     if (answer?.status === 404 && this.isConnected) this.#gone()
-    this.dispatchEvent(new CustomEvent("answered", { bubbles: true, detail: { ok: !!answer, build: answer?.headers.get("X-Build") } }))
+    this.dispatchEvent(new CustomEvent("answered", { bubbles: true, detail: { ok: !!answer, failed: answer?.status >= 500, build: answer?.headers.get("X-Build") } }))
     await new Promise(done => setTimeout(done, 500 + Math.random() * 200))
     this.#busy = false
     if (this.#again) { this.#again = false; this.#ask() }

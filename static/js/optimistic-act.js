@@ -37,6 +37,7 @@ customElements.define("optimistic-act", class extends HTMLElement {
   }
   #fail(answer, form) {
     const text = form.dataset.textFailed ?? (answer ? (answer.status >= 500 ? this.dataset.textServer : this.dataset.textRefused) : this.dataset.textNetwork)
-    this.dispatchEvent(new CustomEvent("failed", { bubbles: true, detail: { says: text.replace("%s", answer?.headers.get("X-Request-ID") ?? "–") } }))
+    const id = answer?.headers.get("X-Request-ID")
+    this.dispatchEvent(new CustomEvent("failed", { bubbles: true, detail: { says: id ? text.replace("%s", id) : text.replace(/ \([^()]*%s[^()]*\)/, "") } }))
   }
 })

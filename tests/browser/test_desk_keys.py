@@ -89,3 +89,15 @@ def test_without_scripts_the_page_of_teams_and_people_assigns(site, desk_of):
     expect(page.locator("#talk-why")).to_contain_text("Max")
     one.refresh_from_db()
     assert one.agent == site.cast.max
+
+
+def test_no_key_breaks_the_policy_of_content(opened):
+    """The whole way through what keys open; the page's own record of violations is judged in the end."""
+    page, _one, _link = opened
+    for key in ("a", "h", "s", "w", "t", "?", "Control+k", "n", "r", "i"):
+        page.keyboard.press(key)
+        page.wait_for_timeout(60)
+        page.keyboard.press("Escape")
+    page.go_back()
+    expect(page.locator("#talk[data-open]")).to_have_count(0)
+    assert page.evaluate("violations") == []
