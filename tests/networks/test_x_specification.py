@@ -3,6 +3,7 @@ says what breaks it. Skipped where the checker or the specification is missing; 
 
 import json
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -58,21 +59,29 @@ class Checked(Fake):
                 self.violations.append((response.request.method, response.url, each["location"], each["message"]))
 
 
+def started(behind):
+    """A checker in front of this address. Its port is none that the system gives out by itself, because it takes
+    seconds until the checker holds it."""
+    for _ in range(3):
+        port = random.randrange(20_000, 32_000)
+        command = [PRISM, "proxy", "-h", "127.0.0.1", "-p", str(port), SPECIFICATION, behind]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until and process.poll() is None:
+            time.sleep(0.2)
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                if process.poll() is None:
+                    return process, f"http://127.0.0.1:{port}"
+        process.kill()
+    raise RuntimeError("the checker did not start")
+
+
 @pytest.fixture(scope="module")
 def checker():
     """One checker for all tests, with a server behind it that answers as the fake of the running test does."""
     house = SimpleNamespace(fake=None)
-    with FakeServer(lambda asked: house.fake._answer(asked)) as behind, socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-        free.close()
-        command = [PRISM, "proxy", "-h", "127.0.0.1", "-p", str(port), SPECIFICATION, behind.url]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        house.url, until = f"http://127.0.0.1:{port}", time.monotonic() + PATIENCE
-        while time.monotonic() < until and process.poll() is None:
-            with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                break
-            time.sleep(0.2)
+    with FakeServer(lambda asked: house.fake._answer(asked)) as behind:
+        process, house.url = started(behind.url)
         yield house
         process.terminate()
         process.wait(10)
