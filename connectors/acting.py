@@ -8,9 +8,10 @@ from datetime import timedelta
 import structlog
 from django.utils import timezone
 
+from connectors.access import renew
 from connectors.base import Connector, Fault, Post
 from connectors.faults import AuthExpired, AuthRevoked, Outcome
-from connectors.opening import opened, renew
+from connectors.opening import opened
 from connectors.stored import post_of, post_of_reply
 from connectors.turns import in_turn
 from inbox.models import Act

@@ -14,6 +14,7 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
+from connectors import access
 from connectors.base import Budget, Check, Connector, Fault, Post, Secrets
 from connectors.http import Exchange
 from connectors.models import Channel
@@ -164,14 +165,23 @@ def connect(
 def keep_secrets(channel: Channel, given: Mapping[str, str]) -> None:
     """Seals and stores them beside those the channel has; a new value replaces the old one of the same name."""
     channel.sealed = {**channel.sealed, **sealed_secrets(channel.pk, given)}
-    Channel.objects.filter(pk=channel.pk).update(sealed=channel.sealed)
+    Channel.objects.filter(pk=channel.pk).update(sealed=channel.sealed, **_lasting(channel, given))
+
+
+def _lasting(channel: Channel, given: Mapping[str, str]) -> dict[str, Any]:
+    """How long access by these new secrets lasts, as far as the network said."""
+    now = timezone.now()
+    return access.dated(channel.kind, access.given_until(given, now), now)
 
 
 def keep_facts(channel: Channel, check: Check) -> None:
     """What the network said of our account, which the connector gets back with its settings."""
     account = {"id": check.account_id, "name": check.account_name, "url": check.account_url, "server": check.server}
     channel.settings = {**channel.settings, "facts": check.facts, "account": account}
-    Channel.objects.filter(pk=channel.pk).update(settings=channel.settings)
+    channel.warnings = [words[:300] for words in check.warnings][:10]
+    Channel.objects.filter(pk=channel.pk).update(settings=channel.settings, warnings=channel.warnings)
+    if check.expires_at is not None:
+        access.learned(channel, check.expires_at)
 
 
 def read_soon() -> None:
@@ -182,7 +192,8 @@ def read_soon() -> None:
 @transaction.atomic
 def reconnect(channel: Channel, given: Mapping[str, str], by: Agent | None) -> None:
     """New secrets beside those that were not replaced; listening goes on at once from where it stood."""
-    channel.reconnected({**channel.sealed, **sealed_secrets(channel.pk, given)}, by)
+    sealed = {**channel.sealed, **sealed_secrets(channel.pk, given)}
+    channel.reconnected(sealed, by, **_lasting(channel, given))
     read_soon()
 
 

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from connectors.base import Connector
 from connectors.faults import Fault
+from connectors.metering import Spent, spent
 from connectors.models import Channel, Delivery, Gap, Quarantined, Source
 from inbox.templatetags.care import spell_out
 
@@ -50,6 +51,7 @@ class Health:
     quarantined: int
     waiting: int
     overdue: bool
+    spent: Spent
 
     @property
     def network(self) -> str:
@@ -81,7 +83,7 @@ class Health:
             "gaps": self.gaps,
             "quarantined": self.quarantined,
             "deliveries_waiting": self.waiting,
-            "requests_today": channel.requests_today,
+            "requests_today": self.spent.requests_today,
         }
 
 
@@ -89,14 +91,18 @@ def of_all(now: datetime) -> list[Health]:
     """Every channel, those that need somebody first; one statement a kind of figure."""
     channels = list(Channel.objects.all())
     gaps, held, waiting = (_counts(model, channels) for model in (Gap, Quarantined, Delivery))
-    found = [_told(each, now, gaps.get(each.pk, 0), held.get(each.pk, 0), waiting.get(each.pk, 0)) for each in channels]
+    used = spent(channels, now)
+    found = [
+        _told(one, now, gaps.get(pk, 0), held.get(pk, 0), waiting.get(pk, 0), used.get(pk, Spent()))
+        for pk, one in ((one.pk, one) for one in channels)
+    ]
     order = {"danger": 0, "warn": 1, "good": 2, "": 3}
     return sorted(found, key=lambda health: (order[health.mood], health.channel.name.casefold()))
 
 
 def of(channel: Channel, now: datetime) -> Health:
     gaps, held, waiting = (_counts(model, [channel]).get(channel.pk, 0) for model in (Gap, Quarantined, Delivery))
-    return _told(channel, now, gaps, held, waiting)
+    return _told(channel, now, gaps, held, waiting, spent([channel], now).get(channel.pk, Spent()))
 
 
 def _counts(model: type[Gap | Quarantined | Delivery], channels: Sequence[Channel]) -> dict[int, int]:
@@ -106,7 +112,7 @@ def _counts(model: type[Gap | Quarantined | Delivery], channels: Sequence[Channe
     return dict(rows.values_list("channel_id").annotate(n=Count("pk")))
 
 
-def _told(channel: Channel, now: datetime, gaps: int, held: int, waiting: int) -> Health:
+def _told(channel: Channel, now: datetime, gaps: int, held: int, waiting: int, spent: Spent) -> Health:
     mood, word = WORDS[channel.state]
     why = channel.fault_words or (_meaning(channel.fault) if channel.fault else "")
     to_do = str(TO_DO.get(channel.state, ""))
@@ -116,7 +122,7 @@ def _told(channel: Channel, now: datetime, gaps: int, held: int, waiting: int) -
         mood, shown, to_do = "", _("paused"), _("Resume it to go on from where it stood.")
     elif overdue:
         mood, shown, why = "warn", _("late"), _("It is due and nobody reads it: is the worker running?")
-    return Health(channel, mood, shown, why, to_do, gaps, held, waiting, overdue)
+    return Health(channel, mood, shown, why, to_do, gaps, held, waiting, overdue, spent)
 
 
 def _meaning(fault: str) -> str:

@@ -15,11 +15,13 @@ from django.db import Error as DatabaseError
 from django.db.models import Case, DateTimeField, F, Value, When
 from django.utils import timezone
 
+from connectors.access import Renewing, renew
 from connectors.base import Bad, Budget, Connector, Fault, Outcome, Page
+from connectors.connecting import keep_facts
 from connectors.faults import AuthExpired, AuthRevoked
 from connectors.http import Exchange
 from connectors.models import Channel, Delivery, Source
-from connectors.opening import opened, remember, renew
+from connectors.opening import opened, remember
 from connectors.stored import as_it_is_now
 from connectors.storing import Claim, Overtaken, claim
 from inbox.failpoints import failpoint
@@ -28,6 +30,7 @@ from inbox.models import Conversation, Mention
 log = structlog.get_logger(__name__)
 FIRST_BACKOFF, LAST_BACKOFF = (5.0, 30.0), 900.0  # seconds; the first is the source's interval within these bounds
 REFRESH = timedelta(minutes=2)
+CHECK = timedelta(days=1)
 REFRESHED = 40  # mentions looked at again in one poll
 DELIVERIES = 50  # worked off in one poll
 DEFECT = "A defect in reading this channel; the log has the details."
@@ -73,6 +76,8 @@ class Listener:
                 self._with_renewal(partial(self._poll_source, source=source))
             if self.channel.refresh_at <= self.now and not self.budget.spent:
                 self._with_renewal(self._refresh)
+            if self.channel.check_at <= self.now and not self.budget.spent:
+                self._with_renewal(self._check)
         except Fault as fault:
             self._fault(fault)
         except Overtaken:
@@ -205,6 +210,21 @@ class Listener:
             return
         self.claim.follow(connector, [as_it_is_now(by_id[a.external_id], a) for a in answers if a.external_id in by_id])
 
+    def _check(self, connector: Connector) -> None:
+        """Once a day: who we are there, what the account lacks, and when access ends. Only a plain no is a fault of
+        the channel."""
+        again_at = self.now + CHECK
+        try:
+            keep_facts(self.channel, connector.check())
+        except AuthExpired:
+            raise
+        except Fault as fault:
+            if fault.outcome is Outcome.RECONNECT:
+                raise
+            log.warning("the account cannot be looked at", channel=self.channel.pk, fault=str(fault))
+            again_at = self.now + timedelta(hours=1)
+        Channel.objects.filter(pk=self.channel.pk).update(check_at=again_at)
+
     # How it ends
 
     def _end(self, connector: Connector) -> None:
@@ -232,7 +252,9 @@ class Listener:
     def _fault(self, fault: Fault) -> None:
         """What each class of fault means for the channel: a person, a wait, or another try."""
         words = fault.words
-        if fault.name == "KeyMissing":
+        if isinstance(fault, Renewing):
+            self._release(fault.until or self.now)
+        elif fault.name == "KeyMissing":
             self._end_badly("needs_key", fault.name, words, None)
         elif fault.outcome is Outcome.RECONNECT:
             self._end_badly("reconnect", fault.name, words, None)
@@ -244,6 +266,11 @@ class Listener:
             self._end_badly("slow", fault.name, words, until + late)
         else:
             self._end_badly("slow", fault.name, words, fault.until)
+
+    def _release(self, again_at: datetime) -> None:
+        """Nothing is wrong; it only has to be read again shortly."""
+        mine = Channel.objects.filter(pk=self.channel.pk, cursor_version=self.channel.cursor_version)
+        mine.update(polling_until=None, next_poll_at=again_at)
 
     def _end_badly(self, state: str, fault: str, words: str, again_at: datetime | None) -> None:
         log.warning("a poll ended with a fault", channel=self.channel.pk, fault=fault, words=words)

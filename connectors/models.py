@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import models, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, Value
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from connectors.answering import Answering
+from connectors.completeness import Reread
+from connectors.metering import Usage, Window
 from inbox import happenings
 from inbox.models import Agent
 from inbox.models.event import Entry, record
@@ -17,6 +20,12 @@ from inbox.models.reply import Clock
 
 if TYPE_CHECKING:
     from connectors.base import Connector
+
+__all__ = ["Channel", "Delivery", "Gap", "Quarantined", "Reread", "Source", "Usage", "Window"]
+
+
+def tomorrow() -> datetime:
+    return timezone.now() + timedelta(days=1)
 
 
 class ChannelQuerySet(models.QuerySet["Channel"]):
@@ -60,8 +69,16 @@ class Channel(Answering, models.Model):
     last_read_at = models.DateTimeField(null=True)
     last_post_at = models.DateTimeField(null=True)
     refresh_at = models.DateTimeField(default=timezone.now)
-    requests_today = models.PositiveIntegerField(default=0)
-    requests_day = models.DateField(null=True)
+    check_at = models.DateTimeField(default=tomorrow, db_default=Now())
+    reread_at = models.DateTimeField(default=tomorrow, db_default=Now())
+    warnings = models.JSONField(default=list, db_default=Value([], models.JSONField()))
+    access_since = models.DateTimeField(null=True)
+    access_until = models.DateTimeField(null=True)
+    access_warned = models.PositiveSmallIntegerField(null=True)
+    renew_at = models.DateTimeField(null=True)
+    renewal_trouble = models.CharField(max_length=300, blank=True, default="", db_default="")
+    monthly_cap = models.DecimalField(max_digits=12, decimal_places=2, null=True, blank=True)
+    cap_warned = models.DateField(null=True)
     exchanges = models.JSONField(default=list)
 
     objects = ChannelQuerySet.as_manager()
@@ -83,6 +100,12 @@ class Channel(Answering, models.Model):
         """One event for the admins; the caller's transaction must do nothing after it."""
         record([Entry(("admin",), happening, actor_id=by.pk if by else None)])
 
+    def tell(self, state: str, words: str) -> None:
+        """What the admins must not overlook: said in the notices of each of them as well. Last in its transaction."""
+        admins = Agent.objects.filter(is_admin=True, is_active=True).order_by("pk")
+        streams = ("admin", *(admin.stream for admin in admins))
+        record([Entry(streams, happenings.ChannelMoved(self.pk, self.name, state, words[:300]))])
+
     @transaction.atomic
     def pause(self, by: Agent | None) -> bool:
         """Stops listening and sending through this channel until it is resumed; what is stored stays."""
@@ -102,12 +125,14 @@ class Channel(Answering, models.Model):
         return True
 
     @transaction.atomic
-    def reconnected(self, sealed: dict[str, str], by: Agent | None) -> None:
+    def reconnected(self, sealed: dict[str, str], by: Agent | None, **access: Any) -> None:
         """New secrets: the fault is over, the next poll is due now and goes on from the kept cursor. A poll that
-        still runs with the old ones is overtaken."""
+        still runs with the old ones is overtaken. `access`: the columns that say how long the new ones last."""
         fields: dict[str, Any] = {"state": "ok", "fault": "", "fault_words": "", "fault_since": None, "failures": 0}
         overtaken: dict[str, Any] = {"cursor_version": F("cursor_version") + 1, "polling_until": None}
-        Channel.objects.filter(pk=self.pk).update(sealed=sealed, next_poll_at=Clock(), **fields, **overtaken)
+        lasting: dict[str, Any] = {"check_at": Clock(), "renewing_until": None, **access}
+        mine = Channel.objects.filter(pk=self.pk)
+        mine.update(sealed=sealed, next_poll_at=Clock(), **fields, **overtaken, **lasting)
         self.sources.update(next_at=Clock())
         self.refresh_from_db()
         self.record(happenings.SetUpChanged(what=f"reconnected the channel {self.name}"), by)
@@ -135,7 +160,9 @@ class Channel(Answering, models.Model):
                     next_poll_at=again_at or was.next_poll_at,
                     **ends,
                 )
-                if was.state != state:
+                if was.state != state and state in self.NEEDS_A_PERSON:
+                    self.tell(state, words)
+                elif was.state != state:
                     self.record(happenings.ChannelMoved(self.pk, self.name, state, words[:300]))
         self.refresh_from_db()
 

@@ -11,9 +11,10 @@ import structlog
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from connectors.access import renew
 from connectors.base import Absent, CannotKnow, Connector, Fault, Found, Outgoing, Prepared, Sent
 from connectors.faults import AuthExpired, AuthRevoked, Gone, Outcome, Unavailable
-from connectors.opening import opened, renew
+from connectors.opening import opened
 from connectors.stored import post_of
 from connectors.turns import BATCH, in_turn
 from inbox.failpoints import failpoint
@@ -25,15 +26,23 @@ UNREADY = ("KeyMissing", "UnknownNetwork")
 DOUBTFUL = ("InDoubt", "Duplicate", "Unreadable")
 
 
-def send_due(overdue_by: timedelta = timedelta(0)) -> int:
-    """Sends what is due, takes up what a dead sender left, settles what is in doubt; returns how many rows it worked
-    on."""
+def waiting(overdue_by: timedelta) -> list[int]:
+    """Channels through which something should have left, or about which something is to be looked up."""
+    limit = timezone.now() - overdue_by
+    kinds = (Reply.objects.abandoned(), Reply.objects.due().filter(not_before__lte=limit), Reply.objects.to_settle())
+    return sorted({pk for kind in kinds for pk in kind.order_by().values_list("channel", flat=True).distinct()[:500]})
+
+
+def send_due(channel_id: int | None = None, overdue_by: timedelta = timedelta(0)) -> int:
+    """Sends what is due, takes up what a dead sender left, settles what is in doubt, of one channel or of all;
+    returns how many rows it worked on."""
+    replies = Reply.objects.filter(channel=channel_id) if channel_id else Reply.objects.all()
     worked = 0
-    for reply in Reply.objects.abandoned()[:BATCH]:
+    for reply in replies.abandoned()[:BATCH]:
         worked += reply.doubted("InDoubt", "The sender died while posting; it may stand on the network.")
     limit = timezone.now() - overdue_by
-    worked += in_turn(Reply.objects.due().filter(not_before__lte=limit), send)
-    worked += in_turn(Reply.objects.to_settle(), settle)
+    worked += in_turn(replies.due().filter(not_before__lte=limit), send)
+    worked += in_turn(replies.to_settle(), settle)
     return worked
 
 

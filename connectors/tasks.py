@@ -2,7 +2,7 @@
 
 from celery import current_app, shared_task
 
-from connectors import acting, listening, sending
+from connectors import access, acting, listening, sending
 from connectors.models import Channel
 
 
@@ -11,11 +11,18 @@ def listen_due() -> None:
     """Rings for every channel that is due, each in a task of its own, so that a slow network delays nobody else."""
     for pk in Channel.objects.due().order_by("next_poll_at").values_list("pk", flat=True)[:200]:
         current_app.send_task("connectors.tasks.listen", (pk,), retry=False, expires=30)
+    for pk in access.due().values_list("pk", flat=True)[:200]:
+        current_app.send_task("connectors.tasks.renew", (pk,), retry=False, expires=30)
 
 
 @shared_task
 def listen(channel_id: int) -> None:
     listening.listen(channel_id)
+
+
+@shared_task
+def renew(channel_id: int) -> None:
+    access.renew_ahead(channel_id)
 
 
 @shared_task

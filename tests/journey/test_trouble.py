@@ -8,11 +8,12 @@ import pytest
 from django.utils import timezone
 
 from connectors import listening
+from connectors.access import renew
 from connectors.base import Connector, Secrets
 from connectors.faults import AuthExpired, AuthRevoked, Unavailable
 from connectors.management.commands.sweep import Sweeper
 from connectors.models import Channel, Delivery, Quarantined, Source
-from connectors.opening import opened, renew
+from connectors.opening import opened
 from inbox.models import Conversation, Mention, Reply
 from socialcare.demo.network import Network
 from socialcare.demo.server import DemoServer

@@ -6,8 +6,10 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -16,7 +18,7 @@ from django.db import Error as DatabaseError
 from django.db import close_old_connections, connections
 from django.utils import timezone
 
-from connectors import acting, listening, sending
+from connectors import access, acting, listening, metering, sending
 from connectors.models import Channel, Delivery
 from inbox import ringing
 from inbox.tasks import wake
@@ -25,7 +27,7 @@ log = structlog.get_logger(__name__)
 LATE = 10.0  # seconds: by then somebody who was rung for would have taken it
 KEEP_DELIVERIES = timedelta(days=7)
 FORGET, FORGET_EVERY = 500, 3600.0  # deliveries at once, seconds
-POLLS = 4  # channels polled at once by one sweep
+POLLS, SENDERS = 8, 8  # channels polled, and answered through, at once by one sweep
 
 
 class Command(BaseCommand):
@@ -48,14 +50,18 @@ class Command(BaseCommand):
                 if options["once"]:
                     break
                 stop.wait(options["interval"])
+            sweeper.end()
 
 
 class Sweeper:
-    """One loop's memory: which channels its own threads are polling."""
+    """One loop's memory: what its own threads are at. Whatever may wait for a network runs in one of them, so that
+    the loop itself is never held."""
 
     def __init__(self, pool: ThreadPoolExecutor, late: timedelta, *, at_once: bool = False) -> None:
         self.pool, self.late, self.at_once = pool, late, at_once
+        self.senders = ThreadPoolExecutor(SENDERS, thread_name_prefix="send")
         self.polling: dict[int, Future[None]] = {}
+        self.busy: dict[tuple[str, int], Future[None]] = {}
         self.forget_at = 0.0
 
     def look(self) -> None:
@@ -64,12 +70,20 @@ class Sweeper:
             close_old_connections()
             self._ring()
             self._poll_overdue()
-            sending.send_due(overdue_by=self.late)
-            acting.act_due(overdue_by=self.late)
+            self._renew()
+            self._send_overdue()
+            if self.at_once:
+                for job in [*self.polling.values(), *self.busy.values()]:
+                    job.result()
             wake()
+            access.warn(timezone.now())
             self._forget()
         except DatabaseError as error:
             log.warning("the database does not answer", error=type(error).__name__)
+
+    def end(self) -> None:
+        """Waits for the senders; what a poll holds is freed by its claim's end."""
+        self.senders.shutdown()
 
     def _ring(self) -> None:
         if not self.at_once:
@@ -82,6 +96,7 @@ class Sweeper:
         sent again is known."""
         if time.monotonic() < self.forget_at:
             return
+        metering.forget()
         old = Delivery.objects.filter(done_at__lt=timezone.now() - KEEP_DELIVERIES).exclude(body="")
         some = old.order_by("done_at").values("pk")[:FORGET]
         full = Delivery.objects.filter(pk__in=some).update(body="") == FORGET
@@ -92,17 +107,30 @@ class Sweeper:
         overdue = Channel.objects.due().filter(next_poll_at__lte=timezone.now() - self.late).order_by("next_poll_at")
         for pk in overdue.values_list("pk", flat=True)[:50]:
             if pk not in self.polling:
-                self.polling[pk] = self.pool.submit(poll, pk)
-        if self.at_once:
-            for future in self.polling.values():
-                future.result()
+                self.polling[pk] = self.pool.submit(in_thread, listening.listen, pk)
+
+    def _renew(self) -> None:
+        """Not left to Celery: there is no other look at these rows, and once or twice a day is nothing."""
+        self.busy = {key: job for key, job in self.busy.items() if not job.done()}
+        for pk in access.due().order_by("renew_at").values_list("pk", flat=True)[:50]:
+            self._start("renew", pk, access.renew_ahead, pk)
+
+    def _send_overdue(self) -> None:
+        """Each channel's replies and acts in a thread of their own."""
+        for pk in sending.waiting(self.late):
+            self._start("send", pk, partial(sending.send_due, overdue_by=self.late), pk)
+        self._start("act", 0, acting.act_due, self.late)
+
+    def _start(self, kind: str, pk: int, work: Callable[..., object], *args: object) -> None:
+        if (kind, pk) not in self.busy:
+            self.busy[kind, pk] = self.senders.submit(in_thread, work, *args)
 
 
-def poll(channel_id: int) -> None:
-    """Polls in a thread of its own, with a database connection of its own."""
+def in_thread(work: Callable[..., object], *args: object) -> None:
+    """Runs in a thread of its own, with a database connection of its own."""
     try:
-        listening.listen(channel_id)
+        work(*args)
     except Exception:
-        log.exception("a poll failed", channel=channel_id)
+        log.exception("work failed", work=getattr(work, "__name__", "send_due"), args=args)
     finally:
         connections.close_all()
