@@ -6,7 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
+from django import conf
 from django.core.management import call_command
+from django.test import override_settings
 
 from socialcare import bundles
 from tests.world import make_channel, write
@@ -15,20 +17,25 @@ KILO = 1_000
 ALIVE = {"HX-Request": "true"}
 
 
+def joined(folder):
+    files = {**conf.settings.STORAGES, "staticfiles": {"BACKEND": "socialcare.bundles.Bundled"}}
+    return override_settings(STATIC_ROOT=str(folder), STORAGES=files, BUNDLED=True)
+
+
 @pytest.fixture(scope="module")
 def collected(tmp_path_factory):
-    return tmp_path_factory.mktemp("static")
+    """Before any test begins a transaction: it takes longer than one may idle."""
+    folder = tmp_path_factory.mktemp("static")
+    with joined(folder):
+        call_command("collectstatic", interactive=False, verbosity=0)
+    return folder
 
 
 @pytest.fixture
-def production(settings, collected):
+def production(collected):
     """Static files as production has them."""
-    settings.STATIC_ROOT = str(collected)
-    settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": "socialcare.bundles.Bundled"}}
-    settings.BUNDLED = True
-    if not (collected / "staticfiles.json").exists():
-        call_command("collectstatic", interactive=False, verbosity=0)
-    return collected
+    with joined(collected):
+        yield collected
 
 
 @pytest.fixture
