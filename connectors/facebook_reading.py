@@ -70,7 +70,7 @@ class PageReading(Messaging):
             repeats = walk.reached(items, [post.created_at for post in posts], following(told), now)
             heard = newest_first([post for post in posts if not post.ours])
             yield Page(posts=heard, bad=bad, cursor=walk.kept(), end=walk.ended, rate=graph.rates, gaps=gaps,
-                       repeats=repeats, interval=slower(graph.rates, 300))  # fmt: skip
+                       repeats=repeats, interval=slower(graph.rates, 300, now))  # fmt: skip
             gaps = ()
             pause(graph.rates, now)
 
@@ -91,7 +91,7 @@ class PageReading(Messaging):
             if end:
                 reading.end()
             yield Page(posts=newest_first(posts), bad=bad, cursor=reading.kept(), end=end, rate=graph.rates, gaps=gaps,
-                       repeats=repeats, interval=slower(graph.rates, 60))  # fmt: skip
+                       repeats=repeats, interval=slower(graph.rates, 60, now))  # fmt: skip
             gaps = ()
             if end:
                 return
@@ -181,7 +181,7 @@ def _listed(item: Mapping[str, Any], now: datetime) -> Listed:
         mark = seconds(item.get("updated_time") or item["created_time"])
     except MAPPING:
         return Listed(str(item["id"]), 0, excerpt(item), always=True)
-    return Listed(str(item["id"]), mark, excerpt(item), always=mark > (now - OVERLAP).timestamp())
+    return Listed(str(item["id"]), mark, excerpt(item), mark > (now - OVERLAP).timestamp(), changed=mark)
 
 
 def _sender(item: Mapping[str, Any]) -> str:

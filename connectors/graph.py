@@ -205,10 +205,14 @@ def pause(rates: tuple[Rate, ...], now: datetime) -> None:
         raise RateLimited(f"{FULL} percent of a limit is used.", until=until, bucket=full[0].bucket)
 
 
-def slower(rates: tuple[Rate, ...], interval: float) -> float | None:
-    """Twice the interval when a limit is nearly used up; None: as usual."""
-    busy = any(rate.remaining is not None and rate.remaining <= 100 - BUSY for rate in rates)
-    return interval * 2 if busy else None
+def slower(rates: tuple[Rate, ...], interval: float, now: datetime) -> float | None:
+    """Twice the interval when a limit is nearly used up, and until Meta's time when it is; None: as usual."""
+    left = min((rate.remaining for rate in rates if rate.remaining is not None), default=100)
+    if left > 100 - BUSY:
+        return None
+    waits = [(rate.reset_at - now).total_seconds() for rate in rates if rate.reset_at]
+    full = max([*waits, UNTOLD.total_seconds()]) if left <= 100 - FULL else 0.0
+    return max(interval * 2, full)
 
 
 def time_of(value: Any) -> datetime:

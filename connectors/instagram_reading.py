@@ -82,8 +82,9 @@ class AccountReading(Messaging):
             posts, bad = mapped(items, lambda item: medium_of(item, self._ours, source))
             repeats = walk.reached(items, [post.created_at for post in posts], following(told), now)
             heard = [replace(post, history=post.created_at < walk.since) for post in posts if not post.ours]
-            yield Page(posts=newest_first(heard), bad=bad, cursor={**walk.kept(), "tag": tag}, end=walk.ended,
-                       rate=graph.rates, gaps=gaps, repeats=repeats, interval=slower(graph.rates, 1800))  # fmt: skip
+            kept, interval = {**walk.kept(), "tag": tag}, slower(graph.rates, 1800, now)
+            yield Page(posts=newest_first(heard), bad=bad, cursor=kept, end=walk.ended, rate=graph.rates, gaps=gaps,
+                       repeats=repeats, interval=interval)  # fmt: skip
             gaps = ()
             pause(graph.rates, now)
 
@@ -113,7 +114,7 @@ class AccountReading(Messaging):
             if end:
                 reading.end()
             yield Page(posts=newest_first(posts), bad=bad, cursor=reading.kept(), end=end, rate=graph.rates, gaps=gaps,
-                       repeats=repeats, interval=slower(graph.rates, 120))  # fmt: skip
+                       repeats=repeats, interval=slower(graph.rates, 120, now))  # fmt: skip
             gaps = ()
             if end:
                 return

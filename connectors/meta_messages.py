@@ -68,7 +68,7 @@ class Messaging(Meta):
             end = walk.ended and not deep
             posts.sort(key=lambda post: (post.created_at, post.external_id))
             yield Page(posts=tuple(posts), bad=tuple(bad), cursor=kept, end=end, rate=graph.rates, gaps=gaps,
-                       repeats=repeats, interval=slower(graph.rates, self.interval))  # fmt: skip
+                       repeats=repeats, interval=slower(graph.rates, self.interval, now))  # fmt: skip
             gaps = ()
             pause(graph.rates, now)
 

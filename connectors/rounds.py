@@ -10,8 +10,8 @@ from typing import Any
 from connectors.posts import JSON, Gap
 
 OVERLAP, WINDOW, FIRST = timedelta(minutes=15), timedelta(hours=48), timedelta(days=7)
-KEPT, EXCERPT = 300, 80
-"""Posts a cursor remembers, and characters of a post shown above its comments."""
+KEPT, EXCERPT, ROOM = 240, 100, 30_000
+"""Posts a cursor remembers; bytes of a post shown above its comments, and of the whole cursor, both as JSON."""
 DAY, MONTH = 86_400, 30 * 86_400
 
 
@@ -28,12 +28,13 @@ class Stop:
 
 @dataclass(slots=True)
 class Listed:
-    """A post of the list. `always`: its mark tells nothing."""
+    """A post of the list. `always`: its mark tells nothing. `changed`: when it last did, 0 where nobody says."""
 
     post: str
     mark: int
     subject: str = ""
     always: bool = False
+    changed: int = 0
 
 
 class Round:
@@ -45,7 +46,7 @@ class Round:
         self.before = int((now - WINDOW).timestamp())
         self.posts: dict[str, list[int]] = {}
         self.todo: list[Stop] = []
-        self.at, self.aside, self.listing = "", 0, ""
+        self.at, self.aside, self.listing, self.began, self.last = "", 0, "", 0, 0
         self.listed, self.number, self.daily, self.whole = False, 0, int(now.timestamp()), False
         self.gaps: tuple[Gap, ...] = ()
         self.page = ""
@@ -67,24 +68,30 @@ class Round:
         self.start, self.before, self.number = (int(cursor[name]) for name in ("start", "before", "number"))
         self.daily, self.whole, self.listed = int(cursor["daily"]), bool(cursor["whole"]), bool(cursor["listed"])
         self.at, self.listing, self.aside = str(cursor["at"]), str(cursor["listing"]), int(cursor["aside"])
+        self.began, self.last = int(cursor["began"]), int(cursor["last"])
         self.posts = {str(post): [int(each) for each in known[:3]] for post, known in cursor["posts"].items()}
         if any(len(known) != 3 for known in self.posts.values()):
             raise ValueError("a post without its marks")
         self.todo = [Stop(str(a), int(b), int(c), str(d)) for a, b, c, d in cursor["todo"]]
 
     def kept(self) -> JSON:
-        newest = sorted(self.posts.items(), key=lambda each: max(each[1][1:2]), reverse=True)
-        return {
+        newest = sorted(self.posts.items(), key=lambda each: each[1][1], reverse=True)[:KEPT]
+        kept: JSON = {
             "start": self.start, "before": self.before, "number": self.number, "daily": self.daily,
             "whole": self.whole, "listed": self.listed, "listing": self.listing, "at": self.at, "aside": self.aside,
-            "posts": dict(newest[:KEPT]), "todo": [list(astuple(each)) for each in self.todo],
+            "began": self.began, "last": self.last, "posts": dict(newest),
+            "todo": [list(astuple(each)) for each in self.todo],
         }  # fmt: skip
+        while newest and len(json.dumps(kept)) > ROOM:
+            del newest[-20:]
+            kept["posts"] = dict(newest)
+        return kept
 
     def begin(self, now: datetime) -> None:
         """The first list of a round."""
         if self.listing or self.todo or self.listed:
             return
-        self.number += 1
+        self.number, self.began = self.number + 1, int(now.timestamp())
         self.whole = now.timestamp() - self.daily >= DAY
         if self.whole:
             self.daily = int(now.timestamp())
@@ -98,19 +105,22 @@ class Round:
             known = self.posts.get(each.post)
             if known:
                 known[2] = self.number
-            if not known or known[0] != each.mark or each.always or self.whole:
-                subject = each.subject[:EXCERPT]
-                self.todo.append(Stop(each.post, self._since(known, now), each.mark, subject))
+            if (self._is_new(each) if not known else known[0] != each.mark) or each.always or self.whole:
+                self.todo.append(Stop(each.post, self._since(known, now), each.mark, _short(each.subject)))
         self.listing, self.listed = ("" if again else onward), bool(again or not onward)
         if self.listed and self.whole:
             self._remembered(now)
         return again
 
+    def _is_new(self, post: Listed) -> bool:
+        """A post we do not remember, unless it says that nothing happened there since the last round."""
+        return not post.changed or post.changed > self.last - OVERLAP.total_seconds()
+
     def _remembered(self, now: datetime) -> None:
         """Posts too old for the list that were talked about within a month."""
-        for post, (mark, newest, number) in self.posts.items():
-            if number != self.number and newest > now.timestamp() - MONTH:
-                self.todo.append(Stop(post, self._since(self.posts[post], now), mark))
+        old = [post for post, (_, newest, number) in self.posts.items()
+               if number != self.number and newest > now.timestamp() - MONTH]  # fmt: skip
+        self.todo += [Stop(post, self._since(self.posts[post], now), self.posts[post][0]) for post in old[:50]]
 
     def _since(self, known: Sequence[int] | None, now: datetime) -> int:
         if not known:
@@ -151,7 +161,14 @@ class Round:
 
     def end(self) -> None:
         """The round is over; the next poll begins another."""
-        self.listed, self.listing = False, ""
+        self.listed, self.listing, self.last = False, "", self.began
 
     def is_history(self, time: datetime) -> bool:
         return time < datetime.fromtimestamp(self.before, UTC)
+
+
+def _short(text: str) -> str:
+    """As much of a text as its JSON has room for: other alphabets take six bytes a character there."""
+    while len(json.dumps(text)) > EXCERPT:
+        text = text[: len(text) * EXCERPT // len(json.dumps(text))]
+    return text

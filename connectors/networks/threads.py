@@ -88,7 +88,7 @@ class Threads(ThreadsAccess):
             repeats = walk.reached(items, [post.created_at for post in posts], following(told), now)
             heard = [replace(post, history=post.created_at < walk.since) for post in posts if not post.ours]
             yield Page(posts=newest_first(heard), bad=bad, cursor=walk.kept(), end=walk.ended, rate=answer.rates,
-                       gaps=gaps, repeats=repeats, interval=slower(answer.rates, 300))  # fmt: skip
+                       gaps=gaps, repeats=repeats, interval=slower(answer.rates, 300, now))  # fmt: skip
             gaps = ()
             pause(answer.rates, now)
 
@@ -105,7 +105,7 @@ class Threads(ThreadsAccess):
             if end:
                 reading.end()
             yield Page(posts=newest_first(posts), bad=bad, cursor=reading.kept(), end=end, rate=rate, gaps=gaps,
-                       repeats=repeats, interval=slower(rate, 300))  # fmt: skip
+                       repeats=repeats, interval=slower(rate, 300, now))  # fmt: skip
             gaps = ()
             if end:
                 return

@@ -4,6 +4,7 @@ messages and their windows, what each comment allows, signing in, deliveries."""
 import hashlib
 import hmac
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -105,8 +106,9 @@ def test_usage_headers_become_rates():
     app, pages = usage(headers, NOW)
     assert (app.bucket, app.limit, app.remaining, app.reset_at) == ("app", 100, 72, None)
     assert (pages.bucket, pages.remaining, pages.reset_at) == ("pages 17", 20, NOW + timedelta(minutes=7))
-    assert slower((app,), 60) is None
-    assert slower((app, pages), 60) == 120
+    assert slower((app,), 60, NOW) is None
+    assert slower((app, pages), 60, NOW) == 120
+    assert slower((replace(pages, remaining=3),), 60, NOW) == 420
     assert usage({"X-App-Usage": "[", "X-Business-Use-Case-Usage": "7"}, NOW) == ()
 
 
