@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from connectors.http import Seam
 
 COMMENTS, PER_PAGE = "/wp/v2/comments", 100
-OVERLAP, HISTORY, REACH = timedelta(minutes=15), timedelta(hours=48), timedelta(days=30)
-"""Read again by each poll; older than this at the first read is history; and how far back the first read goes."""
+OVERLAP, HISTORY, REACH = timedelta(minutes=75), timedelta(hours=48), timedelta(days=30)
+"""Read again by each poll; older than this at the first read is history; and how far back the first read goes. The
+overlap is longer than an hour because the site compares in its own time, which repeats an hour each autumn."""
 _ROOT = re.compile(r"<([^>]+)>\s*;\s*rel=\"?https://api\.w\.org/\"?")
 _PRIVATE = ("author_ip", "author_user_agent")
 _AVATAR = re.compile(r"/avatar/([0-9a-f]{32,64})")
