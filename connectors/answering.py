@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from django.utils import timezone
 
 from connectors.base import Capability, Connector, Measure, Secrets, Verb
-from connectors.stored import post_of
+from connectors.stored import post_of, post_of_reply
+from inbox.models import Mention
 
 if TYPE_CHECKING:
     from connectors.models import Channel
-    from inbox.models import Mention
+    from inbox.models import Reply
 
 PROBE = "https://acme.example/" + "a" * 79  # how the network counts a link of a hundred characters
 
@@ -27,10 +28,12 @@ class Answering:
 
         return connector_of(self.network, self.settings, Secrets(dict.fromkeys(self.sealed, "sealed")))
 
-    def may(self: Channel, mention: Mention) -> dict[Verb, Capability]:  # type: ignore[misc]
-        """What may be done with this item now, for the networks this build knows."""
+    def may(self: Channel, item: Mention | Reply) -> dict[Verb, Capability]:  # type: ignore[misc]
+        """What may be done with this item now, a message or a sent answer of ours, for the networks this build
+        knows."""
+        post = post_of(item) if isinstance(item, Mention) else post_of_reply(item)
         try:
-            return self.offline().can(post_of(mention), timezone.now())
+            return self.offline().can(post, timezone.now())
         except KeyError:
             return {}
 

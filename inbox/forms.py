@@ -41,6 +41,14 @@ class SettleForm(forms.Form):
     url = forms.URLField(required=False, assume_scheme="https", max_length=2_000)
 
 
+class NetworkActForm(forms.Form):
+    """Something to be done on the network with one message; `text` is the new wording for edit."""
+
+    verb = forms.CharField(max_length=16)
+    key = forms.UUIDField()
+    text = forms.CharField(max_length=100_000, required=False, strip=False)
+
+
 class AssignmentForm(forms.Form):
     """`to` is a team ("team:3") or one of its members ("agent:3:7")."""
 

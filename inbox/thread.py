@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -50,6 +51,8 @@ class Message:
     url: str = ""
     media: Sequence[dict[str, str]] = ()
     actions: str = ""
+    menu: str = ""
+    marks: Sequence[str] = ()
     first_unread: bool = False
     reply: Reply | None = None
     rating: Any = None
@@ -194,9 +197,30 @@ def _of_mention(mention: Mention, revisions: Sequence[Revision]) -> Message:
         revisions=[{"at": one.until, "text": one.text} for one in revisions],
         url=mention.url if mention.url.startswith(("https://", "http://")) else "",
         rating=mention.rating,
+        menu="" if gone else _menu(mention.conversation_id, f"mention={mention.pk}"),
+        marks=[str(MARKS[mark]) for mark in mention.marks if mark in MARKS],
     )
 
 
+MARKS = {
+    "hidden": gettext_lazy("hidden there"),
+    "liked": gettext_lazy("liked"),
+    "approved": gettext_lazy("approved"),
+    "spam": gettext_lazy("spam"),
+    "blocked": gettext_lazy("author blocked"),
+}
+
+
+def _menu(conversation_id: int, which: str) -> str:
+    """Where the menu of one message comes from."""
+    return f"{reverse('inbox:network_acts', args=[conversation_id])}?{which}"
+
+
+TAKEN_BACK = {
+    "undone": gettext_lazy("%s took an answer back before it left"),
+    "dropped": gettext_lazy("%s's answer was dropped"),
+    "removed": gettext_lazy("%s's answer was deleted again on the network"),
+}
 STATES = {
     "sending": gettext_lazy("Sending"),
     "sent": gettext_lazy("Sent"),
@@ -206,9 +230,8 @@ STATES = {
 def _of_reply(reply: Reply, conversation: Conversation) -> Message | Line:
     """A message of ours as the outbox knows it; what was taken back or dropped is only a line."""
     key = _key(reply.created_at, "c", reply.pk)
-    if reply.state in ("undone", "dropped"):
-        words = _("%s took an answer back before it left") if reply.state == "undone" else _("%s's answer was dropped")
-        return Line(f"reply-{reply.pk}", key, "undo-2", words % reply.author.name, reply.created_at)
+    if words := TAKEN_BACK.get(reply.state):
+        return Line(f"reply-{reply.pk}", key, "undo-2", str(words) % reply.author.name, reply.created_at)
     return Message(
         id=f"reply-{reply.pk}",
         key=key,
@@ -222,6 +245,7 @@ def _of_reply(reply: Reply, conversation: Conversation) -> Message | Line:
         state_text=_said_of(reply),
         url=reply.url if reply.url.startswith(("https://", "http://")) else "",
         actions="inbox/reply_actions.html",
+        menu=_menu(conversation.pk, f"reply={reply.pk}") if reply.state == "sent" and reply.external_id else "",
         reply=reply,
     )
 

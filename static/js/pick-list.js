@@ -7,7 +7,7 @@ customElements.define("pick-list", class extends HTMLElement {
     for (const name of ["input", "keydown", "pointermove", "submit"]) this.addEventListener(name, this)
     this.#box = this.closest("[popover]")
     this.#box?.addEventListener("toggle", this)
-    if (this.#input) for (const name of ["click", "htmx:after:swap"]) document.addEventListener(name, this)
+    if (this.#list) for (const name of ["click", "htmx:after:swap"]) document.addEventListener(name, this)
     this.#mark(0)
   }
   disconnectedCallback() {
@@ -15,14 +15,14 @@ customElements.define("pick-list", class extends HTMLElement {
     this.#box?.removeEventListener("toggle", this)
     this.#leave()
   }
-  get #list() { return this.querySelector("[role=listbox]") }
+  get #list() { return this.querySelector("[role=listbox], [role=group]") }
   get #input() { return this.querySelector("[role=combobox]") }
   get #items() { return [...this.querySelectorAll("[role=option], .menu__item")].filter(item => !item.hidden) }
   handleEvent(event) {
     if (event.type === "toggle") return event.newState === "open" ? this.#stand() : this.#leave()
     if (event.type === "hashchange") return this.#leave(true)
     if (event.type === "click") return this.#fetched(event, event.target.closest?.(`[hx-target="#${this.#list.id}"]`))
-    if (event.type === "htmx:after:swap") return event.detail.ctx?.target === this.#list && this.#filter()
+    if (event.type === "htmx:after:swap") return event.detail.ctx?.target === this.#list && this.#came()
     if (event.type === "submit") return void setTimeout(() => this.#box?.hidePopover())
     if (event.type === "input" && event.target === this.#input) this.#filter()
     else if (event.type === "keydown") this.#keydown(event)
@@ -31,9 +31,10 @@ customElements.define("pick-list", class extends HTMLElement {
   #fetched(event, link) {
     if (!link || !this.#box || event.ctrlKey || event.metaKey || event.shiftKey) return
     this.#list.replaceChildren()
-    this.#input.value = ""
+    if (this.#input) this.#input.value = ""
     this.#box.showPopover({ source: link })
   }
+  #came() { this.#input ? this.#filter() : this.#items[0]?.focus() }
   #keydown(event) {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key], items = this.#items
     if (event.isComposing || !items.length || event.target.matches("input:not([role=combobox])")) return

@@ -1,0 +1,88 @@
+"""What can be done with a message besides answering: offered by its own menu, done on the network, shown to all."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+from playwright.sync_api import expect
+
+from connectors import acting
+from inbox.models import Act, Conversation
+from tests.browser.conftest import PHONE
+from tests.fakes.mastodon import Fake
+from tests.journey.steps import answer, of_fake, read, send
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def fake(settings):
+    settings.FETCH_ALLOW = ["127.0.0.1"]
+    with Fake() as fake:
+        yield fake
+
+
+@pytest.fixture
+def talk(site, fake):
+    channel = of_fake(fake, name="@acme@fake.example", team=site.cast.support)
+    fake.say("My invoice is wrong")
+    read(channel)
+    return Conversation.objects.get()
+
+
+def work(page):
+    """Once the page was told that it is asked of the network, the worker does it."""
+    expect(page.locator(".toast:not([hidden])")).to_contain_text("Asked of Mastodon")
+    Act.objects.update(not_before=timezone.now() - timedelta(seconds=1))
+    acting.act_due()
+
+
+def test_a_message_is_liked_from_its_menu_and_every_screen_shows_it(site, desk_of, fake, talk):
+    page, other = desk_of(site.cast.ana).open(f"/conversations/{talk.pk}/"), desk_of(site.cast.max)
+    other = other.open(f"/conversations/{talk.pk}/")
+    message = page.locator("article[data-side=theirs]")
+    menu = message.get_by_label("What can be done with this message")
+    menu.click()
+    like = page.get_by_role("button", name="Like", exact=True)
+    expect(like).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(like).to_be_hidden()
+    expect(menu).to_be_focused()
+    menu.click()
+    like.click()
+    expect(like).to_be_hidden()
+    work(page)
+    for each in (page, other):
+        expect(each.locator("article[data-side=theirs] .chip")).to_have_text("liked")
+
+
+def test_our_answer_is_corrected_and_deleted_after_a_second_look(site, desk_of, fake, talk):
+    reply = send(answer(site.cast.ana, talk, "We loook into it"))
+    page = desk_of(site.cast.ana, viewport=PHONE).open(f"/conversations/{talk.pk}/")
+    ours = page.locator("article[data-side=ours]")
+    menu = ours.get_by_label("What can be done with this message")
+    menu.click()
+    page.get_by_label("Correct").fill("We look into it")
+    page.get_by_role("button", name="Correct").click()
+    work(page)
+    expect(ours).to_contain_text("We look into it")
+    page.locator(".toast [data-close]").click()
+    menu.click()
+    page.locator("summary", has_text="Delete there").click()
+    page.get_by_role("button", name="Delete there").click()
+    work(page)
+    expect(page.locator("#messages")).to_contain_text("deleted again on the network")
+    reply.refresh_from_db()
+    assert reply.state == "removed"
+    assert fake.made() == []
+
+
+def test_without_scripts_the_menu_is_a_page(site, browser, fake, talk, client):
+    client.force_login(site.cast.ana)
+    mention = talk.last_inbound()
+    page = client.get(f"/conversations/{talk.pk}/network/?mention={mention.pk}")
+    assert page.status_code == 200
+    assert b"Like" in page.content
+    assert client.get(f"/conversations/{talk.pk}/network/?mention=0{mention.pk}7").status_code == 404
+    client.force_login(site.cast.hugo)
+    assert client.get(f"/conversations/{talk.pk}/network/?mention={mention.pk}").status_code == 404
