@@ -19,7 +19,7 @@ from connectors.base import Connector, Fault
 from connectors.faults import AuthExpired, AuthRevoked, Outcome, Unavailable
 from connectors.http import Exchange
 from connectors.models import Channel
-from connectors.opening import opened, remember, sealed_secrets
+from connectors.opening import opened, opened_secrets, remember, sealed_secrets
 from inbox.failpoints import failpoint
 from inbox.models.reply import Clock
 
@@ -81,14 +81,8 @@ def learned(channel: Channel, until: datetime) -> None:
 def renew(channel: Channel) -> None:
     """Gets new access for the channel and stores all of it in one update. Raises Renewing when another process is at
     it, AuthRevoked when the network wants a person."""
-    free = Q(renewing_until=None) | Q(renewing_until__lt=Clock())
-    mine = Channel.objects.filter(free, pk=channel.pk, sealed=channel.sealed)
-    if not mine.update(renewing_until=Clock() + RENEWING):
-        held = channel.sealed
-        channel.refresh_from_db(fields=["sealed"])
-        if channel.sealed != held:
-            return  # somebody renewed it meanwhile
-        raise Renewing("Access is being renewed by another process.", until=timezone.now() + timedelta(seconds=5))
+    if not _leased(channel):
+        return
     old, exchanges = channel.sealed, list[Exchange]()
     try:
         connector = opened(channel, exchanges)
@@ -109,6 +103,23 @@ def renew(channel: Channel) -> None:
     # secrets meanwhile is right.
     Channel.objects.filter(pk=channel.pk, sealed=old).update(sealed=sealed, renewing_until=None, **fields)
     channel.refresh_from_db(fields=["sealed"])
+
+
+def _leased(channel: Channel) -> bool:
+    """Takes the lease on renewing these very secrets; False when somebody renewed them meanwhile."""
+    free = Q(renewing_until=None) | Q(renewing_until__lt=Clock())
+    before, held = channel.sealed, dict(opened_secrets(channel))
+    for _ in range(2):
+        mine = Channel.objects.filter(free, pk=channel.pk, sealed=channel.sealed)
+        if mine.update(renewing_until=Clock() + RENEWING):
+            return True
+        channel.refresh_from_db(fields=["sealed"])
+        if channel.sealed == before:
+            break
+        if dict(opened_secrets(channel)) != held:
+            return False
+        # A new key seals the same secrets: once more.
+    raise Renewing("Access is being renewed by another process.", until=timezone.now() + timedelta(seconds=5))
 
 
 def due() -> QuerySet[Channel]:
