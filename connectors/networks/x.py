@@ -165,9 +165,9 @@ class X(Connector):
                 "x:post",
                 parent,
             )
-        except (Invalid, PolicyRefused, NotPermitted) as fault:
+        except (Invalid, PolicyRefused, NotPermitted):
             self._if_gone(parent)
-            raise fault
+            raise
         made = _made(answer, "id")
         return Sent(made, f"{WEB}/{self.facts.get('username') or 'i'}/status/{made}")
 
@@ -203,7 +203,7 @@ class X(Connector):
         answer = self._look(caller, reader, outgoing, direct)
         body = answer.json(dict)
         posts, bad = mapped(items_of(answer, body), Includes.of(body), reader, "direct" if direct else "own")
-        wanted, since = normalised(outgoing.text), outgoing.sending_at - NEAR + answer.skew
+        wanted, since = _comparable(outgoing.text, direct), outgoing.sending_at - NEAR + answer.skew
         fitting = [
             post
             for post in posts
@@ -211,7 +211,7 @@ class X(Connector):
             and post.created_at >= since
             and post.external_id not in outgoing.bound
             and (direct or post.parent_id == outgoing.parent.external_id)
-            and normalised(post.text if direct else without_names(post.text)) == wanted
+            and _comparable(post.text, direct) == wanted
         ]
         if len(fitting) > 1:
             return CannotKnow("Two posts of ours look like this reply.")
@@ -308,6 +308,11 @@ class X(Connector):
         source, items, includes = access.delivered(body)
         posts, _ = mapped(items, Includes.of({"includes": includes}), self._reader(), source)
         return Page(posts=posts, cursor={}, end=True)
+
+
+def _comparable(text: str, direct: bool) -> str:
+    """X puts names before a reply, also where the text had them already."""
+    return normalised(text if direct else without_names(text))
 
 
 def _made(answer: "Answer", name: str) -> str:

@@ -406,6 +406,17 @@ def test_a_message_that_was_made_is_found(fake):
     assert fake.connector().find(wish).external_id == sent.external_id
 
 
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [("@carla it is on its way", "@carla it is on its way"), ("see acme.com/t", "@carla see https://t.co/a")],
+)
+def test_a_reply_is_found_however_the_network_dresses_it(fake, said, shown):
+    parent = heard(fake, fake.say("Help!"))
+    links = {"urls": [{"url": "https://t.co/a", "expanded_url": "http://acme.com/t", "start": 11, "end": 25}]}
+    made = fake.post(ME, shown, parent.external_id, entities=links)
+    assert fake.connector().find(outgoing(parent, said)).external_id == made
+
+
 def test_two_posts_of_ours_that_look_alike_are_for_a_person(fake):
     parent = heard(fake, fake.say("Help!"))
     wish = outgoing(parent)
