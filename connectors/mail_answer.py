@@ -21,6 +21,7 @@ MARK = "X-Care-Mark"
 """The mark in the subject once more, where no program folds or encodes it."""
 LONGEST_CHAIN = 20
 _ANSWER = re.compile(r"^\s*(re|aw|sv|vs|antw|odp|rif|res|ha|回复|答复)(\[\d+\])?\s*[:：]", re.IGNORECASE)
+_ADDRESS = re.compile(r"[!-?A-~]+@[!-?A-~]+")
 _SAFE_ID = re.compile(r"[!-;=?-~]{3,250}")
 
 
@@ -46,9 +47,11 @@ def letter(outgoing: Outgoing, address: str, name: str) -> Letter:
     """Raises Invalid when there is nobody it could go to."""
     parent, own_id = outgoing.parent, id_of(outgoing.key, address)
     recipients = recipients_of(parent)
+    if not _ADDRESS.fullmatch(address):
+        raise Invalid("The channel's own address cannot be used.", field="address")
     above, subject = parent_id(parent), _subject(parent, outgoing.key)
     heads = [
-        f"From: {formataddr((name, address))}",
+        f"From: {formataddr((' '.join(name.split()), address))}",
         f"To: {', '.join(recipients)}",
         f"Subject: {_encoded(subject)}",
         f"{MARK}: {token_in(subject)}",
@@ -71,7 +74,7 @@ def recipients_of(post: Post) -> tuple[str, ...]:
     given = post.raw.get("answer_to")
     asked = given if isinstance(given, list) and given else [post.author.external_id]
     found = tuple(dict.fromkeys(cleaned(str(each)) for each in asked))
-    if not found or not all(re.fullmatch(r"[!-?A-~]+@[!-?A-~]+", each) for each in found):
+    if not found or not all(_ADDRESS.fullmatch(each) for each in found):
         raise Invalid("The address of the recipient cannot be used.", field="recipient")
     return found
 

@@ -35,6 +35,12 @@ def waiting_in(box: Mailbox, last: int | None, following: int, now: datetime) ->
     return [uid for uid in box.search(f"UID {last + 1}:*") if uid > last]
 
 
+def newest_in(box: Mailbox, following: int) -> int:
+    """The UID before the next one. A server that does not say the next one has to be asked for its last mail: from
+    nothing we would read the whole folder."""
+    return following - 1 if following > 0 else max(box.search("UID *"), default=0)
+
+
 def next_page(box: Mailbox, waiting: list[int]) -> tuple[dict[int, Weight], list[int]]:
     """The mails of the next page with their weight, and the UIDs that wait behind them."""
     while waiting:

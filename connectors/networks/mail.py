@@ -36,8 +36,8 @@ from connectors.base import (
 )
 from connectors.imap import Mailbox, Weight, quoted
 from connectors.mail_answer import MARK, id_of, is_own_id, letter, parent_id, recipients_of
-from connectors.mail_folder import CUT, WINDOW, next_page, place, waiting_in
-from connectors.mail_message import read, token_in
+from connectors.mail_folder import CUT, WINDOW, newest_in, next_page, place, waiting_in
+from connectors.mail_message import cleaned, read, token_in
 from connectors.mail_posts import parent_of_sent, post_of
 from connectors.smtp import Submission
 from connectors.text import lines
@@ -87,7 +87,7 @@ class Mail(Connector):
 
     @property
     def _address(self) -> str:
-        return str(self.settings.get("address", "")).strip().lower()
+        return cleaned(str(self.settings.get("address", "")))
 
     def listening(self) -> tuple[Source, ...]:
         inbox, sent = self.sources
@@ -166,7 +166,7 @@ class Mail(Connector):
             last, gaps = place(cursor, validity, now)
             history_before = now - WINDOW if last is None else None
             waiting = waiting_in(box, last, following, now)
-            last = max(following - 1, 0) if last is None else last
+            last = newest_in(box, following) if last is None else last
             while not budget.spent:
                 budget.spend()
                 weights, waiting = next_page(box, waiting)
@@ -300,6 +300,8 @@ class Mail(Connector):
         return {"reply": Capability(True)}
 
     def check(self) -> Check:
+        if self.secrets.get("refresh_token") and not self.secrets.get("access_token"):
+            self.secrets = self.renew(self.secrets)  # for this look only; a poll renews it and keeps it
         with self._mailbox() as box:
             sent = self._sent(box)
             for source in self.listening():

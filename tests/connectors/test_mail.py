@@ -27,6 +27,7 @@ from connectors.base import (
 from connectors.smtp import refused
 from tests.fakes.mail import CANARY, US, Fake
 from tests.fakes.network import MADE
+from tests.fakes.server import FakeServer, Reply
 
 NOW = datetime.now(UTC)
 
@@ -90,6 +91,17 @@ def test_mail_older_than_two_days_is_history_and_older_still_is_not_read(fake):
     fake.say("new")
     posts = fake.read(fake.connector())[0]
     assert [(post.text, post.history) for post in posts] == [("old", True), ("new", False)]
+
+
+def test_a_server_that_does_not_say_its_next_number_is_not_read_from_the_beginning(fake):
+    fake.tells_next, fake.start = False, NOW - timedelta(days=30)
+    for number in range(5):
+        fake.say(f"old {number}")
+    posts, _, cursor, _ = fake.read(fake.connector())
+    assert (posts, cursor["uid"]) == ([], 5)
+    fake.start = NOW - timedelta(hours=1)
+    fake.say("new")
+    assert [post.text for post in fake.read(fake.connector(), cursor)[0]] == ["new"]
 
 
 def test_reading_marks_nothing_and_only_ever_examines(fake):
@@ -422,6 +434,23 @@ def test_a_token_of_oauth_is_renewed_when_it_is_no_longer_taken(fake):
     fake.say("x")
     assert fake.read(fake.connector(old.replace(access_token="fresh-token")))[0]
     assert fake.authenticated[-1] == f"user={US}\1auth=Bearer fresh-token\1\1".encode()
+
+
+def test_a_refresh_token_alone_is_enough_to_connect_and_one_that_is_refused_is_for_a_person(fake):
+    answers = [
+        Reply(200, {"access_token": "fresh-token", "refresh_token": "r2"}),
+        Reply(400, {"error": "invalid_grant"}),
+    ]
+    with FakeServer(lambda asked: answers.pop(0)) as tokens:
+        connector = fake.connector(Secrets({"refresh_token": "r1", "client_secret": "s"}))
+        connector.settings = {**connector.settings, "token_url": tokens.url, "client_id": "c"}
+        with pytest.raises(AuthExpired):
+            fake.read(connector)
+        renewed = connector.renew(connector.secrets)
+        assert dict(renewed) == {"refresh_token": "r2", "client_secret": "s", "access_token": "fresh-token"}
+        assert tokens.asked[0].body == b"grant_type=refresh_token&refresh_token=r1&client_id=c&client_secret=s"
+        with pytest.raises(AuthRevoked):
+            connector.check()
 
 
 def test_a_password_with_a_line_break_writes_no_command(fake):

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from connectors.addresses import Allowed, Refused
-from connectors.base import InDoubt, NotPermitted, Unavailable, Unreadable
+from connectors.base import InDoubt, NotPermitted, Outgoing, Unavailable, Unreadable
 from connectors.http import Seam
 from connectors.imap import Mailbox
 from connectors.smtp import Submission
@@ -134,10 +134,12 @@ def test_a_connection_turns_to_tls_before_the_password(context, trusted):
     with Fake() as fake:
         fake.starttls = context
         connector = fake.connector()
-        connector.settings = {**connector.settings, "imap_security": "starttls"}
+        connector.settings = {**connector.settings, "imap_security": "starttls", "smtp_security": "starttls"}
         fake.say("x")
-        assert fake.read(connector)[0]
+        (post,), _, _, _ = fake.read(connector)
         assert fake.commands.index("STARTTLS") < fake.commands.index("LOGIN")
+        connector.send(Outgoing(key="k", text="y", parent=post, sending_at=datetime.datetime.now(datetime.UTC)))
+        assert len(fake.sent) == 1
 
 
 def test_a_server_without_starttls_gets_no_password():

@@ -113,9 +113,9 @@ class Session:
         if self.folder is None:
             return b"NO [NONEXISTENT] no such folder"
         following = self.folder.following + (100 if self.fake.stuck else 0)
+        told = f"* OK [UIDNEXT {following}] x\r\n" if self.fake.tells_next else ""
         self.writer.write(
-            f"* {len(self.folder.mails)} EXISTS\r\n* OK [UIDVALIDITY {self.folder.validity}] x\r\n"
-            f"* OK [UIDNEXT {following}] x\r\n".encode()
+            f"* {len(self.folder.mails)} EXISTS\r\n* OK [UIDVALIDITY {self.folder.validity}] x\r\n{told}".encode()
         )
         return b"OK [READ-ONLY] done"
 
@@ -126,6 +126,8 @@ class Session:
     def fits(self, given, uid, raw, at):
         if self.fake.stuck:
             return True
+        if given == "UID *":
+            return uid == self.folder.mails[-1][0]
         if span := re.fullmatch(r"UID (\d+):\*", given):
             return uid >= int(span[1]) or uid == self.folder.mails[-1][0]
         if since := re.fullmatch(r"SINCE (\S+)", given):
@@ -230,7 +232,7 @@ class Fake(Ledger):
         self.faults, self.commands, self.connections, self.handed_in = [], [], 0, 0
         self.folders = {"INBOX": Folder(), "Sent": Folder("\\HasNoChildren \\Sent")}
         self.sent, self.appended, self.authenticated, self.refused = [], [], [], {}
-        self.files_itself, self.refuses_filing, self.token = True, False, b"no token"
+        self.files_itself, self.refuses_filing, self.token, self.tells_next = True, False, b"no token", True
         self.greeting, self.wanted, self.starttls = b"* OK here\r\n", {}, None
         self.loop, self.ssl, ready = asyncio.new_event_loop(), ssl.get("context"), threading.Event()
         self.thread = threading.Thread(target=self._serve, args=(ready,), daemon=True)
@@ -259,6 +261,7 @@ class Fake(Ledger):
         self.connections += 1
         return SMTP(
             Postbox(self), loop=self.loop, hostname="fake.example", auth_require_tls=False, authenticator=self._known,
+            tls_context=self.starttls,
             data_size_limit=5_000_000,
         )  # fmt: skip
 
