@@ -214,6 +214,8 @@ class Connector(Kind, ABC, scan="connectors.networks"):
     """A repeat of the same key is harmless at the network, so that in doubt may be settled by sending again."""
     dialect: ClassVar[Dialect | None] = None
     """How the network's own search is asked, by sources called `search:<text>`; None: it has no search."""
+    currency: ClassVar[str] = ""
+    """What `Page.cost` and `Measure.cost` count: $, or units of a quota. Empty where nothing is counted."""
     recordings: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, settings: Mapping[str, Any], secrets: Secrets, seam: "Seam") -> None:

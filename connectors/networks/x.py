@@ -82,6 +82,7 @@ class X(Connector):
     text_rule = TextRule(LIMIT, UNIT)
     oauth = True
     hooked = True
+    currency = "$"
     recordings = ("x",)
     dialect = dialects.X
 
