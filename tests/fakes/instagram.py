@@ -29,7 +29,7 @@ class Fake(FakeGraph):
     def comment(self, text, username, parent=None, at=None, medium=MEDIUM, **more):
         number, next_at = self.next()
         identity = str(18_000 + number)
-        sender = ME if username == "acme" else {"id": f"9{number}", "username": username}
+        sender = ME if username == "acme" else {"id": f"9{int.from_bytes(username.encode())}", "username": username}
         self.comments[identity] = {
             "id": identity, "text": text, "timestamp": at or stamp(next_at), "username": username, "from": sender,
             "hidden": False, "like_count": 0, "media": {"id": medium},
