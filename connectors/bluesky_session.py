@@ -139,4 +139,5 @@ class Signed(Connector):
             raise Unreadable("The server gave no session.")
         tokens = {"access_jwt": str(made["accessJwt"]), "refresh_jwt": str(made["refreshJwt"])}
         self.seam.hidden = (*self.seam.hidden, *tokens.values())
-        return secrets.replace(**tokens)
+        ends = claims_of(tokens["access_jwt"]).get("exp")
+        return secrets.replace(**tokens, expires_at=str(ends) if isinstance(ends, int) else "")

@@ -262,7 +262,8 @@ class WordPress(Connector):
             words = "This user may not moderate comments." if self._signed else "This channel only listens."
             return {"reply": Capability(False, words, hand_off=post.url)}
         able = Capability(True, hand_off=post.url)
-        if post.visibility is Visibility.HELD:
+        # What was told of it last counts: an approval on the site changes no stored visibility.
+        if post.visibility is Visibility.HELD and post.raw.get("status", "hold") == "hold":
             first = Capability(False, "It waits to be approved. Approve it first.", hand_off=post.url)
             return {"reply": first, "approve": able, "spam": able, "delete": able}
         if post.ours:

@@ -1,6 +1,7 @@
 """What is special about Bluesky: sessions, record keys, rich text in bytes, thread gates, and errors named in the
 body."""
 
+from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -26,6 +27,7 @@ from connectors.bluesky_api import POSTS, parts_of, record_key
 from connectors.bluesky_text import facets, readable
 from tests.fakes.bluesky import ME, PASSWORD, Fake, named
 from tests.fakes.network import CANARY
+from tests.fakes.server import Reply
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 GATES = "app.bsky.feed.threadgate"
@@ -95,6 +97,17 @@ def test_new_tokens_stand_in_nothing_that_is_kept(fake):
     session = connector.renew(connector.secrets)
     assert all(session[name] not in repr(fake.kept) for name in ("access_jwt", "refresh_jwt"))
     assert fake.kept
+
+
+def test_a_session_says_when_it_ends(fake):
+    claims = b64encode(b'{"exp": 1795310000, "sub": "did:plc:brand"}').decode().rstrip("=")
+    fake._again = lambda asked: Reply(200, {"accessJwt": f"x.{claims}.y", "refreshJwt": "again"})
+    connector = fake.connector()
+    session = connector.renew(connector.secrets)
+    assert session["expires_at"] == "1795310000"
+    assert "1795310000" not in connector.seam.hidden
+    fake._again = lambda asked: Reply(200, {"accessJwt": "opaque", "refreshJwt": "again"})
+    assert "expires_at" not in connector.renew(session)
 
 
 def test_the_check_tries_the_app_password_even_while_a_session_is_good(fake):

@@ -1,6 +1,7 @@
 """What is special about WordPress: held comments, times without a zone, its own words for errors, equal text refused,
 and reading by time while comments are deleted."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -66,6 +67,16 @@ def test_what_happened_on_the_site_is_seen_when_asked(fake):
     answers = {one.external_id: one for one in fake.connector().refresh([approved, spam, gone], NOW)}
     assert answers[approved].visibility is Visibility.PUBLIC
     assert (type(answers[spam]), type(answers[gone])) == (Withheld, Deleted)
+
+
+def test_what_was_approved_on_the_site_can_be_answered_though_it_was_stored_as_held(fake):
+    identity = fake.say("shown?", status="hold")
+    stored = heard(fake, identity)
+    fake.comments[int(identity)]["status"] = "approved"
+    [now] = fake.connector().refresh([identity], NOW)
+    assert now.version != stored.version
+    able = fake.connector().can(replace(stored, raw=now.raw, state=PostState.EDITED), NOW)
+    assert able["reply"].allowed
 
 
 def test_without_a_user_the_public_comments_are_read_and_answered_on_the_site(fake):
