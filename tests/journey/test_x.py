@@ -1,0 +1,61 @@
+"""X through the whole product: tokens that change with each use, replies that only some may get, lost answers."""
+
+import pytest
+
+from connectors.opening import opened_secrets
+from inbox.models import Conversation, Mention
+from tests.fakes.network import MADE
+from tests.fakes.x import ME, Fake
+from tests.journey.steps import answer, of_fake, read, send
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def fake():
+    with Fake() as fake:
+        yield fake
+
+
+@pytest.fixture
+def channel(cast, fake):
+    return of_fake(fake, "@acme", team=cast.support)
+
+
+def test_a_mention_is_answered_once_although_the_answer_was_lost(cast, fake, channel):
+    fake.say("where is my parcel?")
+    read(channel)
+    conversation = Conversation.objects.get()
+    fake.order(MADE, writing=True)
+    reply = send(answer(cast.ana, conversation))
+    assert reply.state == "sent"
+    assert fake.writings() == len(fake.made()) == 1
+
+
+def test_access_that_ran_out_is_renewed_and_both_tokens_are_kept(fake, channel):
+    fake.say("hello")
+    fake.access = "another by now"
+    read(channel)
+    assert channel.fault == ""
+    kept = opened_secrets(channel)
+    assert (kept["access_token"], kept["refresh_token"]) == (fake.access, fake.refresh)
+    assert kept["client_secret"] == fake.secrets["client_secret"]
+    assert Mention.objects.count() == 1
+
+
+def test_a_message_and_a_mention_of_one_person_come_from_one_identity(fake, channel):
+    fake.say("where is my parcel?")
+    fake.message("my number is 88213")
+    read(channel)
+    assert set(Mention.objects.values_list("kind", flat=True)) == {"mention", "direct"}
+    assert Mention.objects.values("identity").distinct().count() == 1
+    assert Conversation.objects.count() == 2
+
+
+def test_what_a_search_found_cannot_be_answered_and_nothing_is_sent(cast, fake, channel):
+    fake.say("acme is slow", names_us=False)
+    read(channel)
+    reply = send(answer(cast.ana, Conversation.objects.get()))
+    assert reply.state == "failed"
+    assert fake.made() == []
+    assert ME["id"] not in {post["author_id"] for post in fake.posts.values()}
