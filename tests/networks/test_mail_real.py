@@ -2,12 +2,14 @@
 the system's packages and starts as root only; where it is not there the tests are skipped and say what to install."""
 
 import os
+import secrets
 import shutil
 import smtplib
 import socket
 import subprocess
 import time
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import make_msgid
@@ -20,7 +22,7 @@ from connectors.base import AuthRevoked, Budget, CannotKnow, Found, Gone, Outgoi
 from connectors.http import Seam
 from connectors.networks.mail import Mail
 
-US, INSTALL = "care@brand.example", "Dovecot is not installed; apt-get install dovecot-imapd dovecot-lmtpd brings it"
+INSTALL = "Dovecot is not installed; apt-get install dovecot-imapd dovecot-lmtpd brings it"
 pytestmark = [
     pytest.mark.networks,
     pytest.mark.skipif(not shutil.which("dovecot"), reason=INSTALL),
@@ -92,9 +94,23 @@ class Onward:
         return "250 taken"
 
 
+@dataclass
+class Provider:
+    """Every local part is a mailbox with the password pw; `us` is a new one for each test."""
+
+    imap: int
+    smtp: int
+    us: str = ""
+
+
+@pytest.fixture
+def provider(servers):
+    return Provider(*servers, f"care-{secrets.token_hex(4)}@brand.example")
+
+
 @pytest.fixture(scope="module")
-def provider(tmp_path_factory):
-    """(IMAP port, SMTP port) of a mail provider where every local part is a mailbox with the password pw."""
+def servers(tmp_path_factory):
+    """The IMAP and the SMTP port of a mail provider."""
     folder, imap, lmtp = tmp_path_factory.mktemp("dovecot"), free_port(), free_port()
     for each in (folder, *folder.parents[:2]):  # its workers are another user
         each.chmod(0o755)
@@ -119,23 +135,23 @@ def provider(tmp_path_factory):
 
 
 def connector(provider, password="pw", **settings):
-    imap, smtp = provider
     seam = Seam(allow=["127.0.0.1"], guard=lambda: None)
     values = {
-        "address": US, "imap_host": "127.0.0.1", "imap_port": imap, "imap_security": "plain", "smtp_host": "127.0.0.1",
-        "smtp_port": smtp, "smtp_security": "plain", "filed_by": "us", "facts": {"sent": "Sent"},
+        "address": provider.us, "imap_host": "127.0.0.1", "imap_port": provider.imap,
+        "imap_security": "plain", "smtp_host": "127.0.0.1",
+        "smtp_port": provider.smtp, "smtp_security": "plain", "filed_by": "us", "facts": {"sent": "Sent"},
     } | settings  # fmt: skip
     return Mail(values, Secrets({"password": password}), seam)
 
 
 def write(provider, text, who="carla", subject="Help", **headers):
     mail = EmailMessage()
-    mail["From"], mail["To"], mail["Subject"] = f"{who.title()} <{who}@mail.example>", US, subject
+    mail["From"], mail["To"], mail["Subject"] = f"{who.title()} <{who}@mail.example>", provider.us, subject
     mail["Message-ID"] = make_msgid(domain="mail.example")
     for name, value in headers.items():
         mail[name.replace("_", "-")] = value
     mail.set_content(text)
-    with smtplib.SMTP("127.0.0.1", provider[1]) as smtp:
+    with smtplib.SMTP("127.0.0.1", provider.smtp) as smtp:
         smtp.send_message(mail)
     return mail
 
@@ -151,7 +167,7 @@ def read(mail, source="inbox", cursor=None):
 
 
 def mailbox(provider, who):
-    return imap_tools.MailBoxUnencrypted("127.0.0.1", provider[0]).login(who, "pw")
+    return imap_tools.MailBoxUnencrypted("127.0.0.1", provider.imap).login(who, "pw")
 
 
 def test_a_check_finds_the_folder_for_sent_mail(provider):
@@ -171,7 +187,7 @@ def test_a_conversation_by_mail_from_end_to_end(provider):
     assert mail.find(outgoing) == Found(sent.external_id)
     assert mail.send(outgoing) == sent == Sent("key-1.care@brand.example")
     with mailbox(provider, "carla") as box:
-        (got,) = box.fetch()
+        (got,) = [each for each in box.fetch() if each.from_ == provider.us]
     assert got.text.strip() == "On its way. Grüße 👋"
     assert got.headers["in-reply-to"] == (asked["Message-ID"],)
 
@@ -192,10 +208,14 @@ def test_a_conversation_by_mail_from_end_to_end(provider):
 def test_an_answer_given_in_another_program_is_placed_under_what_it_answers(provider):
     asked = write(provider, "A question", who="theo")
     answer = EmailMessage()
-    answer["From"], answer["To"], answer["Message-ID"] = US, "theo@mail.example", make_msgid(domain="brand.example")
+    answer["From"], answer["To"], answer["Message-ID"] = (
+        provider.us,
+        "theo@mail.example",
+        make_msgid(domain="brand.example"),
+    )
     answer["In-Reply-To"] = asked["Message-ID"]
     answer.set_content("From the webmail")
-    with mailbox(provider, "care") as box:
+    with mailbox(provider, provider.us) as box:
         box.append(answer.as_bytes(), "Sent")
     mail = connector(provider)
     theirs = next(post for post in read(mail)[0] if post.author.external_id.startswith("theo"))
@@ -206,7 +226,7 @@ def test_an_answer_given_in_another_program_is_placed_under_what_it_answers(prov
 def test_a_folder_made_anew_is_read_again_and_one_with_umlauts_is_found(provider):
     folder, raw = "Rückgabe", b"From: ines@mail.example\r\nMessage-ID: <back@x>\r\nDate: soon\r\n\r\nBroken cup\r\n"
     mail = connector(provider, folders=[folder])
-    with mailbox(provider, "care") as box:
+    with mailbox(provider, provider.us) as box:
         box.folder.create(folder)
         box.append(raw, folder)
         (first,), cursor, gaps = read(mail, f"inbox:{folder}")
@@ -223,8 +243,10 @@ def test_a_folder_made_anew_is_read_again_and_one_with_umlauts_is_found(provider
 
 
 def test_reading_leaves_everything_unread(provider):
-    with mailbox(provider, "care") as box:
-        assert all(imap_tools.MailMessageFlags.SEEN not in one.flags for one in box.fetch(mark_seen=False))
+    write(provider, "Unread")
+    read(connector(provider))
+    with mailbox(provider, provider.us) as box:
+        assert not any(imap_tools.MailMessageFlags.SEEN in one.flags for one in box.fetch(mark_seen=False))
 
 
 def test_a_wrong_password_is_for_a_person(provider):
