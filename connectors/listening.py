@@ -17,8 +17,9 @@ from django.utils import timezone
 
 from connectors.access import Renewing, renew
 from connectors.base import Bad, Budget, Connector, Fault, Outcome, Page
+from connectors.budgeting import Allowance, cap, warn
 from connectors.connecting import keep_facts
-from connectors.faults import AuthExpired, AuthRevoked
+from connectors.faults import AuthExpired, AuthRevoked, RateLimited
 from connectors.http import Exchange
 from connectors.models import Channel, Delivery, Source
 from connectors.opening import opened, remember
@@ -61,6 +62,7 @@ class Listener:
         self.budget = Budget()
         self.now = timezone.now()
         self.claim = Claim(channel, self.now, self.budget)
+        self.allowance = Allowance(channel, self.budget, self.now)
         self.trouble: tuple[str, str] | None = None  # name and words of what befell one source
         self.read = False
         self.exchanges: list[Exchange] = []
@@ -69,15 +71,15 @@ class Listener:
         """All due sources, then the re-reading of open conversations; a fault ends what it concerns and nothing
         else."""
         try:
+            cap(self.channel, self.budget, self.now)
             connector = self._opened()
             if connector.pushed or connector.hooked:
                 self._deliveries(connector)
             for source in self._due_sources(connector):
                 self._with_renewal(partial(self._poll_source, source=source))
-            if self.channel.refresh_at <= self.now and not self.budget.spent:
-                self._with_renewal(self._refresh)
-            if self.channel.check_at <= self.now and not self.budget.spent:
-                self._with_renewal(self._check)
+            for due_at, work in self._besides():
+                if due_at <= self.now and not (self.budget.spent or self.allowance.tight):
+                    self._with_renewal(work)
         except Fault as fault:
             self._fault(fault)
         except Overtaken:
@@ -92,6 +94,11 @@ class Listener:
             self._end(connector)
         finally:
             remember(self.channel, self.exchanges)
+            warn(self.channel, self.now)
+
+    def _besides(self) -> list[tuple[datetime, Callable[[Connector], None]]]:
+        """What is done after the sources with what is left of the budget."""
+        return [(self.channel.refresh_at, self._refresh), (self.channel.check_at, self._check)]
 
     def _opened(self) -> Connector:
         return opened(self.channel, self.exchanges, self.claim.hold)
@@ -121,10 +128,21 @@ class Listener:
         return sorted(due, key=lambda row: (bool(row.fault), row.next_at))
 
     def _poll_source(self, connector: Connector, source: Source) -> None:
+        if until := self.allowance.until(source):
+            Source.objects.filter(pk=source.pk).update(next_at=until)
+            return
         try:
-            new, ended = self._pages(connector, source)
+            with self.allowance.within(source):
+                new, ended = self._pages(connector, source)
         except (AuthExpired, Overtaken, DatabaseError):
             raise
+        except RateLimited as fault:
+            if not fault.bucket:
+                raise
+            log.warning("a source has to wait", channel=self.channel.pk, source=source.name, fault=str(fault))
+            until = self.allowance.limited(source, fault)
+            Source.objects.filter(pk=source.pk).update(fault=fault.name, next_at=until)
+            self.trouble = (fault.name, fault.words)
         except Fault as fault:
             Source.objects.filter(pk=source.pk).update(fault=fault.name)
             if fault.name not in CONCERNS_ONE:
@@ -145,6 +163,7 @@ class Listener:
         started_at, new, ended = source.newest_at, 0, False
         for page in connector.poll(source.name, source.cursor, self.budget, self.now):
             failpoint("poll.after_fetch")
+            self.allowance.heard(source, page)
             new += self.claim.store(connector, source, page, started_at)
             ended = page.end
             if ended or self.budget.spent:
@@ -163,9 +182,12 @@ class Listener:
         if source.suggested is not None:
             interval = source.suggested
         interval = min(max(interval, bounds.least), bounds.most)
-        wait = timedelta(seconds=interval if ended else 0)
+        # What is left has to last until the window begins anew; more than `most` only the network may make us wait.
+        paced = min(self.allowance.pace(source, len(connector.listening())), bounds.most)
+        wait = timedelta(seconds=max(interval, paced) if ended else 0)
+        next_at = max(timezone.now() + wait, self.allowance.until(source) or self.now)
         Source.objects.filter(pk=source.pk).update(
-            interval=max(1, round(interval)), next_at=timezone.now() + wait, read_at=self.now, fault=""
+            interval=max(1, round(interval)), next_at=next_at, read_at=self.now, fault=""
         )
         self.read = True
 

@@ -160,7 +160,7 @@ class Channel(Answering, models.Model):
                     next_poll_at=again_at or was.next_poll_at,
                     **ends,
                 )
-                if was.state != state and state in self.NEEDS_A_PERSON:
+                if was.state != state and (state in self.NEEDS_A_PERSON or state == self.State.QUOTA):
                     self.tell(state, words)
                 elif was.state != state:
                     self.record(happenings.ChannelMoved(self.pk, self.name, state, words[:300]))

@@ -11,6 +11,7 @@ import structlog
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from connectors import metering
 from connectors.access import renew
 from connectors.base import Absent, CannotKnow, Connector, Fault, Found, Outgoing, Prepared, Sent
 from connectors.faults import AuthExpired, AuthRevoked, Gone, Outcome, Unavailable
@@ -80,6 +81,8 @@ def _leave(reply: Reply, connector: Connector, outgoing: Outgoing) -> None:
     else:
         failpoint("reply.after_post")
         _record_sent(reply, answer)
+        if cost := connector.measure(outgoing.text, outgoing.parent).cost:
+            metering.count(reply.channel, timezone.now(), sent_cost=cost)
         failpoint("reply.after_record")
 
 

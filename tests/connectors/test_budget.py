@@ -1,0 +1,232 @@
+"""What a poll may use: the windows a network counts, shared by the channels of one account, and the month's money."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+import time_machine
+from django.utils import timezone
+
+from connectors import budgeting, listening, metering
+from connectors.base import Connector, Page, Rate, RateLimited, Source
+from connectors.models import Channel, Usage, Window
+from inbox.models import Event, Mention, Reply
+from tests.journey.steps import connected
+from tests.journey.steps import read as read_now
+from tests.journey.threads import in_threads
+
+pytestmark = pytest.mark.django_db(transaction=True)
+PAST = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+class Told:
+    """A network that gives empty pages and tells what is left, as `pages` says by source; it counts its calls."""
+
+    def __init__(self):
+        self.asked, self.left, self.limit, self.reset_at = [], {}, 100, timezone.now() + timedelta(minutes=10)
+        self.buckets, self.cost, self.pages, self.refused = {}, Decimal(0), 1, set()
+
+    def poll(self, connector, source, cursor, budget, now):
+        bucket = self.buckets.get(source, "all")
+        for number in range(self.pages):
+            if budget.spent:
+                return
+            budget.spend(1, self.cost)
+            self.asked.append(source)
+            if source in self.refused:
+                raise RateLimited("no", until=self.reset_at, bucket=bucket)
+            self.left[bucket] = self.left.get(bucket, self.limit) - 1
+            rate = (Rate(bucket, self.limit, self.left[bucket], self.reset_at),)
+            yield Page(posts=(), cursor={}, end=number == self.pages - 1, rate=rate, cost=self.cost)
+
+
+@pytest.fixture
+def told(monkeypatch):
+    network, kind = Told(), Connector.named("demo")
+    monkeypatch.setattr(kind, "poll", lambda self, *args: network.poll(self, *args))
+    monkeypatch.setattr(kind, "currency", "$")
+    sources = (Source("mentions", "Mentions", 5, 2, 900), Source("search", "Search", 5, 2, 900))
+    monkeypatch.setattr(kind, "sources", sources)
+    return network
+
+
+@pytest.fixture
+def channel(cast):
+    return made("@acme")
+
+
+def made(name, account="brand"):
+    fields = {"settings": {"base_url": "http://127.0.0.1:9", "account": {"id": account}}}
+    return Channel.objects.create(name=name, network="demo", refresh_at=timezone.now() + timedelta(days=400), **fields)
+
+
+def read(channel):
+    """One poll, as if everything were due: who has to wait waits all the same."""
+    channel.sources.update(next_at=PAST)
+    Channel.objects.filter(pk=channel.pk).update(next_poll_at=PAST)
+    assert listening.listen(channel.pk)
+    channel.refresh_from_db()
+    return channel
+
+
+def due(channel, source):
+    return channel.sources.get(name=source).next_at
+
+
+def test_a_poll_asks_no_more_than_what_is_left_and_waits_for_the_next_window(channel, told):
+    told.limit, told.pages = 3, 10
+    read(channel)
+    assert len(told.asked) == 3
+    for _ in range(3):
+        read(channel)
+    assert len(told.asked) == 3
+    assert channel.state == "ok"
+    for source in ("mentions", "search"):
+        wait = due(channel, source) - told.reset_at
+        assert timedelta(0) <= wait <= timedelta(seconds=31)
+    with time_machine.travel(told.reset_at + timedelta(seconds=40), tick=True):
+        told.left, told.reset_at = {}, told.reset_at + timedelta(minutes=20)
+        read(channel)
+    assert len(told.asked) == 6
+
+
+def test_a_part_of_a_large_window_is_left_to_those_who_answer(channel, told):
+    told.limit, told.left, told.pages = 100, {"all": 7}, 10
+    read(channel)
+    assert told.left["all"] == 5
+
+
+def test_two_channels_of_one_account_share_what_is_left(channel, told):
+    twin, stranger = made("@twin"), made("@other", "another")
+    told.limit, told.pages = 2, 10
+    read(channel)
+    asked = len(told.asked)
+    read(twin)
+    assert len(told.asked) == asked == 2
+    told.left = {}
+    read(stranger)
+    assert len(told.asked) == 4
+    assert Window.objects.count() == 2
+
+
+def test_sources_of_one_bucket_wait_together_and_those_of_another_go_on(channel, told):
+    told.buckets = {"mentions": "mentions", "search": "search"}
+    read(channel)
+    told.refused = {"search"}
+    read(channel)
+    asked = told.asked.count("search")
+    for _ in range(3):
+        read(channel)
+    assert told.asked.count("search") == asked
+    assert told.asked.count("mentions") == 5
+    assert (channel.state, channel.fault) == ("slow", "RateLimited")
+    assert timedelta(0) <= due(channel, "search") - told.reset_at <= timedelta(seconds=31)
+    assert due(channel, "mentions") < told.reset_at
+
+
+def test_a_refusal_for_one_source_keeps_the_other_of_its_bucket_from_asking(channel, told):
+    told.refused = {"mentions", "search"}
+    read(channel)
+    assert len(told.asked) == 1
+    for source in ("mentions", "search"):
+        assert due(channel, source) >= told.reset_at
+    assert channel.next_poll_at >= told.reset_at
+
+
+def test_what_is_left_is_spread_over_the_window(channel, told):
+    told.limit, told.left = 100, {"all": 18}
+    read(channel)
+    # 16 are left, 11 of them for polls, for two sources over ten minutes: one each 109 seconds.
+    assert 90 < (due(channel, "search") - timezone.now()).total_seconds() < 130
+
+
+def test_costs_are_summed_by_day_and_month(channel, told):
+    told.cost = Decimal("0.005")
+    with time_machine.travel(datetime(2026, 7, 30, 12, tzinfo=UTC), tick=True):
+        read(channel)
+    with time_machine.travel(datetime(2026, 8, 1, 12, tzinfo=UTC), tick=True):
+        told.reset_at = timezone.now() + timedelta(minutes=10)
+        read(channel)
+        now = timezone.now()
+        spent = metering.spent([channel], now)[channel.pk]
+    assert (spent.cost_today, spent.cost_month) == (Decimal("0.01"), Decimal("0.01"))
+    assert Usage.objects.count() == 2
+
+
+def test_the_months_money_warns_at_four_fifths_and_stops_at_its_end(cast, channel, told):
+    told.cost, told.limit = Decimal("0.05"), 1000
+    Channel.objects.update(monthly_cap=Decimal("1.00"))
+    with time_machine.travel(datetime(2026, 7, 10, 12, tzinfo=UTC), tick=True):
+        told.reset_at = timezone.now() + timedelta(minutes=10)
+        for _ in range(14):
+            read(channel)
+        assert (len(told.asked), channel.state) == (20, "quota")
+        assert "$1.00 of $1.00" in channel.fault_words
+        assert "1 August 2026" in channel.fault_words
+        assert datetime(2026, 8, 1, tzinfo=UTC) <= channel.next_poll_at < datetime(2026, 8, 3, tzinfo=UTC)
+    said = Event.objects.filter(stream=cast.ada.stream, happening="channel_moved").order_by("number")
+    assert [event.payload["state"] for event in said] == ["spending", "quota"]
+    assert "$0.80 of the $1.00" in said[0].payload["words"]
+    with time_machine.travel(datetime(2026, 8, 1, 1, tzinfo=UTC), tick=True):
+        told.reset_at = timezone.now() + timedelta(minutes=10)
+        read(channel)
+    assert (len(told.asked), channel.state) == (22, "ok")
+
+
+def test_a_higher_limit_lets_it_go_on_at_once(channel, told):
+    told.cost = Decimal("0.6")
+    Channel.objects.update(monthly_cap=Decimal("1.00"))
+    read(channel)
+    read(channel)
+    assert channel.state == "quota"
+    Channel.objects.update(monthly_cap=Decimal("5.00"))
+    read(channel)
+    assert channel.state == "ok"
+
+
+def test_what_a_reply_costs_is_counted_when_it_was_sent(cast, settings, monkeypatch):
+    from socialcare.demo.network import Network
+    from socialcare.demo.server import DemoServer
+    from tests.journey.steps import answer, send
+
+    settings.FETCH_ALLOW, settings.UNDO_SECONDS = ["127.0.0.1"], 0
+    kind, usual = Connector.named("demo"), Connector.named("demo").measure
+    priced = lambda self, text, post=None: replace(usual(self, text, post), cost=Decimal("0.01"))  # noqa: E731
+    monkeypatch.setattr(kind, "measure", priced)
+    server = DemoServer(Network(seed=7, pace=0))
+    server.start()
+    channel = connected(server, team=cast.support)
+    server.network.say("carla", "hello")
+    read_now(channel)
+    reply = answer(cast.ana, Mention.objects.get().conversation)
+    send(reply)
+    server.stop()
+    assert Reply.objects.get().state == "sent"
+    assert Usage.objects.get().sent_cost == Decimal("0.01")
+
+
+def test_counting_from_many_threads_loses_nothing(channel):
+    now = timezone.now()
+    in_threads(*[lambda: metering.count(channel, now, requests=3, read_cost=Decimal("0.5"))] * 8)
+    assert (Usage.objects.get().requests, Usage.objects.get().read_cost) == (24, 4)
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "shown"),
+    [
+        ("0", "$", "$0.00"),
+        ("1.2", "$", "$1.20"),
+        ("1234.5", "$", "$1,234.50"),
+        ("0.005", "$", "$0.005"),
+        ("150", "units", "150 units"),
+        ("1000", "", "1,000"),
+    ],
+)
+def test_money_is_shown_as_money(amount, currency, shown):
+    assert budgeting.money(Decimal(amount), currency) == shown
+
+
+def test_a_month_ends_when_it_ends():
+    assert metering.next_month(datetime(2026, 12, 31, 23, 59, tzinfo=UTC)) == datetime(2027, 1, 1, tzinfo=UTC)
+    assert metering.next_month(datetime(2026, 1, 31, tzinfo=UTC)) == datetime(2026, 2, 1, tzinfo=UTC)
