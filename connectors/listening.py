@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from connectors.access import Renewing, renew
 from connectors.base import Bad, Budget, Connector, Fault, Outcome, Page
+from connectors.base import Source as Listening
 from connectors.budgeting import Allowance, cap, warn
 from connectors.connecting import keep_facts
 from connectors.faults import AuthExpired, AuthRevoked, RateLimited
@@ -65,6 +66,7 @@ class Listener:
         self.allowance = Allowance(channel, self.budget, self.now)
         self.trouble: tuple[str, str] | None = None  # name and words of what befell one source
         self.read = False
+        self.listened: tuple[Listening, ...] | None = None
         self.exchanges: list[Exchange] = []
 
     def run(self) -> None:
@@ -114,10 +116,16 @@ class Listener:
             except AuthExpired as fault:
                 raise AuthRevoked(fault.detail) from fault
 
+    def _listening(self, connector: Connector) -> tuple[Listening, ...]:
+        """What the channel is set to listen to, and the searches of its topics."""
+        if self.listened is None:
+            self.listened = self.claim.topics.sources(connector)
+        return self.listened
+
     def _due_sources(self, connector: Connector) -> list[Source]:
         """The rows of what the channel listens to; new ones are made, those it no longer listens to stay untouched.
         What failed last time comes last, so that it cannot keep the others from being read."""
-        listening = {source.name: source for source in connector.listening()}
+        listening = {source.name: source for source in self._listening(connector)}
         rows = {row.name: row for row in self.channel.sources.filter(name__in=listening)}
         for name in listening.keys() - rows.keys():
             interval = int(listening[name].interval)
@@ -177,7 +185,7 @@ class Listener:
 
     def _plan_next(self, connector: Connector, source: Source, new: int, ended: bool) -> None:
         """Busy sources are read sooner, quiet ones later; one that was cut by the budget goes on at once."""
-        bounds = next(each for each in connector.listening() if each.name == source.name)
+        bounds = next(each for each in self._listening(connector) if each.name == source.name)
         interval = source.interval * (0.5 if new else 1.25)
         if source.suggested is not None:
             interval = source.suggested
@@ -251,7 +259,7 @@ class Listener:
 
     def _end(self, connector: Connector) -> None:
         failpoint("poll.before_finish")
-        rows = self.channel.sources.filter(name__in=[source.name for source in connector.listening()])
+        rows = self.channel.sources.filter(name__in=[source.name for source in self._listening(connector)])
         planned = list(rows.order_by("next_at").values_list("next_at", "fault"))
         soonest = planned[0][0] if planned else self.now + timedelta(minutes=1)
         if self.trouble is not None:

@@ -13,6 +13,7 @@ from django.utils import timezone
 from connectors.answering import Answering
 from connectors.completeness import Reread
 from connectors.metering import Usage, Window
+from connectors.topics.models import Topic, TopicMention
 from inbox import happenings
 from inbox.models import Agent
 from inbox.models.event import Entry, record
@@ -21,7 +22,7 @@ from inbox.models.reply import Clock
 if TYPE_CHECKING:
     from connectors.base import Connector
 
-__all__ = ["Channel", "Delivery", "Gap", "Quarantined", "Reread", "Source", "Usage", "Window"]
+__all__ = ["Channel", "Delivery", "Gap", "Quarantined", "Reread", "Source", "Topic", "TopicMention", "Usage", "Window"]
 
 
 def tomorrow() -> datetime:
@@ -186,6 +187,7 @@ class Source(models.Model):
     suggested = models.FloatField(null=True)
     newest_at = models.DateTimeField(null=True)
     read_at = models.DateTimeField(null=True)
+    begun_at = models.DateTimeField(null=True)
     rate = models.JSONField(default=list)
 
     class Meta:

@@ -12,7 +12,7 @@ from functools import partial
 import structlog
 from django.db import DataError, InterfaceError, OperationalError, transaction
 from django.db.models import F
-from django.db.models.functions import Greatest
+from django.db.models.functions import Coalesce, Greatest
 from django.db.utils import IntegrityError
 
 from connectors.arriving import SOURCE, quarantine, sound, with_threads
@@ -20,6 +20,7 @@ from connectors.base import Bad, Budget, Connector, Page, Post
 from connectors.http import no_transaction_open
 from connectors.models import Channel, Gap, Source
 from connectors.text import normalised
+from connectors.topics.arrival import Topics, bind_topics
 from inbox.arrival import Decision, Facts, Place
 from inbox.failpoints import failpoint
 from inbox.models import Reply
@@ -55,6 +56,7 @@ class Claim:
     def __init__(self, channel: Channel, now: datetime, budget: Budget) -> None:
         self.channel, self.now, self.budget = channel, now, budget
         self.held_at = time.monotonic()
+        self.topics = Topics.of(channel)
 
     def hold(self) -> None:
         """Before each request: the claim is renewed before it can run out, and whoever lost it stops here."""
@@ -75,9 +77,10 @@ class Claim:
         how many were new."""
         posts, bad = sound(page.posts, self.now)
         bad = [*page.bad, *bad]
+        posts, asked = self.topics.look_at(posts, source.name)
         posts, context = with_threads(self.channel, connector, posts, self.budget, self.now)
         late = {source.name[:SOURCE]: started_at - LATE} if started_at else {}
-        place = replace(self.place(connector), late_before=late, context=context)
+        place = replace(self.place(connector), late_before=late, context=context, asked=asked)
         newest = max((post.created_at for post in posts), default=None)
         pieces = [posts[start : start + PAGE] for start in range(0, len(posts), PAGE)] or [[]]
         new = sum(self._keep(place, piece, self.fence, bad) for piece in pieces[:-1])
@@ -91,7 +94,8 @@ class Claim:
     def follow(self, connector: Connector, posts: Sequence[Post]) -> None:
         """Stores how known posts stand now; one that cannot be kept waits for the next look."""
         good, bad = sound(posts, self.now)
-        self._keep(self.place(connector), good, self.fence, bad)
+        place = replace(self.place(connector), asked=self.topics.asked_of(good))
+        self._keep(place, good, self.fence, bad)
         for each in bad:
             log.warning("a post as it is now cannot be kept", channel=self.channel.pk, reason=each.reason)
 
@@ -122,7 +126,7 @@ class Claim:
         return isinstance(error, UNFIT) or self.channel.failures >= PATIENCE
 
     def _receive(self, place: Place, posts: Sequence[Post], fence: Callable[[], None]) -> int:
-        stored = receive(place, posts, self._decide, fence)
+        stored = receive(place, posts, self._decide, fence, partial(bind_topics, place, posts))
         failpoint("poll.after_commit")
         bind(stored.bound)
         return stored.new
@@ -137,7 +141,8 @@ class Claim:
         failpoint("poll.after_fence")
         latest = max(filter(None, (newest, source.newest_at)), default=None)
         rate = [{**asdict(each), "reset_at": each.reset_at and each.reset_at.isoformat()} for each in page.rate]
-        Source.objects.filter(pk=source.pk).update(cursor=page.cursor, newest_at=latest, rate=rate)
+        begun = Coalesce(F("begun_at"), self.now)
+        Source.objects.filter(pk=source.pk).update(cursor=page.cursor, newest_at=latest, rate=rate, begun_at=begun)
         quarantine(self.channel, source.name, bad)
         Gap.objects.bulk_create(
             Gap(channel=self.channel, source=source.name[:120], since=gap.since, until=gap.until, why=gap.reason[:300])

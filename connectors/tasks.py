@@ -4,6 +4,7 @@ from celery import current_app, shared_task
 
 from connectors import access, acting, listening, sending
 from connectors.models import Channel
+from connectors.topics import comparing
 
 
 @shared_task
@@ -33,3 +34,8 @@ def send_due() -> None:
 @shared_task
 def act_due() -> None:
     acting.act_due()
+
+
+@shared_task
+def compare_topics() -> None:
+    comparing.compare_due()

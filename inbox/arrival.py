@@ -30,7 +30,8 @@ class Writer(Protocol):
 
 @dataclass(frozen=True)
 class Facts:
-    """What rules may ask about a post, before it is stored. `text` holds subject and text."""
+    """What rules may ask about a post, before it is stored. `text` holds subject and text. `team_id` is the team of
+    whoever asked for the post, for what no rule places; `listen_only`: it was asked for to be read, not answered."""
 
     text: str
     network: str
@@ -44,17 +45,21 @@ class Facts:
     followers: int | None = None
     rating: Decimal | None = None
     media: bool = False
+    team_id: int | None = None
+    listen_only: bool = False
 
 
 @dataclass(frozen=True)
 class Decision:
-    """Where a new conversation goes. `trace` is what is kept to answer “why is this here?” (see routing.engine)."""
+    """Where a new conversation goes. `heard_only`: a rule keeps it out of the queue for good; `listen_only`: it stays
+    out until its author writes to us. `trace` is what is kept to answer “why is this here?” (see routing.engine)."""
 
     team_id: int
     agent_id: int | None = None
     priority: int = 0
     tags: tuple[str, ...] = ()
     heard_only: bool = False
+    listen_only: bool = False
     trace: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -62,10 +67,19 @@ Decide = Callable[[Sequence[Facts]], list[Decision]]
 
 
 @dataclass(frozen=True)
+class Asked:
+    """Why a post was looked for: by which topics, for whom, and whether only to be read."""
+
+    topics: tuple[int, ...] = ()
+    team_id: int | None = None
+    listen_only: bool = False
+
+
+@dataclass(frozen=True)
 class Place:
     """Where posts of a channel land: the network's name, the prefix that makes thread keys global, `normalise` for
     comparing our own posts with replies, per source the time before which a new post is a late one, and per post the
-    posts above it."""
+    posts above it and why it was looked for."""
 
     channel_id: int
     network: str
@@ -74,3 +88,8 @@ class Place:
     normalise: Callable[[str], str]
     late_before: Mapping[str, datetime] = field(default_factory=dict)
     context: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
+    asked: Mapping[str, Asked] = field(default_factory=dict)
+
+    def only_listens(self, post: Any) -> bool:
+        asked = self.asked.get(post.external_id)
+        return asked is not None and asked.listen_only

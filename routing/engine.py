@@ -111,7 +111,8 @@ class RuleSet:
         the channel's own; RuleError without any team."""
         outcome, tried, post = self.outcome(facts)
         team = outcome.team_id if outcome.team_id in self.teams else None
-        chosen = team or default_team or self.triage
+        asking = facts.team_id if facts.team_id in self.teams else None
+        chosen = team or asking or default_team or self.triage
         if chosen is None:
             raise RuleError("There is no team yet that could take this. Make a team first.")
         agent = outcome.agent_id if (outcome.agent_id, chosen) in members else None
@@ -121,6 +122,7 @@ class RuleSet:
             priority=outcome.priority,
             tags=tuple(outcome.tags),
             heard_only=outcome.heard_only and team is None,
+            listen_only=facts.listen_only and team is None,
             trace=self._trace(facts, tried, post, chosen, decided_by_rule=team is not None),
         )
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 
 from connectors.topics.tree import (
+    OPERATORS,
     And,
     Field,
     Near,
@@ -63,12 +65,14 @@ class Dialect:
         if isinstance(tree, Field):
             return self.field(tree)
         assert isinstance(tree, Word | Phrase)  # noqa: S101  relaxed trees hold no NEAR
-        return tree.text if isinstance(tree, Word) and tree.text.lstrip("#@").isalnum() else f'"{tree.text}"'
+        bare = isinstance(tree, Word) and tree.text.lstrip("#@").isalnum() and not OPERATORS.fullmatch(tree.text)
+        return tree.text if bare else f'"{tree.text}"'
 
     def _grouped(self, part: Tree, kind: type[And | Or]) -> str:
         return f"({self.write(part)})" if isinstance(part, kind) else self.write(part)
 
 
+@lru_cache(maxsize=4_000)
 def compiled(tree: Tree, dialect: Dialect) -> Native | None:
     """What to ask for the query; None when the network cannot be asked for any part of it that has to be there."""
     relaxing = _Relaxing(dialect)

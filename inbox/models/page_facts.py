@@ -118,9 +118,10 @@ def thread_keys(place: Place, posts: Sequence[Any], known: dict[str, Known]) -> 
     return keys
 
 
-def facts_of(place: Place, post: Any) -> Facts:
-    """What rules may ask about the post."""
-    author = post.author
+def facts_of(place: Place, posts: Sequence[Any]) -> Facts:
+    """What rules may ask about the first post of a conversation that begins with these."""
+    post = posts[0]
+    author, asked = post.author, place.asked.get(post.external_id)
     return Facts(
         text=f"{post.subject}\n{post.text}" if post.subject else post.text,
         network=place.network,
@@ -134,4 +135,6 @@ def facts_of(place: Place, post: Any) -> Facts:
         followers=author.followers,
         rating=post.rating,
         media=bool(post.media),
+        team_id=asked.team_id if asked else None,
+        listen_only=all(place.only_listens(each) for each in posts if not each.ours),
     )

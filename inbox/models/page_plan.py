@@ -61,6 +61,7 @@ class Stay:
 
     posts: list[Any] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
+    quiet: set[str] = field(default_factory=set)  # posts that were looked for only to be read
 
     @property
     def inbound(self) -> list[Any]:
@@ -86,11 +87,12 @@ class Birth:
 
     @cached_property
     def begins(self) -> NewConversation:
-        """How it stands after this page; history is only heard, and so is what a rule wants to be."""
+        """How it stands after this page; history is only heard, and so is what a rule or a topic wants to be."""
         decision, first = self.decision, self.first
         bare = OldConversation(decision.team_id, NEW, decision.agent_id, first.created_at, first.created_at, "")
         new = becomes(bare, Stay(self.posts), held=False)
-        heard = decision.heard_only or all(post.history for post in self.posts if not post.ours)
+        aside = decision.heard_only or decision.listen_only
+        heard = aside or all(post.history for post in self.posts if not post.ours)
         last = max(step for step, post in enumerate(self.in_order, 1) if not post.ours)
         return new._replace(state=HEARD if heard else new.state, steps=len(self.posts) + 1, inbound_step=last)
 
@@ -101,7 +103,8 @@ class Birth:
     @property
     def trace(self) -> dict[str, Any]:
         """What is kept of the decision; a later message asks it whether a rule wanted this to be heard only."""
-        return {**self.decision.trace, **({"heard_only": True} if self.decision.heard_only else {})}
+        flags = {"heard_only": self.decision.heard_only, "listen_only": self.decision.listen_only}
+        return {**self.decision.trace, **{name: True for name, held in flags.items() if held}}
 
 
 @dataclass
@@ -172,8 +175,8 @@ def make_plan(place: Place, posts: Sequence[Any], facts: PageFacts, decide: Deci
         elif post.ours:
             _plan_ours(plan, post, facts, place.normalise, begun)
         elif post.state in ("live", "edited"):
-            _plan_mention(plan, post, keys[post.external_id], facts, begun)
-    decisions = decide([facts_of(place, group[0]) for group in begun.values()])
+            _plan_mention(plan, post, keys[post.external_id], facts, begun, quiet=place.only_listens(post))
+    decisions = decide([facts_of(place, group) for group in begun.values()])
     for (key, group), decision in zip(begun.items(), decisions, strict=True):
         plan.born[key] = Birth(group, decision)
     return plan
@@ -219,13 +222,17 @@ def _plan_ours(
     posts.append(post)
 
 
-def _plan_mention(plan: Plan, post: Any, thread_key: str, facts: PageFacts, begun: dict[BirthKey, list[Any]]) -> None:
+def _plan_mention(
+    plan: Plan, post: Any, thread_key: str, facts: PageFacts, begun: dict[BirthKey, list[Any]], *, quiet: bool
+) -> None:
     plan.authors[post.author.external_id] = post.author
     identity = facts.identities.get(post.author.external_id)
     existing = facts.conversations.get((thread_key, identity.id)) if identity else None
     if existing is not None:
         plan.mentions.append((post, existing))
-        plan.existing.setdefault(existing, Stay()).posts.append(post)
+        stay = plan.existing.setdefault(existing, Stay())
+        stay.posts.append(post)
+        stay.quiet.update({post.external_id} if quiet else ())
     else:
         key = (thread_key, post.author.external_id)
         plan.mentions.append((post, key))
@@ -243,7 +250,8 @@ def becomes(old: OldConversation, stay: Stay, held: bool) -> NewConversation:
             state = WAITING_CUSTOMER if state == NEW and post.created_at >= waiting else state
         elif not post.history:
             inbound_step = step
-            if state not in (NEW, SPAM) and not (state == HEARD and old.set_aside):
+            stays_aside = old.set_aside or post.external_id in stay.quiet
+            if state not in (NEW, SPAM) and not (state == HEARD and stays_aside):
                 state, waiting = NEW, post.created_at
         if post.created_at >= newest and not post.ours:
             newest, excerpt = post.created_at, shown(post.text)

@@ -39,9 +39,16 @@ class Received:
     conversations: list[int] = field(default_factory=list)
 
 
-def receive(place: Place, posts: Sequence[Any], decide: Decide, fence: Callable[[], None]) -> Received:
+def _nothing() -> None:
+    """Nothing belongs to these mentions."""
+
+
+def receive(
+    place: Place, posts: Sequence[Any], decide: Decide, fence: Callable[[], None], keep: Callable[[], None] = _nothing
+) -> Received:
     """Stores the posts (see `connectors.base.Post`) of one page. `fence` runs first inside the transaction: it locks
-    the channel, writes its cursor and raises to stop a slow twin. Raises Faster after eight rounds, which only a
+    the channel, writes its cursor and raises to stop a slow twin; `keep` runs when the mentions are there and writes
+    what belongs to them. Raises Faster after eight rounds, which only a
     defect can cause."""
     for attempt in range(ROUNDS):
         ahead = _decided(place, posts, decide) if attempt < HOPEFUL else None
@@ -49,7 +56,7 @@ def receive(place: Place, posts: Sequence[Any], decide: Decide, fence: Callable[
             with transaction.atomic():
                 fence()
                 plan, facts = ahead or _decided(place, posts, decide)
-                touched = _store(place, plan, facts)
+                touched = _store(place, plan, facts, keep)
         except Faster:
             continue
         return Received(len(posts), len(plan.mentions), len(plan.changes), plan.bound, touched)
@@ -61,8 +68,9 @@ def _decided(place: Place, posts: Sequence[Any], decide: Decide) -> tuple[Plan, 
     return make_plan(place, posts, facts, decide), facts
 
 
-def _store(place: Place, plan: Plan, facts: PageFacts) -> list[int]:
+def _store(place: Place, plan: Plan, facts: PageFacts, keep: Callable[[], None]) -> list[int]:
     if plan.is_empty:
+        keep()
         return []
     identities = sql.store_identities(place, plan.authors, facts.identities)
     old = sql.lock_conversations(plan.existing)
@@ -76,6 +84,7 @@ def _store(place: Place, plan: Plan, facts: PageFacts) -> list[int]:
     if len(stored) < len(plan.mentions):
         raise Faster
     sql.change_mentions(place, plan.changes)
+    keep()
     tally.add(tally.deltas(plan.moves(old, born)))
     record(plan.entries(old, born, seqs, stored, held))
     failpoint("poll.before_commit")

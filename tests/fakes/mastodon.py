@@ -50,6 +50,17 @@ class Fake(FakeNetwork):
         self.notified.append({"id": str(len(self.notified) + 1), "type": "mention", "status": status})
         return status["id"]
 
+    def mutter(self, text, person="carla", **more):
+        """Said to nobody: only who searches finds it."""
+        identity = self.say(text, person, **more)
+        self.notified.pop()
+        return identity
+
+    def notify(self, identity):
+        self.notified.append(
+            {"id": str(len(self.notified) + 1), "type": "mention", "status": self.statuses[identity]}
+        )
+
     def edit(self, identity, text):
         self.statuses[identity] |= {"content": f"<p>{escape(text)}</p>", "edited_at": self.next()[1].isoformat()}
 
@@ -84,6 +95,10 @@ class Fake(FakeNetwork):
             return Reply(200, self._page(self.notified, asked))
         if path.startswith("timelines/tag/"):
             return Reply(200, self._page(list(self.statuses.values()), asked))
+        if path == "/api/v2/search":
+            words = asked.one("q").lower().split()
+            found = [one for one in self.statuses.values() if all(word in one["content"].lower() for word in words)]
+            return Reply(200, {"statuses": self._page(found, asked)})
         if path == "accounts/verify_credentials":
             return Reply(200, ME)
         if path == "accounts/1/statuses":

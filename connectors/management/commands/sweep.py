@@ -20,11 +20,13 @@ from django.utils import timezone
 
 from connectors import access, acting, listening, metering, sending
 from connectors.models import Channel, Delivery
+from connectors.topics import comparing
 from inbox import ringing
 from inbox.tasks import wake
 
 log = structlog.get_logger(__name__)
 LATE = 10.0  # seconds: by then somebody who was rung for would have taken it
+COMPARING = 1.0  # seconds of a round for topics and what is stored
 KEEP_DELIVERIES = timedelta(days=7)
 FORGET, FORGET_EVERY = 500, 3600.0  # deliveries at once, seconds
 POLLS, SENDERS = 8, 8  # channels polled, and answered through, at once by one sweep
@@ -76,6 +78,7 @@ class Sweeper:
                 for job in [*self.polling.values(), *self.busy.values()]:
                     job.result()
             wake()
+            comparing.compare_due(seconds=COMPARING)
             access.warn(timezone.now())
             self._forget()
         except DatabaseError as error:

@@ -1,0 +1,149 @@
+"""The topics of one channel during one poll: what its network is asked for them, which of them a post that arrives
+belongs to, and whether it is work or only to be read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import lru_cache
+
+import structlog
+from django.db import connection
+
+from connectors.base import Connector, Post, PostKind, Source
+from connectors.models import Channel, Topic
+from connectors.topics.matching import Subject, TopicSet
+from connectors.topics.query import QueryError, parse
+from inbox.arrival import Asked, Place
+from inbox.language import language_of
+from inbox.models import Conversation, Mention
+from inbox.models.arrays import array
+from inbox.models.conversation import State
+
+log = structlog.get_logger(__name__)
+_BIND = """
+    INSERT INTO connectors_topicmention (topic_id, mention_id, posted_at)
+    SELECT t.id, m.id, m.posted_at
+      FROM unnest(%s::bigint[], %s::text[]) AS f(topic_id, external_id)
+      JOIN connectors_topic t ON t.id = f.topic_id
+      JOIN inbox_mention m ON m.channel_id = %s AND m.external_id = f.external_id
+     ORDER BY t.id, m.id FOR KEY SHARE OF t
+    ON CONFLICT (topic_id, mention_id) DO NOTHING"""
+
+
+@lru_cache(maxsize=32)
+def _compiled(queries: tuple[tuple[int, str], ...]) -> TopicSet:
+    """The queries that can be read. Only what is good is stored, so that another one is a change of the language."""
+    trees = {}
+    for key, query in queries:
+        try:
+            trees[key] = parse(query)
+        except QueryError as error:
+            log.warning("a topic cannot be read and finds nothing", topic=key, reason=str(error))
+    return TopicSet(trees)
+
+
+def subject_of(post: Post, channel: Channel) -> Subject:
+    """A post that just arrived, as queries see it."""
+    author = post.author
+    return Subject(
+        text=f"{post.subject}\n{post.text}" if post.subject else post.text,
+        network=channel.network,
+        channel=channel.name,
+        handle=author.handle,
+        name=author.name,
+        languages=frozenset(filter(None, (post.lang, language_of(post.text, post.lang)))),
+        followers=author.followers,
+        media=frozenset(item.kind for item in post.media),
+    )
+
+
+def bind_topics(place: Place, posts: Sequence[Post]) -> None:
+    """Notes which topics found which of these mentions; one statement, in the transaction that stores them."""
+    here = {post.external_id for post in posts}
+    pairs = sorted((topic, key) for key, asked in place.asked.items() if key in here for topic in asked.topics)
+    if pairs:
+        topics, keys = zip(*pairs, strict=True)
+        with connection.cursor() as cursor:
+            cursor.execute(_BIND, (array(topics), array(keys), place.channel_id))
+
+
+@dataclass
+class Topics:
+    """`topics` by id, of those that cover the channel; `searches`: the names of sources that exist for them alone."""
+
+    channel: Channel
+    topics: Mapping[int, Topic]
+    set: TopicSet
+    searches: frozenset[str] = field(default_factory=frozenset)
+
+    @classmethod
+    def of(cls, channel: Channel) -> Topics:
+        found = {topic.pk: topic for topic in Topic.objects.covering(channel.pk).order_by("pk")}
+        return cls(channel, found, _compiled(tuple((pk, topic.query) for pk, topic in found.items())))
+
+    def sources(self, connector: Connector) -> tuple[Source, ...]:
+        """What the channel listens to: what is set for it, and the searches its topics need."""
+        own = connector.listening()
+        texts: dict[str, None] = {}
+        if connector.can_search:
+            natives = [native for tree in self.set.trees.values() if (native := connector.search_query(tree))]
+            texts = dict.fromkeys(text for native in natives for text in native.texts)
+        named = {source.name for source in own}
+        searches = tuple(each for each in connector.searching(tuple(texts)) if each.name not in named) if texts else ()
+        self.searches = frozenset(each.name for each in searches)
+        return (*own, *searches)
+
+    def look_at(self, posts: Sequence[Post], source: str) -> tuple[list[Post], Mapping[str, Asked]]:
+        """The posts of a page that are to be stored, and which topics asked for them. What a search finds is stored
+        when it matches as we read the query, or is stored already; what was written to us is taken out of the merely
+        read, if it was found there before."""
+        searched = source in self.searches
+        if not self.topics or not posts:
+            return list(posts), {}
+        asked = self.asked_of(posts, searched=searched)
+        if searched:
+            posts = self._kept(posts, asked)
+        else:
+            self._promote([post.external_id for post in posts if _addressed(post)])
+        return [self._dated(post, asked.get(post.external_id), searched) for post in posts], asked
+
+    def asked_of(self, posts: Sequence[Post], *, searched: bool = False) -> dict[str, Asked]:
+        found = {post.external_id: self._asked(post, searched) for post in posts if not post.ours}
+        return {key: asked for key, asked in found.items() if asked.topics}
+
+    def _asked(self, post: Post, searched: bool) -> Asked:
+        found = [self.topics[pk] for pk in self.set.matching(subject_of(post, self.channel))]
+        teams = [topic.team_id for topic in sorted(found, key=lambda topic: not topic.queues) if topic.team_id]
+        quiet = (searched or not _addressed(post)) and bool(found) and not any(topic.queues for topic in found)
+        return Asked(tuple(topic.pk for topic in found), teams[0] if teams else None, quiet)
+
+    def _kept(self, posts: Sequence[Post], asked: Mapping[str, Asked]) -> list[Post]:
+        strange = [post.external_id for post in posts if post.external_id not in asked]
+        if not strange:
+            return list(posts)
+        held = Mention.objects.filter(channel=self.channel, external_id__in=strange)
+        known = {*asked, *held.values_list("external_id", flat=True)}
+        return [post for post in posts if post.external_id in known]
+
+    def _promote(self, ids: Sequence[str]) -> None:
+        """Runs before the page is stored: when this dies, the page comes again."""
+        heard = Conversation.objects.filter(state=State.HEARD, trace__listen_only=True)
+        written = Mention.objects.filter(channel=self.channel, external_id__in=ids, history=False)
+        for conversation in heard.filter(pk__in=written.values("conversation_id")) if ids else ():
+            conversation.reopen(None, "it was written to us")
+
+    def _dated(self, post: Post, asked: Asked | None, searched: bool) -> Post:
+        """What stood there before the topic was made is history."""
+        if not searched or asked is None or post.history:
+            return post
+        return replace(post, history=post.created_at < self._since(asked))
+
+    def _since(self, asked: Asked) -> datetime:
+        return min(self.topics[pk].since for pk in asked.topics)
+
+
+def _addressed(post: Post) -> bool:
+    """Whether the post came because it was written to us, and not because it holds a word."""
+    return post.kind not in (PostKind.RESULT, PostKind.ARTICLE)
