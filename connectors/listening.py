@@ -191,7 +191,7 @@ class Listener:
             interval = source.suggested
         interval = min(max(interval, bounds.least), bounds.most)
         # What is left has to last until the window begins anew; more than `most` only the network may make us wait.
-        paced = min(self.allowance.pace(source, len(connector.listening())), bounds.most)
+        paced = min(self.allowance.pace(source, len(self._listening(connector))), bounds.most)
         wait = timedelta(seconds=max(interval, paced) if ended else 0)
         next_at = max(timezone.now() + wait, self.allowance.until(source) or self.now)
         Source.objects.filter(pk=source.pk).update(
