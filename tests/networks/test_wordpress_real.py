@@ -3,6 +3,7 @@ where it is not at hand; the reason says how to bring it."""
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -55,7 +56,14 @@ def run(*command, folder):
     return subprocess.Popen(
         [str(word) for word in command],
         env=environment, cwd=folder, stdout=(folder / "log").open("ab"), stderr=subprocess.STDOUT,
+        start_new_session=True,
     )  # fmt: skip
+
+
+def end(server):
+    """With its workers, which would outlive it."""
+    os.killpg(server.pid, signal.SIGTERM)
+    server.wait(30)
 
 
 def php():
@@ -90,8 +98,7 @@ def database(folder):
                  f"--init-file={folder}/init.sql", "--innodb-buffer-pool-size=32M", folder=folder)  # fmt: skip
     until(place.exists, folder)
     yield place
-    server.terminate()
-    server.wait(30)
+    end(server)
 
 
 class Site:
@@ -164,8 +171,7 @@ def site(folder, database):
         site.facts = dict(site.connector().check().facts)
         yield site
     finally:
-        server.terminate()
-        server.wait(30)
+        end(server)
 
 
 @pytest.fixture
