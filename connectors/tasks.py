@@ -2,7 +2,7 @@
 
 from celery import current_app, shared_task
 
-from connectors import access, acting, listening, sending
+from connectors import access, acting, listening, picturing, sending
 from connectors.models import Channel
 from connectors.topics import comparing
 
@@ -34,6 +34,11 @@ def send_due() -> None:
 @shared_task
 def act_due() -> None:
     acting.act_due()
+
+
+@shared_task
+def fetch_pictures() -> None:
+    picturing.fetch_due()
 
 
 @shared_task

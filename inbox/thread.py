@@ -15,6 +15,8 @@ from django.utils.translation import gettext_lazy
 
 from inbox.happenings import Happening
 from inbox.models import Event, Mention, Note, Reply, Revision
+from inbox.models.picture import MOST as MOST_MEDIA
+from inbox.models.picture import picture_url
 from inbox.queue import sentence
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ class Message:
     late: datetime | None = None
     revisions: Sequence[dict[str, Any]] = ()
     url: str = ""
-    media: Sequence[dict[str, str]] = ()
+    media: Sequence[dict[str, Any]] = ()
     actions: str = ""
     menu: str = ""
     marks: Sequence[str] = ()
@@ -197,6 +199,7 @@ def _of_mention(mention: Mention, revisions: Sequence[Revision]) -> Message:
         revisions=[{"at": one.until, "text": one.text} for one in revisions],
         url=mention.url if mention.url.startswith(("https://", "http://")) else "",
         rating=mention.rating,
+        media=[] if gone else _media(mention),
         menu="" if gone else _menu(mention.conversation_id, f"mention={mention.pk}"),
         marks=[str(MARKS[mark]) for mark in mention.marks if mark in MARKS],
     )
@@ -209,6 +212,19 @@ MARKS = {
     "spam": gettext_lazy("spam"),
     "blocked": gettext_lazy("author blocked"),
 }
+
+
+def _media(mention: Mention) -> list[dict[str, Any]]:
+    """Pictures from our own copies, and everything else as a link to where it is."""
+    shown = []
+    for place, item in enumerate(mention.media[:MOST_MEDIA] if isinstance(mention.media, list) else []):
+        url, kind, alt = (str(item.get(name) or "") for name in ("url", "kind", "description"))
+        copy = reverse("inbox:picture", args=[mention.conversation_id, mention.pk, place])
+        name = alt or {"image": _("Picture"), "video": _("Video"), "audio": _("Sound")}.get(kind, _("File"))
+        link = url if url.startswith(("https://", "http://")) else ""
+        has_picture = bool(picture_url(mention.media, place))
+        shown.append({"url": link, "alt": alt, "name": name, "kind": kind, "picture": copy if has_picture else ""})
+    return shown
 
 
 def _menu(conversation_id: int, which: str) -> str:

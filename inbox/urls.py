@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from inbox.views import acts, desk, network_acts, replies, sides
+from inbox.views import acts, desk, network_acts, pictures, replies, sides
 
 app_name = "inbox"
 urlpatterns = [
@@ -33,6 +33,7 @@ urlpatterns = [
     path("conversations/<int:pk>/replies/<int:reply>/retry/", replies.release, name="reply_retry"),
     path("conversations/<int:pk>/replies/<int:reply>/drop/", replies.drop, name="reply_drop"),
     path("conversations/<int:pk>/replies/<int:reply>/settlement/", replies.settle, name="reply_settle"),
+    path("conversations/<int:pk>/pictures/<int:mention>/<int:place>/", pictures.picture, name="picture"),
     path("conversations/<int:pk>/network/", network_acts.network_acts, name="network_acts"),
     path("conversations/<int:pk>/draft/", replies.draft, name="draft"),
     path("conversations/<int:pk>/presence/", sides.here, name="presence"),

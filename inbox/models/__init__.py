@@ -7,6 +7,7 @@ from inbox.models.event import Event, Stream
 from inbox.models.mention import Mention, Revision
 from inbox.models.note import Draft, Note
 from inbox.models.person import Identity, Person
+from inbox.models.picture import Picture
 from inbox.models.reply import Reply
 from inbox.models.tally import Tally
 from inbox.models.team import Team
@@ -22,6 +23,7 @@ __all__ = [
     "Mention",
     "Note",
     "Person",
+    "Picture",
     "Reply",
     "Revision",
     "Role",

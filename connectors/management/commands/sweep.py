@@ -18,7 +18,7 @@ from django.db import Error as DatabaseError
 from django.db import close_old_connections, connections
 from django.utils import timezone
 
-from connectors import access, acting, listening, metering, sending
+from connectors import access, acting, listening, metering, picturing, sending
 from connectors.models import Channel, Delivery
 from connectors.topics import comparing
 from inbox import ringing
@@ -123,6 +123,7 @@ class Sweeper:
         for pk in sending.waiting(self.late):
             self._start("send", pk, partial(sending.send_due, overdue_by=self.late), pk)
         self._start("act", 0, acting.act_due, self.late)
+        self._start("pictures", 0, picturing.fetch_due, self.late)
 
     def _start(self, kind: str, pk: int, work: Callable[..., object], *args: object) -> None:
         if (kind, pk) not in self.busy:

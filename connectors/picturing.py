@@ -1,0 +1,82 @@
+"""Fetches the pictures somebody looks at, through the seam like everything foreign, and writes each anew: what a
+browser gets was made by us, without what else stood in the file."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from datetime import timedelta
+
+import structlog
+from django.conf import settings
+from django.utils import timezone
+from PIL import Image, ImageOps
+
+from connectors.base import Fault
+from connectors.faults import Outcome
+from connectors.http import Seam
+from inbox.models import Picture
+
+log = structlog.get_logger(__name__)
+BATCH = 20
+SIZE = 5_000_000  # bytes of the file
+PIXELS = 40_000_000
+SHOWN = (1600, 1600)
+FORMATS = ("JPEG", "PNG", "GIF", "WEBP")
+
+
+class Unfit(Exception):
+    """Not a picture that can be shown, in words."""
+
+
+def fetch_due(overdue_by: timedelta = timedelta(0)) -> int:
+    """Fetches what is wanted, oldest first; how many rows it worked on."""
+    worked = 0
+    for picture in (
+        Picture.objects.due().filter(not_before__lte=timezone.now() - overdue_by).order_by("not_before")[:BATCH]
+    ):
+        worked += fetch(picture)
+    return worked
+
+
+def fetch(picture: Picture) -> bool:
+    """Fetches one; False when somebody else has it."""
+    if not picture.take():
+        return False
+    seam = Seam(
+        allow=settings.FETCH_ALLOW,
+        user_agent=f"SocialCare/{settings.VERSION} (+{settings.PUBLIC_URL})",
+        size=SIZE,
+    )
+    try:
+        picture.keep(anew(seam.answer("GET", picture.url, follow=3).content))
+    except Unfit as unfit:
+        picture.refuse(str(unfit))
+    except Fault as fault:
+        if fault.outcome in (Outcome.RETRY, Outcome.WAIT):
+            picture.again(fault.words)
+        else:
+            picture.refuse(fault.words)
+    except Exception:
+        log.exception("a defect in fetching a picture", picture=picture.pk)
+        picture.refuse("A defect on our side; the log has the details.")
+    return True
+
+
+def anew(file: bytes) -> bytes:
+    """The picture as WebP of at most 1,600 by 1,600, upright, its first frame, without anything but its pixels; Unfit
+    when it is none, is broken, or has more than 40 million pixels."""
+    try:
+        with warnings.catch_warnings(), Image.open(io.BytesIO(file), formats=FORMATS) as image:
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit below is ours and is lower
+            if image.width * image.height > PIXELS:
+                raise Unfit("The picture is too large.")
+            image.draft("RGB", SHOWN)
+            upright = ImageOps.exif_transpose(image)
+            upright.thumbnail(SHOWN)
+            plain = upright.convert("RGBA" if "A" in upright.getbands() or "transparency" in upright.info else "RGB")
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        raise Unfit("The file is not a picture that can be shown.") from error
+    out = io.BytesIO()
+    plain.save(out, "WEBP", quality=80, method=4)
+    return out.getvalue()

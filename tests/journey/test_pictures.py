@@ -1,0 +1,156 @@
+"""Pictures of posts: our own copies, made anew, for those only who may read the conversation."""
+
+import io
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+from PIL import Image
+
+from connectors import picturing
+from inbox.models import Conversation, Mention, Picture
+from tests.fakes.server import FakeServer, Reply
+from tests.world import make_channel, write
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def file(kind="PNG", size=(40, 30), mode="RGB", **more):
+    out = io.BytesIO()
+    Image.new(mode, size, "red").save(out, kind, **more)
+    return out.getvalue()
+
+
+ANSWERS = {
+    "/good.png": Reply(200, file()),
+    "/see-through.png": Reply(200, file(mode="RGBA")),
+    "/large.jpg": Reply(200, file("JPEG", (4000, 2000))),
+    "/place.jpg": Reply(200, file("JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\0")),
+    "/moved.png": Reply(302, "", {"Location": "/good.png"}),
+    "/page.png": Reply(200, "<html>sign in</html>"),
+    "/script.svg": Reply(200, '<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'),
+    "/cut.png": Reply(200, file(size=(400, 400))[:200]),
+    "/huge.png": Reply(200, b"\x89PNG" + b"0" * 6_000_000),
+    "/bomb.png": Reply(200, file(size=(9000, 9000), mode="1")),
+    "/gone.png": Reply(404, ""),
+    "/broken.png": Reply(500, ""),
+}
+
+
+@pytest.fixture
+def stranger():
+    server = FakeServer(lambda asked: ANSWERS.get(asked.path, Reply(404, "")))
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def shown(cast, stranger, settings, client):
+    """shown(path, …) is a conversation of support whose message has these pictures."""
+    settings.FETCH_ALLOW = ["127.0.0.1"]
+    channel = make_channel(team=cast.support)
+
+    def make(*paths, kind="image"):
+        talk = write(channel, "Look at this", cast.support)
+        media = [{"kind": kind, "url": f"{stranger.url}{path}", "preview_url": "", "description": ""} for path in paths]
+        talk.mentions.update(media=media)
+        return talk
+
+    client.force_login(cast.ana)
+    return make
+
+
+def address(talk, place=0):
+    return f"/conversations/{talk.pk}/pictures/{talk.mentions.get().pk}/{place}/"
+
+
+def fetch():
+    Picture.objects.update(not_before=timezone.now() - timedelta(seconds=1))
+    picturing.fetch_due()
+
+
+def test_a_picture_comes_once_a_worker_has_fetched_it_and_is_then_asked_for_no_more(shown, stranger, client):
+    talk = shown("/good.png")
+    first = client.get(address(talk))
+    assert (first.status_code, first["Cache-Control"]) == (503, "no-store")
+    fetch()
+    answer = client.get(address(talk))
+    assert answer.status_code == 200
+    assert answer["Content-Type"] == "image/webp"
+    assert "immutable" in answer["Cache-Control"]
+    assert Image.open(io.BytesIO(answer.content)).size == (40, 30)
+    fetch()
+    assert len(stranger.asked) == 1
+
+
+@pytest.mark.parametrize("path", ["/good.png", "/see-through.png", "/large.jpg", "/place.jpg", "/moved.png"])
+def test_what_is_shown_was_written_by_us(shown, client, path):
+    talk = shown(path)
+    client.get(address(talk))
+    fetch()
+    image = Image.open(io.BytesIO(client.get(address(talk)).content))
+    assert image.format == "WEBP"
+    assert max(image.size) <= 1600
+    assert not image.getexif()
+
+
+@pytest.mark.parametrize(
+    "path", ["/page.png", "/script.svg", "/cut.png", "/bomb.png", "/gone.png", "/huge.png", "/nowhere.png"]
+)
+def test_what_is_no_picture_is_never_shown(shown, client, path):
+    talk = shown(path)
+    client.get(address(talk))
+    for _ in range(4):
+        fetch()
+    assert Picture.objects.get().state == "refused"
+    assert Picture.objects.get().reason
+    assert client.get(address(talk)).status_code == 404
+
+
+def test_a_server_in_trouble_is_asked_three_times(shown, stranger, client):
+    talk = shown("/broken.png")
+    client.get(address(talk))
+    for _ in range(5):
+        fetch()
+    assert len(stranger.asked) == 3
+    assert client.get(address(talk)).status_code == 404
+
+
+def test_an_address_of_our_own_house_is_not_asked(shown, stranger, client, settings):
+    settings.FETCH_ALLOW = []
+    talk = shown("/good.png")
+    client.get(address(talk))
+    fetch()
+    assert stranger.asked == []
+    assert Picture.objects.get().state in ("refused", "due")
+
+
+def test_only_who_reads_the_conversation_sees_its_pictures(shown, cast, client):
+    talk, other = shown("/good.png"), shown("/good.png")
+    client.get(address(talk))
+    fetch()
+    mention = talk.mentions.get().pk
+    assert client.get(f"/conversations/{other.pk}/pictures/{mention}/0/").status_code == 404
+    assert client.get(address(talk, 1)).status_code == 404
+    client.force_login(cast.hugo)
+    assert client.get(address(talk)).status_code == 404
+    client.logout()
+    assert client.get(address(talk)).status_code in (302, 401)
+
+
+def test_a_worker_that_died_over_a_picture_is_followed_by_another(shown, client):
+    talk = shown("/good.png")
+    client.get(address(talk))
+    Picture.objects.get().take()
+    assert picturing.fetch_due() == 0
+    Picture.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    fetch()
+    assert client.get(address(talk)).status_code == 200
+
+
+def test_pictures_go_with_their_message(shown, client):
+    talk = shown("/good.png")
+    client.get(address(talk))
+    Mention.objects.all().delete()
+    Conversation.objects.all().delete()
+    assert not Picture.objects.exists()
