@@ -69,6 +69,11 @@ def reply(fake, connector, text="We are on it", key="key-1"):
     return Outgoing(key=key, text=text, parent=post, sending_at=datetime.now(UTC))
 
 
+def patience(fault):
+    """Seconds a call may take: few where it never ends, many where only a busy machine is slow."""
+    return 1.0 if fault in ("hang", "trickle") else 8.0
+
+
 def latest(posts):
     return {post.external_id: post for post in posts}
 
@@ -203,7 +208,7 @@ def test_every_fault_of_a_read_has_its_class(fake, fault):
         assert fake.read(fake.connector())[0]
         return
     with pytest.raises(Fault) as raised:
-        fake.read(fake.connector(), now=now)
+        fake.read(fake.connector(whole=patience(fault)), now=now)
     assert type(raised.value) in fake.read_faults.get(fault, READS[fault])
     assert raised.value.words
     if "with wait" in fault and fake.waits:
@@ -221,7 +226,7 @@ def test_every_fault_of_a_write_has_its_class(writing, fault):
         return
     before = writing.writings()
     with pytest.raises(Fault) as raised:
-        writing.connector().send(outgoing)
+        writing.connector(whole=patience(fault)).send(outgoing)
     assert type(raised.value) in writing.write_faults.get(fault, WRITES[fault])
     assert writing.writings() - before == 1
 
@@ -264,7 +269,7 @@ def test_an_answer_that_was_not_made_is_not_found(writing):
     outgoing = reply(writing, writing.connector())
     writing.order("hang", writing=True)
     with pytest.raises(InDoubt):
-        writing.connector().send(outgoing)
+        writing.connector(whole=patience("hang")).send(outgoing)
     found = writing.connector().find(outgoing)
     assert isinstance(found, Absent if writing.looks_back else Absent | CannotKnow)
     assert writing.made() == []

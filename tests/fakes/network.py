@@ -152,7 +152,7 @@ class Ledger:
         self.number += 1
         return self.number, self.start + timedelta(seconds=self.number)
 
-    def connector(self, secrets=None, whole=0.6, guard=lambda: None):
+    def connector(self, secrets=None, whole=8.0, guard=lambda: None):
         seam = Seam(hidden=[CANARY], allow=["127.0.0.1"], guard=guard, record=self.kept.append, whole=whole)
         settings = {**self.settings(), "facts": self.facts()}
         return Connector.named(self.name)(settings, Secrets(self.secrets if secrets is None else secrets), seam)
