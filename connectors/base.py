@@ -253,6 +253,11 @@ class Connector(Kind, ABC, scan="connectors.networks"):
         network's end mark, when the budget is spent, or with a Fault. A cursor it cannot use restarts 48 h back with
         a Gap."""
 
+    def again(self, source: str, cursor: JSON, since: datetime, now: datetime) -> JSON | None:
+        """A cursor with which `poll` gives once more all of the source since then, as an addition to where it stands.
+        None where the network gives the past no second time, or asks money for it. Pure."""
+        return None
+
     @abstractmethod
     def send(self, outgoing: Outgoing) -> Sent | Prepared:
         """One writing request, never retried inside."""

@@ -58,6 +58,9 @@ class PageReading(Messaging):
             return self._messages(cursor, budget, now)
         return self._edge(source, cursor, budget, now)
 
+    def again(self, source: str, cursor: JSON, since: datetime, now: datetime) -> JSON | None:
+        return Round.again(since, now) if source == "comments" else Walk.again(since)
+
     def _edge(self, source: str, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
         walk, graph = Walk.read(cursor, now, WINDOW), self._graph(now)
         edge, fields = _EDGES[source]

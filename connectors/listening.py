@@ -24,6 +24,7 @@ from connectors.faults import AuthExpired, AuthRevoked, RateLimited
 from connectors.http import Exchange
 from connectors.models import Channel, Delivery, Source
 from connectors.opening import opened, remember
+from connectors.rereading import Rereading
 from connectors.stored import as_it_is_now
 from connectors.storing import Claim, Overtaken, claim
 from inbox.failpoints import failpoint
@@ -33,6 +34,7 @@ log = structlog.get_logger(__name__)
 FIRST_BACKOFF, LAST_BACKOFF = (5.0, 30.0), 900.0  # seconds; the first is the source's interval within these bounds
 REFRESH = timedelta(minutes=2)
 CHECK = timedelta(days=1)
+ONWARD = timedelta(seconds=10)  # until reading again goes on
 REFRESHED = 40  # mentions looked at again in one poll
 DELIVERIES = 50  # worked off in one poll
 DEFECT = "A defect in reading this channel; the log has the details."
@@ -66,6 +68,7 @@ class Listener:
         self.allowance = Allowance(channel, self.budget, self.now)
         self.trouble: tuple[str, str] | None = None  # name and words of what befell one source
         self.read = False
+        self.more = False  # of reading the last days again
         self.listened: tuple[Listening, ...] | None = None
         self.exchanges: list[Exchange] = []
 
@@ -100,7 +103,12 @@ class Listener:
 
     def _besides(self) -> list[tuple[datetime, Callable[[Connector], None]]]:
         """What is done after the sources with what is left of the budget."""
-        return [(self.channel.refresh_at, self._refresh), (self.channel.check_at, self._check)]
+        channel = self.channel
+        return [
+            (channel.refresh_at, self._refresh),
+            (channel.check_at, self._check),
+            (channel.reread_at, self._reread),
+        ]
 
     def _opened(self) -> Connector:
         return opened(self.channel, self.exchanges, self.claim.hold)
@@ -255,6 +263,10 @@ class Listener:
             again_at = self.now + timedelta(hours=1)
         Channel.objects.filter(pk=self.channel.pk).update(check_at=again_at)
 
+    def _reread(self, connector: Connector) -> None:
+        again = Rereading(self.claim, self.allowance, self.now)
+        self.more = again.run(connector, self._listening(connector))
+
     # How it ends
 
     def _end(self, connector: Connector) -> None:
@@ -267,6 +279,8 @@ class Listener:
             return
         if self._more_deliveries(connector):
             soonest = self.now
+        elif self.more:
+            soonest = min(soonest, self.now + ONWARD)
         mine = Channel.objects.filter(pk=self.channel.pk, cursor_version=self.channel.cursor_version)
         # Whoever made the channel due meanwhile (a delivery, a person) is not overruled.
         moved = When(next_poll_at__gt=self.channel.next_poll_at, then=F("next_poll_at"))

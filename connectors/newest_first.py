@@ -52,6 +52,11 @@ class Walk:
             self.at = onward
         return int(again)
 
+    @classmethod
+    def again(cls, since: datetime) -> JSON:
+        """The cursor of a walk from the newest page back to a time."""
+        return cls(since, since + OVERLAP).kept()
+
     def restart(self) -> bool:
         """The network does not know the token any more: from the newest page again, to the same floor. False when
         there was no token to blame."""

@@ -64,6 +64,11 @@ class Round:
             found.gaps = (Gap(None, now - WINDOW, "The place where reading stopped could not be used."),)
         return found
 
+    @classmethod
+    def again(cls, since: datetime, now: datetime) -> JSON:
+        """The cursor of a round that reads everything since a time."""
+        return cls(now, now - since).kept()
+
     def _take(self, cursor: JSON) -> None:
         self.start, self.before, self.number = (int(cursor[name]) for name in ("start", "before", "number"))
         self.daily, self.whole, self.listed = int(cursor["daily"]), bool(cursor["whole"]), bool(cursor["listed"])

@@ -92,6 +92,9 @@ class Bluesky(Signed):
 
     # Listening
 
+    def again(self, source: str, cursor: JSON, since: datetime, now: datetime) -> JSON | None:
+        return Walk.again(since)
+
     def poll(self, source: str, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
         walk = Walk.read(cursor, now, WINDOW)
         while not budget.spent:

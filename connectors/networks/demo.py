@@ -64,9 +64,11 @@ class Demo(Connector):
     def poll(self, source: str, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
         number, gaps = self._start(cursor, now)
         first = cursor is None or bool(gaps)
+        since = {"since": cursor["since"]} if cursor and cursor.get("since") else {}
         while not budget.spent:
             budget.spend()
-            answer = self._ask("GET", "changes", params={"after": number, "limit": 100}).json(dict)
+            answer = self._ask("GET", "changes", params={"after": number, "limit": 100, **since}).json(dict)
+            since = {}
             items, newest = answer.get("posts"), answer.get("number")
             if not isinstance(items, list) or not isinstance(newest, int):
                 raise Unreadable("A page of changes has no posts or no number.")
@@ -78,6 +80,9 @@ class Demo(Connector):
             gaps = ()
             if not more:
                 return
+
+    def again(self, source: str, cursor: JSON, since: datetime, now: datetime) -> JSON | None:
+        return {"number": 0, "since": since.isoformat()}
 
     @staticmethod
     def _start(cursor: JSON | None, now: datetime) -> tuple[int, tuple[Gap, ...]]:

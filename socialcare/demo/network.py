@@ -193,6 +193,12 @@ class Network:
             latest = [post for place, post in enumerate(found, start=max(after, 0) + 1) if post.change == place]
             return latest, until, until < len(self.order)
 
+    def number_at(self, since: datetime) -> int:
+        """The number after which everything said since then is found."""
+        with self.lock:
+            said = (datetime.fromisoformat(self.posts[one].created_at) >= since for one in self.order)
+            return next((place for place, new in enumerate(said) if new), len(self.order))
+
     def ancestors(self, post_id: str) -> list[Said]:
         above: list[Said] = []
         parent = self.posts[post_id].reply_to

@@ -189,7 +189,10 @@ def me(handler: Handler) -> None:
 @route("GET /api/changes")
 def changes(handler: Handler) -> None:
     limit = max(1, min(int(handler.query.get("limit", "50")), 200))
-    posts, number, more = handler.server.network.changes(int(handler.query.get("after", "0")), limit)
+    after = int(handler.query.get("after", "0"))
+    if since := handler.query.get("since"):
+        after = handler.server.network.number_at(datetime.fromisoformat(since))
+    posts, number, more = handler.server.network.changes(after, limit)
     handler.give({"posts": [_shown(handler, post) for post in posts], "number": number, "more": more})
 
 
