@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 SET_UP = (  # address, icon, words, whether managers may open it too
     ("connectors:channels", "radio", "Channels", False),
+    ("topic_set_up:topics", "search", "Topics", True),
     ("routing:rules", "workflow", "Rules", True),
     ("teams", "users", "Teams", True),
     ("agents", "user-plus", "People", False),
@@ -35,7 +36,9 @@ def pane(agent: Agent, current: str = "", counts: dict[tuple[str, int], int] | N
         return {"groups": set_up(agent), "tabs": [], "find": False}
     known = desk.counts_of(teams, agent) if counts is None else counts
     views = [_view(view, teams, agent, known, current) for view in desk.standard()]
-    groups = [{"label": "", "views": [view for view in views if _is_shown(view)]}]
+    listed = {"url": reverse("topics:topics"), "icon": "hash", "text": _("Topics"), "current": current == "topics"}
+    standing = [*(view for view in views if _is_shown(view)), *([listed] if agent.works else ())]
+    groups: list[dict[str, Any]] = [{"label": "", "views": standing}]
     groups.append({"label": _("Teams"), "views": [_team(team, agent, known, current) for team in teams]})
     tabs = [{**view, "text": view["text"]} for view in views[:2]]
     return {"groups": groups + set_up(agent), "tabs": tabs, "current": current}

@@ -1,4 +1,4 @@
-"""The set-up tree: channels, rules, teams, people, health."""
+"""The set-up tree: channels, topics, rules, teams, people, health."""
 
 from django.urls import include, path
 from django.views.generic import RedirectView
@@ -9,6 +9,7 @@ from socialcare import people_views as people
 urlpatterns = [
     path("", RedirectView.as_view(url="/set-up/rules/"), name="set_up"),
     path("channels/", include("connectors.urls")),
+    path("topics/", include("connectors.topics.set_up_urls")),
     path("rules/", include("routing.urls")),
     path("teams/", people.teams, name="teams"),
     path("teams/new/", people.team, name="team_new"),

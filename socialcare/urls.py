@@ -14,6 +14,7 @@ urlpatterns = [
     path("first-run/", include("socialcare.first_run_urls")),  # no login, but the link or an admin
     path("invitation/<str:token>/", invitation, name="invitation"),  # no login, but the link
     path("hooks/<str:path>/", hook, name="hook"),  # no login, but a signature
+    path("topics/", include("connectors.topics.urls")),
     path("notices/", notices, name="notices"),
     path("set-up/", include("socialcare.set_up_urls")),
     path("", include("inbox.urls")),

@@ -1,0 +1,12 @@
+"""Addresses of what topics found, for agents."""
+
+from django.urls import path
+
+from connectors.views import topic_posts
+
+app_name = "topics"
+urlpatterns = [
+    path("", topic_posts.topics, name="topics"),
+    path("<int:pk>/", topic_posts.posts, name="posts"),
+    path("<int:pk>/mentions/<int:mention>/conversation/", topic_posts.conversation, name="conversation"),
+]

@@ -1,0 +1,109 @@
+"""What topics found, for those who may read them: the list of topics, the posts of one, and making a conversation of
+a post that was only listed."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from functools import wraps
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import Count, Q
+from django.http import Http404, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+
+from connectors.models import Topic, TopicMention
+from connectors.topics.preview import DAYS
+from inbox.models import Agent
+from inbox.models.conversation import State
+from inbox.rights import View
+from inbox.views.answering import shown
+from socialcare.pages import Request
+
+PAGE = 50
+
+
+def workers_only[**P](view: View[P]) -> View[P]:
+    """For everybody who has anything to do with conversations."""
+
+    @wraps(view)
+    def guarded(request: Request, /, *args: P.args, **kwargs: P.kwargs) -> Any:
+        if not request.user.works:
+            raise Http404
+        return view(request, *args, **kwargs)
+
+    return guarded
+
+
+def _found(agent: Agent) -> Q:
+    return Q(found__mention__conversation__team__in=agent.readable_team_ids)
+
+
+@require_GET
+@workers_only
+def topics(request: Request) -> HttpResponse:
+    recent = Q(found__posted_at__gte=timezone.now() - timedelta(days=DAYS))
+    mine = Topic.objects.read_by(request.user).select_related("team")
+    counted = mine.annotate(recent=Count("found", filter=recent & _found(request.user)))
+    return shown(request, "connectors/topic_index.html", {"topics": counted, "days": DAYS}, current="topics")
+
+
+@require_GET
+@workers_only
+def posts(request: Request, pk: int) -> HttpResponse:
+    """Newest first; `after` is the time and id of the last one shown."""
+    topic = get_object_or_404(Topic.objects.read_by(request.user).select_related("team"), pk=pk)
+    shown_here = topic.found.filter(mention__conversation__team__in=request.user.readable_team_ids)
+    shown_here = shown_here.filter(_after(request.GET.get("after", "")))
+    related = ("mention__identity", "mention__channel", "mention__conversation__team")
+    deferred = ("mention__raw", "mention__conversation__trace", "mention__channel__exchanges")
+    rows = list(shown_here.select_related(*related).defer(*deferred).order_by("-posted_at", "-mention")[: PAGE + 1])
+    context = {
+        "topic": topic,
+        "rows": [_row(found) for found in rows[:PAGE]],
+        "older": _cursor(rows[PAGE - 1]) if len(rows) > PAGE else "",
+        "first": "after" not in request.GET,
+        "mine": topic.may_be_changed_by(request.user),
+    }
+    return shown(request, "connectors/topic_posts.html", context, current="topics")
+
+
+def _row(found: TopicMention) -> dict[str, Any]:
+    mention = found.mention
+    gone = mention.state in ("deleted", "withheld")
+    heard = mention.conversation.state == State.HEARD
+    url = mention.url if mention.url.startswith(("https://", "http://")) and not gone else ""
+    return {"mention": mention, "gone": gone, "heard": heard and not gone, "queued": not heard, "url": url}
+
+
+def _cursor(found: TopicMention) -> str:
+    return f"{found.posted_at.isoformat()}_{found.mention_id}"
+
+
+def _after(cursor: str) -> Q:
+    """What stands below the cursor; a foreign one is none."""
+    at, _underscore, pk = cursor.rpartition("_")
+    try:
+        time, number = datetime.fromisoformat(at), int(pk)
+        if time.tzinfo is None or not 0 < number < 1 << 62:
+            raise ValueError("no cursor of ours")
+    except (ValueError, OverflowError):
+        return Q()
+    return Q(posted_at__lte=time) & (Q(posted_at__lt=time) | Q(mention__lt=number))
+
+
+@require_POST
+@workers_only
+def conversation(request: Request, pk: int, mention: int) -> HttpResponse:
+    """Takes a post that was only listed into the queue of its team."""
+    topic = get_object_or_404(Topic.objects.read_by(request.user), pk=pk)
+    readable = topic.found.filter(mention__conversation__team__in=request.user.readable_team_ids)
+    found = get_object_or_404(readable.select_related("mention__conversation"), mention=mention)
+    one = found.mention.conversation
+    if one.state == State.HEARD and not one.reopen(request.user, f"it matters for the topic “{topic.name}”"):
+        messages.info(request, _("Somebody was faster."))
+    return HttpResponseRedirect(reverse("inbox:conversation", args=[one.pk]), status=303)

@@ -1,0 +1,115 @@
+"""Set-up of topics: the list, and the editor that checks the query while it is typed and shows what it would find."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse, HttpResponseRedirect, QueryDict
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+
+from connectors.models import Channel, Topic
+from connectors.topics.forms import TopicForm
+from connectors.topics.preview import excluding, listening, preview
+from connectors.topics.query import QueryError, parse, parse_topic
+from inbox.models import Agent
+from inbox.rights import managers_too
+from inbox.views.answering import shown
+from socialcare.pages import Request
+
+LIST = "/set-up/topics/"
+
+
+@require_GET
+@managers_too
+def topics(request: Request) -> HttpResponse:
+    found = Topic.objects.read_by(request.user).select_related("team").prefetch_related("channels")
+    rows = [{"topic": topic, "mine": topic.may_be_changed_by(request.user)} for topic in found]
+    return shown(request, "connectors/topics.html", {"topics": rows})
+
+
+@managers_too
+def topic(request: Request, pk: int | None = None) -> HttpResponse:
+    """The editor. Every button posts the whole form; only “save” keeps anything."""
+    one = _mine(request.user, pk) if pk else Topic()
+    if request.method != "POST":
+        form = TopicForm.of(request.user, one) if pk else TopicForm(request.user)
+        return _editor(request, one, form)
+    verb = request.POST.get("do", "look")
+    if verb != "save":
+        return _editor(request, one, _draft(request, verb))
+    form = TopicForm(request.user, request.POST)
+    form.kept = one.pk
+    if not form.is_valid():
+        return _editor(request, one, form, status=422)
+    one.version = form.cleaned_data["version"]
+    if not one.rewrite(request.user, form.cleaned_data["channels"], **form.values()):
+        return _overtaken(request, pk, form)
+    messages.info(request, _("“%s” listens.") % one.name if one.active else _("“%s” is kept, and off.") % one.name)
+    return HttpResponseRedirect(LIST, status=303)
+
+
+def _mine(agent: Agent, pk: int) -> Topic:
+    one = get_object_or_404(Topic, pk=pk)
+    if not one.may_be_changed_by(agent):
+        raise Http404
+    return one
+
+
+def _overtaken(request: Request, pk: int | None, form: TopicForm) -> HttpResponse:
+    """Somebody kept another version: what was typed stays, and keeping it once more puts it in the other's place."""
+    one = get_object_or_404(Topic, pk=pk)
+    given = request.POST.copy()
+    given["version"] = str(one.version)
+    form = TopicForm(request.user, given)
+    words = _("Somebody changed this topic meanwhile. Keep yours to put it in its place, or reload to see theirs.")
+    return _editor(request, one, form, words=words, status=409)
+
+
+def _draft(request: Request, verb: str) -> TopicForm:
+    """What was typed, not judged yet; with an exclusion more when a word's button was pressed."""
+    given = request.POST.copy()
+    word = verb.removeprefix("exclude:")
+    if word != verb and word:
+        try:
+            given["query"] = excluding(given.get("query", ""), parse(given.get("query", "")), word)
+        except QueryError:
+            return TopicForm(request.user, initial=_initial(given))
+    return TopicForm(request.user, initial=_initial(given))
+
+
+def _initial(given: QueryDict) -> dict[str, Any]:
+    known = {name: given.get(name, "") for name in ("name", "query", "how", "whose", "team", "version")}
+    return {**known, "channels": given.getlist("channels"), "active": "active" in given}
+
+
+def _editor(request: Request, one: Topic, form: TopicForm, *, words: str = "", status: int = 200) -> HttpResponse:
+    query = str(form["query"].value() or "")
+    chosen = [int(pk) for pk in form["channels"].value() or () if str(pk).isdecimal()]
+    context = {"topic": one, "form": form, "words": words, "query": query, **_reads(request.user, query, chosen)}
+    return shown(request, "connectors/topic.html", context, status=status)
+
+
+def _reads(agent: Agent, query: str, chosen: list[int]) -> dict[str, Any]:
+    """How the query is read and what it would find; or where reading stopped and why."""
+    if not query.strip():
+        return {}
+    try:
+        tree = parse_topic(query)
+    except QueryError as error:
+        marked = {"before": query[: error.start], "wrong": query[error.start : error.end], "after": query[error.end :]}
+        return {"error": error, "marked": marked}
+    channels = Channel.objects.order_by("name")
+    covered = channels.filter(pk__in=chosen) if chosen else channels
+    found = preview(tree, agent, chosen, timezone.now())
+    return {"tree": str(tree), "found": found, "listening": listening(tree, covered)}
+
+
+@require_POST
+@managers_too
+def removal(request: Request, pk: int) -> HttpResponse:
+    _mine(request.user, pk).remove(request.user)
+    return HttpResponseRedirect(LIST, status=303)
