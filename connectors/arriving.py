@@ -54,7 +54,8 @@ def with_threads(
 ) -> tuple[list[Post], Context]:
     """Replies to posts we do not hold get the root of their thread, and what stands above them, from the network."""
     here = {post.external_id for post in posts}
-    wanted = {post.parent_id for post in posts if post.parent_id and not post.root_id and not post.ours} - here
+    tells = type(connector).ancestors is not Connector.ancestors  # others would spend the budget on nothing
+    wanted = {post.parent_id for post in posts if post.parent_id and not post.ours} - here if tells else set()
     if not wanted:
         return posts, {}
     # What is stored already, as in the overlap of each poll, has its thread.
@@ -68,11 +69,11 @@ def with_threads(
     result = []
     for post in posts:
         parent = post.parent_id
-        if parent in strange and not post.root_id and post.external_id not in held:
+        if parent in strange and post.external_id not in held:
             if parent not in known and len(known) < STRANGERS and not budget.spent:
                 known[parent], context[post.external_id] = _above(connector, post, now)
                 budget.spend()
-            if known.get(parent or ""):
+            if known.get(parent or "") and not post.root_id:
                 post = replace(post, root_id=known[parent or ""])
         result.append(post)
     return result, context

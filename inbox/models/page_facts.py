@@ -27,6 +27,8 @@ class Known(NamedTuple):
     state: str
     edited_at: Any
     inbound: bool
+    visibility: str
+    grants: dict[str, Any]
 
 
 class KnownIdentity(NamedTuple):
@@ -55,11 +57,11 @@ class PageFacts:
 
 _POSTS = """
     SELECT m.external_id, m.id, c.id, c.thread_key, c.identity_id, c.team_id, m.version, m.state,
-           m.edited_at, NOT m.ours
+           m.edited_at, NOT m.ours, m.visibility, m.grants
       FROM inbox_mention m JOIN inbox_conversation c ON c.id = m.conversation_id
      WHERE m.channel_id = %s AND m.external_id = ANY(%s::text[])
     UNION ALL
-    SELECT r.external_id, NULL, c.id, c.thread_key, c.identity_id, c.team_id, '', 'live', NULL, false
+    SELECT r.external_id, NULL, c.id, c.thread_key, c.identity_id, c.team_id, '', 'live', NULL, false, '', '{}'
       FROM inbox_reply r JOIN inbox_conversation c ON c.id = r.conversation_id
      WHERE r.channel_id = %s AND r.external_id = ANY(%s::text[])"""
 _IDENTITIES = """

@@ -115,10 +115,12 @@ class Plan:
     existing: dict[int, Stay] = field(default_factory=dict)
     born: dict[BirthKey, Birth] = field(default_factory=dict)
     bound: list[tuple[int, str, str]] = field(default_factory=list)
+    allowed: list[tuple[int, str, dict[str, Any]]] = field(default_factory=list)
+    """(mention id, visibility, grants) of stored posts whose network allows something else now."""
 
     @property
     def is_empty(self) -> bool:
-        return not self.existing and not self.born
+        return not (self.existing or self.born or self.allowed)
 
     def moves(
         self, old: Mapping[int, OldConversation], born: Mapping[BirthKey, int]
@@ -191,7 +193,11 @@ def _newest_last(post: Any) -> datetime:
 
 
 def _plan_change(plan: Plan, post: Any, known: Known) -> None:
-    if known.mention_id is None or known.version == post.version or known.state in ("deleted", "withheld"):
+    if known.mention_id is None or known.state in ("deleted", "withheld"):
+        return
+    if (known.visibility, known.grants) != (post.visibility, post.grants):
+        plan.allowed.append((known.mention_id, post.visibility, dict(post.grants)))
+    if known.version == post.version:
         return
     if known.edited_at and post.edited_at and post.edited_at < known.edited_at and post.state in ("live", "edited"):
         return

@@ -84,6 +84,7 @@ def _store(place: Place, plan: Plan, facts: PageFacts, keep: Callable[[], None])
     if len(stored) < len(plan.mentions):
         raise Faster
     sql.change_mentions(place, plan.changes)
+    sql.allow_mentions(plan.allowed)
     keep()
     tally.add(tally.deltas(plan.moves(old, born)))
     record(plan.entries(old, born, seqs, stored, held))

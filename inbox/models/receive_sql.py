@@ -261,6 +261,19 @@ def change_mentions(place: Place, changes: Sequence[Change]) -> None:
         cursor.execute(_CHANGE, [*columns(rows), place.now])
 
 
+_ALLOW = """
+    UPDATE inbox_mention m SET visibility = t.visibility, grants = t.grants
+      FROM ROWS FROM (unnest(%s::bigint[], %s::text[]), jsonb_array_elements(%s::jsonb)) AS t(id, visibility, grants)
+     WHERE m.id = t.id"""
+
+
+def allow_mentions(allowed: Sequence[tuple[int, str, dict[str, Any]]]) -> None:
+    """What the networks allow for stored posts now. Nobody is told: it is asked when somebody wants to act."""
+    if allowed:
+        with connection.cursor() as cursor:
+            cursor.execute(_ALLOW, columns(allowed))
+
+
 def hold_replies(conversations: Sequence[int]) -> dict[int, list[int]]:
     """Replies that have not left, also those that wait for the network, are held back where the customer just wrote:
     {conversation id: reply ids}."""

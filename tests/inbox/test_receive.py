@@ -1,6 +1,7 @@
 """A page of posts becomes conversations, mentions, counters and events, once, however often it is offered."""
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import uuid4
@@ -8,7 +9,7 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
-from connectors.base import Author, Post, PostKind, PostState
+from connectors.base import Author, Post, PostKind, PostState, Visibility
 from connectors.models import Channel
 from connectors.storing import bind
 from connectors.text import normalised
@@ -208,3 +209,14 @@ def test_a_page_costs_the_same_number_of_statements_however_long(channel, django
     with django_assert_max_num_queries(24) as long:
         offer(channel, *(post(n, author=f"a{n}") for n in range(10, 210)))
     assert len(short.captured_queries) == len(long.captured_queries)
+
+
+def test_what_the_network_allows_now_is_kept_and_nobody_is_told(channel):
+    first = post(1, grants={"can_hide": True})
+    offer(channel, first)
+    events = Event.objects.count()
+    offer(channel, replace(first, grants={"can_hide": False, "hidden": True}, visibility=Visibility.HELD))
+    mention = Mention.objects.get()
+    assert mention.grants == {"can_hide": False, "hidden": True}
+    assert mention.visibility == "held"
+    assert Event.objects.count() == events
