@@ -3,6 +3,7 @@ It is refused as soon as anybody acted since."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -29,9 +30,19 @@ def values_of(conversation: Conversation) -> dict[str, Any]:
 
 def token(conversation: Conversation, agent: Agent, before: dict[str, Any], what: str) -> str:
     """The signed undo of the verb that has just changed this object."""
+    pk, seq, told = _told(conversation, before)
+    return signing.dumps([pk, seq, agent.pk, told, what], salt=SALT, compress=True)
+
+
+def bundle(done: Sequence[tuple[Conversation, dict[str, Any]]], agent: Agent, what: str) -> str:
+    """The signed undo of one verb on many, each with the values it had."""
+    return signing.dumps([agent.pk, what, [_told(*one) for one in done]], salt=f"{SALT}:many", compress=True)
+
+
+def _told(conversation: Conversation, before: dict[str, Any]) -> tuple[int, int, dict[str, Any]]:
     changed = {name: value for name, value in before.items() if value != getattr(conversation, name)}
     told = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in changed.items()}
-    return signing.dumps([conversation.pk, conversation.seen_seq, agent.pk, told, what], salt=SALT, compress=True)
+    return conversation.pk, conversation.seen_seq, told
 
 
 def revert(signed: str, agent: Agent) -> Conversation:
@@ -42,6 +53,29 @@ def revert(signed: str, agent: Agent) -> Conversation:
         raise Refused("Too late to undo this.") from error
     if by != agent.pk:
         raise Refused("Only who did it can undo it.")
+    return _revert(agent, what, pk, seq, told)
+
+
+def revert_all(signed: str, agent: Agent) -> tuple[int, int]:
+    """Puts back what was done to many, each for itself: how many were, and how many somebody had changed since.
+    Raises Refused when none may be."""
+    try:
+        by, what, done = signing.loads(signed, salt=f"{SALT}:many", max_age=LIFE)
+    except signing.BadSignature as error:
+        raise Refused("Too late to undo this.") from error
+    if by != agent.pk:
+        raise Refused("Only who did it can undo it.")
+    undone = 0
+    for one in done:
+        try:
+            _revert(agent, what, *one)
+        except Refused:
+            continue
+        undone += 1
+    return undone, len(done) - undone
+
+
+def _revert(agent: Agent, what: str, pk: int, seq: int, told: dict[str, Any]) -> Conversation:
     with transaction.atomic():
         conversation = Conversation.objects.select_for_update(of=("self",)).filter(pk=pk).first()
         if conversation is None or conversation.seen_seq != seq:

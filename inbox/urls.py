@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from inbox.views import acts, desk, network_acts, pictures, replies, sides
+from inbox.views import acts, bulk, desk, network_acts, pictures, replies, sides
 
 app_name = "inbox"
 urlpatterns = [
@@ -12,9 +12,10 @@ urlpatterns = [
     path("views/<slug:slug>/", desk.view, name="view"),
     path("views/<slug:slug>/filters/", desk.choose_filters, name="filters"),
     path("views/<slug:slug>/top/", acts.deal_top, name="deal"),
-    path("views/<slug:slug>/bulk/", acts.bulk, name="bulk"),
+    path("views/<slug:slug>/bulk/", bulk.bulk, name="bulk"),
     path("palette/", sides.palette, name="palette"),
     path("me.css", sides.me_css, name="me_css"),
+    path("reversals/", bulk.revert, name="reversals"),
     path("reversals/<str:token>/", acts.revert, name="reversal"),
     path("conversations/<int:pk>/", desk.conversation, name="conversation"),
     path("conversations/<int:pk>/claim/", acts.claim, name="claim"),

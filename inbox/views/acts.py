@@ -3,9 +3,7 @@ refused with who was faster."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from django.http import Http404, HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
@@ -163,27 +161,6 @@ def revert(request: Request, token: str) -> HttpResponse:
     if is_alive(request):
         return HttpResponse(_("Undone."), content_type="text/plain; charset=utf-8")
     return HttpResponseRedirect(reverse("inbox:conversation", args=[conversation.pk]), status=303)
-
-
-BULK = 200  # conversations one act may take; each is its own transaction and its own event
-
-
-@require_POST
-def bulk(request: Request, slug: str) -> HttpResponse:
-    """The same act on every picked conversation the reader may see; one that changed meanwhile is left as it is."""
-    queue = queue_of(request, slug)
-    verbs: dict[str, Callable[[Conversation], bool]] = {
-        "closure": lambda one: one.close(request.user),
-        "claim": lambda one: one.agent_id is None and one.claim(request.user),
-        "spam": lambda one: one.mark_spam(request.user),
-    }
-    verb = verbs.get(request.POST.get("act", ""))
-    if verb is None:
-        raise Http404
-    picked = [int(pk) for pk in request.POST.getlist("conversation")[:BULK] if pk.isascii() and pk.isdigit()]
-    for one in Conversation.objects.visible_to(request.user).filter(pk__in=picked).select_related("team"):
-        verb(one)
-    return HttpResponseRedirect(queue.url_with(), status=303)
 
 
 @require_POST

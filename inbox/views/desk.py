@@ -8,11 +8,13 @@ from typing import Any
 
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from inbox import desk, filters
 from inbox import pane as panes
+from inbox.forms import snooze_choices
 from inbox.models import Team
 from inbox.queue import WHOLE, Queue, numbers_of
 from inbox.talk import Talk
@@ -125,6 +127,9 @@ def desk_context(request: Request, queue: Queue, talk: Talk | None = None) -> di
             "orders": orders_of(queue),
             "chosen": chips_of(queue),
             "bulk_url": reverse("inbox:bulk", args=[queue.slug]) + query,
+            "bulk_teams_url": reverse("inbox:bulk", args=[queue.slug]) + "?only=teams",
+            "put_away": issubclass(queue.view, desk.PutAway) and queue.view is not desk.Snoozed,
+            "snoozes": lambda: snooze_choices(timezone.now()),
             "filters_url": reverse("inbox:filters", args=[queue.slug]),
         },
         "talk": talk,

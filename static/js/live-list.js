@@ -47,6 +47,8 @@ customElements.define("live-list", class extends HTMLElement {
     const [marks, held] = [answer.querySelector("agent-marks"), document.querySelector(`agent-marks[for="${this.getAttribute("for")}"]`)]
     if (marks && held) for (const { name, value } of marks.attributes) if (name !== "for") held.setAttribute(name, value)
     this.setAttribute("mark", headers.get("X-Mark"))
+    const bulk = this.querySelector("form [name=mark]")
+    if (bulk) bulk.value = headers.get("X-Mark")
     this.#total(headers.get("X-Total"))
     own || this.#idle ? this.show(own) : this.#say()
   }

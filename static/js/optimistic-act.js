@@ -1,20 +1,24 @@
 // <optimistic-act>, once a page: a form with data-act="closure" shows its result before the server has answered. The row it acts on (data-of, else the
-// open conversation) gets data-doing; with data-leaves it goes at once. When the act fails the row is as before and the toast says what did not happen.
+// open conversation; with data-picked-rows all that are picked) gets data-doing; with data-leaves it goes at once. When the act fails the row is as before and the toast says what did not happen.
 customElements.define("optimistic-act", class extends HTMLElement {
   static #names = ["htmx:before:request", "htmx:after:request", "htmx:error"]
-  #left = new WeakMap()
+  #left = new WeakMap(); #doing = new WeakMap()
   connectedCallback() { for (const name of this.constructor.#names) document.addEventListener(name, this) }
   disconnectedCallback() { for (const name of this.constructor.#names) document.removeEventListener(name, this) }
   handleEvent(event) {
-    const ctx = event.detail.ctx, form = ctx?.sourceElement?.closest?.("[data-act]")
-    if (!form) return
+    const ctx = event.detail.ctx, source = ctx?.sourceElement, form = source?.closest?.("[data-act]")
+    if (!form || source.hasAttribute("hx-get")) return
     if (event.type === "htmx:before:request") this.#begin(form)
     else this.#end(form, event.type === "htmx:error" ? null : ctx.response)
   }
-  #of(form) { return [document.getElementById(form.dataset.of || `conversation-${document.querySelector("[data-open]")?.dataset.open}`), form.closest("[data-open]")].filter(Boolean) }
+  #of(form) {
+    if ("pickedRows" in form.dataset) return [...document.querySelectorAll(".rows > [data-picked]")]
+    return [document.getElementById(form.dataset.of || `conversation-${document.querySelector("[data-open]")?.dataset.open}`), form.closest("[data-open]")].filter(Boolean)
+  }
   #begin(form) {
-    const [row] = this.#of(form)
-    for (const one of this.#of(form)) one.dataset.doing = form.dataset.act
+    const rows = this.#of(form), [row] = rows
+    this.#doing.set(form, rows)
+    for (const one of rows) one.dataset.doing = form.dataset.act
     if (!("leaves" in form.dataset) || !row?.matches("[data-key]")) return
     const next = "next" in form.dataset && row.getAttribute("aria-current") === "true"
     row.dispatchEvent(new CustomEvent("leaving", { bubbles: true }))
@@ -23,7 +27,8 @@ customElements.define("optimistic-act", class extends HTMLElement {
   }
   #end(form, answer) {
     const left = this.#left.get(form), [done, refused] = [answer?.status < 400, [409, 422].includes(answer?.status)]
-    for (const one of this.#of(form)) delete one.dataset.doing
+    for (const one of this.#doing.get(form) ?? []) delete one.dataset.doing
+    if (done && "pickedRows" in form.dataset) document.dispatchEvent(new CustomEvent("unpick"))
     if (left) {
       clearTimeout(left.timer)
       delete left.row.dataset.doing

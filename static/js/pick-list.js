@@ -7,7 +7,7 @@ customElements.define("pick-list", class extends HTMLElement {
     for (const name of ["input", "keydown", "pointermove", "submit"]) this.addEventListener(name, this)
     this.#box = this.closest("[popover]")
     this.#box?.addEventListener("toggle", this)
-    if (this.#list) for (const name of ["click", "htmx:after:swap"]) document.addEventListener(name, this)
+    for (const name of ["click", "htmx:after:swap"]) document.addEventListener(name, this)
     this.#mark(0)
   }
   disconnectedCallback() {
@@ -21,8 +21,9 @@ customElements.define("pick-list", class extends HTMLElement {
   handleEvent(event) {
     if (event.type === "toggle") return event.newState === "open" ? this.#stand() : this.#leave()
     if (event.type === "hashchange") return this.#leave(true)
-    if (event.type === "click") return this.#fetched(event, event.target.closest?.(`[hx-target="#${this.#list.id}"]`))
-    if (event.type === "htmx:after:swap") return event.detail.ctx?.target === this.#list && this.#came()
+    if (event.type === "click" && this.contains(event.target)) return event.target.closest("button[form]") && void setTimeout(() => this.#box?.hidePopover())
+    if (event.type === "click") return this.#fetched(event, this.#list && event.target.closest?.(`[hx-target="#${this.#list.id}"]`))
+    if (event.type === "htmx:after:swap") return this.#list && event.detail.ctx?.target === this.#list && this.#came()
     if (event.type === "submit") return void setTimeout(() => this.#box?.hidePopover())
     if (event.type === "input" && event.target === this.#input) this.#filter()
     else if (event.type === "keydown") this.#keydown(event)
@@ -58,13 +59,24 @@ customElements.define("pick-list", class extends HTMLElement {
     item ? this.#input.setAttribute("aria-activedescendant", item.id) : this.#input.removeAttribute("aria-activedescendant")
     item?.scrollIntoView({ block: "nearest" })
   }
-  // The step is one to a fragment: htmx leaves those alone, so that going back closes the list and nothing else.
-  #stand() { this.#stood = true; history.pushState(history.state, "", `#${this.#box.id}`); addEventListener("hashchange", this) }
+  // The step is one to a fragment: htmx leaves those alone, so that going back closes the list and nothing else. A list that is opened while another's
+  // step back is still under way waits for it, else that step would take back this one's.
+  static #leaving = null
+  async #stand() {
+    await this.constructor.#leaving
+    if (this.#stood || !this.#box.matches(":popover-open")) return
+    this.#stood = true
+    history.pushState(history.state, "", `#${this.#box.id}`)
+    addEventListener("hashchange", this)
+  }
   #leave(gone = false) {
     removeEventListener("hashchange", this)
-    const stood = this.#stood
+    const stood = this.#stood, own = this.constructor
     this.#stood = false
     if (gone) this.#box.hidePopover()
-    else if (stood) history.back()
+    else if (stood) {
+      own.#leaving = new Promise(left => addEventListener("popstate", left, { once: true })).then(() => { own.#leaving = null })
+      history.back()
+    }
   }
 })

@@ -3,12 +3,12 @@
 customElements.define("row-nav", class extends HTMLElement {
   #anchor
   connectedCallback() {
-    for (const name of ["key", "shown", "leaving", "go-on", "htmx:after:swap", "htmx:after:history:update"]) document.addEventListener(name, this)
+    for (const name of ["key", "shown", "leaving", "go-on", "unpick", "htmx:after:swap", "htmx:after:history:update"]) document.addEventListener(name, this)
     for (const name of ["keydown", "change", "focusin"]) this.#list?.addEventListener(name, this)
     this.#sync()
   }
   disconnectedCallback() {
-    for (const name of ["key", "shown", "leaving", "go-on", "htmx:after:swap", "htmx:after:history:update"]) document.removeEventListener(name, this)
+    for (const name of ["key", "shown", "leaving", "go-on", "unpick", "htmx:after:swap", "htmx:after:history:update"]) document.removeEventListener(name, this)
     for (const name of ["keydown", "change", "focusin"]) this.#list?.removeEventListener(name, this)
   }
   get #list() { return document.getElementById(this.getAttribute("for")) }
@@ -20,6 +20,7 @@ customElements.define("row-nav", class extends HTMLElement {
     else if (event.type === "keydown") this.#keydown(event)
     else if (event.type === "change") this.#pick(event.target.closest("[data-key]"), event.target.checked)
     else if (event.type === "focusin") event.target.matches("[id$='-open']") && this.#point(event.target)
+    else if (event.type === "unpick") this.#unpick()
     else if (event.type === "leaving") this.#leaving(event.target)
     else if (event.type === "go-on") this.#link(this.#cursor)?.click()
     else this.#sync()
@@ -57,6 +58,11 @@ customElements.define("row-nav", class extends HTMLElement {
     row.setAttribute("aria-selected", on)
     this.#anchor = row
     this.#bulk()
+  }
+  #unpick() {
+    const lost = !this.#inside && (document.activeElement === document.body || !!document.activeElement.closest(`#${this.getAttribute("bulk")}`))
+    for (const row of this.#picked) this.#pick(row, false)
+    if (lost && this.#cursor) this.#focus(this.#cursor)
   }
   #bulk() {
     const bar = document.getElementById(this.getAttribute("bulk")), count = this.#picked.length

@@ -1,14 +1,14 @@
-// <undo-toast> shows one sentence at a time at the foot of the page: what was done and can be undone (`undoable` {url, says} from HX-Trigger), or what was
+// <undo-toast> shows one sentence at a time at the foot of the page: what was done and can be undone (`undoable` {url, says, form} from HX-Trigger; the form's fields are sent with it), or what was
 // not done (`failed` {says}). It stays 10 s, longer under the pointer or with focus. Its last 20 sentences are listed in every [data-toasts].
 customElements.define("undo-toast", class extends HTMLElement {
-  #timer; #url = ""; #said = []
+  #timer; #url = ""; #form = ""; #said = []
   connectedCallback() {
     for (const name of ["undoable", "failed", "key"]) document.addEventListener(name, this)
     for (const name of ["click", "pointerenter", "pointerleave", "focusin", "focusout"]) this.addEventListener(name, this)
   }
   disconnectedCallback() { for (const name of ["undoable", "failed", "key"]) document.removeEventListener(name, this); clearTimeout(this.#timer) }
   handleEvent(event) {
-    if (event.type === "undoable") { this.#url = event.detail.url; this.#show(event.detail.says, "") }
+    if (event.type === "undoable") { this.#url = event.detail.url; this.#form = event.detail.form ?? ""; this.#show(event.detail.says, "") }
     else if (event.type === "failed") this.#show(event.detail.says, "danger")
     else if (event.type === "key") { if (event.detail.key === (this.getAttribute("key") || "z") && this.#url) { event.preventDefault(); this.#undo() } }
     else if (event.type === "click" && event.target.closest("[data-undo]")) this.#undo()
@@ -36,7 +36,8 @@ customElements.define("undo-toast", class extends HTMLElement {
   async #undo() {
     const url = this.#url, token = document.cookie.match(/(?:^|; )(?:__Host-)?csrftoken=([^;]+)/)?.[1] ?? ""
     this.#url = ""
-    const answer = await fetch(url, { method: "POST", headers: { "X-CSRFToken": token, "HX-Request": "true" } }).catch(() => null)
+    const form = document.getElementById(this.#form), body = form ? new URLSearchParams(new FormData(form)) : undefined
+    const answer = await fetch(url, { method: "POST", body, headers: { "X-CSRFToken": token, "HX-Request": "true" } }).catch(() => null)
     const words = answer?.headers.get("Content-Type")?.startsWith("text/plain") ? (await answer.text()).trim() : ""
     if (!answer?.ok) return this.#show(words || this.dataset.textRefused, "danger")
     document.dispatchEvent(new CustomEvent("ask"))
