@@ -56,7 +56,7 @@ customElements.define("live-thread", class extends HTMLElement {
     const ended = this.#atEnd
     for (const child of answer.querySelectorAll(":scope > [id][data-key]")) {
       const held = document.getElementById(child.id)
-      if (held) { htmx.swap({ target: held, text: child.outerHTML, swap: "outerMorph", sourceElement: held }); continue }
+      if (held) { this.#renew(held, child, own); continue }
       const place = [...this.#list.children].find(other => other.dataset.key > child.dataset.key)
       const added = document.importNode(child, true)
       this.#list.insertBefore(added, place ?? null)
@@ -70,6 +70,13 @@ customElements.define("live-thread", class extends HTMLElement {
     this.setAttribute("mark", headers.get("X-Mark"))
     if (own && ended) this.#end()
     else if (fresh) this.#count(+(this.querySelector("[data-show]")?.dataset.count ?? 0) + fresh)
+  }
+  // What became smaller keeps its place until the conversation is opened again: only the agent's own act moves what stands below.
+  #renew(held, child, own) {
+    const high = held.offsetHeight
+    htmx.swap({ target: held, text: child.outerHTML, swap: "outerMorph", sourceElement: held })
+    const now = document.getElementById(child.id)
+    if (!own && now?.offsetHeight < high) now.style.setProperty("min-block-size", `${high}px`)
   }
   #count(count) {
     const button = this.querySelector("[data-show]")
