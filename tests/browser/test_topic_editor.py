@@ -1,0 +1,51 @@
+"""Making a topic by hand: the query is judged while it is typed, and what it finds is read and taken into the queue."""
+
+import pytest
+from playwright.sync_api import expect
+
+from connectors.models import Topic
+from connectors.topics import comparing
+from tests.world import write
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def said(site):
+    """What people said before anybody made a topic of it."""
+    texts = (
+        "my kettle leaks again",
+        "the kettle of the old series leaks",
+        "a kettle for my garden",
+        "just saying hello",
+    )
+    for number, text in enumerate(texts):
+        write(site.channel, text, site.cast.support, author=f"author{number}", history=True, ago=3_600 * number)
+    for number in range(6):
+        write(site.channel, f"our garden kettle, {number}", site.cast.support, author=f"gardener{number}", history=True)
+        write(site.channel, f"what a fine day {number}", site.cast.support, author=f"guest{number}", history=True)
+
+
+def test_a_query_is_judged_while_it_is_typed_and_what_it_finds_is_taken(site, desk_of, said):
+    page = desk_of(site.cast.max).open("/set-up/topics/new/")
+    page.get_by_label("Name").fill("Kettles")
+    query = page.get_by_label("Query", exact=True)
+    query.press_sequentially("kettle OR (pot")
+    expect(page.locator("#query-echo mark")).to_have_text("(pot")
+    expect(query).to_be_focused()
+    query.press_sequentially(")")
+    expect(page.locator("#reads strong").first).to_have_text("9")
+    page.get_by_role("button", name="Exclude “garden”").click()
+    expect(query).to_have_value("(kettle OR (pot)) NOT garden")
+    expect(page.locator("#reads strong").first).to_have_text("2")
+    page.get_by_label("Team").select_option(label="Support")
+    page.get_by_role("button", name="Keep topic").click()
+    expect(page.get_by_text("“Kettles” listens.")).to_be_visible()
+    comparing.compare_due()
+    page.get_by_role("link", name="Posts").click()
+    expect(page.locator(".topic-post")).to_have_count(2)
+    first = page.locator(".topic-post").first
+    first.get_by_role("button", name="Make a conversation of it").click()
+    expect(page.locator("#talk")).to_contain_text("leaks again")
+    topic = Topic.objects.get()
+    assert topic.found.get(mention__text="my kettle leaks again").mention.conversation.state == 0
