@@ -1,0 +1,72 @@
+"""Reviews of one place in Google Maps."""
+
+from connectors.faults import AuthExpired
+from tests.fakes.network import CANARY, FAULTS
+from tests.fakes.reviews import FakeReviews, stamp
+from tests.fakes.server import Reply
+from tests.fakes.youtube import refused
+
+PLACE = "accounts/1/locations/2"
+WORDS = ["", "ONE", "TWO", "THREE", "FOUR", "FIVE"]
+
+
+def no(status, word, **headers):
+    return Reply(status, {"error": {"code": status, "message": "texte traduit", "status": word}},
+                 {name.replace("_", "-"): value for name, value in headers.items()})  # fmt: skip
+
+
+class Fake(FakeReviews):
+    name, source = "google_business", f"reviews:{PLACE}"
+    secrets = {"access_token": CANARY, "refresh_token": f"{CANARY}-again", "client_secret": "client-secret-12"}
+    prefix = f"{PLACE}/reviews/"
+    read_faults = write_faults = {"401": {AuthExpired}}
+
+    def settings(self):
+        return {"base_url": self.server.url, "client_id": "client-1", "places": [PLACE]}
+
+    def fault(self, name):
+        told = {
+            "429": lambda: no(429, "RESOURCE_EXHAUSTED"),
+            "429 with wait": lambda: no(429, "RESOURCE_EXHAUSTED", Retry_After="40"),
+            "401": lambda: no(401, "UNAUTHENTICATED"),
+            "403": lambda: no(403, "PERMISSION_DENIED"),
+            "404": lambda: no(404, "NOT_FOUND"),
+            "422": lambda: no(400, "INVALID_ARGUMENT"),
+            "500": lambda: refused(500, "backendError"),
+        }
+        return told[name]() if name in told else FAULTS[name]
+
+    def odd(self):
+        return self.say("odd", reviewer=None, starRating=None, unknown={"a": [1]}, reviewReply=None, updateTime=None)
+
+    def told(self, one):
+        review = self.reviews[one]
+        told = {"name": self.prefix + one, "reviewId": one, "comment": review["text"],
+                "starRating": WORDS[review["stars"]],
+                "reviewer": {"displayName": review["who"], "profilePhotoUrl": "https://lh3.example/a"},
+                "createTime": stamp(review["at"]), "updateTime": stamp(review["changed"])}  # fmt: skip
+        if one in self.spoiled:
+            told["createTime"] = "soon"
+        if review["answer"]:
+            told["reviewReply"] = {"comment": review["answer"]["text"], "updateTime": stamp(review["answer"]["at"])}
+        return told | review["more"]
+
+    def answer(self, asked):
+        if asked.headers.get("authorization") != f"Bearer {CANARY}":
+            return no(401, "UNAUTHENTICATED")
+        path = asked.path.removeprefix("/v4/")
+        if path == f"{PLACE}/reviews":
+            assert asked.one("orderBy") == "updateTime desc"
+            shown, onward = self.part(asked.one("pageToken"), int(asked.one("pageSize")))
+            told = {"reviews": [self.told(one) for one in shown], "averageRating": 2.0} if shown else {}
+            return Reply(200, told | ({"nextPageToken": onward} if onward else {}))
+        one, _, edge = path.removeprefix(self.prefix).partition("/")
+        if one not in self.reviews:
+            return no(404, "NOT_FOUND")
+        if edge != "reply":
+            return Reply(200, self.told(one))
+        if asked.method == "DELETE":
+            found, self.reviews[one]["answer"] = self.reviews[one]["answer"], None
+            return Reply(200, {}) if found else no(404, "NOT_FOUND")
+        self.replied(one, asked.json()["comment"])
+        return Reply(200, self.told(one)["reviewReply"])
