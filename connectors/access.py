@@ -159,7 +159,7 @@ def _in_vain(channel: Channel, fault: Fault) -> None:
     else:
         with transaction.atomic():
             if mine.update(renew_at=None, renewal_trouble=words, access_warned=days_left(until, now)):
-                said = f"it could not be renewed, and access ends on {_date(until)}. Connect it again before. {words}"
+                said = f"Access could not be renewed and ends on {_date(until)}. Connect it again before. {words}"
                 channel.tell("ends", said)
 
 
@@ -193,15 +193,13 @@ def warn(now: datetime) -> int:
 
 
 def ends_in_words(channel: Channel, now: datetime) -> str:
-    """The sentence of the warning, or "" when nobody has to do anything yet."""
-    until = channel.access_until
-    if until is None or not ending(now).filter(pk=channel.pk).exists():
-        return ""
+    """The sentence of the warning, for a channel of `ending`."""
+    until = channel.access_until or now
     if until <= now:
-        return f"access ended on {_date(until)}. Connect it again."
+        return f"Access ended on {_date(until)}. Connect it again."
     left = days_left(until, now)
     length = "within a day" if left <= 1 else f"in {left} days"
-    return f"access ends {length}, on {_date(until)}. Connect it again before, or reading and answering stop."
+    return f"Access ends {length}, on {_date(until)}. Connect it again before, or reading and answering stop."
 
 
 def _date(at: datetime) -> str:

@@ -108,11 +108,23 @@ class SettingsForm(NetworkForm):
         required=False,
         empty_label=_("The triage team"),
     )
+    monthly_cap = forms.DecimalField(
+        label=_("At most in a month"),
+        required=False,
+        min_value=0,
+        max_digits=12,
+        decimal_places=2,
+        help_text=_("Reading stops when this is spent and goes on with the next month. Empty: no limit."),
+    )
 
     def __init__(self, channel: Channel, *args: Any, **kwargs: Any) -> None:
         self.channel = channel
         super().__init__(channel.kind, *args, stored=frozenset(channel.sealed), settings=channel.settings, **kwargs)
-        self.initial.update(channel_name=channel.name, team=channel.team_id)
+        self.initial.update(channel_name=channel.name, team=channel.team_id, monthly_cap=channel.monthly_cap)
+        if currency := channel.kind.currency:
+            self.fields["monthly_cap"].label = _("At most in a month, in %(currency)s") % {"currency": currency}
+        elif channel.monthly_cap is None:
+            del self.fields["monthly_cap"]
 
     def clean(self) -> dict[str, Any]:
         """Stored secrets go to the address they were given for and to no other."""

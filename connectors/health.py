@@ -11,10 +11,12 @@ from django.db.models import Count, Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from connectors.access import ending, ends_in_words
 from connectors.base import Connector
+from connectors.budgeting import SOFT, money, unit
 from connectors.faults import Fault
-from connectors.metering import Spent, spent
-from connectors.models import Channel, Delivery, Gap, Quarantined, Source
+from connectors.metering import Spent, account_of, spent
+from connectors.models import Channel, Delivery, Gap, Quarantined, Source, Window
 from inbox.templatetags.care import spell_out
 
 if TYPE_CHECKING:
@@ -52,6 +54,8 @@ class Health:
     waiting: int
     overdue: bool
     spent: Spent
+    ends: str = ""
+    """That access ends soon and what to do, or ""."""
 
     @property
     def network(self) -> str:
@@ -84,6 +88,9 @@ class Health:
             "quarantined": self.quarantined,
             "deliveries_waiting": self.waiting,
             "requests_today": self.spent.requests_today,
+            "requests_month": self.spent.requests_month,
+            "cost_month": str(self.spent.cost_month),
+            "access_until": channel.access_until.isoformat() if channel.access_until else None,
         }
 
 
@@ -91,9 +98,9 @@ def of_all(now: datetime) -> list[Health]:
     """Every channel, those that need somebody first; one statement a kind of figure."""
     channels = list(Channel.objects.all())
     gaps, held, waiting = (_counts(model, channels) for model in (Gap, Quarantined, Delivery))
-    used = spent(channels, now)
+    used, ends = spent(channels, now), {one.pk: ends_in_words(one, now) for one in ending(now)}
     found = [
-        _told(one, now, gaps.get(pk, 0), held.get(pk, 0), waiting.get(pk, 0), used.get(pk, Spent()))
+        _told(one, now, gaps.get(pk, 0), held.get(pk, 0), waiting.get(pk, 0), used.get(pk, Spent()), ends.get(pk, ""))
         for pk, one in ((one.pk, one) for one in channels)
     ]
     order = {"danger": 0, "warn": 1, "good": 2, "": 3}
@@ -102,7 +109,9 @@ def of_all(now: datetime) -> list[Health]:
 
 def of(channel: Channel, now: datetime) -> Health:
     gaps, held, waiting = (_counts(model, [channel]).get(channel.pk, 0) for model in (Gap, Quarantined, Delivery))
-    return _told(channel, now, gaps, held, waiting, spent([channel], now).get(channel.pk, Spent()))
+    used = spent([channel], now).get(channel.pk, Spent())
+    ends = ending(now).filter(pk=channel.pk).exists()
+    return _told(channel, now, gaps, held, waiting, used, ends_in_words(channel, now) if ends else "")
 
 
 def _counts(model: type[Gap | Quarantined | Delivery], channels: Sequence[Channel]) -> dict[int, int]:
@@ -112,7 +121,7 @@ def _counts(model: type[Gap | Quarantined | Delivery], channels: Sequence[Channe
     return dict(rows.values_list("channel_id").annotate(n=Count("pk")))
 
 
-def _told(channel: Channel, now: datetime, gaps: int, held: int, waiting: int, spent: Spent) -> Health:
+def _told(channel: Channel, now: datetime, gaps: int, held: int, waiting: int, spent: Spent, ends: str) -> Health:
     mood, word = WORDS[channel.state]
     why = channel.fault_words or (_meaning(channel.fault) if channel.fault else "")
     to_do = str(TO_DO.get(channel.state, ""))
@@ -122,7 +131,9 @@ def _told(channel: Channel, now: datetime, gaps: int, held: int, waiting: int, s
         mood, shown, to_do = "", _("paused"), _("Resume it to go on from where it stood.")
     elif overdue:
         mood, shown, why = "warn", _("late"), _("It is due and nobody reads it: is the worker running?")
-    return Health(channel, mood, shown, why, to_do, gaps, held, waiting, overdue, spent)
+    if ends and mood == "good":
+        mood, shown = "warn", _("access ends")
+    return Health(channel, mood, shown, why, to_do, gaps, held, waiting, overdue, spent, ends)
 
 
 def _meaning(fault: str) -> str:
@@ -136,15 +147,18 @@ class Lateness:
 
     median: float | None
     p95: float | None
+    p99: float | None
     count: int
 
     @property
-    def usual(self) -> str:
-        return _length(self.median or 0)
-
-    @property
-    def longest(self) -> str:
-        return _length(self.p95 or 0)
+    def in_words(self) -> str:
+        if not self.count:
+            return _("no posts today")
+        shown = {name: _length(getattr(self, name) or 0) for name in ("median", "p95", "p99")}
+        return _("half within %(median)s, 95 %% within %(p95)s, 99 %% within %(p99)s (n = %(n)d)") % {
+            **shown,
+            "n": self.count,
+        }
 
 
 def _length(seconds: float) -> str:
@@ -152,19 +166,73 @@ def _length(seconds: float) -> str:
 
 
 _LATENESS = """
-    SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY late), percentile_cont(0.95) WITHIN GROUP (ORDER BY late),
-           count(*)
+    SELECT percentile_cont(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP (ORDER BY late), count(*)
     FROM (SELECT greatest(extract(epoch FROM seen_at - posted_at), 0) AS late FROM inbox_mention
-          WHERE channel_id = %s AND seen_at > %s AND NOT ours AND NOT history LIMIT 2000) AS recent"""
+          WHERE id > (SELECT max(id) FROM inbox_mention) - %s
+            AND channel_id = %s AND seen_at > %s AND posted_at >= %s AND NOT ours AND NOT history) AS recent"""
+RECENT = 50_000  # mentions of all channels that are looked at, so that the page costs the same however many there are
 
 
 def lateness(channel: Channel, now: datetime) -> Lateness:
-    """Old posts of a first read are not counted."""
+    """Posts from before the channel was connected are not late: the first read brings them."""
     with connection.cursor() as cursor:
-        cursor.execute(_LATENESS, (channel.pk, now - timedelta(days=1)))
-        median, p95, count = cursor.fetchone()
-    return Lateness(median, p95, count)
+        cursor.execute(_LATENESS, (RECENT, channel.pk, now - timedelta(days=1), channel.created_at))
+        cuts, count = cursor.fetchone()
+    median, p95, p99 = cuts or (None, None, None)
+    return Lateness(median, p95, p99, count)
+
+
+@dataclass(frozen=True)
+class Left:
+    """What the account has left of one of the network's windows."""
+
+    bucket: str
+    remaining: int
+    limit: int | None
+    reset_at: datetime
+
+    @property
+    def used_up(self) -> bool:
+        return self.remaining == 0
+
+
+def left(channel: Channel, now: datetime) -> list[Left]:
+    """Windows that still run; one statement."""
+    running = Window.objects.filter(account=account_of(channel), reset_at__gt=now, remaining__isnull=False)
+    return [
+        Left(one.bucket, one.remaining or 0, one.limit, one.reset_at)
+        for one in running.order_by("bucket")
+        if one.reset_at
+    ]
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Money, or units of a quota, in words. `mood` is danger when the month's limit is reached, warn near it."""
+
+    today: str
+    month: str
+    cap: str = ""
+    mood: str = ""
+
+
+def costs(health: Health) -> Costs | None:
+    """None for a channel that costs nothing."""
+    spent, channel, currency = health.spent, health.channel, unit(health.channel)
+    if not (currency or spent.cost_month or channel.monthly_cap):
+        return None
+    cap, mood = channel.monthly_cap, ""
+    if cap is not None and spent.cost_month >= cap * SOFT:
+        mood = "danger" if spent.cost_month >= cap else "warn"
+    whole = money(cap, currency) if cap is not None else ""
+    return Costs(money(spent.cost_today, currency), money(spent.cost_month, currency), whole, mood)
 
 
 def sources(channel: Channel) -> list[Source]:
     return list(channel.sources.order_by("name"))
+
+
+def complete_since(sources: Sequence[Source], gaps: Sequence[Gap]) -> datetime | None:
+    """From when on nothing is known to be missing: the first read of every source, or the end of the last gap."""
+    begun = [source.begun_at for source in sources if source.begun_at]
+    return max([*begun, *(gap.until for gap in gaps if gap.until)], default=None)

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from connectors import connecting, health, retrying
+from connectors import connecting, health, rereading, retrying
 from connectors.forms import NetworkForm, SettingsForm
 from connectors.models import Channel, Quarantined
 from connectors.views.connect import described, hook_url
@@ -53,11 +53,17 @@ def _context(channel: Channel, tab: str) -> dict[str, Any]:
 @admins_only
 def channel(request: Request, pk: int) -> HttpResponse:
     """The Health tab."""
-    one = get_object_or_404(Channel, pk=pk)
-    context = _context(one, "health") | {
-        "sources": health.sources(one),
-        "lateness": health.lateness(one, timezone.now()),
-        "gaps": one.gaps.order_by("-at")[:SHOWN],
+    one, now = get_object_or_404(Channel, pk=pk), timezone.now()
+    context = _context(one, "health")
+    sources, gaps = health.sources(one), list(one.gaps.order_by("-at")[:SHOWN])
+    context |= {
+        "sources": sources,
+        "lateness": health.lateness(one, now),
+        "left": health.left(one, now),
+        "costs": health.costs(context["health"]),
+        "complete": rereading.completeness(one),
+        "complete_since": health.complete_since(sources, gaps),
+        "gaps": gaps,
         "quarantined": one.quarantined.order_by("-at")[:SHOWN],
         "trial": request.session.pop(f"trial-{pk}", None),
         "removable": not one.mentions.exists(),
@@ -82,7 +88,12 @@ def _change(channel: Channel, form: SettingsForm, request: Request) -> None:
     values = {**channel.settings, **form.settings()}
     name = form.cleaned_data["channel_name"]
     Channel.objects.filter(pk=channel.pk).update(
-        name=name, settings=values, team=form.cleaned_data["team"], next_poll_at=Clock()
+        name=name,
+        settings=values,
+        team=form.cleaned_data["team"],
+        monthly_cap=form.cleaned_data.get("monthly_cap"),
+        cap_warned=None,
+        next_poll_at=Clock(),
     )
     if given := form.secrets():
         connecting.keep_secrets(channel, given)

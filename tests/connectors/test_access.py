@@ -7,7 +7,7 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from connectors import access, listening
+from connectors import access, health, listening
 from connectors.base import Check, Connector, Secrets
 from connectors.connecting import keep_facts, reconnect
 from connectors.faults import AuthRevoked, Unavailable
@@ -171,14 +171,14 @@ def test_a_renewal_that_cannot_be_reached_is_tried_again_and_warned_of_in_time(c
             look()
     said = [words for state, words in notices(cast.ada) if state == "ends"]
     assert [words.split(",")[0] for words in said] == [
-        "access ends in 14 days", "access ends in 7 days", "access ends within a day",
+        "Access ends in 14 days", "Access ends in 7 days", "Access ends within a day",
     ]  # fmt: skip
     mortal.refusal = None
     with time_machine.travel(began + 59.5 * DAY, tick=True):
         Channel.objects.update(renew_at=timezone.now())
         look()
         channel.refresh_from_db()
-        assert access.ends_in_words(channel, timezone.now()) == ""
+        assert not access.ending(timezone.now()).exists()
     assert (mortal.renewals, channel.renewal_trouble) == (1, "")
 
 
@@ -194,7 +194,7 @@ def test_a_refused_renewal_is_said_at_once_while_reading_goes_on(cast, channel, 
     assert Mention.objects.count() == 1
     [(state, words)] = notices(cast.ada)
     assert state == "ends"
-    assert "could not be renewed" in words
+    assert "could not be renewed and ends on" in words
     assert "Connect it again before" in words
     assert notices(cast.ana) == []
 
@@ -220,15 +220,16 @@ def test_an_end_that_only_a_person_can_put_off_is_said_at_14_7_and_1_days_each_o
             look()
     assert len(notices(cast.ada)) == 3
     with time_machine.travel(began + 61 * DAY, tick=True):
-        assert "access ended on" in access.ends_in_words(channel, timezone.now())
+        assert "Access ended on" in health.of(channel, timezone.now()).ends
 
 
 def test_connecting_again_ends_the_warning(cast, channel):
     keep_facts(channel, Check(account_id="brand", expires_at=timezone.now() + 5 * DAY))
     channel.refresh_from_db()
-    assert "access ends in 5 days" in access.ends_in_words(channel, timezone.now())
+    assert "Access ends in 5 days" in health.of(channel, timezone.now()).ends
+    assert health.of_all(timezone.now())[0].word == "access ends"
     reconnect(channel, {"token": "new", "expires_in": str(60 * 86_400)}, cast.ada)
-    assert access.ends_in_words(channel, timezone.now()) == ""
+    assert health.of(channel, timezone.now()).ends == ""
     assert set(channel.sealed) == {"token"}
 
 
