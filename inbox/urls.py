@@ -13,6 +13,7 @@ urlpatterns = [
     path("views/<slug:slug>/filters/", desk.choose_filters, name="filters"),
     path("views/<slug:slug>/top/", acts.deal_top, name="deal"),
     path("views/<slug:slug>/bulk/", bulk.bulk, name="bulk"),
+    path("replying/", sides.replying, name="replying"),
     path("palette/", sides.palette, name="palette"),
     path("me.css", sides.me_css, name="me_css"),
     path("reversals/", bulk.revert, name="reversals"),

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
+from inbox import presence
 from inbox.models import Agent, Conversation, Stream
 
 
@@ -27,6 +28,7 @@ def allowed(agent_id: int, wanted: Collection[str]) -> Allowed:
     if agent is None:
         return Allowed(None)
     mine = {agent.stream, *(team.stream for team in agent.readable_teams)}
+    mine.update(presence.stream_of(team.pk) for team in agent.readable_teams)
     if agent.is_admin:
         mine.add("admin")
     streams = {stream for stream in wanted if stream in mine}

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from inbox import desk, filters
+from inbox import desk, filters, presence
 from inbox import pane as panes
 from inbox.forms import snooze_choices
 from inbox.models import Team
@@ -115,6 +115,8 @@ def desk_context(request: Request, queue: Queue, talk: Talk | None = None) -> di
             "mark": mark,
             "streams": " ".join(team.stream for team in agent.readable_teams),
             "streams_mark": " ".join(f"{team.stream}=0" for team in agent.readable_teams),
+            "here": " ".join(presence.stream_of(team.pk) for team in agent.readable_teams),
+            "here_mark": " ".join(f"{presence.stream_of(team.pk)}=0" for team in agent.readable_teams),
             "query": query,
             "rows": queue.rows(conversations),
             "total": total if not queue.filters else -1,

@@ -30,7 +30,7 @@ def here(request: Request, pk: int) -> HttpResponse:
 
 @act
 def beat(request: Request, conversation: Conversation) -> HttpResponse:
-    presence.beat(conversation.pk, request.user, request.POST.get("doing", ""))
+    presence.beat(conversation, request.user, request.POST.get("doing", ""))
     return HttpResponse(status=204)
 
 
@@ -39,6 +39,13 @@ def others(request: Request, pk: int) -> HttpResponse:
     conversation = conversation_or_404(request, pk)
     told = presence.others(conversation.pk, request.user)
     return shown(request, "inbox/talk_answer.html", {"here": told}, part="here")
+
+
+@require_safe
+def replying(request: Request) -> HttpResponse:
+    """Where others are replying, for the rows of every list: one answer for all of them and no statement of its own."""
+    told = presence.replying(sorted(request.user.readable_team_ids), request.user)
+    return shown(request, "inbox/queue.html", {"replying": told}, part="replying")
 
 
 @act
