@@ -140,7 +140,8 @@ class Listener:
             rows[name], _ = Source.objects.get_or_create(
                 channel=self.channel, name=name, defaults={"interval": interval, "next_at": self.now}
             )
-        due = [row for row in rows.values() if row.next_at <= self.now]
+        # Of those that wait alike the first one named comes first: what addresses us before what a search finds.
+        due = [rows[name] for name in listening if rows[name].next_at <= self.now]
         return sorted(due, key=lambda row: (bool(row.fault), row.next_at))
 
     def _poll_source(self, connector: Connector, source: Source) -> None:

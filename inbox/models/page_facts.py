@@ -29,6 +29,7 @@ class Known(NamedTuple):
     inbound: bool
     visibility: str
     grants: dict[str, Any]
+    kind: str
 
 
 class KnownIdentity(NamedTuple):
@@ -53,15 +54,17 @@ class PageFacts:
     identities: dict[str, KnownIdentity]
     conversations: dict[tuple[str, int], int]
     pending: list[Pending]
+    replied: set[str]
+    """Ids of our replies that left through another channel of the account: this one sees them too."""
 
 
 _POSTS = """
     SELECT m.external_id, m.id, c.id, c.thread_key, c.identity_id, c.team_id, m.version, m.state,
-           m.edited_at, NOT m.ours, m.visibility, m.grants
+           m.edited_at, NOT m.ours, m.visibility, m.grants, m.kind
       FROM inbox_mention m JOIN inbox_conversation c ON c.id = m.conversation_id
      WHERE m.channel_id = %s AND m.external_id = ANY(%s::text[])
     UNION ALL
-    SELECT r.external_id, NULL, c.id, c.thread_key, c.identity_id, c.team_id, '', 'live', NULL, false, '', '{}'
+    SELECT r.external_id, NULL, c.id, c.thread_key, c.identity_id, c.team_id, '', 'live', NULL, false, '', '{}', ''
       FROM inbox_reply r JOIN inbox_conversation c ON c.id = r.conversation_id
      WHERE r.channel_id = %s AND r.external_id = ANY(%s::text[])"""
 _IDENTITIES = """
@@ -71,10 +74,15 @@ _CONVERSATIONS = """
     SELECT thread_key, identity_id, id FROM inbox_conversation
      WHERE thread_key = ANY(%s::text[]) AND identity_id = ANY(%s::bigint[])"""
 _PENDING = """
-    SELECT r.id, m.external_id, r.text, r.created_at FROM inbox_mention m JOIN inbox_reply r ON r.parent_id = m.id
-     WHERE m.channel_id = %s AND m.external_id = ANY(%s::text[]) AND r.channel_id = m.channel_id
-       AND (r.state IN ('sending', 'in_doubt', 'sent') OR r.state = 'queued' AND r.takes > 0)
-       AND r.external_id IS NULL ORDER BY r.state = 'sent', r.sending_at"""
+    SELECT r.id, m.external_id, r.text, r.created_at, r.external_id
+      FROM inbox_mention m
+      JOIN inbox_reply r ON r.conversation_id = m.conversation_id
+      JOIN inbox_mention p ON p.id = r.parent_id AND p.external_id = m.external_id
+     WHERE m.channel_id = %s AND m.external_id = ANY(%s::text[])
+       AND (r.external_id IS NULL
+            AND (r.state IN ('sending', 'in_doubt', 'sent') OR r.state = 'queued' AND r.takes > 0)
+            OR r.external_id = ANY(%s::text[]))
+     ORDER BY r.state = 'sent', r.sending_at"""
 
 
 def read_facts(place: Place, posts: Sequence[Any]) -> PageFacts:
@@ -89,11 +97,12 @@ def read_facts(place: Place, posts: Sequence[Any]) -> PageFacts:
         keys = array(set(thread_keys(place, posts, known).values()))
         cursor.execute(_CONVERSATIONS, (keys, array(identity.id for identity in identities.values())))
         conversations = {(key, identity): pk for key, identity, pk in cursor.fetchall()}
-        pending: list[Pending] = []
-        if answered := {post.parent_id for post in posts if post.ours and post.parent_id}:
-            cursor.execute(_PENDING, (place.channel_id, array(answered)))
-            pending = [Pending(*row) for row in cursor.fetchall()]
-    return PageFacts(known, identities, conversations, pending)
+        replies: list[tuple[Any, ...]] = []
+        if ours := {post.external_id: post.parent_id for post in posts if post.ours and post.parent_id}:
+            cursor.execute(_PENDING, (place.channel_id, array(set(ours.values())), array(ours)))
+            replies = cursor.fetchall()
+    pending = [Pending(*row) for *row, external_id in replies if external_id is None]
+    return PageFacts(known, identities, conversations, pending, {row[4] for row in replies if row[4] is not None})
 
 
 def thread_keys(place: Place, posts: Sequence[Any], known: dict[str, Known]) -> dict[str, str]:

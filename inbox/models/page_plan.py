@@ -19,6 +19,7 @@ from inbox.models.tally import Place as TallyPlace
 
 BirthKey = tuple[str, str]  # thread key, author's external id
 NEW, WAITING_CUSTOMER, SNOOZED, DONE, SPAM, HEARD = 0, 1, 3, 4, 5, 6
+FOUND = "result"  # the kind of a post that a search found and that need not address us
 EXCERPT = 140
 CLOCKS = timedelta(seconds=60)  # by which a network's clock may be behind ours
 
@@ -62,6 +63,7 @@ class Stay:
     posts: list[Any] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     quiet: set[str] = field(default_factory=set)  # posts that were looked for only to be read
+    addressed: list[Any] = field(default_factory=list)  # stored posts that a search had found and that address us
 
     @property
     def inbound(self) -> list[Any]:
@@ -115,8 +117,9 @@ class Plan:
     existing: dict[int, Stay] = field(default_factory=dict)
     born: dict[BirthKey, Birth] = field(default_factory=dict)
     bound: list[tuple[int, str, str]] = field(default_factory=list)
-    allowed: list[tuple[int, str, dict[str, Any]]] = field(default_factory=list)
-    """(mention id, visibility, grants) of stored posts whose network allows something else now."""
+    allowed: list[tuple[int, str, str, str, dict[str, Any]]] = field(default_factory=list)
+    """(mention id, kind, source, visibility, grants) of stored posts that are heard otherwise now: their network
+    allows something else, or what a search had found turns out to address us."""
 
     @property
     def is_empty(self) -> bool:
@@ -173,7 +176,7 @@ def make_plan(place: Place, posts: Sequence[Any], facts: PageFacts, decide: Deci
     for post in sorted(in_order, key=lambda post: bool(post.ours)):
         known = facts.posts.get(post.external_id)
         if known is not None:
-            _plan_change(plan, post, known)
+            _plan_change(plan, post, known, quiet=place.only_listens(post))
         elif post.ours:
             _plan_ours(plan, post, facts, place.normalise, begun)
         elif post.state in ("live", "edited"):
@@ -192,11 +195,15 @@ def _newest_last(post: Any) -> datetime:
     return post.edited_at or post.created_at  # type: ignore[no-any-return]
 
 
-def _plan_change(plan: Plan, post: Any, known: Known) -> None:
+def _plan_change(plan: Plan, post: Any, known: Known, *, quiet: bool) -> None:
     if known.mention_id is None or known.state in ("deleted", "withheld"):
         return
-    if (known.visibility, known.grants) != (post.visibility, post.grants):
-        plan.allowed.append((known.mention_id, post.visibility, dict(post.grants)))
+    addressed = known.kind == FOUND and post.kind != FOUND
+    if addressed or (known.visibility, known.grants) != (post.visibility, post.grants):
+        kind, source = (str(post.kind), post.source) if addressed else ("", "")
+        plan.allowed.append((known.mention_id, kind, source, str(post.visibility), dict(post.grants)))
+    if addressed and not quiet and not post.history:
+        plan.existing.setdefault(known.conversation_id, Stay()).addressed.append(post)
     if known.version == post.version:
         return
     if known.edited_at and post.edited_at and post.edited_at < known.edited_at and post.state in ("live", "edited"):
@@ -211,6 +218,8 @@ def _plan_ours(
 ) -> None:
     """A post of our own account: a reply whose post we do not know, or one written outside in a thread that we know
     or that begins on this page; else nothing."""
+    if post.external_id in facts.replied:
+        return
     for reply in facts.pending:
         written = reply.parent == post.parent_id and post.created_at >= reply.created_at - CLOCKS
         if written and normalise(reply.text) == normalise(post.text):
@@ -250,6 +259,8 @@ def becomes(old: OldConversation, stay: Stay, held: bool) -> NewConversation:
     past; an answer given outside ends the waiting."""
     state, waiting, newest, excerpt = old.state, old.waiting_since, old.newest_at, old.excerpt
     step = inbound_step = int(_reopens(old, stay))
+    if step and stay.addressed:
+        state, waiting = NEW, stay.addressed[0].created_at
     for post in sorted(stay.posts, key=_in_time):
         step += 1
         if post.ours:
@@ -269,7 +280,8 @@ def becomes(old: OldConversation, stay: Stay, held: bool) -> NewConversation:
 
 
 def _reopens(old: OldConversation, stay: Stay) -> bool:
-    return bool(stay.inbound) and old.state in (SNOOZED, DONE)
+    lifted = bool(stay.addressed) and old.state == HEARD and not old.set_aside
+    return lifted or (bool(stay.inbound) and old.state in (SNOOZED, DONE))
 
 
 def told_of(stay: Stay, old: OldConversation, held: list[int], stored: Mapping[str, int]) -> list[Happening]:
@@ -277,7 +289,7 @@ def told_of(stay: Stay, old: OldConversation, held: list[int], stored: Mapping[s
     replies."""
     told: list[Happening] = []
     if _reopens(old, stay):
-        told.append(happenings.Reopened(because=f", because {_name(stay.inbound[0])} wrote"))
+        told.append(happenings.Reopened(because=f", because {_name([*stay.addressed, *stay.inbound][0])} wrote"))
     told += [_arrived(post, stored) for post in sorted(stay.posts, key=_in_time)]
     for change in stay.changes:
         kind = happenings.Deleted if change.post.state in ("deleted", "withheld") else happenings.Edited

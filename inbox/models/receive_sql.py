@@ -262,13 +262,16 @@ def change_mentions(place: Place, changes: Sequence[Change]) -> None:
 
 
 _ALLOW = """
-    UPDATE inbox_mention m SET visibility = t.visibility, grants = t.grants
-      FROM ROWS FROM (unnest(%s::bigint[], %s::text[]), jsonb_array_elements(%s::jsonb)) AS t(id, visibility, grants)
+    UPDATE inbox_mention m SET visibility = t.visibility, grants = t.grants,
+           kind = coalesce(nullif(t.kind, ''), m.kind), source = coalesce(nullif(t.source, ''), m.source)
+      FROM ROWS FROM (unnest(%s::bigint[], %s::text[], %s::text[], %s::text[]), jsonb_array_elements(%s::jsonb))
+        AS t(id, kind, source, visibility, grants)
      WHERE m.id = t.id"""
 
 
-def allow_mentions(allowed: Sequence[tuple[int, str, dict[str, Any]]]) -> None:
-    """What the networks allow for stored posts now. Nobody is told: it is asked when somebody wants to act."""
+def allow_mentions(allowed: Sequence[tuple[int, str, str, str, dict[str, Any]]]) -> None:
+    """What the networks allow for stored posts now, and how they are heard. Nobody is told: it is asked when somebody
+    wants to act."""
     if allowed:
         with connection.cursor() as cursor:
             cursor.execute(_ALLOW, columns(allowed))

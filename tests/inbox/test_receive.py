@@ -14,7 +14,7 @@ from connectors.models import Channel
 from connectors.storing import bind
 from connectors.text import normalised
 from inbox.arrival import Place
-from inbox.models import Conversation, Event, Identity, Mention, Person, Reply, Stream, Tally
+from inbox.models import Conversation, Event, Identity, Mention, Person, Reply, Stream, Tally, tally
 from inbox.models.receive import receive
 from routing import engine
 
@@ -29,8 +29,8 @@ def channel(cast):
 def post(number, text="hello", author="carla", **fields):
     return Post(
         external_id=str(number),
-        kind=PostKind.MENTION,
-        source="mentions",
+        kind=fields.pop("kind", PostKind.MENTION),
+        source=fields.pop("source", "mentions"),
         author=Author(external_id=author, handle=f"@{author}", name=author.title()),
         text=text,
         created_at=fields.pop("created_at", NOW + timedelta(seconds=number)),
@@ -220,3 +220,27 @@ def test_what_the_network_allows_now_is_kept_and_nobody_is_told(channel):
     assert mention.grants == {"can_hide": False, "hidden": True}
     assert mention.visibility == "held"
     assert Event.objects.count() == events
+
+
+def test_what_a_search_found_becomes_a_mention_when_it_is_heard_as_one(channel):
+    found = post(1, kind=PostKind.RESULT, source="search:tea")
+    offer(channel, found)
+    offer(channel, replace(found, kind=PostKind.MENTION, source="mentions"))
+    mention = Mention.objects.get()
+    assert (mention.kind, mention.source) == ("mention", "mentions")
+    offer(channel, found)
+    mention.refresh_from_db()
+    assert mention.kind == "mention", "a later search takes nothing back"
+
+
+def test_what_was_only_listened_to_enters_the_queue_when_it_addresses_us(channel):
+    found = post(1, kind=PostKind.RESULT, source="search:tea")
+    offer(channel, found)
+    Conversation.objects.update(state=6)
+    tally.repair()
+    offer(channel, replace(found, kind=PostKind.MENTION, source="mentions"))
+    talk = Conversation.objects.get()
+    assert talk.state == 0
+    assert talk.events.order_by("-seq").first().happening == "reopened"
+    assert talk.seen_seq == talk.events.order_by("-seq").first().seq
+    assert not tally.differences()
