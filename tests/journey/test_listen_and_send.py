@@ -168,6 +168,33 @@ def test_two_channels_of_one_account_make_one_conversation(cast, server, network
     assert Conversation.objects.get().team == cast.support
 
 
+@pytest.mark.parametrize("first", ["recorded", "seen"])
+def test_our_reply_seen_by_another_channel_of_the_account_is_not_an_answer_from_outside(
+    cast, server, network, channel, first
+):
+    twin = connected(server, "@twin", team=cast.support)
+    network.say("carla", "hello")
+    read(channel)
+    read(twin)
+    conversation = Conversation.objects.get()
+    reply = answer(cast.ana, conversation)
+    if first == "seen":  # the other channel reads it before our own sender heard that it was made
+        fails(server, "made_hang", method="POST")
+        Reply.objects.update(not_before=timezone.now())
+        assert sending.send(reply)
+    else:
+        send(reply)
+    read(twin)
+    read(twin)
+    send(reply)
+    read(channel)
+    assert len(our_posts(network)) == 1
+    reply.refresh_from_db()
+    assert (reply.state, reply.external_id) == ("sent", our_posts(network)[0].id)
+    assert not Mention.objects.filter(ours=True).exists()
+    assert not Event.objects.filter(happening="answered_outside").exists()
+
+
 def test_a_page_costs_the_same_number_of_statements_however_long(network, channel, django_assert_max_num_queries):
     network.say("carla", "hello")
     read(channel)
