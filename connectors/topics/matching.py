@@ -77,7 +77,8 @@ def _leaf(leaf: Leaf, view: View) -> bool:
     if isinstance(leaf, Word | Phrase):
         return view.holds(leaf.text)
     if isinstance(leaf, Near):
-        return near(_spans(leaf.left, view.tokens), _spans(leaf.right, view.tokens), leaf.distance)
+        left = _spans(leaf.left, view.tokens) if matches(leaf.right, view) else []
+        return bool(left) and near(left, _spans(leaf.right, view.tokens), leaf.distance)
     return _FACTS[leaf.name](leaf, view)
 
 

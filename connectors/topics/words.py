@@ -7,7 +7,7 @@ import re
 import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import re2
@@ -18,11 +18,24 @@ _WILD = re.compile(r"[*?]+")
 Span = tuple[int, int]
 
 
-class Tokens(NamedTuple):
-    """A post's words in order, and the #tags and @names among them."""
+class Tokens:
+    """A post's words in order, where each of them stands, and the #tags and @names among them."""
 
-    words: list[str]
-    marks: frozenset[str]
+    def __init__(self, words: list[str], marks: frozenset[str]) -> None:
+        self.words, self.marks = words, marks
+
+    @cached_property
+    def places(self) -> dict[str, list[int]]:
+        places: dict[str, list[int]] = {}
+        for place, word in enumerate(self.words):
+            places.setdefault(word, []).append(place)
+        return places
+
+    def of(self, part: str) -> list[int]:
+        """Where words stand that fit one token's pattern, in order."""
+        if not _WILD.search(part):
+            return self.places.get(part, [])
+        return sorted(place for word, places in self.places.items() if fits(part, word) for place in places)
 
 
 def tokens_of(normalised: str) -> Tokens:
@@ -103,24 +116,28 @@ def fits(part: str, word: str) -> bool:
 def stands(pattern: Pattern, tokens: Tokens) -> bool:
     if pattern.mark:
         return any(mark[0] == pattern.mark and fits(pattern.parts[0], mark[1:]) for mark in tokens.marks)
-    return bool(_places(pattern.parts, tokens.words))
+    return bool(_places(pattern.parts, tokens))
 
 
 def spans(pattern: Pattern, tokens: Tokens) -> list[Span]:
-    """Where it stands: (first, last) place of each occurrence, in order."""
+    """Where it stands: (first, last) place of each occurrence."""
     if pattern.mark:
         marks = {mark for mark in tokens.marks if mark[0] == pattern.mark and fits(pattern.parts[0], mark[1:])}
         parts = [tuple(tokens_of(normalise(mark[1:])).words) for mark in marks]
-        return sorted(span for each in parts for span in _places(each, tokens.words))
-    return _places(pattern.parts, tokens.words)
+        return [span for each in parts for span in _places(each, tokens)]
+    return _places(pattern.parts, tokens)
 
 
-def _places(parts: tuple[str, ...], words: list[str]) -> list[Span]:
-    last = len(parts) - 1
+def _places(parts: tuple[str, ...], tokens: Tokens) -> list[Span]:
+    """Looked for from its rarest word on."""
+    found = {step: tokens.of(part) for step, part in enumerate(parts) if part != "*"}
+    rarest = min(found, key=lambda step: len(found[step]))
+    last, words = len(parts) - 1, tokens.words
+    starts = [place - rarest for place in found[rarest]]
     return [
         (at, at + last)
-        for at in range(len(words) - last)
-        if all(fits(part, words[at + step]) for step, part in enumerate(parts))
+        for at in starts
+        if at >= 0 and at + last < len(words) and all(fits(part, words[at + step]) for step, part in enumerate(parts))
     ]
 
 

@@ -72,6 +72,13 @@ def test_a_query_too_long_for_one_search_becomes_several_or_is_shortened():
     assert not native.exact
 
 
+def test_who_has_a_dialect_has_a_source_that_searches():
+    kinds = [kind for kind in Connector.kinds().values() if kind.dialect]
+    assert {"mastodon", "bluesky", "x"} <= {kind.name for kind in kinds}
+    for kind in kinds:
+        assert "search" in {source.name for source in kind.sources}, kind.name
+
+
 def test_feeds_cannot_be_asked():
     assert asked("feed", "refund") is None
 
