@@ -81,7 +81,8 @@ class Post:
     `Connector.space`, and None where only the network can tell (a reply whose parent we do not hold: see
     `Connector.ancestors`). `history` marks what was older than the window when the source was first read: stored,
     never queued. `dated` is False when the network gave no usable time and `created_at` is when we first saw it.
-    `version` changes with text, media or state."""
+    `version` changes with text, media or state. `whole` is False where a network, asked by number, leaves out who may
+    see a post and what may be done with it: what is known of that stays."""
 
     external_id: str
     kind: PostKind
@@ -104,6 +105,7 @@ class Post:
     subject: str = ""
     history: bool = False
     dated: bool = True
+    whole: bool = True
     grants: Mapping[str, Any] = field(default_factory=dict)
     raw: Mapping[str, Any] = field(default_factory=dict)
 

@@ -69,6 +69,7 @@ def post_of_reply(reply: Reply) -> Post:
 def as_it_is_now(mention: Mention, answer: Post | Deleted | Withheld) -> Post:
     """What a refresh says of a stored post, as a post that the journey can store."""
     if isinstance(answer, Post):
-        return answer
+        known = {"visibility": Visibility(mention.visibility), "grants": mention.grants}
+        return answer if answer.whole else replace(answer, **known)
     state = PostState.DELETED if isinstance(answer, Deleted) else PostState.WITHHELD
     return replace(post_of(mention), state=state, version="")
