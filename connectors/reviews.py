@@ -143,6 +143,9 @@ class Reviews(Connector):
                        gaps=gaps, repeats=repeats)  # fmt: skip
             gaps = ()
 
+    def again(self, source: str, cursor: JSON, since: datetime, now: datetime) -> JSON | None:
+        return {"walk": Walk.again(since), "daily": int(now.timestamp())}
+
     def _next(self, place: Place, subject: str, now: datetime) -> tuple[list[Any], str, Answer]:
         """The next page; from the newest again, if the service does not know the token any more."""
         try:

@@ -36,7 +36,8 @@ class Reading:
     """The place in one source. Each round walks from the newest thread to where the one before had begun; then it looks
     again at the threads people talked in within two days, and once a day at all it remembers, because a new reply does
     not bring an old thread back to the top (unverified). `known`: thread → replies told of, newest second, round.
-    `rest`: threads still to be looked at; `todo`: threads whose replies have to be listed, with their videos."""
+    `rest`: threads still to be looked at; `todo`: threads whose replies have to be listed, with their videos and whether
+    they take answers."""
 
     def __init__(self, walk: Walk, now: datetime) -> None:
         self.walk, self.gaps = walk, walk.gaps
@@ -57,11 +58,17 @@ class Reading:
             found = cls(Walk.read({}, now, WINDOW), now)
         return found
 
+    @classmethod
+    def again(cls, since: datetime, now: datetime) -> JSON:
+        """The cursor of a reading of everything since a time."""
+        return cls(Walk.read(Walk.again(since), now, WINDOW), now).kept()
+
     def _take(self, cursor: JSON) -> None:
         self.known = {str(one): [int(each) for each in told] for one, told in cursor["known"].items()}
         if any(len(told) != 3 for told in self.known.values()):
             raise ValueError("a thread without its marks")
-        self.rest, self.todo = [str(each) for each in cursor["rest"]], [[str(a), str(b)] for a, b in cursor["todo"]]
+        self.rest = [str(each) for each in cursor["rest"]]
+        self.todo = [[str(a), str(b), str(c)] for a, b, c in cursor["todo"]]
         self.at, self.walked, self.number = str(cursor["at"]), bool(cursor["walked"]), int(cursor["number"])
         self.daily, self.day, self.units = int(cursor["daily"]), str(cursor["day"]), int(cursor["units"])
 
@@ -110,7 +117,8 @@ class Reading:
             count = _number(snippet.get("totalReplyCount"))
             before = self.known.get(one, [0, 0, 0])
             if count > len(given) and count != before[0]:
-                self.todo.append([one, str(snippet.get("videoId") or "")])
+                able = "" if snippet.get("canReply") is False else "yes"
+                self.todo.append([one, str(snippet.get("videoId") or ""), able])
             self.known[one] = [count, max(before[1], _newest([snippet.get("topLevelComment"), *given])), self.number]
 
     def walked_to_the_end(self, now: datetime) -> None:

@@ -134,6 +134,9 @@ class YouTube(GoogleAccess):
                 return
             gaps = ()
 
+    def again(self, source: str, cursor: JSON, since: datetime, now: datetime) -> JSON | None:
+        return Reading.again(since, now)
+
     def _threads(self, now: datetime, **asked: str) -> tuple[list[Any], str, Answer]:
         return self._list("commentThreads", now, part="snippet,replies", textFormat="plainText", **asked)
 
@@ -163,13 +166,13 @@ class YouTube(GoogleAccess):
         return posts, bad, 0
 
     def _replies(self, reading: Reading, source: str, now: datetime) -> tuple[list[Post], list[Bad], int]:
-        thread, video = reading.todo[0]
+        thread, video, able = reading.todo[0]
         try:
             items, onward, _ = self._comments(now, parentId=thread, maxResults="100", pageToken=reading.at)
         except Gone:
             reading.drop()
             return [], [], 0
-        posts, bad = comments_of(items, source, self._me, {"video": video})
+        posts, bad = comments_of(items, source, self._me, {"video": video, "can_reply": bool(able)})
         return posts, bad, reading.listed(onward, [post.created_at for post in posts])
 
     def refresh(self, ids: Sequence[str], now: datetime) -> list[Post | Deleted | Withheld]:
@@ -177,7 +180,8 @@ class YouTube(GoogleAccess):
         for start in range(0, len(ids), AT_ONCE):
             batch = ids[start : start + AT_ONCE]
             items, _, _ = self._comments(now, id=",".join(batch))
-            standing += comments_of(items, "refresh", self._me)[0]
+            found = comments_of(items, "refresh", self._me)[0]
+            standing += [replace(post, whole=False) for post in found]  # not whether it is held, nor its video
             shown = {str(item.get("id")) for item in items if isinstance(item, dict)}
             standing += [Deleted(one) for one in batch if one not in shown]
         return standing

@@ -186,6 +186,14 @@ def test_a_token_that_ran_out_begins_again_at_the_newest(fake):
     assert identity in posts(fake, cursor)
 
 
+def test_what_was_read_can_be_read_once_more(fake):
+    fake.start = NOW - timedelta(days=5)
+    identity = fake.say("Weak tea")
+    _, _, cursor, _ = fake.read(fake.connector())
+    again = fake.connector().again(fake.source, cursor, NOW - timedelta(days=6), NOW)
+    assert identity in posts(fake, again)
+
+
 def test_every_app_and_place_is_a_source_of_its_own(fake):
     connector = fake.connector()
     field = connector.subjects

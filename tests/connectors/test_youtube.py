@@ -130,6 +130,22 @@ def test_what_is_held_waits_in_the_queue_and_can_be_let_through(fake, source, st
     assert one(fake, identity).visibility is Visibility.PUBLIC
 
 
+def test_what_was_read_can_be_read_once_more(fake):
+    first, connector = fake.say("Who wants one?"), fake.connector()
+    _, _, cursor, _ = read(fake)
+    again = connector.again("comments", cursor, NOW - timedelta(days=3), NOW)
+    posts, _, _, gaps = read(fake, cursor=again)
+    assert [post.external_id for post in posts] == [first]
+    assert not gaps
+    assert not posts[0].history
+
+
+def test_asked_by_number_youtube_says_less_and_what_is_known_stays(fake):
+    identity = fake.say("Buy cheap tea", held="heldForReview")
+    assert one(fake, identity, "held").whole
+    assert [post.whole for post in fake.connector().refresh([identity], NOW)] == [False]
+
+
 def test_moderating_does_what_its_name_says(fake):
     hidden, junk, rude = (one(fake, fake.say(text, text)) for text in ("dull", "junk", "rude"))
     connector = fake.connector()
