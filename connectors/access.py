@@ -41,7 +41,13 @@ class Renewing(Unavailable):
 
 
 def given_until(given: Mapping[str, str], now: datetime) -> datetime | None:
-    """What a network said with its token, as `expires_at` (ISO or Unix seconds) or `expires_in` (seconds)."""
+    """What a network said with its token, as `expires_at` (ISO or Unix seconds) or `expires_in` (seconds). A time that
+    is over was said of an older token."""
+    until = _said(given, now)
+    return until if until is not None and until > now else None
+
+
+def _said(given: Mapping[str, str], now: datetime) -> datetime | None:
     at, length = str(given.get("expires_at") or ""), str(given.get("expires_in") or "")
     try:
         if length:
@@ -68,10 +74,13 @@ def dated(kind: type[Connector], until: datetime | None, since: datetime) -> dic
 
 
 def learned(channel: Channel, until: datetime) -> None:
-    """The network said in a check when access ends. What was warned of for the same end is not said again."""
+    """The network said in a check when access ends: what renewing does not put off, so a person is to be told. What
+    was warned of for the same end is not said again."""
+    if channel.renew_at is not None:
+        return  # it came with the token, and is renewed with it
     if channel.access_until is not None and abs(channel.access_until - until) < timedelta(minutes=1):
         return
-    fields = dated(channel.kind, until, channel.access_since or timezone.now())
+    fields = {**dated(channel.kind, until, channel.access_since or timezone.now()), "renew_at": None}
     Channel.objects.filter(pk=channel.pk, sealed=channel.sealed).update(**fields)
 
 

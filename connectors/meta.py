@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import urlencode
@@ -54,6 +55,8 @@ class Meta(Connector):
     oauth = True
     hooked = True
     needed: ClassVar[tuple[str, ...]] = ()
+    ends: datetime | None = None
+    """When the token or the access to data ends, as far as a check found out."""
 
     @property
     def _page_id(self) -> str:
@@ -127,6 +130,8 @@ class Meta(Connector):
             warnings.append("The token belongs to a person and not to the page.")
         for name, what in (("expires_at", "The token"), ("data_access_expires_at", "The access to data")):
             ends = token.get(name)
+            if isinstance(ends, int) and ends > 0:
+                self.ends = min(time_of(ends), self.ends or time_of(ends))
             if now and isinstance(ends, int) and ends > 0 and time_of(ends) < now + SOON:
                 warnings.append(f"{what} ends on {time_of(ends):%d %B %Y}: sign in again before.")
         return scopes, warnings
@@ -138,7 +143,8 @@ class Meta(Connector):
         spoken = graph.answer.headers.get("facebook-api-version", "")
         if spoken and spoken != graph.version:
             warnings.append(f"Graph answers as {spoken} and not as {graph.version}, which it may no longer know.")
-        return self._account(me, scopes, warnings, f"Graph {spoken or graph.version}")
+        account = self._account(me, scopes, warnings, f"Graph {spoken or graph.version}")
+        return replace(account, expires_at=self.ends)
 
     def _me_fields(self) -> str:
         raise NotImplementedError

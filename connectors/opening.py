@@ -15,7 +15,7 @@ from connectors.http import Exchange, Seam, no_transaction_open
 from connectors.models import Channel
 
 TABLE = "connectors_channel"
-TIMES = ("expires_at", "expires_in")
+PASSING = ("expires_in",)  # true only at the moment it is said
 KEPT = 20  # exchanges of a channel that admins can look at
 
 
@@ -74,9 +74,9 @@ def opened_secrets(channel: Channel) -> Secrets:
 
 
 def sealed_secrets(channel_id: int, given: Mapping[str, str]) -> dict[str, str]:
-    """Secrets sealed for this channel's row; they open nowhere else. When they end is no secret and is kept beside."""
-    open_ = {name: value for name, value in given.items() if name not in TIMES}
-    return {name: secrets.seal(value, table=TABLE, row=channel_id, field=name) for name, value in open_.items()}
+    """Secrets sealed for this channel's row; they open nowhere else."""
+    kept = {name: value for name, value in given.items() if name not in PASSING}
+    return {name: secrets.seal(value, table=TABLE, row=channel_id, field=name) for name, value in kept.items()}
 
 
 def remember(channel: Channel, exchanges: list[Exchange]) -> None:

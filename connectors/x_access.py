@@ -26,6 +26,7 @@ MEANING = {
     "offline.access": "Access ends after two hours and cannot be renewed",
 }
 LARGEST = 1_000_000
+_GIVEN = ("access_token", "refresh_token", "scope", "expires_in")
 
 
 def lacking(secrets: Secrets) -> tuple[str, ...]:
@@ -57,7 +58,7 @@ def token(seam: "Seam", base: str, client_id: str, secrets: Secrets, **asked: st
     given = seam.answer("POST", url, data=request, write=False, judge=_refused, bucket="x:token", auth=auth).json(dict)
     if not given.get("access_token"):
         raise AuthRevoked("X gave no token.")
-    fresh = {name: str(given[name]) for name in ("access_token", "refresh_token", "scope") if given.get(name)}
+    fresh = {name: str(given[name]) for name in _GIVEN if given.get(name)}
     return secrets.replace(**fresh, code_verifier="")
 
 
