@@ -14,6 +14,7 @@ from connectors.models import Channel, Quarantined
 from connectors.opening import opened
 from connectors.storing import bind
 from connectors.text import normalised
+from connectors.topics.arrival import Topics, bind_topics
 from inbox.arrival import Place
 from inbox.models.receive import receive
 from routing import engine
@@ -31,9 +32,10 @@ def retry(item: Quarantined) -> str:
     if not posts:
         return bad[0].reason if bad else "The network does not give it any more. Drop it, or try later."
     channel = item.channel
-    place = Place(channel.pk, channel.network, connector.space, now, normalised)
+    asked = Topics.of(channel).asked_of(posts)
+    place = Place(channel.pk, channel.network, connector.space, now, normalised, asked=asked)
     decide = partial(engine.decide, default_team=channel.team_id)
-    stored = receive(place, posts, decide, partial(_settle, item))
+    stored = receive(place, posts, decide, partial(_settle, item), partial(bind_topics, place, posts))
     bind(stored.bound)
     return ""
 

@@ -135,6 +135,8 @@ class RuleSet:
         giver = next((v.rule for v in tried if v.matched and team in v.rule.teams()), None)
         if decided_by_rule and giver:
             because = f"of rule “{giver.name}” v{giver.version}"
+        elif facts.team_id == team:
+            because = "its topic is theirs and no rule gives it to another team"
         else:
             because = "no rule gives it to another team"
         return {

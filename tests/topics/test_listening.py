@@ -8,8 +8,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from connectors.base import Budget, Page
-from connectors.models import Channel, Source, Topic, TopicMention
+from connectors.models import Channel, Quarantined, Source, Topic, TopicMention
 from connectors.opening import opened
+from connectors.retrying import retry
 from connectors.storing import Claim
 from connectors.topics.query import QueryError
 from inbox.models import Conversation, Mention
@@ -83,6 +84,7 @@ def test_what_a_queueing_topic_finds_goes_to_the_topics_team(cast, channel, fake
     read(channel)
     one = conversation("one kettle")
     assert (one.state, one.team) == (State.NEW, cast.product)
+    assert one.trace["because"] == "its topic is theirs and no rule gives it to another team"
 
 
 def test_a_rule_may_take_what_a_topic_only_listens_to(cast, channel, fake):
@@ -167,6 +169,15 @@ def test_the_searches_of_the_channel_itself_go_on_as_before(channel, fake):
     fake.mutter("a teapot")
     read(channel)
     assert conversation("a teapot").state == State.NEW
+
+
+def test_what_could_not_be_read_at_first_belongs_to_its_topics_too(channel, fake):
+    topic = make("kettle")
+    held = Quarantined.objects.create(
+        channel=channel, source="notifications", external_id=fake.say("@brand my kettle"), digest="1", reason="a test"
+    )
+    assert retry(held) == ""
+    assert found(topic) == ["@brand my kettle"]
 
 
 def test_two_topics_with_one_search_ask_once(channel, fake):
