@@ -57,9 +57,7 @@ class Fake(FakeNetwork):
         return identity
 
     def notify(self, identity):
-        self.notified.append(
-            {"id": str(len(self.notified) + 1), "type": "mention", "status": self.statuses[identity]}
-        )
+        self.notified.append({"id": str(len(self.notified) + 1), "type": "mention", "status": self.statuses[identity]})
 
     def edit(self, identity, text):
         self.statuses[identity] |= {"content": f"<p>{escape(text)}</p>", "edited_at": self.next()[1].isoformat()}
