@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from django.db import models
 from django.db.models import F, Sum
 from django.db.models.functions import Coalesce
-from django.utils import timezone
 
 if TYPE_CHECKING:
     from connectors.base import Rate
@@ -148,8 +147,7 @@ def windows(channel: Channel) -> dict[str, Window]:
     return {window.bucket: window for window in Window.objects.filter(account=account_of(channel))}
 
 
-def forget(now: datetime | None = None) -> None:
+def forget(now: datetime) -> None:
     """Windows nobody heard of for a month, and days older than two years."""
-    now = now or timezone.now()
     Window.objects.filter(seen_at__lt=now - timedelta(days=30)).delete()
     Usage.objects.filter(day__lt=(now - timedelta(days=731)).date()).delete()

@@ -328,3 +328,30 @@ def test_a_reply_in_doubt_is_not_sent_blindly_when_the_network_cannot_be_asked(c
     for _ in range(5):
         assert send(reply).state == "in_doubt"
     assert not our_posts(network)
+
+
+@pytest.mark.slow
+def test_a_sweep_is_held_by_no_network_that_hangs_while_sending_or_looking_up(cast, server, network, channel):
+    hanging = FakeServer(lambda asked: Answer(manner="hang"))
+    other = connected(server, "@other", team=cast.product)
+    network.say("carla", "hello")
+    read(channel)
+    reply = answer(cast.ana, Conversation.objects.get())
+    Channel.objects.filter(pk=channel.pk).update(settings={"base_url": hanging.url})
+    Reply.objects.update(not_before=timezone.now())
+    network.say("theo", "and me")
+    make_due(other)
+    with ThreadPoolExecutor(2) as pool:
+        sweeper = Sweeper(pool, timedelta(0))
+        began = time.monotonic()
+        sweeper.look()
+        assert time.monotonic() - began < 2
+        while not Mention.objects.filter(text="and me").exists() and time.monotonic() - began < 5:
+            time.sleep(0.05)
+        sweeper.look()
+        assert time.monotonic() - began < 7
+        assert Mention.objects.filter(text="and me").exists()
+        hanging.close()
+        sweeper.end()
+    reply.refresh_from_db()
+    assert reply.state == "in_doubt"

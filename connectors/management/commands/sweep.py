@@ -18,7 +18,7 @@ from django.db import Error as DatabaseError
 from django.db import close_old_connections, connections
 from django.utils import timezone
 
-from connectors import access, acting, listening, metering, picturing, sending
+from connectors import access, acting, listening, metering, picturing, rereading, sending
 from connectors.models import Channel, Delivery
 from connectors.topics import comparing
 from inbox import ringing
@@ -99,7 +99,9 @@ class Sweeper:
         sent again is known."""
         if time.monotonic() < self.forget_at:
             return
-        metering.forget()
+        now = timezone.now()
+        metering.forget(now)
+        rereading.forget(now)
         old = Delivery.objects.filter(done_at__lt=timezone.now() - KEEP_DELIVERIES).exclude(body="")
         some = old.order_by("done_at").values("pk")[:FORGET]
         full = Delivery.objects.filter(pk__in=some).update(body="") == FORGET
