@@ -12,7 +12,7 @@ from django.db.models import Count, Q, Value
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
 from django.utils.translation import gettext_lazy as _
 
-from inbox.models import Conversation, State, Tally
+from inbox.models import Conversation, State, Stream, Tally
 from inbox.models.conversation import OPEN
 from socialcare.kinds import Kind
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 FAR = 10**17  # microseconds; later than any time we store, so that FAR - time runs backwards in a fixed width
 MANY = 10**14
 RANKS = 10**10
+READ_AT = -1  # the state under which a stream's number stands among the counters
 
 
 class View(Kind, scan="inbox.desk"):
@@ -199,12 +200,14 @@ def _micros(at: datetime) -> int:
 
 
 def counts_of(teams: Sequence[Team], agent: Agent) -> dict[tuple[str, int], int]:
-    """Every counter the standard views and the teams need, in one statement."""
+    """Every counter the standard views and the teams need, and where the teams' streams stand (under READ_AT), in one
+    statement."""
     scopes = [f"agent:{agent.pk}"]
     for team in teams:
         scopes += [f"team:{team.pk}", f"team:{team.pk}:free"]
     kept = Tally.objects.filter(scope__in=scopes).values_list("scope", "state", "n")
     troubled = Conversation.objects.in_trouble().filter(team__in=[team.pk for team in teams]).order_by()
     failed = troubled.values("team_id").annotate(number=Count("id"))
-    together = kept.union(failed.values_list(Value("failed"), "team_id", "number"), all=True)
+    streams = Stream.objects.filter(key__in=[team.stream for team in teams]).values_list("key", Value(READ_AT), "n")
+    together = kept.union(failed.values_list(Value("failed"), "team_id", "number"), streams, all=True)
     return {(scope, state): number for scope, state, number in together}

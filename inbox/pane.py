@@ -10,6 +10,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from inbox import desk
+from inbox.models import SavedView
+from inbox.models.saved_view import MOST
 
 if TYPE_CHECKING:
     from inbox.models import Agent, Team
@@ -39,6 +41,8 @@ def pane(agent: Agent, current: str = "", counts: dict[tuple[str, int], int] | N
     listed = {"url": reverse("topics:topics"), "icon": "hash", "text": _("Topics"), "current": current == "topics"}
     standing = [*(view for view in views if _is_shown(view)), *([listed] if agent.works else ())]
     groups: list[dict[str, Any]] = [{"label": "", "views": standing}]
+    saved = [_saved(view, current) for view in SavedView.objects.shown_to(agent).select_related(None)[:MOST]]
+    groups += [{"label": _("Saved views"), "views": saved}] if saved else []
     groups.append({"label": _("Teams"), "views": [_team(team, agent, known, current) for team in teams]})
     tabs = [{**view, "text": view["text"]} for view in views[:2]]
     return {"groups": groups + set_up(agent), "tabs": tabs, "current": current}
@@ -65,6 +69,16 @@ def _view(
 def _is_shown(view: dict[str, Any]) -> bool:
     """Spam and what was only heard stand in the pane when there is some."""
     return view["slug"] not in ("spam", "heard") or view["total"] or view["current"]
+
+
+def _saved(view: SavedView, current: str) -> dict[str, Any]:
+    return {
+        "slug": view.slug,
+        "url": reverse("inbox:view", args=[view.slug]),
+        "text": view.name,
+        "icon": "list-filter" if view.team_id is None else "users",
+        "current": current == view.slug,
+    }
 
 
 def _team(team: Team, agent: Agent, counts: dict[tuple[str, int], int], current: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from inbox.happenings import Happening
 from inbox.models import Conversation, Draft, Event, Seen, State, Stream, Tally
 
 if TYPE_CHECKING:
-    from inbox.models import Agent, Team
+    from inbox.models import Agent, SavedView, Team
 
 PAGE = 50
 WHOLE = 500  # rows a list holds at most
@@ -115,14 +115,17 @@ class Queue:
         team: Team | None = None,
         chosen: dict[str, list[Any]] | None = None,
         order: str = "",
+        saved: SavedView | None = None,
     ) -> None:
-        self.view, self.agent, self.slug, self.team = view, agent, slug, team
+        self.view, self.agent, self.slug, self.team, self.saved = view, agent, slug, team, saved
         self.filters = chosen or {}
         self.order = desk.Order.named(order if order in view.orders else view.orders[0])
         self.teams = [team] if team else list(agent.readable_teams)
 
     @property
     def title(self) -> str:
+        if self.saved:
+            return self.saved.name
         return self.team.name if self.team else str(self.view.label)
 
     @cached_property
@@ -131,12 +134,24 @@ class Queue:
 
     def url_with(self, **changed: Any) -> str:
         """The view's own address with its filters and order; a changed value of None leaves that one out."""
-        query: dict[str, Any] = {**self.filters, "order": self.order.name}
-        if self.order.name == self.view.orders[0]:
-            query.pop("order")
-        query = {name: value for name, value in {**query, **changed}.items() if value not in (None, [])}
+        query = self._chosen({**self.filters, "order": self.order.name, **changed})
+        query = {name: value for name, value in query.items() if value not in (None, [])}
         address = reverse("inbox:view", args=[self.slug])
         return f"{address}?{urlencode(query, doseq=True)}" if query else address
+
+    def _chosen(self, query: dict[str, Any]) -> dict[str, Any]:
+        """Without what the view's own address says already: its first order, or all that it was saved with."""
+        usual: dict[str, Any] = {"order": self.view.orders[0]}
+        if self.saved:
+            usual = {**dict.fromkeys(filters.Filter.kinds()), **self.saved.filters, "order": self.saved.order}
+        if any(query.get(name) != value for name, value in usual.items()) and self.saved:
+            return query
+        return {name: value for name, value in query.items() if value != usual.get(name, "")}
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether it is not what it was saved as."""
+        return self.saved is not None and "?" in self.url
 
     def standing(self) -> tuple[dict[str, int], int | None]:
         """The numbers, and how many conversations the view holds, in one statement; None when no counter tells."""
@@ -202,8 +217,7 @@ class Queue:
 
     @cached_property
     def _way_back(self) -> dict[str, Any]:
-        query = {"view": self.slug, **self.filters}
-        return query if self.order.name == self.view.orders[0] else {**query, "order": self.order.name}
+        return {"view": self.slug, **self._chosen({**self.filters, "order": self.order.name})}
 
     def changes(self, since: dict[str, int], held: int) -> Changes:
         """What a screen that holds these numbers and that many rows lacks."""

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from inbox.views import acts, bulk, desk, network_acts, pictures, replies, sides
+from inbox.views import acts, bulk, desk, network_acts, pictures, replies, saving, sides
 
 app_name = "inbox"
 urlpatterns = [
@@ -13,6 +13,10 @@ urlpatterns = [
     path("views/<slug:slug>/filters/", desk.choose_filters, name="filters"),
     path("views/<slug:slug>/top/", acts.deal_top, name="deal"),
     path("views/<slug:slug>/bulk/", bulk.bulk, name="bulk"),
+    path("views/<slug:slug>/save/", saving.save_view, name="save_view"),
+    path("views/<slug:slug>/renewal/", saving.renew_view, name="renew_view"),
+    path("views/<slug:slug>/deletion/", saving.delete_view, name="delete_view"),
+    path("density/", saving.density, name="density"),
     path("replying/", sides.replying, name="replying"),
     path("palette/", sides.palette, name="palette"),
     path("me.css", sides.me_css, name="me_css"),

@@ -9,6 +9,7 @@ from inbox.models.note import Draft, Note
 from inbox.models.person import Identity, Person
 from inbox.models.picture import Picture
 from inbox.models.reply import Reply
+from inbox.models.saved_view import SavedView
 from inbox.models.tally import Tally
 from inbox.models.team import Team
 
@@ -27,6 +28,7 @@ __all__ = [
     "Reply",
     "Revision",
     "Role",
+    "SavedView",
     "Seen",
     "State",
     "Stream",

@@ -7,21 +7,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.http import Http404, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 from django.views.decorators.http import require_safe
 
 from inbox import desk, filters, presence
 from inbox import pane as panes
 from inbox.forms import snooze_choices
-from inbox.models import Team
-from inbox.queue import WHOLE, Queue, numbers_of
+from inbox.models import SavedView, Team
+from inbox.queue import WHOLE, Queue, numbers_of, written
 from inbox.talk import Talk
 from inbox.views.answering import SLUG, conversation_or_404, is_alive, shown
 from socialcare.pages import Request
 
-DENSITIES = ("normal", "roomy", "dense")
+SAVED = "saved-"
+DENSITIES = {"normal": _lazy("Normal"), "roomy": _lazy("Roomy"), "dense": _lazy("Dense")}
 
 
 @require_safe
@@ -35,16 +38,29 @@ def start(request: Request) -> HttpResponse:
 def queue_of(request: Request, slug: str) -> Queue:
     """The queue a request names, with its filters and order; 404 for a view that is not the reader's to see."""
     agent = request.user
-    order = request.GET.get("order", "")
-    chosen = filters.read(request.GET)
     if not agent.readable_teams:
         raise Http404
+    if slug.startswith(SAVED):
+        return saved_queue(request, slug)
+    order, chosen = request.GET.get("order", ""), filters.read(request.GET)
     if slug in desk.View.kinds():
         return Queue(desk.View.named(slug), agent, slug=slug, chosen=chosen, order=order)
     team = _team(agent.readable_teams, slug)
     if team is None:
         raise Http404
     return Queue(desk.All, agent, slug=slug, team=team, chosen=chosen, order=order)
+
+
+def saved_queue(request: Request, slug: str) -> Queue:
+    """A saved view as it was saved, unless the address says what to look at instead."""
+    number = slug.removeprefix(SAVED)
+    known = SavedView.objects.shown_to(request.user)
+    saved = get_object_or_404(known, pk=int(number) if number.isascii() and number.isdigit() else 0)
+    chosen, order = saved.filters, saved.order
+    if "order" in request.GET or any(name in request.GET for name in filters.Filter.kinds()):
+        chosen, order = filters.read(request.GET), request.GET.get("order", "")
+    view = desk.View.named(saved.view)
+    return Queue(view, request.user, slug=slug, team=saved.within, chosen=chosen, order=order, saved=saved)
 
 
 def _team(teams: Any, slug: str) -> Team | None:
@@ -99,8 +115,8 @@ def desk_context(request: Request, queue: Queue, talk: Talk | None = None) -> di
     """Everything the desk shows around a conversation. The numbers come first, so that they never claim a row that
     is not shown."""
     agent = request.user
-    mark = " ".join(f"{stream}={number}" for stream, number in queue.numbers().items())
     counts = desk.counts_of(agent.readable_teams, agent)
+    mark = written({team.stream: counts.get((team.stream, desk.READ_AT), 0) for team in queue.teams})
     conversations, more = queue.page()
     query = f"?{queue.url.partition('?')[2]}" if "?" in queue.url else ""
     density = request.GET.get("density", agent.density)
@@ -127,6 +143,10 @@ def desk_context(request: Request, queue: Queue, talk: Talk | None = None) -> di
             "empty": empty_of(queue, total),
             **marks_of(queue, conversations),
             "orders": orders_of(queue),
+            "densities": [{"name": name, "text": text, "current": name == density} for name, text in DENSITIES.items()],
+            "save_url": reverse("inbox:save_view", args=[queue.slug]) + query,
+            "saved": queue.saved,
+            "is_changed": queue.is_changed,
             "chosen": chips_of(queue),
             "bulk_url": reverse("inbox:bulk", args=[queue.slug]) + query,
             "bulk_teams_url": reverse("inbox:bulk", args=[queue.slug]) + "?only=teams",
@@ -201,7 +221,9 @@ def choose_filters(request: Request, slug: str) -> HttpResponse:
         choices = [(value, words, value in set_now) for value, words in kind.choices(queue.teams)]
         if choices:
             fields.append(Choice(name, str(kind.label), choices))
-    context = {"queue": queue, "fields": fields, "action": reverse("inbox:view", args=[slug])}
+    # A saved view asked for without its filters is asked for as it was saved: the order says that it is not.
+    order = queue.order.name if queue.saved else ""
+    context = {"queue": queue, "fields": fields, "order": order, "action": reverse("inbox:view", args=[slug])}
     return shown(request, "inbox/filters.html", context, part="form" if is_alive(request) else "", current=slug)
 
 

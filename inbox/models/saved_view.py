@@ -1,0 +1,60 @@
+"""A saved view: a standard view with filters and an order, under a name, for its maker or for a whole team."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+if TYPE_CHECKING:
+    from inbox.models.agent import Agent
+
+MOST = 40  # of one agent or one team: what a pane can show
+
+
+class SavedViewQuerySet(models.QuerySet["SavedView"]):
+    def shown_to(self, agent: Agent) -> SavedViewQuerySet:
+        """The agent's own and those of the teams whose work the agent reads; none that looks into another team."""
+        teams = sorted(agent.readable_team_ids)
+        mine = self.filter(Q(agent=agent) | Q(team__in=teams))
+        return mine.filter(Q(within=None) | Q(within__in=teams)).select_related("within").order_by("name", "id")
+
+
+class SavedView(models.Model):
+    """`view` names the standard view, `within` the one team it looks at, if it does not look at all of the reader's;
+    `filters` are values by the name of their filter."""
+
+    name = models.CharField(max_length=60)
+    agent = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="saved_views")
+    team = models.ForeignKey("inbox.Team", models.CASCADE, null=True, related_name="saved_views")
+    maker = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", db_index=False)
+    view = models.CharField(max_length=20)
+    within = models.ForeignKey("inbox.Team", models.CASCADE, null=True, related_name="+", db_index=False)
+    filters = models.JSONField(default=dict)
+    order = models.CharField(max_length=20)
+    at = models.DateTimeField(default=timezone.now)
+
+    objects = SavedViewQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(agent__isnull=False) ^ Q(team__isnull=False), name="saved_view_of_one_agent_or_team"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def slug(self) -> str:
+        return f"saved-{self.pk}"
+
+    def may_change(self, agent: Agent) -> bool:
+        """Its owner; of a team's, who made it and the team's managers."""
+        if self.team_id is None:
+            return self.agent_id == agent.pk
+        return self.team_id in agent.readable_team_ids and (self.maker_id == agent.pk or agent.manages(self.team_id))
