@@ -36,8 +36,8 @@ class Reading:
     """The place in one source. Each round walks from the newest thread to where the one before had begun; then it looks
     again at the threads people talked in within two days, and once a day at all it remembers, because a new reply does
     not bring an old thread back to the top (unverified). `known`: thread → replies told of, newest second, round.
-    `rest`: threads still to be looked at; `todo`: threads whose replies have to be listed, with their videos and whether
-    they take answers."""
+    `rest`: threads still to be looked at; `todo`: threads whose replies have to be listed, with their videos and
+    whether they take answers."""
 
     def __init__(self, walk: Walk, now: datetime) -> None:
         self.walk, self.gaps = walk, walk.gaps

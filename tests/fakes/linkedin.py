@@ -1,0 +1,179 @@
+"""A page of LinkedIn as its documentation describes it: one post of ours, comments with answers that hang on them, and
+notifications that tell where something was said."""
+
+import json
+from datetime import UTC, datetime
+from urllib.parse import parse_qs, unquote
+
+from tests.fakes.network import CANARY, FAULTS, FakeNetwork
+from tests.fakes.server import Reply
+
+ME, POST, SECRET = "urn:li:organization:77", "urn:li:activity:500", "client-secret-12"
+
+
+def no(status, code, **headers):
+    told = {"status": status, "code": code, "serviceErrorCode": 65600, "message": "texte traduit"}
+    return Reply(status, told, {name.replace("_", "-"): value for name, value in headers.items()})
+
+
+class Fake(FakeNetwork):
+    name, source = "linkedin", "comments"
+    secrets = {"access_token": CANARY, "client_secret": SECRET}
+    page_requests = 3
+    """The list of notifications, the comments, the answers below one."""
+
+    def __init__(self):
+        super().__init__()
+        self.comments = {}
+        self.notified, self.access = True, CANARY
+
+    def settings(self):
+        return {"base_url": self.server.url, "client_id": "client-1", "organization": "77"}
+
+    def facts(self):
+        return {"account_id": ME}
+
+    def fault(self, name):
+        told = {
+            "429": lambda: no(429, "TOO_MANY_REQUESTS"),
+            "429 with wait": lambda: no(429, "TOO_MANY_REQUESTS", Retry_After="40"),
+            "401": lambda: no(401, "INVALID_ACCESS_TOKEN"),
+            "403": lambda: no(403, "ACCESS_DENIED"),
+            "404": lambda: no(404, "NOT_FOUND"),
+            "422": lambda: no(422, "UNPROCESSABLE_ENTITY"),
+            "500": lambda: no(500, "INTERNAL_SERVER_ERROR"),
+        }
+        return told[name]() if name in told else FAULTS[name]
+
+    def above(self, first, second):
+        return [first]
+
+    # People
+
+    def urn(self, number):
+        return f"urn:li:comment:({POST},{number})"
+
+    def keep(self, text, actor, parent, at, **more):
+        number, _ = self.next()
+        number += 6000
+        parent = self.top(parent) if parent else None
+        moment = int(at.timestamp() * 1000)
+        self.comments[self.urn(number)] = {
+            "$URN": self.urn(number), "id": str(number), "actor": actor, "object": POST,
+            "created": {"actor": actor, "time": moment}, "lastModified": {"actor": actor, "time": moment},
+            "message": {"attributes": [], "text": text},
+        } | ({"parentComment": parent} if parent else {}) | more  # fmt: skip
+        return self.urn(number)
+
+    def top(self, identity):
+        return self.comments.get(identity, {}).get("parentComment") or identity
+
+    def say(self, text, person="carla", parent=None, **more):
+        _, at = self.next()
+        return self.keep(text, f"urn:li:person:{person}", parent, at, **more)
+
+    def edit(self, identity, text):
+        self.comments[identity]["message"] = {"text": text}
+        self.comments[identity]["lastModified"] = {"time": int(datetime.now(UTC).timestamp() * 1000)}
+
+    def delete(self, identity):
+        del self.comments[identity]
+
+    def spoil(self):
+        self.comments[self.urn(5)] = {"$URN": self.urn(5), "id": "5", "object": POST, "created": {"time": "soon"}}
+
+    def odd(self):
+        one = self.say("odd", unknown=[1], likesSummary=None, commentsSummary=None, lastModified=None)
+        self.comments[one]["created"]["time"] = str(self.comments[one]["created"]["time"])
+        return one
+
+    def ids(self):
+        return {one for one, told in self.comments.items() if one != self.urn(5) and told["actor"] != ME}
+
+    def made(self):
+        return [told for told in self.comments.values() if told.get("actor") == ME]
+
+    # Answers
+
+    def answer(self, asked):
+        if asked.path.startswith("/oauth/v2"):
+            return self.gives({name: values[0] for name, values in parse_qs(asked.body.decode()).items()})
+        if asked.headers.get("authorization") != f"Bearer {self.access}":
+            return no(401, "INVALID_ACCESS_TOKEN")
+        assert asked.headers["x-restli-protocol-version"] == "2.0.0"
+        if asked.headers["linkedin-version"] < "202501":
+            return no(426, "NONEXISTENT_VERSION")
+        head, *rest = asked.path.removeprefix("/rest/").split("/")
+        if head == "organizations":
+            return Reply(200, {"id": 77, "localizedName": "Acme", "vanityName": "acme-tea"},
+                         {"Date": "Sun, 22 Nov 2026 05:00:00 GMT"})  # fmt: skip
+        if head == "organizationalEntityNotifications":
+            return self.notifications(asked)
+        if head == "posts":
+            assert asked.one("author") == ME
+            born = int(self.start.timestamp() * 1000)
+            return self.page(asked, [{"id": POST, "publishedAt": born, "commentary": "Our new tea"}])
+        return self.actions(asked, *map(unquote, rest))
+
+    def gives(self, given):
+        if given.get("client_secret") != SECRET or given.get("code", given.get("refresh_token")) != "the-code":
+            return Reply(400, {"error": "invalid_grant"})
+        return Reply(200, {"access_token": CANARY, "expires_in": 5184000, "scope": "r_organization_social"})
+
+    def notifications(self, asked):
+        if not self.notified:
+            return no(403, "ACCESS_DENIED")
+        assert asked.one("actions") == "List(COMMENT)"
+        assert asked.one("organizationalEntity") == ME
+        times = [told["created"]["time"] for one, told in self.comments.items() if one != self.urn(5)]
+        found = [
+            {"action": "COMMENT", "sourcePost": POST, "lastModifiedAt": max(map(int, times), default=0) + len(times)}
+        ]
+        return self.page(asked, found if times else [])
+
+    def page(self, asked, items):
+        start, count = int(asked.one("start", "0")), int(asked.one("count"))
+        if self.stuck:
+            link = {"rel": "next", "href": f"{asked.path}?start=7&count={count}"}
+            return Reply(200, {"elements": items[:3], "paging": {"start": 0, "count": count, "links": [link]}})
+        more = start + count < len(items)
+        links = (
+            [{"rel": "next", "href": f"https://elsewhere.example/x?start={start + count}&count={count}"}]
+            if more
+            else []
+        )
+        paging = {"start": start, "count": count, "links": links}
+        return Reply(200, {"elements": items[start : start + count], "paging": paging})
+
+    def shown(self, one):
+        below = sum(told.get("parentComment") == one for told in self.comments.values())
+        summary = {"commentsSummary": {"aggregatedTotalComments": below}} if below else {}
+        return summary | self.comments[one]
+
+    def actions(self, asked, urn, edge, number=""):
+        if number:
+            return self.one(asked, f"urn:li:comment:({urn},{number})")
+        if urn != POST and urn not in self.comments:
+            return no(404, "NOT_FOUND")
+        if asked.method == "POST":
+            given = asked.json()
+            assert given["actor"] == ME
+            assert given["object"] == POST
+            one = self.keep(given["message"]["text"], ME, given["parentComment"], datetime.now(UTC))
+            return Reply(201, self.comments[one], {"x-restli-id": self.comments[one]["id"]})
+        wanted = None if urn == POST else urn
+        return self.page(asked, [self.shown(one) for one, told in self.comments.items()
+                                 if told.get("parentComment") == wanted])  # fmt: skip
+
+    def one(self, asked, one):
+        if one not in self.comments:
+            return no(404, "NOT_FOUND")
+        if asked.method == "GET":
+            return Reply(200, self.shown(one))
+        assert asked.one("actor") == ME
+        if asked.method == "DELETE":
+            self.delete(one)
+            return Reply(204)
+        assert asked.headers["x-restli-method"] == "PARTIAL_UPDATE"
+        self.edit(one, json.loads(asked.body)["patch"]["message"]["$set"]["text"])
+        return Reply(204)
