@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import models, transaction
 from django.db.models import F, Q, Value
-from django.db.models.functions import Now
 from django.utils import timezone
 
 from connectors.answering import Answering
@@ -23,6 +22,9 @@ if TYPE_CHECKING:
     from connectors.base import Connector
 
 __all__ = ["Channel", "Delivery", "Gap", "Quarantined", "Reread", "Source", "Topic", "TopicMention", "Usage", "Window"]
+
+
+LONG_AGO = Value(datetime(2020, 1, 1, tzinfo=UTC), models.DateTimeField())
 
 
 def tomorrow() -> datetime:
@@ -70,8 +72,8 @@ class Channel(Answering, models.Model):
     last_read_at = models.DateTimeField(null=True)
     last_post_at = models.DateTimeField(null=True)
     refresh_at = models.DateTimeField(default=timezone.now)
-    check_at = models.DateTimeField(default=tomorrow, db_default=Now())
-    reread_at = models.DateTimeField(default=tomorrow, db_default=Now())
+    check_at = models.DateTimeField(default=tomorrow, db_default=LONG_AGO)
+    reread_at = models.DateTimeField(default=tomorrow, db_default=LONG_AGO)
     warnings = models.JSONField(default=list, db_default=Value([], models.JSONField()))
     access_since = models.DateTimeField(null=True)
     access_until = models.DateTimeField(null=True)

@@ -247,7 +247,9 @@ def test_the_end_is_understood_however_it_is_said(said, seconds):
     assert access.given_until(said, now) == now + timedelta(seconds=seconds)
 
 
-@pytest.mark.parametrize("said", [{}, {"expires_at": "soon"}, {"expires_in": "x"}, {"expires_at": "9" * 30}, {"expires_at": "1"}])
+@pytest.mark.parametrize(
+    "said", [{}, {"expires_at": "soon"}, {"expires_in": "x"}, {"expires_at": "9" * 30}, {"expires_at": "1"}]
+)
 def test_an_end_that_cannot_be_read_is_no_end(said):
     assert access.given_until(said, timezone.now()) is None
 

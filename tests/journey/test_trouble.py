@@ -3,6 +3,7 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.utils import timezone
@@ -241,7 +242,8 @@ def renewing(monkeypatch):
 
 
 def test_ten_renewals_at_once_spend_one_token(channel, renewing):
-    results = in_threads(*[lambda: renew(Channel.objects.get(pk=channel.pk))] * 10)
+    asking = [partial(renew, Channel.objects.get(pk=channel.pk)) for _ in range(10)]  # all of them with the old token
+    results = in_threads(*asking)
     assert len(renewing) == 1
     assert all(result is None or isinstance(result, Unavailable) for result in results)
     channel.refresh_from_db()
