@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
-from connectors import sending
+from connectors import sending, turns
 from connectors.models import Channel
 from inbox.models import Conversation, Draft, Note, Reply
 from inbox.models.answerable import KeyUsed
@@ -86,9 +86,9 @@ def test_a_reply_that_waits_for_the_network_is_held_when_the_customer_writes_aga
 
 
 def test_replies_that_wait_behind_a_channel_that_hangs_hide_nobody_elses(cast, channel, monkeypatch):
-    monkeypatch.setattr(sending, "SLOW", 0.005)
+    monkeypatch.setattr(turns, "SLOW", 0.005)
     well = Channel.objects.create(name="@well", network="demo", team=cast.support)
-    offer(channel, *(post(number, author=f"person{number}") for number in range(sending.BATCH + 2)))
+    offer(channel, *(post(number, author=f"person{number}") for number in range(turns.BATCH + 2)))
     offer(well, post(100, author="zoe"))
     for each in Conversation.objects.order_by("channel", "id"):
         each.reply(cast.mona, "hi", uuid4(), each.seen_seq, parent=each.last_inbound())
@@ -102,7 +102,7 @@ def test_replies_that_wait_behind_a_channel_that_hangs_hide_nobody_elses(cast, c
             time.sleep(0.01)
         return True
 
-    assert sending._in_turn(Reply.objects.due(), work) == 2
+    assert turns.in_turn(Reply.objects.due(), work) == 2
     assert asked == [channel.pk, well.pk]
 
 
