@@ -1,0 +1,214 @@
+"""What is special about Discourse: posts named by their number in a topic, pages with holes, private messages, and
+refusals that do not say what they are about."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from connectors.base import Deleted, Outgoing, PostKind, PostState, Sent, Visibility, Withheld
+from connectors.discourse_api import place_of
+from connectors.faults import AuthRevoked, Duplicate, Gone, Invalid, NotPermitted, PolicyRefused, RateLimited
+from tests.fakes.discourse import ME, PRIVATE, TOPIC, Fake, no
+
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture
+def fake():
+    with Fake() as fake:
+        yield fake
+
+
+def read(fake, source="posts", cursor=None, now=None):
+    fake.source = source
+    return fake.read(fake.connector(), cursor, now=now)
+
+
+def one(fake, identity, source="posts"):
+    return next(post for post in read(fake, source)[0] if post.external_id == identity)
+
+
+def answering(post, text="We are on it"):
+    return Outgoing(key="k", text=text, parent=post, sending_at=datetime.now(UTC))
+
+
+def test_a_topic_is_a_thread_and_each_post_names_what_it_answers(fake):
+    first = fake.say("Is it green?")
+    second = fake.say("It is", "theo", first)
+    top, below = one(fake, first), one(fake, second)
+    assert (top.kind, top.parent_id, below.parent_id) == (PostKind.COMMENT, f"{TOPIC}/1", first)
+    assert top.root_id == below.root_id
+    assert top.url == f"{fake.server.url}/t/{TOPIC}/2"
+    assert (top.author.handle, top.author.name) == ("carla", "Carla")
+    assert top.author.avatar_url == f"{fake.server.url}/letter_avatar/carla/96/1.png"
+    assert (one(fake, f"{TOPIC}/1").subject, one(fake, f"{TOPIC}/1").ours) == ("Our tea", True)
+
+
+def test_holes_in_the_list_are_no_end(fake):
+    first = fake.say("public")
+    for number in range(120):
+        fake.say(f"private {number}", topic=PRIVATE)
+    last = fake.say("public again")
+    assert {first, last} <= {post.external_id for post in read(fake)[0]}
+
+
+def test_many_holes_are_an_end(fake):
+    for number in range(300):
+        fake.say(f"private {number}", topic=PRIVATE)
+    before = fake.requests()
+    read(fake)
+    assert fake.requests() - before <= 4
+
+
+def test_only_the_wanted_categories_are_heard(fake):
+    wanted, other = fake.say("here", category_id=5), fake.say("there")
+    connector = fake.connector()
+    connector.settings = {**connector.settings, "categories": ["5"]}
+    heard = {post.external_id for post in fake.read(connector)[0]}
+    assert wanted in heard
+    assert other not in heard
+
+
+def test_a_private_message_is_heard_by_its_notification(fake):
+    told = fake.tell(fake.say("Where is my parcel?", topic=PRIVATE), 6)
+    fake.tell(fake.say("a badge", topic=PRIVATE), 12)
+    posts, bad, cursor, _ = read(fake, "notifications")
+    assert [(post.external_id, post.kind, post.visibility) for post in posts] == [
+        (told, PostKind.DIRECT, Visibility.DIRECT)
+    ]
+    assert not bad
+    assert told not in {post.external_id for post in read(fake)[0]}
+    before = fake.requests()
+    assert read(fake, "notifications", cursor)[0] == []
+    assert fake.requests() - before == 1
+    sent = fake.connector().send(answering(posts[0]))
+    assert fake.at(sent.external_id)["topic_id"] == PRIVATE
+
+
+def test_notifications_cut_by_the_budget_are_worked_off_later(fake):
+    told = [fake.tell(fake.say(f"hello {number}", topic=PRIVATE), 6) for number in range(7)]
+    seen, cursor = [], None
+    for _ in range(4):
+        posts, _, cursor, _ = fake.read(source(fake), cursor, requests=3)
+        seen += [post.external_id for post in posts]
+    assert seen == told
+
+
+def source(fake):
+    fake.source = "notifications"
+    return fake.connector()
+
+
+def test_more_notifications_than_the_list_holds_are_a_gap(fake):
+    fake.tell(fake.say("first"), 1)
+    _, _, cursor, _ = read(fake, "notifications")
+    for number in range(40):
+        fake.tell(fake.say(f"hello {number}"), 1)
+    assert read(fake, "notifications", cursor)[3][0].reason
+
+
+@pytest.mark.parametrize("cursor", [{}, {"seen": "soon", "todo": []}, {"seen": 1, "todo": [1]}])
+def test_a_place_among_notifications_that_cannot_be_used_begins_again(fake, cursor):
+    told = fake.tell(fake.say("hello"), 1)
+    posts, _, _, gaps = read(fake, "notifications", cursor)
+    assert [post.external_id for post in posts] == [told]
+    assert len(gaps) == 1
+
+
+def test_a_post_shown_as_deleted_to_who_may_see_it_is_deleted(fake):
+    first, second = fake.say("first"), fake.say("second")
+    fake.at(first)["deleted_at"] = "2026-01-01T00:00:00Z"
+    fake.at(second)["hidden"] = True
+    connector = fake.connector()
+    found = connector.refresh([first, second, "x"], NOW)
+    assert found[0] == Deleted(first)
+    assert not isinstance(found[1], Withheld)
+    assert found[1].state is PostState.WITHHELD
+    assert found[2] == Deleted("x")
+    fake.at(second)["hidden"] = False
+    with pytest.raises(Gone):
+        connector.send(answering(one(fake, first)))
+    assert fake.writings() == 0
+
+
+def test_a_text_like_one_that_is_there_is_a_reason_to_look(fake):
+    post, connector = one(fake, fake.say("Help!")), fake.connector()
+    first = connector.send(answering(post))
+    assert isinstance(first, Sent)
+    with pytest.raises(Duplicate):
+        connector.send(answering(post))
+    with pytest.raises(Invalid) as raised:
+        connector.send(answering(post, "No"))
+    assert raised.value.field == "text"
+
+
+def test_our_answer_is_found_in_a_long_topic(fake):
+    post, connector = one(fake, fake.say("Help!")), fake.connector()
+    for number in range(30):
+        fake.say(f"me too {number}")
+    sent = connector.send(answering(post))
+    assert connector.find(answering(post)).external_id == sent.external_id
+
+
+def test_a_closed_topic_is_answered_by_hand(fake):
+    post = one(fake, fake.say("Help!"))
+    fake.closed = True
+    with pytest.raises(PolicyRefused) as raised:
+        fake.connector().send(answering(post))
+    assert raised.value.url == post.url
+
+
+def test_a_post_is_liked_once_and_the_like_taken_back(fake):
+    post, connector = one(fake, fake.say("Great tea")), fake.connector()
+    assert connector.can(post, NOW)["like"].allowed
+    connector.do("like", post)
+    connector.do("like", post)
+    assert one(fake, post.external_id).grants["liked"]
+    assert "unlike" in connector.can(one(fake, post.external_id), NOW)
+    connector.do("unlike", post)
+    connector.do("unlike", post)
+    assert not one(fake, post.external_id).grants["liked"]
+    with pytest.raises(NotPermitted):
+        connector.do("hide", post)
+
+
+def test_an_own_answer_can_be_corrected_and_taken_back(fake):
+    post, connector = one(fake, fake.say("Help!")), fake.connector()
+    sent = connector.send(answering(post))
+    own = one(fake, sent.external_id)
+    assert {"edit", "delete"} <= set(connector.can(own, NOW))
+    connector.do("edit", own, "We were on it")
+    assert fake.at(sent.external_id)["raw"] == "We were on it"
+    connector.do("delete", own)
+    connector.do("delete", own)
+    assert fake.at(sent.external_id)["deleted_at"]
+    assert sum(asked.method == "DELETE" for asked in fake.server.asked) == 1
+
+
+def test_a_wrong_key_is_told_from_a_thing_we_may_not_see(fake):
+    with pytest.raises(AuthRevoked):
+        fake.connector(secrets={"api_key": "another-key"}).check()
+    identity = fake.say("Help!")
+    real = fake.answer
+    fake.answer = lambda asked: no(403, "invalid_access") if "by_number" in asked.path else real(asked)
+    with pytest.raises(NotPermitted):
+        fake.connector().refresh([identity], NOW)
+
+
+def test_the_wait_is_the_one_the_forum_names(fake):
+    fake.answer = lambda asked: no(429, "rate_limit", extras={"wait_seconds": 300})
+    with pytest.raises(RateLimited) as raised:
+        read(fake, now=NOW)
+    assert raised.value.until == NOW + timedelta(seconds=300)
+
+
+def test_a_check_says_who_we_are(fake):
+    check = fake.connector().check()
+    assert check.facts == {"user_id": str(ME)}
+    assert check.account_name.startswith("Care (127.0.0.1:")
+
+
+@pytest.mark.parametrize("name", ["", "7", "40/x", "../1", "40/-1"])
+def test_what_is_no_post_is_asked_for_nowhere(name):
+    with pytest.raises(Gone):
+        place_of(name)

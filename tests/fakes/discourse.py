@@ -1,0 +1,189 @@
+"""A Discourse forum with one topic of ours, answers that name what they answer by its number, private messages, and
+refusals that do not say what they are about."""
+
+import json
+from datetime import UTC, datetime
+from html import escape
+
+from connectors.faults import AuthRevoked
+from tests.fakes.network import CANARY, FAULTS, FakeNetwork
+from tests.fakes.server import Reply
+
+ME, USER, TOPIC, PRIVATE = 7, "care", 40, 41
+
+
+def no(status, kind, **more):
+    return Reply(status, {"errors": ["texte traduit"], "error_type": kind} | more)
+
+
+class Fake(FakeNetwork):
+    name, source = "discourse", "posts"
+    secrets = {"api_key": CANARY}
+    read_faults = {"403": {AuthRevoked}}
+
+    def __init__(self):
+        super().__init__()
+        self.posts, self.notes, self.closed, self.page = {}, [], False, 50
+        self.keep("Our new tea", "care", None, self.start, user_id=ME)
+
+    def settings(self):
+        return {"site": self.server.url, "user": USER}
+
+    def facts(self):
+        return {"user_id": str(ME)}
+
+    def fault(self, name):
+        told = {
+            "429": lambda: no(429, "rate_limit"),
+            "429 with wait": lambda: no(429, "rate_limit", extras={"wait_seconds": 40, "time_left": "traduit"}),
+            "401": lambda: Reply(401, {"errors": ["x"]}),
+            "403": lambda: no(403, "invalid_access"),
+            "404": lambda: no(404, "not_found"),
+            "422": lambda: Reply(422, {"action": "create_post", "errors": ["texte traduit"]}),
+        }
+        return told[name]() if name in told else FAULTS[name]
+
+    def above(self, first, second):
+        return [second]
+
+    # People
+
+    def keep(self, text, username, parent, at, topic=TOPIC, **more):
+        number = 1 + max((each["post_number"] for each in self.posts.values() if each["topic_id"] == topic), default=0)
+        stamp = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        identity = 1000 + len(self.posts)
+        above = int(parent.partition("/")[2]) if parent else None
+        self.posts[identity] = {
+            "id": identity, "name": username.title(), "username": username, "created_at": stamp, "updated_at": stamp,
+            "avatar_template": f"/letter_avatar/{username}/{{size}}/1.png", "cooked": f"<p>{escape(text)}</p>",
+            "raw": text, "post_number": number, "post_type": 1, "posts_count": 9, "reply_count": 0, "quote_count": 0,
+            "reply_to_post_number": above, "incoming_link_count": 0, "reads": 1, "readers_count": 1, "score": 0.2,
+            "yours": username == USER, "topic_id": topic, "topic_slug": "our-tea", "topic_title": "Our tea",
+            "topic_html_title": "Our tea", "category_id": 3, "display_username": username.title(),
+            "primary_group_name": None, "flair_name": None, "flair_url": None, "flair_bg_color": None,
+            "flair_color": None, "flair_group_id": None, "badges_granted": [], "version": 1, "can_edit": False,
+            "can_delete": False, "can_recover": False, "can_see_hidden_post": False, "can_wiki": False,
+            "user_title": None, "bookmarked": False, "moderator": False, "admin": False, "staff": False,
+            "actions_summary": [{"id": 2, "can_act": username != USER}], "user_id": 100 + sum(map(ord, username)),
+            "hidden": False, "trust_level": 1, "deleted_at": None, "user_deleted": False, "edit_reason": None,
+            "can_view_edit_history": True, "wiki": False, "excerpt": "", "truncated": False, "reviewable_id": None,
+            "reviewable_score_count": 0, "reviewable_score_pending_count": 0,
+            "post_url": f"/t/our-tea/{topic}/{number}",
+        } | more  # fmt: skip
+        return f"{topic}/{number}"
+
+    def say(self, text, person="carla", parent=None, topic=TOPIC, **more):
+        _, at = self.next()
+        return self.keep(text, person, parent, at, topic, **more)
+
+    def tell(self, identity, kind):
+        """The forum notifies us of a post."""
+        post = self.at(identity)
+        data = {"topic_title": "Our tea", "original_post_id": post["id"], "original_username": post["username"]}
+        self.notes.append({
+            "id": 5000 + len(self.notes), "user_id": ME, "notification_type": kind, "read": False, "slug": "our-tea",
+            "created_at": post["created_at"], "post_number": post["post_number"], "topic_id": post["topic_id"],
+            "data": data,
+        })  # fmt: skip
+        return identity
+
+    def at(self, identity):
+        topic, _, number = identity.partition("/")
+        named = (int(topic), int(number))
+        return next((each for each in self.posts.values() if (each["topic_id"], each["post_number"]) == named), None)
+
+    def edit(self, identity, text):
+        self.at(identity).update(raw=text, cooked=f"<p>{escape(text)}</p>", version=2,
+                                 updated_at=datetime.now(UTC).isoformat())  # fmt: skip
+
+    def delete(self, identity):
+        del self.posts[self.at(identity)["id"]]
+
+    def spoil(self):
+        self.say("x", created_at="soon")
+
+    def odd(self):
+        return self.say("odd", name=None, reply_to_post_number="1", actions_summary=None, topic_title=None, unknown=[1],
+                        updated_at=None, version="1")  # fmt: skip
+
+    def ids(self):
+        return {f"{each['topic_id']}/{each['post_number']}" for each in self.posts.values()
+                if each["created_at"] != "soon" and each["topic_id"] == TOPIC}  # fmt: skip
+
+    def made(self):
+        return [each for each in self.posts.values() if each["user_id"] == ME and each["post_number"] > 1]
+
+    # The forum
+
+    def answer(self, asked):
+        if (asked.headers.get("api-key"), asked.headers.get("api-username")) != (CANARY, USER):
+            return no(403, "invalid_access")
+        path = asked.path.removesuffix(".json").strip("/").split("/")
+        if asked.method != "GET":
+            return self.written(asked, path)
+        if path[0] == "notifications":
+            told = {"notifications": self.notes[::-1][:30], "total_rows_notifications": len(self.notes)}
+            return Reply(200, told | {"seen_notification_id": 1, "load_more_notifications": "/notifications?offset=60"})
+        if path[0] == "u":
+            return Reply(200, {"user_badges": [], "user": {"id": ME, "username": USER, "name": "Care"}})
+        if path[0] == "t":
+            return self.topic(asked, int(path[1]), len(path) > 2)
+        if path == ["posts"]:
+            return self.latest(int(asked.one("before", "0")))
+        post = self.at("/".join(path[2:])) if path[1] == "by_number" else self.posts.get(int(path[1]))
+        return Reply(200, self.single(post)) if post else no(404, "not_found")
+
+    def latest(self, before):
+        """Pages are cut by ids: what is private leaves holes."""
+        if self.stuck:
+            return Reply(200, {"latest_posts": [self.listed(each) for each in list(self.posts.values())[:3]]})
+        top = before or max(self.posts, default=0)
+        found = [each for one, each in self.posts.items() if top - self.page < one <= top and each["topic_id"] == TOPIC]
+        return Reply(200, {"latest_posts": [self.listed(each) for each in found[::-1]]})
+
+    @staticmethod
+    def listed(post):
+        return post
+
+    @staticmethod
+    def single(post):
+        lacking = ("topic_title", "topic_html_title", "excerpt", "truncated", "badges_granted")
+        return {name: value for name, value in post.items() if name not in lacking}
+
+    def topic(self, asked, topic, chosen):
+        ids = [one for one, each in self.posts.items() if each["topic_id"] == topic]
+        shown = [int(each) for each in asked.many("post_ids[]")] if chosen else ids[:20]
+        posts = [self.single(self.posts[one]) for one in shown if one in self.posts]
+        return Reply(200, {"post_stream": {"posts": posts} | ({} if chosen else {"stream": ids}), "id": topic})
+
+    def written(self, asked, path):
+        given = json.loads(asked.body or b"{}")
+        if path[0] == "post_actions":
+            return self.liked(asked, given, path)
+        if asked.method == "POST":
+            return self.created(given)
+        post = self.posts.get(int(path[1]))
+        if post is None:
+            return no(404, "not_found")
+        if asked.method == "DELETE":
+            post["deleted_at"] = datetime.now(UTC).isoformat()
+            return Reply(200, "")
+        self.edit(f"{post['topic_id']}/{post['post_number']}", given["post"]["raw"])
+        return Reply(200, {"post": self.single(post)})
+
+    def created(self, given):
+        if self.closed:
+            return no(403, "invalid_access")
+        if any(each["raw"] == given["raw"] for each in self.made()) or len(given["raw"]) < 5:
+            return self.fault("422")
+        assert isinstance(given["reply_to_post_number"], int)
+        parent = f"{given['topic_id']}/{given['reply_to_post_number']}"
+        one = self.keep(given["raw"], USER, parent, datetime.now(UTC), given["topic_id"], user_id=ME, can_edit=True)
+        return Reply(200, self.single(self.at(one)) | {"badges_granted": [], "draft_sequence": 1})
+
+    def liked(self, asked, given, path):
+        post = self.posts[int(given.get("id") or path[1])]
+        if post["actions_summary"][0].get("acted") is (asked.method == "POST"):
+            return no(403, "invalid_access")
+        post["actions_summary"] = [{"id": 2, "acted": asked.method == "POST", "can_act": asked.method != "POST"}]
+        return Reply(200, self.single(post))
