@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from django.apps import apps
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -157,6 +158,11 @@ def network_name(channel: Any) -> str:
         return str(channel.kind.label)
     except KeyError:
         return str(channel.network).capitalize()
+
+
+def network_label(network: str) -> str:
+    """The same for a network of which no channel is at hand."""
+    return network_name(apps.get_model("connectors", "Channel")(network=network))
 
 
 def safe(url: str) -> str:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.apps import apps
 from django.db.models import Q
-from django.utils.translation import gettext
+from django.utils.translation import get_language_info, gettext
 from django.utils.translation import gettext_lazy as _
 
+from inbox.composer import network_label
 from inbox.models import Agent, Conversation, State
 from socialcare.kinds import Kind
 
@@ -99,7 +100,7 @@ class ByNetwork(Filter):
     @classmethod
     def choices(cls, teams: Sequence[Team]) -> Choices:
         names = _channels(teams).order_by("network").values_list("network", flat=True)
-        return [(name, name.capitalize()) for name in names.distinct()]
+        return [(name, network_label(name)) for name in names.distinct()]
 
 
 class ByTag(Filter):
@@ -144,7 +145,16 @@ class ByLanguage(Filter):
     @classmethod
     def choices(cls, teams: Sequence[Team]) -> Choices:
         spoken = Conversation.objects.filter(team__in=teams).open().exclude(language="")
-        return [(code, code) for code in sorted(set(spoken.values_list("language", flat=True)[:2000]))]
+        codes = set(spoken.values_list("language", flat=True)[:2000])
+        return sorted(((code, _language(code)) for code in codes), key=lambda choice: choice[1])
+
+
+def _language(code: str) -> str:
+    """The language in words; its code when Django has no name for it."""
+    try:
+        return str(get_language_info(code)["name_translated"]).capitalize()
+    except KeyError:
+        return code
 
 
 def _recent(teams: Sequence[Team], column: str) -> set[Any]:

@@ -15,6 +15,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from inbox import desk, filters, shared
+from inbox.composer import network_label
 from inbox.happenings import Happening
 from inbox.models import Conversation, Draft, Event, Seen, State, Stream, Tally
 
@@ -80,7 +81,7 @@ class Row:
 
     @property
     def network_label(self) -> str:
-        return self.network.capitalize()
+        return network_label(self.network)
 
 
 @dataclass(frozen=True)

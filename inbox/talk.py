@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from inbox import thread as threads
-from inbox.composer import Composer
+from inbox.composer import Composer, network_label
 from inbox.filters import STATE_NAMES
 from inbox.forms import snooze_choices
 from inbox.models import Conversation, Draft, Seen
@@ -92,12 +92,12 @@ class Talk:
         return len(self.others) > OTHERS
 
     @property
-    def identities(self) -> list[Any]:
-        """The accounts of this person that the reader has met."""
+    def identities(self) -> list[dict[str, Any]]:
+        """The accounts of this person that the reader has met, each with its network in words."""
         met = {self.conversation.identity_id: self.conversation.identity}
         for other in self.others:
             met.setdefault(other.identity_id, other.identity)
-        return list(met.values())
+        return [{"who": who, "network": network_label(who.network)} for who in met.values()]
 
     def _address(self, conversation: Conversation) -> str:
         return f"{reverse('inbox:conversation', args=[conversation.pk])}?{urlencode({'view': self.queue.slug})}"

@@ -194,7 +194,7 @@ def chips_of(queue: Queue) -> list[dict[str, Any]]:
     chips = []
     for name, values in queue.filters.items():
         kind = filters.Filter.named(name)
-        said = dict(kind.choices(queue.teams)) if name in ("channel", "agent", "state") else {}
+        said = dict(kind.choices(queue.teams)) if name in ("channel", "agent", "state", "network", "language") else {}
         for value in values:
             rest = [other for other in values if other != value]
             words = f"{kind.label}: {said.get(str(value), value)}"

@@ -7,11 +7,11 @@ customElements.define("pick-list", class extends HTMLElement {
     for (const name of ["input", "keydown", "pointermove", "submit"]) this.addEventListener(name, this)
     this.#box = this.closest("[popover]")
     this.#box?.addEventListener("toggle", this)
-    for (const name of ["click", "htmx:after:swap"]) document.addEventListener(name, this)
+    for (const name of ["click", "htmx:after:swap", "unpick"]) document.addEventListener(name, this)
     this.#mark(0)
   }
   disconnectedCallback() {
-    for (const name of ["click", "htmx:after:swap"]) document.removeEventListener(name, this)
+    for (const name of ["click", "htmx:after:swap", "unpick"]) document.removeEventListener(name, this)
     this.#box?.removeEventListener("toggle", this)
     this.#leave()
   }
@@ -20,6 +20,7 @@ customElements.define("pick-list", class extends HTMLElement {
   get #items() { return [...this.querySelectorAll("[role=option], .menu__item")].filter(item => !item.hidden) }
   handleEvent(event) {
     if (event.type === "toggle") return event.newState === "open" ? this.#stand() : this.#leave()
+    if (event.type === "unpick") return this.#emptied()
     if (event.type === "hashchange") return this.#leave(true)
     if (event.type === "click" && this.contains(event.target)) return event.target.closest("button[form]") && void setTimeout(() => this.#box?.hidePopover())
     if (event.type === "click") return this.#fetched(event, this.#list && event.target.closest?.(`[hx-target="#${this.#list.id}"]`))
@@ -34,6 +35,11 @@ customElements.define("pick-list", class extends HTMLElement {
     this.#list.replaceChildren()
     if (this.#input) this.#input.value = ""
     this.#box.showPopover({ source: link })
+  }
+  #emptied() {
+    const fields = this.querySelectorAll("input[form]")
+    for (const field of fields) field.value = ""
+    if (fields.length && this.#box?.matches(":popover-open")) this.#box.hidePopover()
   }
   #came() { this.#input ? this.#filter() : this.#items[0]?.focus() }
   #keydown(event) {

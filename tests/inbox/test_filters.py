@@ -22,7 +22,7 @@ def test_tags_and_channels_of_a_private_team_are_offered_to_its_members_only(cas
     assert "harassment" in dict(ByTag.choices(hugo))
     assert [words for _, words in ByChannel.choices(ana)] == ["@acme"]
     assert "whistle@acme" in dict(ByChannel.choices(hugo)).values()
-    assert dict(ByNetwork.choices(ana)) == {"demo": "Demo"}
+    assert dict(ByNetwork.choices(ana)) == {"demo": "Demo network"}
 
 
 def test_a_teams_own_channel_is_offered_before_anything_came_by_it(cast):
