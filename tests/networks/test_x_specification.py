@@ -59,12 +59,12 @@ class Checked(Fake):
                 self.violations.append((response.request.method, response.url, each["location"], each["message"]))
 
 
-def started(behind):
+def started(behind, specification=SPECIFICATION):
     """A checker in front of this address. Its port is none that the system gives out by itself, because it takes
     seconds until the checker holds it."""
     for _ in range(3):
         port = random.randrange(20_000, 32_000)
-        command = [PRISM, "proxy", "-h", "127.0.0.1", "-p", str(port), SPECIFICATION, behind]
+        command = [PRISM, "proxy", "-h", "127.0.0.1", "-p", str(port), specification, behind]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until and process.poll() is None:
