@@ -3,18 +3,20 @@ without harm, so whatever was lost on the way is done again; nothing is ever in 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 import structlog
 from django.utils import timezone
 
 from connectors.access import renew
-from connectors.base import Connector, Fault, Post
+from connectors.base import Capability, Connector, Fault, Post, PostState, Verb
 from connectors.faults import AuthExpired, AuthRevoked, Outcome
 from connectors.opening import opened
 from connectors.stored import post_of, post_of_reply
 from connectors.turns import in_turn
 from inbox.models import Act
+from inbox.models.act import OPPOSITES
 
 log = structlog.get_logger(__name__)
 REFUSED = ("PolicyRefused", "Invalid", "NotPermitted", "Duplicate")
@@ -32,7 +34,10 @@ def do(act: Act) -> bool:
     try:
         connector = opened(act.channel)
         post = post_of(act.mention) if act.mention else post_of_reply(act.reply)  # type: ignore[arg-type]
-        if refusal := _refusal(connector, act, post):
+        able = connector.can(post, timezone.now())
+        if stands(act.verb, able, post):
+            act.done()
+        elif refusal := _refusal(connector, act, post, able):
             act.failed("PolicyRefused", refusal)
         else:
             _done(act, connector, post)
@@ -44,9 +49,17 @@ def do(act: Act) -> bool:
     return True
 
 
-def _refusal(connector: Connector, act: Act, post: Post) -> str:
+def stands(verb: str, able: Mapping[Verb, Capability], post: Post) -> bool:
+    """Whether it has been done already: the answer to an earlier try was lost, or somebody did it on the network."""
+    if verb == "delete":
+        return post.state is PostState.DELETED
+    opposite = able.get(OPPOSITES.get(verb, ""))  # type: ignore[call-overload]
+    return verb not in able and opposite is not None and opposite.allowed
+
+
+def _refusal(connector: Connector, act: Act, post: Post, able: Mapping[Verb, Capability]) -> str:
     """Why this may not be done, in words, or "": the item's own capability, and for new words their measure."""
-    capability = connector.can(post, timezone.now()).get(act.verb)  # type: ignore[call-overload]
+    capability = able.get(act.verb)  # type: ignore[call-overload]
     if capability is None or not capability.allowed:
         return (capability and capability.reason) or "This network has no such action."
     problems = connector.measure(act.text, post).problems if act.verb == "edit" else ()

@@ -151,7 +151,8 @@ class Claim:
 
 
 def bind(bound: Sequence[tuple[int, str, str]]) -> None:
-    """Our own posts that came back by a poll settle the replies they are; if this dies, the settler finds them."""
+    """Our own posts that came back by a poll settle the replies they are; if this dies, the settler
+    finds them, or the next sender before it posts."""
     for reply_id, external_id, url in bound:
         reply = Reply.objects.filter(pk=reply_id).first()
         try:

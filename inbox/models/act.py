@@ -1,5 +1,5 @@
 """What is done on the network to a post that stands there already: hide, like, edit, delete and their like. One row is
-one wish. Unlike a reply it may be asked for twice without harm, so what was lost on the way is simply asked again."""
+one wish. Unlike a reply it may be done twice without harm, so what was lost on the way is simply asked again."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ LEAVES: dict[str, tuple[str, bool]] = {
     "spam": ("spam", True),
     "block": ("blocked", True),
 }
+OPPOSITES = {"like": "unlike", "unlike": "like", "hide": "unhide", "unhide": "hide"}
 # What is said of a verb: that it was done, and, after “did not”, that it was not.
 SAID = {
     "hide": ("hid a message on the network", "hide the message"),
@@ -41,10 +42,14 @@ SAID = {
 
 class ActQuerySet(models.QuerySet["Act"]):
     def due(self) -> ActQuerySet:
-        """Waiting and allowed to be done, or left by a worker that died over it."""
+        """Waiting and allowed to be done, or left by a worker that died over it. Acts on one post are done in the
+        order in which they were asked for, else an old wording would overwrite a new one."""
         whole = self.filter(channel__paused=False).exclude(channel__state__in=["reconnect", "needs_key"])
         waiting = models.Q(state="waiting", not_before__lte=Clock())
-        return whole.filter(waiting | models.Q(state="doing", lease_until__lt=Clock()))
+        same = models.Q(mention=models.OuterRef("mention")) | models.Q(reply=models.OuterRef("reply"))
+        older = Act.objects.filter(same, state__in=["waiting", "doing"], pk__lt=models.OuterRef("pk"))
+        left = models.Q(state="doing", lease_until__lt=Clock())
+        return whole.filter(waiting | left).exclude(models.Exists(older))
 
 
 class Act(models.Model):

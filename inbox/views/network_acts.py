@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 from inbox.composer import network_name, safe
 from inbox.forms import NetworkActForm
 from inbox.models import Conversation, Mention, Reply
+from inbox.models.act import OPPOSITES
 from inbox.models.answerable import KeyUsed
 from inbox.views.answering import act, conversation_or_404, done, is_alive, refused, shown
 from socialcare.pages import Request
@@ -100,7 +101,10 @@ def ask(request: Request, conversation: Conversation) -> HttpResponse:
     if not form.is_valid():
         return refused(request, conversation, _("Choose what is to be done."), status=422)
     post, said = post_or_404(conversation, request.POST), form.cleaned_data
-    choice = next((each for each in choices(post) if each.verb == said["verb"]), None)
+    offered = {each.verb: each for each in choices(post)}
+    choice, opposite = offered.get(said["verb"]), offered.get(OPPOSITES.get(said["verb"], ""))
+    if choice is None and opposite is not None and opposite.allowed:
+        return done(request, conversation)  # it is so already, as after a double click
     if choice is None or not choice.allowed:
         words = choice.reason if choice else _("%s has no such action.") % network_name(conversation.channel)
         return refused(request, conversation, words, status=422)

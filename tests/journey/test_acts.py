@@ -146,3 +146,24 @@ def test_the_same_key_asks_once_and_never_for_something_else(cast, talk):
     with pytest.raises(KeyError):
         talk.act(cast.ana, "sing", uuid4(), mention=mention)
     assert Act.objects.count() == 1
+
+
+def test_corrections_are_made_in_the_order_in_which_they_were_asked_for(cast, fake, talk):
+    reply = send(answer(cast.ana, talk, "We loook into it"))
+    first = ask(talk, cast.ana, "edit", reply=reply, text="version ONE")
+    fake.order("500", writing=True)
+    work(first)
+    second = work(ask(talk, cast.ana, "edit", reply=reply, text="version TWO"))
+    assert (first.state, second.state) == ("waiting", "waiting")
+    work(first)
+    work(second)
+    reply.refresh_from_db()
+    assert reply.text == "version TWO"
+
+
+def test_what_stands_already_is_done_and_not_refused(cast, fake, talk):
+    act = ask(talk, cast.ana, "like")
+    mention = talk.mentions.get()
+    fake.statuses[mention.external_id]["favourited"] = True
+    talk.mentions.update(grants={**mention.grants, "favourited": True})
+    assert work(act).state == "done"
