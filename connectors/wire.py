@@ -21,6 +21,7 @@ from connectors.text import storable
 
 PORTS = frozenset({25, 143, 465, 587, 993, 2525})
 """Where mail is spoken. A stranger's other ports are not for us to knock at."""
+SECURITY = frozenset({"tls", "starttls", "plain"})
 TRIED = 4  # addresses of one name
 
 
@@ -110,6 +111,8 @@ class Line:
     def connected(self) -> socket.socket:
         """A socket to the address that was checked; encrypted where the server is so from its first byte."""
         server, allowed = self.server, self.seam.allowed
+        if server.security not in SECURITY:  # an unknown word must not end as no encryption at all
+            raise Invalid("The encryption is neither tls, starttls nor plain.", field="security")
         if server.security == "plain" and allowed.address_of(server.host, server.port) is None:
             words = "Mail without encryption is refused; the owner may allow it for this host with FETCH_ALLOW."
             raise NotPermitted(words, what="encryption")

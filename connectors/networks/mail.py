@@ -147,7 +147,7 @@ class Mail(Connector):
         url = str(self.settings.get("token_url") or "")
         if not (url and asked["refresh_token"]):
             return super().renew(secrets)
-        answer = self.seam.answer("POST", url, data=asked, accept=(400, 401))
+        answer = self.seam.answer("POST", url, data=asked, write=False, accept=(400, 401))
         given = answer.json(dict)
         if answer.status >= 400 or not isinstance(given.get("access_token"), str):
             raise AuthRevoked("The refresh token is no longer accepted.", status=answer.status)

@@ -453,6 +453,17 @@ def test_a_refresh_token_alone_is_enough_to_connect_and_one_that_is_refused_is_f
             connector.check()
 
 
+@pytest.mark.parametrize(
+    "broken", [Reply(manner="reset"), Reply(500, ""), Reply(200, {"access_token": "x"}, manner="cut")]
+)
+def test_a_token_address_in_trouble_leaves_nothing_in_doubt(fake, broken):
+    with FakeServer(lambda asked: broken) as tokens:
+        connector = fake.connector(Secrets({"refresh_token": "r1", "client_secret": "s"}))
+        connector.settings = {**connector.settings, "token_url": tokens.url}
+        with pytest.raises(Unavailable):
+            connector.renew(connector.secrets)
+
+
 def test_a_password_with_a_line_break_writes_no_command(fake):
     with pytest.raises(Invalid):
         fake.connector(Secrets({"password": 'x"\r\nA1 DELETE INBOX'})).check()

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from connectors.addresses import Allowed, Refused
-from connectors.base import InDoubt, NotPermitted, Outgoing, Unavailable, Unreadable
+from connectors.base import InDoubt, Invalid, NotPermitted, Outgoing, Unavailable, Unreadable
 from connectors.http import Seam
 from connectors.imap import Mailbox
 from connectors.smtp import Submission
@@ -114,6 +114,15 @@ def test_without_encryption_only_what_the_owner_allows_is_spoken_to(monkeypatch)
     monkeypatch.setattr(socket.socket, "connect", lambda *given: pytest.fail("called"))
     with pytest.raises(NotPermitted, match="FETCH_ALLOW"):
         Submission(seam(allow=["10.0.0.9"]), Server("smtp", "8.8.8.8", 587, "plain"), US, ACCESS, name="x")
+
+
+@pytest.mark.parametrize("security", ["TLS", "none", "", "ssl"])
+def test_an_unknown_word_for_encryption_is_refused_even_where_the_owner_opened_the_host(monkeypatch, security):
+    monkeypatch.setattr(socket.socket, "connect", lambda *given: pytest.fail("called"))
+    with pytest.raises(Invalid):
+        Mailbox(seam(), Server("imap", "127.0.0.1", 143, security), US, ACCESS)
+    with pytest.raises(Invalid):
+        Submission(seam(), Server("smtp", "127.0.0.1", 587, security), US, ACCESS, name="x")
 
 
 def test_mail_is_read_and_sent_through_tls_that_is_checked(context, trusted):
