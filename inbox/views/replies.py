@@ -4,6 +4,7 @@ somebody spoke meanwhile, and kept as a draft until it was taken."""
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +13,13 @@ from django.db import transaction
 from django.http import Http404, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from inbox.composer import problems_of, why_not
 from inbox.forms import DraftForm, NoteForm, ReplyForm, SettleForm
 from inbox.happenings import Happening
-from inbox.models import Conversation, Draft, Event, Mention, Reply
+from inbox.models import Agent, Conversation, Draft, Event, Mention, Reply
 from inbox.models.answerable import KeyUsed, Stale
 from inbox.queue import sentence
 from inbox.views.answering import act, back_to, done, is_alive, refused, shown
@@ -184,6 +186,15 @@ def settle(request: Request, conversation: Conversation, reply: Reply) -> HttpRe
     return done(request, conversation)
 
 
+def just_said(agent: Agent, conversation: Conversation, text: str) -> bool:
+    """Whether this text was sent a moment ago: saving it while it is typed may arrive after it was taken, and would
+    leave a draft of what has been said."""
+    lately = timezone.now() - timedelta(minutes=1)
+    given_up = ("undone", "dropped", "failed")
+    replies = conversation.replies.filter(author=agent, text=text, created_at__gt=lately).exclude(state__in=given_up)
+    return replies.exists() or conversation.notes.filter(author=agent, text=text, at__gt=lately).exists()
+
+
 @act
 def draft(request: Request, conversation: Conversation) -> HttpResponse:
     """Keeps what is being typed. An older version than the one kept is refused with the text that is kept."""
@@ -194,6 +205,8 @@ def draft(request: Request, conversation: Conversation) -> HttpResponse:
     with transaction.atomic():
         kept = Draft.objects.select_for_update().filter(agent=request.user, conversation=conversation, kind=kind)
         held = kept.first()
+        if held is None and just_said(request.user, conversation, text):
+            return JsonResponse({"version": 0})
         if held is None:
             held, made = Draft.objects.get_or_create(
                 agent=request.user, conversation=conversation, kind=kind, defaults={"text": text, "version": 1}

@@ -69,8 +69,9 @@ customElements.define("reply-box", class extends HTMLElement {
   #keep(form) { localStorage.setItem(this.#place(form), JSON.stringify({ text: this.#text(form).value, version: +form.elements.version.value, at: Date.now() })) }
   async #save(form) {
     const body = new URLSearchParams({ kind: form.dataset.kind, text: this.#text(form).value, version: form.elements.version.value })
-    const token = document.cookie.match(/(?:^|; )(?:__Host-)?csrftoken=([^;]+)/)?.[1] ?? ""
+    const token = document.cookie.match(/(?:^|; )(?:__Host-)?csrftoken=([^;]+)/)?.[1] ?? "", key = form.elements.key?.value
     const answer = await fetch(this.getAttribute("draft"), { method: "POST", body, headers: { "X-CSRFToken": token, Accept: "application/json" } }).catch(() => null)
+    if (form.elements.key?.value !== key) return // sent meanwhile: the box holds another text now
     if (answer?.status !== 409 && !answer?.ok) return this.#say(form, this.dataset.textLocal)
     const said = await answer.json()
     if (answer.status === 409) { form.elements.version.value = said.version; return said.text !== this.#text(form).value && this.#choose(form, said.text) }

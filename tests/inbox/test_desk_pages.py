@@ -268,6 +268,16 @@ def test_drafts_are_versioned_and_an_older_one_never_overwrites(cast, channel, a
     assert Draft.objects.get().text == "Hi C"
 
 
+def test_saving_what_was_sent_a_moment_ago_leaves_no_draft(cast, channel, ana):
+    one = write(channel, "hello", cast.support)
+    one.reply(cast.ana, "We look into it", uuid.uuid4(), one.seen_seq, parent=one.last_inbound())
+    url = f"/conversations/{one.pk}/draft/"
+    assert ana.post(url, {"kind": "reply", "text": "We look into it", "version": 0}).json() == {"version": 0}
+    assert not Draft.objects.exists()
+    ana.post(url, {"kind": "reply", "text": "We look into it again", "version": 0})
+    assert Draft.objects.get().text == "We look into it again"
+
+
 def test_opening_a_conversation_reads_it_and_a_new_message_makes_it_unread_again(cast, channel, ana):
     one = write(channel, "hello", cast.support)
     unread = re.compile(r'unread="([^"]*)"')
