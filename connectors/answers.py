@@ -1,6 +1,5 @@
 """A complete answer of a network, and what its status means where the network's own class does not say otherwise."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -21,7 +20,7 @@ from connectors.faults import (
 from connectors.posts import Rate
 from connectors.rates import http_date
 from connectors.redaction import redacted
-from connectors.text import storable
+from connectors.text import read_json, storable
 
 KEPT_BYTES = 2_048
 WAIT_UNTOLD = timedelta(seconds=60)
@@ -44,7 +43,7 @@ class Answer:
     def json(self, *shapes: type) -> Any:
         """The body as JSON of one of these types; Unreadable for a read, InDoubt for a write (it may have happened)."""
         try:
-            value = json.loads(self.content)
+            value = read_json(self.content)
         except (ValueError, RecursionError):
             raise self.unreadable("It is not JSON.") from None
         if shapes and not isinstance(value, shapes):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import reprlib
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ import structlog
 
 from connectors.base import Bad, Budget, Connector, Fault, Post
 from connectors.models import Channel, Quarantined
+from connectors.text import storable
 from inbox.models import Mention, Reply
 
 log = structlog.get_logger(__name__)
@@ -109,8 +111,8 @@ def quarantine(channel: Channel, source: str, bad: Sequence[Bad]) -> None:
     """Keeps items that could not be understood, each once."""
     rows = []
     for item in bad:
-        raw = item.raw if isinstance(item.raw, dict | list) else {"raw": str(item.raw)[:20_000]}
-        digest = hashlib.sha256(f"{source} {item.external_id} {json.dumps(raw, sort_keys=True)}".encode()).hexdigest()
+        raw, said = _kept(item.raw)
+        digest = hashlib.sha256(f"{source} {item.external_id} {said}".encode()).hexdigest()
         rows.append(
             Quarantined(
                 channel=channel,
@@ -122,3 +124,21 @@ def quarantine(channel: Channel, source: str, bad: Sequence[Bad]) -> None:
             )
         )
     Quarantined.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def _kept(raw: Any) -> tuple[dict[str, Any] | list[Any], str]:
+    """What is shown of an item, and the same as JSON; of one that is no JSON a short text, because an item that is
+    set aside must not stop those behind it."""
+    try:
+        shown = raw if isinstance(raw, dict | list) else {"raw": str(raw)[:20_000]}
+        return shown, json.dumps(shown, sort_keys=True, allow_nan=False)
+    except (ValueError, TypeError, RecursionError):
+        shown = {"raw": _in_short(raw)}
+        return shown, json.dumps(shown)
+
+
+def _in_short(raw: Any) -> str:
+    try:
+        return storable(reprlib.repr(raw))
+    except ValueError:  # a number with more digits than Python writes
+        return f"{type(raw).__name__} that cannot be written down"

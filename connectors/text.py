@@ -2,6 +2,8 @@
 matching."""
 
 import hashlib
+import json
+import math
 import re
 import unicodedata
 from html import unescape
@@ -35,7 +37,7 @@ def storable(text: str) -> str:
 
 def storable_json(value: Any, depth: int = 0) -> Any:
     """`storable` for every text of a JSON value, keys included; what is nested deeper than anything real is left
-    out, because neither we nor Postgres could read it again."""
+    out, because neither we nor Postgres could read it again, and numbers that are none become null."""
     if isinstance(value, str):
         return storable(value)
     if depth > DEEPEST and isinstance(value, dict | list | tuple):
@@ -44,7 +46,20 @@ def storable_json(value: Any, depth: int = 0) -> Any:
         return {storable(str(key)): storable_json(item, depth + 1) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [storable_json(item, depth + 1) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     return value
+
+
+def read_json(content: str | bytes, **how: Any) -> Any:
+    """JSON with null where a number is none (NaN, Infinity) or too large for one (1e999): Postgres keeps no such
+    number, and nothing can be counted with it."""
+    return json.loads(content, parse_constant=lambda _: None, parse_float=_finite, **how)
+
+
+def _finite(digits: str) -> float | None:
+    number = float(digits)
+    return number if math.isfinite(number) else None
 
 
 def key(text: str) -> str:

@@ -38,7 +38,7 @@ from connectors.base import (
     Verb,
     Visibility,
 )
-from connectors.text import plain
+from connectors.text import plain, read_json
 
 BODY, ITEMS, ID = 1_000_000, 100, 128
 SKEW = timedelta(seconds=300)
@@ -226,7 +226,7 @@ def _items(body: bytes) -> Sequence[Any]:
         return dict(pairs)
 
     try:
-        value = json.loads(body.decode(), object_pairs_hook=once)
+        value = read_json(body.decode(), object_pairs_hook=once)
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
         raise ValueError("The body is not JSON in UTF-8.") from None
     items = value if isinstance(value, list) else [value]

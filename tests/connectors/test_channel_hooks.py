@@ -2,12 +2,15 @@
 
 import json
 import time
+from datetime import UTC, datetime
 
 import pytest
 
 from connectors import listening
+from connectors.arriving import quarantine
+from connectors.base import Bad
 from connectors.connecting import connect
-from connectors.models import Channel, Delivery
+from connectors.models import Channel, Delivery, Quarantined
 from connectors.networks.webhook import signature
 from inbox.models import Mention
 
@@ -82,3 +85,25 @@ def test_a_paused_channel_still_stores(client, channel, cast):
 def test_the_address_is_shown_to_admins(client, cast, channel):
     client.force_login(cast.ada)
     assert f"/hooks/{channel.path}/" in client.get(f"/set-up/channels/{channel.pk}/").content.decode()
+
+
+@pytest.mark.parametrize("number", ["NaN", "1e999", "-Infinity"])
+@pytest.mark.parametrize("item", [POST, {"id": "1"}], ids=["readable", "unreadable"])
+def test_a_number_that_is_none_holds_up_no_other_delivery(client, channel, item, number):
+    body = json.dumps([{**item, "x": "here"}]).replace('"here"', number)
+    deliver(client, channel, body.encode())
+    deliver(client, channel, {**POST, "id": "2", "text": "second"}, delivery="d2")
+    listening.listen(channel.pk)
+    channel.refresh_from_db()
+    assert (channel.state, channel.failures) == ("ok", 0)
+    assert Mention.objects.filter(text="second").exists()
+    assert Mention.objects.filter(external_id="1").exists() == (item is POST)
+
+
+STRANGE = {"object": {"a": object()}, "digits": [10**5_000], "time": {"at": datetime(2026, 1, 1, tzinfo=UTC)}}
+
+
+@pytest.mark.parametrize("raw", STRANGE.values(), ids=STRANGE)
+def test_an_item_that_is_no_json_is_set_aside_too(channel, raw):
+    quarantine(channel, "deliveries", [Bad("1", "It is none.", raw), Bad("2", "Nor this.", {})])
+    assert Quarantined.objects.count() == 2

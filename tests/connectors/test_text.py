@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.text import graphemes, key, normalised, plain, storable
+from connectors.text import graphemes, key, normalised, plain, read_json, storable, storable_json
 
 SHORTENED = (
     '<a href="https://shop.example/returns?x=1&amp;y=2"><span class="invisible">https://</span>'
@@ -76,3 +76,9 @@ def test_texts_are_compared_without_what_networks_change():
 
 def test_a_family_is_one_character():
     assert graphemes("👨‍👩‍👧‍👦é") == 2
+
+
+def test_a_number_that_is_none_becomes_null():
+    read = read_json(b'{"a": [NaN, 1e999, -Infinity, 1.5, 2]}')
+    assert read == {"a": [None, None, None, 1.5, 2]}
+    assert storable_json({"a": (float("nan"), {"b": float("inf")}, 1.5)}) == {"a": [None, {"b": None}, 1.5]}
