@@ -10,8 +10,9 @@ from typing import Any
 from connectors.posts import JSON, Gap
 
 OVERLAP, WINDOW, FIRST = timedelta(minutes=15), timedelta(hours=48), timedelta(days=7)
-KEPT, EXCERPT, ROOM = 240, 100, 30_000
-"""Posts a cursor remembers; bytes of a post shown above its comments, and of the whole cursor, both as JSON."""
+KEPT, LEAST, EXCERPT, ROOM = 240, 60, 100, 30_000
+"""Posts a cursor remembers, and at least before posts to be read are left to the next round; bytes of a post shown
+above its comments, and of the whole cursor, both as JSON."""
 DAY, MONTH = 86_400, 30 * 86_400
 
 
@@ -49,7 +50,7 @@ class Round:
         self.at, self.aside, self.listing, self.began, self.last = "", 0, "", 0, 0
         self.listed, self.number, self.daily, self.whole = False, 0, int(now.timestamp()), False
         self.gaps: tuple[Gap, ...] = ()
-        self.page = ""
+        self.page, self.cut = "", False
 
     @classmethod
     def read(cls, cursor: JSON | None, now: datetime) -> "Round":
@@ -74,22 +75,29 @@ class Round:
         self.daily, self.whole, self.listed = int(cursor["daily"]), bool(cursor["whole"]), bool(cursor["listed"])
         self.at, self.listing, self.aside = str(cursor["at"]), str(cursor["listing"]), int(cursor["aside"])
         self.began, self.last = int(cursor["began"]), int(cursor["last"])
+        self.cut = bool(cursor.get("cut"))
         self.posts = {str(post): [int(each) for each in known[:3]] for post, known in cursor["posts"].items()}
         if any(len(known) != 3 for known in self.posts.values()):
             raise ValueError("a post without its marks")
         self.todo = [Stop(str(a), int(b), int(c), str(d)) for a, b, c, d in cursor["todo"]]
 
     def kept(self) -> JSON:
+        """The cursor; what it has no room for is found again by the next round."""
         newest = sorted(self.posts.items(), key=lambda each: each[1][1], reverse=True)[:KEPT]
+        todo = [list(astuple(each)) for each in self.todo]
         kept: JSON = {
             "start": self.start, "before": self.before, "number": self.number, "daily": self.daily,
             "whole": self.whole, "listed": self.listed, "listing": self.listing, "at": self.at, "aside": self.aside,
             "began": self.began, "last": self.last, "posts": dict(newest),
-            "todo": [list(astuple(each)) for each in self.todo],
+            "todo": todo, "cut": self.cut,
         }  # fmt: skip
-        while newest and len(json.dumps(kept)) > ROOM:
-            del newest[-20:]
-            kept["posts"] = dict(newest)
+        while (newest or len(todo) > 1) and len(json.dumps(kept)) > ROOM:
+            if len(newest) > LEAST or len(todo) <= 1:
+                del newest[-20:]
+                kept["posts"] = dict(newest)
+            else:
+                del todo[max(1, len(todo) - 20) :]
+                kept["cut"] = True
         return kept
 
     def begin(self, now: datetime) -> None:
@@ -166,7 +174,9 @@ class Round:
 
     def end(self) -> None:
         """The round is over; the next poll begins another."""
-        self.listed, self.listing, self.last = False, "", self.began
+        if not self.cut:  # otherwise what was left out would look as if nothing had happened there since
+            self.last = self.began
+        self.listed, self.listing, self.cut = False, "", False
 
     def is_history(self, time: datetime) -> bool:
         return time < datetime.fromtimestamp(self.before, UTC)

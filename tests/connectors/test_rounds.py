@@ -99,3 +99,26 @@ def test_a_time_in_the_future_hides_nothing_that_comes_after_it():
     reading.begin(NOW)
     reading.plan([Listed("a", 2)], "", NOW)
     assert reading.todo[0].since <= seconds(NOW)
+
+
+def test_a_thousand_posts_to_be_read_fit_a_cursor_with_the_newest_remembered():
+    reading = Round.read(None, NOW)
+    through(reading, [Listed(f"old{number}", 1) for number in range(100)], NOW, {"old7": [NOW]})
+    old = seconds(NOW - timedelta(minutes=1))
+    listed = [Listed(f"1_{number}" + "0" * 28, old, "чай " * 60, changed=old) for number in range(1_000)]
+    later = NOW + HOUR
+    reading.last, last = 1, 1
+    reading.begin(later)
+    reading.plan(listed, "", later)
+    kept = reading.kept()
+    assert len(json.dumps(kept)) <= CURSOR_LIMIT
+    assert len(reading.todo) == 1_000, "in memory nothing is cut"
+    cut = again(reading, later)
+    assert "old7" in cut.posts
+    assert [stop.post for stop in cut.todo] == [each.post for each in listed[: len(cut.todo)]]
+    assert len(cut.todo) > 50
+    while cut.todo:
+        cut.reached([cut.todo[0].post], [], "", later)
+    cut.end()
+    assert cut.last == last, "what was left out is still new to the next round"
+    assert listed[-1].post in through(again(cut, later), listed, later)
