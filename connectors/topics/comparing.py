@@ -5,23 +5,30 @@ second time."""
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, QuerySet
+from django.utils import timezone
 
 from connectors.models import Topic, TopicMention
 from connectors.topics.matching import Subject, TopicSet
 from inbox.models import Mention
 
-PIECE = 1_000
+log = structlog.get_logger(__name__)
+PIECE, CHUNK = 1_000, 50  # mentions of one piece, and read at once
+SECONDS = 1.0  # of one piece; of long texts it has fewer
+LEASE = timedelta(minutes=1)  # by then whoever took a topic has noted its piece, or died
+PUT_OFF = timedelta(minutes=10)
 LONGEST_POLL = timedelta(minutes=2)
 COLUMNS = (
     "pk",
     "posted_at",
     "seen_at",
+    "version",
     "text",
     "language",
     "followers",
@@ -60,30 +67,89 @@ def compare_due(seconds: float = 20.0) -> int:
     return done
 
 
-@transaction.atomic
 def compare_piece() -> bool:
-    """One piece of the topic that waits longest; False when none is due, or others are at all of them."""
-    topic = Topic.objects.to_compare().order_by("compare_at").select_for_update(skip_locked=True).first()
-    if topic is None:
+    """One piece of the topic that waits longest; False when none is due, or others are at all of them. One that
+    fails waits behind the others."""
+    taken = _take()
+    if taken is None:
         return False
-    below = topic.compare_below or (Mention.objects.aggregate(last=Max("pk"))["last"] or 0) + 1
-    rows = list(Mention.objects.filter(pk__lt=below).order_by("-pk").values(*COLUMNS)[:PIECE])
-    _note(topic, rows)
-    ended = len(rows) < PIECE or (topic.compared and rows[-1]["seen_at"] < topic.since)
-    values: dict[str, Any] = {"compare_below": None if ended else rows[-1]["pk"]}
-    if ended:
-        values |= {"compared": True, "compare_at": None if topic.compared else topic.since + LONGEST_POLL}
-    Topic.objects.filter(pk=topic.pk).update(**values)
+    topic, due_at = taken
+    try:
+        _compare(topic, due_at)
+    except Exception:
+        log.exception("a topic cannot be compared", topic=topic.pk)
+        _held(topic).update(compare_at=timezone.now() + PUT_OFF)
     return True
 
 
-def _note(topic: Topic, rows: Sequence[dict[str, Any]]) -> None:
-    """What of the piece matches stands in the topic afterwards, and nothing else of it."""
+@transaction.atomic
+def _take() -> tuple[Topic, datetime | None] | None:
+    """A topic that is due, and since when. Nobody else takes it during the lease, and its row is not locked while it
+    is compared, because polls that store what it finds need the row."""
+    due = Topic.objects.to_compare().order_by("compare_at")
+    topic = due.select_for_update(skip_locked=True, no_key=True).first()
+    if topic is None:
+        return None
+    due_at, topic.compare_at = topic.compare_at, timezone.now() + LEASE
+    Topic.objects.filter(pk=topic.pk).update(compare_at=topic.compare_at)
+    return topic, due_at
+
+
+def _held(topic: Topic) -> QuerySet[Topic]:
+    """The topic as long as nobody wrote it anew and the lease is ours."""
+    return Topic.objects.filter(pk=topic.pk, version=topic.version, compare_at=topic.compare_at)
+
+
+def _compare(topic: Topic, due_at: datetime | None) -> None:
+    """Matches a piece outside any transaction, then notes it with the place to go on, if the topic is still ours."""
+    below = topic.compare_below or (Mention.objects.aggregate(last=Max("pk"))["last"] or 0) + 1
+    piece = _matched(topic, below)
+    ended = piece.ended or (topic.compared and piece.last_seen_at is not None and piece.last_seen_at < topic.since)
+    values: dict[str, Any] = {"compare_below": None if ended else piece.last, "compare_at": due_at}
+    if ended:
+        values |= {"compared": True, "compare_at": None if topic.compared else topic.since + LONGEST_POLL}
+    with transaction.atomic():
+        if _held(topic).select_for_update(no_key=True).first():
+            _note(topic, piece)
+            Topic.objects.filter(pk=topic.pk).update(**values)
+
+
+@dataclass
+class Piece:
+    """Mentions that were looked at: their versions, and when those that match were posted. `ended`: none are left."""
+
+    versions: dict[int, str] = field(default_factory=dict)
+    found: dict[int, datetime] = field(default_factory=dict)
+    last: int | None = None
+    last_seen_at: datetime | None = None
+    ended: bool = False
+
+
+def _matched(topic: Topic, below: int) -> Piece:
+    """As many mentions as there is time for, and at least one."""
     queries, channels = TopicSet({topic.pk: topic.tree}), set(topic.channels.values_list("pk", flat=True))
-    fitting = [row for row in rows if not channels or row["channel_id"] in channels]
-    found = [row for row in fitting if not row["ours"] and queries.matching(subject_of(row))]
-    ids = {row["pk"] for row in found}
-    others = [row["pk"] for row in rows if row["pk"] not in ids]
+    piece, ends = Piece(), time.monotonic() + SECONDS
+    while not piece.ended and len(piece.versions) < PIECE:
+        size = min(CHUNK, PIECE - len(piece.versions))
+        rows = list(Mention.objects.filter(pk__lt=below).order_by("-pk").values(*COLUMNS)[:size])
+        for row in rows:
+            below = piece.last = row["pk"]
+            piece.versions[row["pk"]], piece.last_seen_at = row["version"], row["seen_at"]
+            fits = not row["ours"] and (not channels or row["channel_id"] in channels)
+            if fits and queries.matching(subject_of(row)):
+                piece.found[row["pk"]] = row["posted_at"]
+            if time.monotonic() >= ends:
+                return piece
+        piece.ended = len(rows) < size
+    return piece
+
+
+def _note(topic: Topic, piece: Piece) -> None:
+    """What of the piece matches stands in the topic afterwards, and nothing else of it. Mentions that went or were
+    stored anew meanwhile are left as whoever did that left them."""
+    now = dict(Mention.objects.filter(pk__in=piece.versions).values_list("pk", "version"))
+    same = [pk for pk, version in piece.versions.items() if now.get(pk) == version]
+    others = [pk for pk in same if pk not in piece.found]
     TopicMention.objects.filter(topic=topic, mention__in=others).delete()
-    made = [TopicMention(topic=topic, mention_id=row["pk"], posted_at=row["posted_at"]) for row in found]
+    made = [TopicMention(topic=topic, mention_id=pk, posted_at=piece.found[pk]) for pk in same if pk in piece.found]
     TopicMention.objects.bulk_create(made, ignore_conflicts=True)

@@ -88,7 +88,7 @@ class Topic(models.Model):
         """Stores the topic, new or changed, as its next version. False, and nothing stored, when somebody stored one
         since; QueryError when the query cannot be read."""
         parse_topic(fields.get("query", self.query))
-        known = Topic.objects.select_for_update().filter(pk=self.pk).first() if self.pk else None
+        known = Topic.objects.select_for_update(no_key=True).filter(pk=self.pk).first() if self.pk else None
         if self.pk and (known is None or known.version != self.version):
             return False
         chosen = {channel.pk for channel in channels}

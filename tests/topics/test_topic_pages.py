@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from connectors.models import Gap, Source, Topic
 from connectors.topics import comparing
-from inbox.models import Conversation
+from inbox.models import Conversation, Event, Mention
 from inbox.models.conversation import State
 from tests import world
 
@@ -232,3 +232,54 @@ def test_what_is_stored_is_compared_a_piece_at_a_time_and_again_after_a_change(c
     assert one.rewrite(None, (), query='"number 1"')
     comparing.compare_due()
     assert [found.mention.text for found in one.found.all()] == ["my kettle number 1 leaks, says Support"]
+
+
+def test_long_texts_are_compared_in_smaller_pieces(cast, heard, monkeypatch):
+    monkeypatch.setattr(comparing, "SECONDS", 0.0)
+    one = Topic(name="Kettles")
+    one.rewrite(None, (), query="kettle")
+    for number in range(1, 5):
+        assert comparing.compare_piece()
+        assert one.found.count() == number
+    comparing.compare_piece()
+    one.refresh_from_db()
+    assert (one.compared, one.compare_below) == (True, None)
+
+
+@pytest.mark.parametrize("change", ["rewritten", "deleted", "edited"])
+def test_what_is_changed_while_a_topic_is_compared_stays_as_it_is(cast, heard, monkeypatch, change):
+    one = Topic(name="Kettles")
+    one.rewrite(None, (), query="kettle")
+    matched, mention = comparing._matched, Mention.objects.order_by("pk").first()
+
+    def meanwhile(topic, below):
+        piece = matched(topic, below)
+        if change == "rewritten":
+            Topic.objects.get(pk=one.pk).rewrite(None, (), query='"number 1"')
+        elif change == "deleted":
+            Event.objects.filter(conversation=mention.conversation).delete()
+            mention.conversation.delete()
+        else:
+            Mention.objects.filter(pk=mention.pk).update(version="another")
+        return piece
+
+    monkeypatch.setattr(comparing, "_matched", meanwhile)
+    assert comparing.compare_piece()
+    assert one.found.count() == (0 if change == "rewritten" else 3)
+    one.refresh_from_db()
+    assert one.compared == (change != "rewritten")
+
+
+def test_a_topic_that_cannot_be_compared_waits_behind_the_others(cast, heard):
+    Topic.objects.create(name="Broken", query="((", compare_at=timezone.now() - timedelta(hours=1))
+    one = Topic.objects.create(name="Kettles", query="kettle", compare_at=timezone.now())
+    assert comparing.compare_due() == 2
+    assert one.found.count() == 4
+    assert Topic.objects.get(name="Broken").compare_at > timezone.now() + timedelta(minutes=5)
+    assert not comparing.compare_piece()
+
+
+def test_a_topic_that_is_being_compared_is_taken_by_nobody_else(cast, heard):
+    Topic.objects.create(name="Kettles", query="kettle", compare_at=timezone.now())
+    assert comparing._take()
+    assert comparing._take() is None
