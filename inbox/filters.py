@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from inbox.composer import network_label
 from inbox.models import Agent, Conversation, State
 from socialcare.kinds import Kind
+from socialcare.pages import is_number
 
 if TYPE_CHECKING:
     from django.http import QueryDict
@@ -75,7 +76,7 @@ class _ByNumber(Filter):
 
     @classmethod
     def read(cls, values: Sequence[str]) -> list[Any]:
-        return [int(value) for value in values if value.isascii() and value.isdigit() and len(value) < 16][:LIMIT]
+        return [int(value) for value in values if is_number(value)][:LIMIT]
 
 
 class ByChannel(_ByNumber):
@@ -121,7 +122,7 @@ class ByAgent(Filter):
 
     @classmethod
     def read(cls, values: Sequence[str]) -> list[Any]:
-        return ["none" if value == "none" else int(value) for value in values if value == "none" or _is_id(value)]
+        return ["none" if value == "none" else int(value) for value in values if value == "none" or is_number(value)]
 
     @classmethod
     def meaning(cls, values: list[Any]) -> Q:
@@ -174,10 +175,6 @@ def _channels(teams: Sequence[Team]) -> Any:
     """Channels that give to one of these teams, or gave to one of them lately."""
     channels = apps.get_model("connectors", "Channel").objects
     return channels.filter(Q(team__in=teams) | Q(pk__in=_recent(teams, "channel_id")))
-
-
-def _is_id(value: str) -> bool:
-    return value.isascii() and value.isdigit() and len(value) < 16
 
 
 def read(query: QueryDict) -> dict[str, list[Any]]:

@@ -18,6 +18,7 @@ from inbox import desk, filters, shared
 from inbox.composer import network_label
 from inbox.happenings import Happening
 from inbox.models import Conversation, Draft, Event, Seen, State, Stream, Tally
+from socialcare.pages import is_number
 
 if TYPE_CHECKING:
     from inbox.models import Agent, SavedView, Team
@@ -338,6 +339,6 @@ def numbers_of(mark: str) -> dict[str, int]:
     found = {}
     for part in mark.split()[:200]:
         stream, _equals, number = part.rpartition("=")
-        if stream and number.isascii() and number.isdigit() and len(number) < 19:
+        if stream and is_number(number):
             found[stream] = int(number)
     return found

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from inbox import presence
 from inbox.models import Agent, Conversation, Stream
+from socialcare.pages import is_number
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def conversation_ids(streams: Iterable[str]) -> dict[str, int]:
     return {
         stream: int(number)
         for stream, (kind, _colon, number) in parts.items()
-        if kind in ("conversation", "presence") and number.isascii() and number.isdigit() and len(number) < 19
+        if kind in ("conversation", "presence") and is_number(number)
     }
 
 

@@ -24,6 +24,12 @@ class Request(HttpRequest):
         user: Agent
 
 
+def is_number(text: str) -> bool:
+    """Whether this is the number of a row: digits that every column of ours holds. Python refuses to read longer ones
+    with an error of its own."""
+    return text.isascii() and text.isdigit() and len(text) < 19
+
+
 def page(
     request: HttpRequest, template: str, context: dict[str, Any] | None = None, *, part: str = "", status: int = 200
 ) -> HttpResponse:

@@ -22,7 +22,7 @@ from inbox.models import Agent, Conversation, Event, Team
 from inbox.queue import Queue, numbers_of
 from inbox.views.answering import is_alive, shown, zone_of
 from inbox.views.desk import queue_of
-from socialcare.pages import Request
+from socialcare.pages import Request, is_number
 
 MOST = 200  # conversations one act may take
 
@@ -178,8 +178,8 @@ def act(request: Request, queue: Queue) -> HttpResponse:
 
 
 def picked_of(request: Request) -> list[Conversation]:
-    ids = [int(pk) for pk in request.POST.getlist("conversation")[:MOST] if pk.isascii() and pk.isdigit()]
-    mine = Conversation.objects.visible_to(request.user).filter(pk__in=[pk for pk in ids if pk < 2**63])
+    ids = [int(pk) for pk in request.POST.getlist("conversation")[:MOST] if is_number(pk)]
+    mine = Conversation.objects.visible_to(request.user).filter(pk__in=ids)
     return list(mine.select_related("team", "identity").order_by("id"))
 
 

@@ -21,7 +21,7 @@ from inbox.models import SavedView, Team
 from inbox.queue import WHOLE, Queue, numbers_of, written
 from inbox.talk import Talk
 from inbox.views.answering import SLUG, conversation_or_404, is_alive, shown
-from socialcare.pages import Request
+from socialcare.pages import Request, is_number
 
 SAVED = "saved-"
 DENSITIES = {"normal": _lazy("Normal"), "roomy": _lazy("Roomy"), "dense": _lazy("Dense")}
@@ -55,7 +55,7 @@ def saved_queue(request: Request, slug: str) -> Queue:
     """A saved view as it was saved, unless the address says what to look at instead."""
     number = slug.removeprefix(SAVED)
     known = SavedView.objects.shown_to(request.user)
-    saved = get_object_or_404(known, pk=int(number) if number.isascii() and number.isdigit() else 0)
+    saved = get_object_or_404(known, pk=int(number) if is_number(number) else 0)
     chosen, order = saved.filters, saved.order
     if "order" in request.GET or any(name in request.GET for name in filters.Filter.kinds()):
         chosen, order = filters.read(request.GET), request.GET.get("order", "")

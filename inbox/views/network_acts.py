@@ -19,7 +19,7 @@ from inbox.models import Conversation, Mention, Reply
 from inbox.models.act import OPPOSITES
 from inbox.models.answerable import KeyUsed
 from inbox.views.answering import act, conversation_or_404, done, is_alive, refused, shown
-from socialcare.pages import Request
+from socialcare.pages import Request, is_number
 
 # In the order of the menu: label, icon, and whether it is asked about first because it cannot be taken back.
 VERBS = {
@@ -74,7 +74,7 @@ def menu(request: Request, pk: int) -> HttpResponse:
 def post_or_404(conversation: Conversation, given: Any) -> Mention | Reply:
     """The message of this conversation that is meant: one of theirs, or an answer of ours that the network has."""
     number = given.get("mention") or given.get("reply") or ""
-    if not (number.isascii() and number.isdigit() and len(number) < 19):
+    if not is_number(number):
         raise Http404
     if given.get("mention"):
         return get_object_or_404(

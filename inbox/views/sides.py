@@ -18,7 +18,7 @@ from inbox.talk import Talk
 from inbox.views.answering import SLUG, act, conversation_or_404, shown
 from inbox.views.desk import queue_of
 from inbox.why import why
-from socialcare.pages import Request
+from socialcare.pages import Request, is_number
 
 FOUND = 8
 
@@ -52,7 +52,7 @@ def replying(request: Request) -> HttpResponse:
 def seen(request: Request, conversation: Conversation) -> HttpResponse:
     """The reader has seen the conversation up to a number; it never goes back."""
     said = request.POST.get("seq", "")
-    if said.isascii() and said.isdigit() and len(said) < 16:
+    if is_number(said):
         Talk(conversation, request.user, queue_of(request, "all")).seen(int(said))
     return HttpResponse(status=204)
 

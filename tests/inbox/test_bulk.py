@@ -175,3 +175,11 @@ def test_the_undo_of_200_travels_in_the_body(cast, channel, ana):
     assert len(answered["HX-Trigger"]) < 300
     assert len(answered.content) < 12_000
     assert undo(ana, answered).content.decode() == "Undone for 200."
+
+
+@pytest.mark.parametrize("number", ["9" * 19, "9" * 5000, "\u00b2", "x"])
+def test_what_is_no_number_of_a_conversation_picks_nothing(cast, channel, ana, number):
+    (picked,) = three(channel, cast.support)[:1]
+    given = {"conversation": [number, picked.pk], "act": "closure", "mark": mark(ana)}
+    assert says(ana.post("/views/support/bulk/", given, headers=ALIVE)) == "1 done. Undo (Z)"
+    assert ana.post("/views/support/bulk/", {**given, "conversation": [number]}, headers=ALIVE).status_code < 500

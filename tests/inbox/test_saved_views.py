@@ -113,3 +113,8 @@ def test_the_density_is_kept_for_the_agent_and_leads_back(cast, channel, ana):
     assert ana.post("/density/", {"density": "tiny"}).status_code == 404
     abroad = ana.post("/density/", {"density": "roomy"}, headers={"Referer": "https://evil.example/"})
     assert abroad.headers["Location"] == "/"
+
+
+@pytest.mark.parametrize("number", ["9" * 18, "9" * 5000, "\u00b2", "x", ""])
+def test_a_number_of_any_length_that_names_no_saved_view_is_not_found(cast, ana, number):
+    assert ana.get(f"/views/saved-{number}/").status_code == 404
