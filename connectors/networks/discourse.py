@@ -54,7 +54,7 @@ from connectors.discourse_api import (
 from connectors.newest_first import Walk
 from connectors.text import lines, normalised, plain
 
-LOOKED_AT, SHOWN, TODO = 10, 20, 100
+LOOKED_AT, SHOWN, WAITING = 10, 20, 100
 """Posts asked for in one refresh; those of a topic looked through for a reply; notifications taken from one list."""
 
 
@@ -162,7 +162,7 @@ class Discourse(Connector):
             one = post_in(each)
             if one and each["id"] > seen:
                 found.append([one, int(each.get("notification_type") == PRIVATE)])
-        place["todo"], place["seen"] = found[::-1][-TODO:], max([seen, *ids])
+        place["todo"], place["seen"] = found[::-1][-WAITING:], max([seen, *ids])
         if seen and len(ids) >= 30 and min(ids) > seen:
             return (Gap(None, now, "More was said to us at once than the forum lists."),)
         return ()

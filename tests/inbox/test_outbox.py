@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
-from connectors import sending, turns
+from connectors import turns
 from connectors.models import Channel
 from inbox.models import Conversation, Draft, Note, Reply
 from inbox.models.answerable import KeyUsed

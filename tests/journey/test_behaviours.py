@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from connectors import listening, sending
-from connectors.models import Channel, Window
+from connectors.models import Window
 from connectors.storing import Claim
 from inbox.models import Conversation, Event, Identity, Mention, Person, Reply, Tally
 from tests.fakes.mastodon import ME
