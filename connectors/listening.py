@@ -4,7 +4,6 @@ next claim goes on."""
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -20,13 +19,14 @@ from connectors.base import Bad, Budget, Connector, Fault, Outcome, Page
 from connectors.base import Source as Listening
 from connectors.budgeting import Allowance, cap, warn
 from connectors.connecting import keep_facts
-from connectors.faults import AuthExpired, AuthRevoked, RateLimited
+from connectors.faults import AuthExpired, AuthRevoked, RateLimited, Unavailable
 from connectors.http import Exchange
 from connectors.models import Channel, Delivery, Source
 from connectors.opening import opened, remember
 from connectors.rereading import Rereading
 from connectors.stored import as_it_is_now
 from connectors.storing import Claim, Overtaken, claim
+from connectors.text import read_json
 from inbox.failpoints import failpoint
 from inbox.models import Conversation, Mention
 
@@ -34,6 +34,7 @@ log = structlog.get_logger(__name__)
 FIRST_BACKOFF, LAST_BACKOFF = (5.0, 30.0), 900.0  # seconds; the first is the source's interval within these bounds
 REFRESH = timedelta(minutes=2)
 CHECK = timedelta(days=1)
+REREAD_AGAIN = timedelta(hours=1)  # after the network could not give its past
 ONWARD = timedelta(seconds=10)  # until reading again goes on
 REFRESHED = 40  # mentions looked at again in one poll
 DELIVERIES = 50  # worked off in one poll
@@ -265,8 +266,16 @@ class Listener:
         Channel.objects.filter(pk=self.channel.pk).update(check_at=again_at)
 
     def _reread(self, connector: Connector) -> None:
+        """A network that cannot give its past now is asked later; what is new there is read as ever."""
         again = Rereading(self.claim, self.allowance, self.now)
-        self.more = again.run(connector, self._listening(connector))
+        try:
+            self.more = again.run(connector, self._listening(connector))
+        except Renewing:
+            raise
+        except Unavailable as fault:
+            log.warning("the last days cannot be read again", channel=self.channel.pk, fault=str(fault))
+            later = max(self.now + REREAD_AGAIN, fault.until or self.now)
+            Channel.objects.filter(pk=self.channel.pk).update(reread_at=later)
 
     # How it ends
 
@@ -334,6 +343,6 @@ class Listener:
 
 def _json_of(body: str) -> object:
     try:
-        return json.loads(body)
+        return read_json(body)
     except (ValueError, RecursionError):
         return body[:20_000]

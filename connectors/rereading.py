@@ -11,9 +11,11 @@ from typing import Any
 import structlog
 from django.db.models import Max, Sum
 
+from connectors.access import Renewing
 from connectors.base import Connector, Fault, Page, RateLimited
 from connectors.base import Source as Listening
 from connectors.budgeting import Allowance
+from connectors.faults import Unavailable
 from connectors.models import Channel, Reread, Source
 from connectors.storing import Claim
 from inbox.models import Mention
@@ -38,7 +40,8 @@ class Rereading:
     now: datetime
 
     def run(self, connector: Connector, sources: Sequence[Listening]) -> bool:
-        """Goes on, or begins when it is time; True when there is more for the next poll."""
+        """Goes on, or begins when it is time; True when there is more for the next poll. Unavailable, after the other
+        sources had their turn, when the network could not give one of them."""
         channel = self.claim.channel
         mine = Reread.objects.filter(channel=channel, done_at=None)
         mine.exclude(source__in=[source.name for source in sources]).delete()
@@ -46,14 +49,16 @@ class Rereading:
             self._begin(connector, sources)
         budget = self.claim.budget
         held, budget.requests = budget.requests, min(REQUESTS, budget.requests)
-        allowed = budget.requests
+        allowed, failed = budget.requests, None
         try:
             for row in mine.order_by("pk"):
                 if not budget.spent:
-                    self._go_on(connector, row)
+                    failed = self._tried(connector, row) or failed
         finally:
             budget.requests = held - (allowed - budget.requests)
         if mine.exists():
+            if failed:
+                raise failed
             return True
         Channel.objects.filter(pk=channel.pk).update(reread_at=self.now + EVERY)
         return False
@@ -72,6 +77,18 @@ class Rereading:
             times = {"since": since, "until": until, "begun_at": self.now}
             rows.append(Reread(channel=channel, source=source.name, cursor={"at": back, "seen": []}, **times, **cannot))
         Reread.objects.bulk_create(rows, ignore_conflicts=True)
+
+    def _tried(self, connector: Connector, row: Reread) -> Unavailable | None:
+        """A source the network cannot give holds up no other, and is given up after a day of trying."""
+        try:
+            self._go_on(connector, row)
+        except Renewing:
+            raise
+        except Unavailable as fault:
+            if self.now - row.begun_at > EVERY:
+                self._give_up(row, fault.words)
+            return fault
+        return None
 
     def _go_on(self, connector: Connector, row: Reread) -> None:
         source = self.claim.channel.sources.get(name=row.source)

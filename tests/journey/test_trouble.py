@@ -6,15 +6,17 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
-from connectors import listening
+from connectors import access, listening
 from connectors.access import renew
 from connectors.base import Connector, Secrets
 from connectors.faults import AuthExpired, AuthRevoked, Unavailable
 from connectors.management.commands.sweep import Sweeper
-from connectors.models import Channel, Delivery, Quarantined, Source
+from connectors.models import Channel, Delivery, Quarantined, Reread, Source
 from connectors.opening import opened
+from connectors.topics import comparing
 from inbox.models import Conversation, Mention, Reply
 from socialcare.demo.network import Network
 from socialcare.demo.server import DemoServer
@@ -357,3 +359,50 @@ def test_a_sweep_is_held_by_no_network_that_hangs_while_sending_or_looking_up(ca
         sweeper.end()
     reply.refresh_from_db()
     assert reply.state == "in_doubt"
+
+
+def test_a_network_that_cannot_give_its_past_is_no_worse_a_channel(cast, server, network, channel, monkeypatch):
+    network.say("carla", "hello")
+    read(channel)
+    kind = Connector.named("demo")
+
+    def gone(self, source, cursor, budget, now):
+        if Reread.objects.exists():
+            raise Unavailable("500 on old pages")
+        return ordinary(self, source, cursor, budget, now)
+
+    ordinary = kind.poll
+    monkeypatch.setattr(kind, "poll", gone)
+    hours_ago = timezone.now() - timedelta(hours=5)
+    Channel.objects.update(reread_at=hours_ago, created_at=hours_ago)
+    read(channel)
+    assert Reread.objects.filter(done_at=None).exists()
+    assert (channel.state, channel.failures) == ("ok", 0)
+    assert channel.reread_at > timezone.now() + timedelta(minutes=50)
+    Reread.objects.update(begun_at=timezone.now() - timedelta(hours=30))
+    Channel.objects.update(reread_at=hours_ago, next_poll_at=hours_ago)
+    channel.sources.update(next_at=timezone.now() + timedelta(hours=1))
+    listening.listen(channel.pk)
+    assert not Reread.objects.filter(done_at=None).exists(), "after a day it is given up"
+    channel.refresh_from_db()
+    assert (channel.state, channel.failures) == ("ok", 0)
+
+
+def test_a_step_of_the_sweep_that_fails_keeps_no_other_from_its_turn(cast, channel, monkeypatch):
+    done = []
+
+    def poison(**_):
+        raise OperationalError("the connection was closed")
+
+    def defect(*_):
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(comparing, "compare_due", poison)
+    monkeypatch.setattr(Sweeper, "_renew", defect)
+    monkeypatch.setattr(access, "warn", lambda now: done.append("warned"))
+    with ThreadPoolExecutor(1) as pool:
+        sweeper = Sweeper(pool, timedelta(seconds=10))
+        sweeper.look()
+        sweeper.end()
+    assert done == ["warned"]
+    assert sweeper.forget_at

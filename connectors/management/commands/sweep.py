@@ -67,26 +67,35 @@ class Sweeper:
         self.forget_at = 0.0
 
     def look(self) -> None:
-        """One round; a database that is away is waited for."""
-        try:
-            close_old_connections()
-            self._ring()
-            self._poll_overdue()
-            self._renew()
-            self._send_overdue()
-            if self.at_once:
-                for job in [*self.polling.values(), *self.busy.values()]:
-                    job.result()
-            wake()
-            comparing.compare_due(seconds=COMPARING)
-            access.warn(timezone.now())
-            self._forget()
-        except DatabaseError as error:
-            log.warning("the database does not answer", error=type(error).__name__)
+        """One round. Each step is tried whatever became of the others, and a database that is away is waited for."""
+        steps: dict[str, Callable[[], object]] = {
+            "ring": self._ring,
+            "poll": self._poll_overdue,
+            "renew": self._renew,
+            "send": self._send_overdue,
+            "wait": self._wait,
+            "wake": wake,
+            "compare": lambda: comparing.compare_due(seconds=COMPARING),
+            "warn": lambda: access.warn(timezone.now()),
+            "forget": self._forget,
+        }
+        for name, step in steps.items():
+            try:
+                close_old_connections()
+                step()
+            except DatabaseError as error:
+                log.warning("the database does not answer", step=name, error=type(error).__name__)
+            except Exception:
+                log.exception("a step of the sweep failed", step=name)
 
     def end(self) -> None:
         """Waits for the senders; what a poll holds is freed by its claim's end."""
         self.senders.shutdown()
+
+    def _wait(self) -> None:
+        if self.at_once:
+            for job in [*self.polling.values(), *self.busy.values()]:
+                job.result()
 
     def _ring(self) -> None:
         if not self.at_once:
