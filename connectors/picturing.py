@@ -4,21 +4,26 @@ browser gets was made by us, without what else stood in the file."""
 from __future__ import annotations
 
 import io
+import time
 import warnings
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import structlog
+from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.utils import timezone
 from PIL import Image, ImageOps
 
 from connectors.base import Fault
-from connectors.faults import Outcome
+from connectors.faults import Outcome, Unavailable
 from connectors.http import Seam
 from inbox.models import Picture
 
 log = structlog.get_logger(__name__)
-BATCH = 20
+BATCH, SEEN = 20, 200  # pictures of one round: fetched, and looked at
+ROUND = 25.0  # seconds after which a round begins no more; with one picture's redirects it stays below a task's limit
+WHOLE = 8.0  # seconds of one call
 SIZE = 5_000_000  # bytes of the file
 PIXELS = 40_000_000
 SHOWN = (1600, 1600)
@@ -30,37 +35,53 @@ class Unfit(Exception):
 
 
 def fetch_due(overdue_by: timedelta = timedelta(0)) -> int:
-    """Fetches what is wanted, oldest first; how many rows it worked on."""
-    worked = 0
-    for picture in (
-        Picture.objects.due().filter(not_before__lte=timezone.now() - overdue_by).order_by("not_before")[:BATCH]
-    ):
-        worked += fetch(picture)
+    """Fetches what is wanted, oldest first; how many rows it worked on. A host that gave no answer is asked no more in
+    this round: its other pictures would only keep everybody else's waiting."""
+    worked, ends = 0, time.monotonic() + ROUND
+    silent: set[str] = set()
+    due = Picture.objects.due().filter(not_before__lte=timezone.now() - overdue_by).order_by("not_before")
+    for picture in due.defer("body")[:SEEN]:
+        if worked >= BATCH or time.monotonic() > ends:
+            break
+        if _host(picture.source) not in silent:
+            worked += fetch(picture, silent)
     return worked
 
 
-def fetch(picture: Picture) -> bool:
-    """Fetches one; False when somebody else has it."""
+def fetch(picture: Picture, silent: set[str]) -> bool:
+    """Fetches one; False when somebody else has it. A host that gives no answer is added to `silent`."""
     if not picture.take():
         return False
     seam = Seam(
         allow=settings.FETCH_ALLOW,
         user_agent=f"SocialCare/{settings.VERSION} (+{settings.PUBLIC_URL})",
         size=SIZE,
+        whole=WHOLE,
     )
     try:
-        picture.keep(anew(seam.answer("GET", picture.url, follow=3).content))
+        picture.keep(anew(seam.answer("GET", picture.source, follow=3).content))
     except Unfit as unfit:
         picture.refuse(str(unfit))
     except Fault as fault:
+        if isinstance(fault, Unavailable) and not fault.status:
+            silent.add(_host(picture.source))
         if fault.outcome in (Outcome.RETRY, Outcome.WAIT):
             picture.again(fault.words)
         else:
             picture.refuse(fault.words)
+    except SoftTimeLimitExceeded:  # our clock, not the picture: its lease brings it back
+        raise
     except Exception:
         log.exception("a defect in fetching a picture", picture=picture.pk)
         picture.refuse("A defect on our side; the log has the details.")
     return True
+
+
+def _host(address: str) -> str:
+    try:
+        return urlsplit(address).netloc
+    except ValueError:  # no address at all; it is refused when it is fetched
+        return address
 
 
 def anew(file: bytes) -> bytes:

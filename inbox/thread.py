@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 from inbox.happenings import Happening
 from inbox.models import Event, Mention, Note, Reply, Revision
 from inbox.models.picture import MOST as MOST_MEDIA
-from inbox.models.picture import picture_url
+from inbox.models.picture import picture_url, version_of
 from inbox.queue import sentence
 
 if TYPE_CHECKING:
@@ -222,8 +222,9 @@ def _media(mention: Mention) -> list[dict[str, Any]]:
         copy = reverse("inbox:picture", args=[mention.conversation_id, mention.pk, place])
         name = alt or {"image": _("Picture"), "video": _("Video"), "audio": _("Sound")}.get(kind, _("File"))
         link = url if url.startswith(("https://", "http://")) else ""
-        has_picture = bool(picture_url(mention.media, place))
-        shown.append({"url": link, "alt": alt, "name": name, "kind": kind, "picture": copy if has_picture else ""})
+        source = picture_url(mention.media, place)
+        picture = f"{copy}?v={version_of(source)}" if source else ""
+        shown.append({"url": link, "alt": alt, "name": name, "kind": kind, "picture": picture})
     return shown
 
 

@@ -4,6 +4,7 @@ first looks; a worker fetches the picture, writes it anew and keeps it until its
 from __future__ import annotations
 
 from datetime import timedelta
+from hashlib import sha256
 
 from django.db import models
 from django.utils import timezone
@@ -31,6 +32,8 @@ class Picture(models.Model):
 
     mention = models.ForeignKey(Mention, models.CASCADE, related_name="pictures", db_index=False)
     place = models.SmallIntegerField()
+    source = models.TextField(default="", db_default="")
+    """Where the network has it; an edit may name another address, and then this copy is of something else."""
     state = models.CharField(max_length=8, choices=State, default="due")
     body = models.BinaryField(default=b"")
     tries = models.SmallIntegerField(default=0)
@@ -49,14 +52,22 @@ class Picture(models.Model):
     def __str__(self) -> str:
         return f"picture {self.place} of mention {self.mention_id}"
 
-    @property
-    def url(self) -> str:
-        """Where the network has it; "" when the message no longer names one there."""
-        return picture_url(self.mention.media, self.place)
+    def want(self, source: str) -> bool:
+        """Begins anew with another address; False when somebody else did. Whoever still fetches the old one keeps
+        nothing."""
+        stale = Picture.objects.filter(pk=self.pk, source=self.source)
+        fresh = {"state": "due", "body": b"", "tries": 0, "reason": "", "not_before": timezone.now()}
+        begun = bool(stale.update(source=source, lease_until=None, **fresh))
+        self.refresh_from_db()
+        return begun
 
     def take(self) -> bool:
-        """False when another worker has it."""
-        mine = Picture.objects.filter(pk__in=Picture.objects.due().filter(pk=self.pk).values("pk"), tries=self.tries)
+        """False when another worker has it, or when three died over it: it may be what kills them."""
+        due = Picture.objects.due().filter(pk=self.pk).values("pk")
+        mine = Picture.objects.filter(pk__in=due, tries=self.tries, source=self.source)
+        if self.tries >= TRIES:
+            mine.update(state="refused", reason="Fetching it was begun three times and never ended.")
+            return False
         if not mine.update(state="fetching", lease_until=Clock() + LEASE, tries=models.F("tries") + 1):
             return False
         self.refresh_from_db()
@@ -75,7 +86,7 @@ class Picture(models.Model):
         return self._end("due", reason=reason[:200], not_before=timezone.now() + timedelta(seconds=10 * self.tries))
 
     def _end(self, state: str, **fields: object) -> bool:
-        mine = Picture.objects.filter(pk=self.pk, state="fetching", tries=self.tries)
+        mine = Picture.objects.filter(pk=self.pk, state="fetching", tries=self.tries, source=self.source)
         return bool(mine.update(state=state, **fields))
 
 
@@ -86,3 +97,8 @@ def picture_url(media: object, place: int) -> str:
     item = media[place]
     still = item.get("preview_url") or (item.get("url") if item.get("kind") == "image" else "")
     return still if isinstance(still, str) and still.startswith(("https://", "http://")) else ""
+
+
+def version_of(source: str) -> str:
+    """Stands in the address of a copy, so that one a browser keeps is never shown for another picture."""
+    return sha256(source.encode()).hexdigest()[:10]

@@ -8,7 +8,8 @@ customElements.define("late-picture", class extends HTMLElement {
   handleEvent() {
     if (this.#tries++ >= 5) return this.toggleAttribute("missing", true)
     clearTimeout(this.#timer)
-    const image = this.#image, source = image.src.split("?")[0]
-    this.#timer = setTimeout(() => { image.src = `${source}?again=${this.#tries}` }, 500 * 2 ** this.#tries)
+    const image = this.#image, source = new URL(image.src)
+    source.searchParams.set("again", this.#tries)
+    this.#timer = setTimeout(() => { image.src = source.href }, 500 * 2 ** this.#tries)
   }
 })

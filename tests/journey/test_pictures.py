@@ -1,14 +1,17 @@
 """Pictures of posts: our own copies, made anew, for those only who may read the conversation."""
 
 import io
+import signal
 from datetime import timedelta
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 from django.utils import timezone
 from PIL import Image
 
 from connectors import picturing
 from inbox.models import Conversation, Mention, Picture
+from inbox.thread import _media
 from tests.fakes.server import FakeServer, Reply
 from tests.world import make_channel, write
 
@@ -34,6 +37,8 @@ ANSWERS = {
     "/bomb.png": Reply(200, file(size=(9000, 9000), mode="1")),
     "/gone.png": Reply(404, ""),
     "/broken.png": Reply(500, ""),
+    "/hanging.png": Reply(manner="hang"),
+    "/silent.png": Reply(manner="reset"),
 }
 
 
@@ -74,7 +79,8 @@ def test_a_picture_comes_once_a_worker_has_fetched_it_and_is_then_asked_for_no_m
     first = client.get(address(talk))
     assert (first.status_code, first["Cache-Control"]) == (503, "no-store")
     fetch()
-    answer = client.get(address(talk))
+    (medium,) = _media(talk.mentions.get())
+    answer = client.get(medium["picture"])
     assert answer.status_code == 200
     assert answer["Content-Type"] == "image/webp"
     assert "immutable" in answer["Cache-Control"]
@@ -146,6 +152,78 @@ def test_a_worker_that_died_over_a_picture_is_followed_by_another(shown, client)
     Picture.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     fetch()
     assert client.get(address(talk)).status_code == 200
+
+
+def test_a_picture_nobody_survives_is_refused_after_three(shown, client):
+    talk = shown("/good.png")
+    client.get(address(talk))
+    taken = 0
+    for _ in range(5):
+        taken += Picture.objects.get().take()
+        Picture.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    assert taken == 3
+    assert Picture.objects.get().state == "refused"
+    assert client.get(address(talk)).status_code == 404
+
+
+def test_another_picture_after_an_edit_is_fetched_and_has_another_address(shown, stranger, client):
+    talk = shown("/good.png")
+    client.get(address(talk))
+    fetch()
+    mention = talk.mentions.get()
+    before = _media(mention)[0]["picture"]
+    old = Picture.objects.get()
+    mention.media[0]["url"] = f"{stranger.url}/large.jpg"
+    mention.save(update_fields=["media"])
+    now = _media(mention)[0]["picture"]
+    assert before != now
+    assert client.get(now).status_code == 503
+    assert not old.keep(b"of the old address")
+    fetch()
+    assert Image.open(io.BytesIO(client.get(now).content)).size == (1600, 800)
+    assert "immutable" in client.get(now)["Cache-Control"]
+    assert "immutable" not in client.get(before)["Cache-Control"]
+
+
+def test_who_still_fetches_the_address_of_before_an_edit_keeps_nothing(shown, client):
+    talk = shown("/good.png")
+    client.get(address(talk))
+    slow = Picture.objects.get()
+    slow.take()
+    Picture.objects.get().want("https://elsewhere.example/new.png")
+    assert Picture.objects.get().take()
+    assert not slow.keep(b"of the old address")
+    assert bytes(Picture.objects.get().body) == b""
+
+
+def test_the_clock_of_a_task_is_no_defect_of_the_picture_under_way(shown, client):
+    def interrupted(signum, frame):
+        raise SoftTimeLimitExceeded
+
+    client.get(address(shown("/hanging.png")))
+    Picture.objects.update(not_before=timezone.now() - timedelta(seconds=1))
+    before = signal.signal(signal.SIGALRM, interrupted)
+    signal.setitimer(signal.ITIMER_REAL, 0.3)
+    try:
+        with pytest.raises(SoftTimeLimitExceeded):
+            picturing.fetch_due()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert Picture.objects.get().state == "fetching"
+
+
+def test_a_host_that_gives_no_answer_is_asked_once_a_round_and_others_go_on(shown, stranger, client):
+    other = FakeServer(lambda asked: ANSWERS["/good.png"])
+    silent = [shown("/silent.png"), shown("/silent.png")]
+    talk = shown("/good.png")
+    talk.mentions.update(media=[{"kind": "image", "url": f"{other.url}/good.png"}])
+    for one in (*silent, talk):
+        client.get(address(one))
+    fetch()
+    other.close()
+    assert len(stranger.asked) == 1
+    assert sorted(Picture.objects.values_list("state", "tries")) == [("due", 0), ("due", 1), ("ready", 1)]
 
 
 def test_pictures_go_with_their_message(shown, client):
