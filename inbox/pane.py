@@ -31,8 +31,11 @@ def slug_of(team: Team) -> str:
     return f"team-{team.slug}" if team.slug in desk.View.kinds() else str(team.slug)
 
 
-def pane(agent: Agent, current: str = "", counts: dict[tuple[str, int], int] | None = None) -> dict[str, Any]:
-    """What parts/views_pane.html shows this agent; `current` is the slug of the open view."""
+def pane(
+    agent: Agent, current: str = "", counts: dict[tuple[str, int], int] | None = None, *, whole: bool = True
+) -> dict[str, Any]:
+    """What parts/views_pane.html shows this agent; `current` is the slug of the open view. Not `whole`: without the
+    saved views, which have no counts and stay on the page as they are."""
     teams = agent.readable_teams
     if not teams:
         return {"groups": set_up(agent), "tabs": [], "find": False}
@@ -41,8 +44,9 @@ def pane(agent: Agent, current: str = "", counts: dict[tuple[str, int], int] | N
     listed = {"url": reverse("topics:topics"), "icon": "hash", "text": _("Topics"), "current": current == "topics"}
     standing = [*(view for view in views if _is_shown(view)), *([listed] if agent.works else ())]
     groups: list[dict[str, Any]] = [{"label": "", "views": standing}]
-    saved = [_saved(view, current) for view in SavedView.objects.shown_to(agent).select_related(None)[:MOST]]
-    groups += [{"label": _("Saved views"), "views": saved}] if saved else []
+    kept = SavedView.objects.shown_to(agent).select_related(None)[:MOST] if whole else ()
+    saved = [_saved(view, current) for view in kept]
+    groups.append({"label": _("Saved views"), "views": saved, "stays": True})
     groups.append({"label": _("Teams"), "views": [_team(team, agent, known, current) for team in teams]})
     tabs = [{**view, "text": view["text"]} for view in views[:2]]
     return {"groups": groups + set_up(agent), "tabs": tabs, "current": current}

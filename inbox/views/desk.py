@@ -238,7 +238,7 @@ def counts(request: Request) -> HttpResponse:
     """The inside of the views pane with its counts as they are now."""
     slug = request.GET.get("current", "")
     current = slug if SLUG.match(slug) else ""
-    return shown(request, "inbox/views.html", {"pane": panes.pane(request.user, current)}, part="counts")
+    return shown(request, "inbox/views.html", {"pane": panes.pane(request.user, current, whole=False)}, part="counts")
 
 
 @require_safe

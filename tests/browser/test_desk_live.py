@@ -7,7 +7,7 @@ import uuid
 import pytest
 from playwright.sync_api import expect
 
-from inbox.models import Conversation, Draft, Reply, State
+from inbox.models import Conversation, Draft, Reply, SavedView, State
 from tests.browser.conftest import PHONE
 from tests.world import answer, post, store, write
 
@@ -224,3 +224,15 @@ def test_a_reply_sent_when_the_sign_in_has_ended_keeps_its_text_and_says_so(site
     expect(page.locator("#reply-text")).to_have_value("Hi Carla, found it")
     expect(page.locator(".views")).to_contain_text("Unassigned")
     assert not Reply.objects.exists()
+
+
+def test_saved_views_stay_in_the_pane_when_counts_come(site, desk_of):
+    SavedView.objects.create(name="Late parcels", agent=site.cast.ana, view="all", order="newest")
+    page = desk_of(site.cast.ana).open("/views/all/")
+    pane = page.locator("#pane-counts")
+    expect(pane).to_contain_text("Late parcels")
+    for number in range(7):
+        write(site.channel, f"case {number}", site.cast.support, author=f"a{number}")
+    expect(pane.get_by_role("link", name="Support")).to_contain_text("7", timeout=12_000)
+    expect(pane).to_contain_text("Late parcels")
+    expect(pane.get_by_role("link", name="Support")).to_have_count(1)

@@ -43,7 +43,7 @@ def test_a_saved_view_shows_what_it_was_saved_with(cast, channel, ana, vip):
     assert rows(ana, url) == [str(vip.pk)]
     assert '<h2 class="bar__title" title="Important">' in page
     assert "Tag: vip" in page
-    assert ">Important<" in ana.get("/views/counts/").content.decode()
+    assert ">Important<" in ana.get("/views/all/").content.decode()
     assert f'/conversations/{vip.pk}/?view={url.split("/")[2]}"' in page  # the way back needs no filters beside it
     mark = re.search(r'mark="([^"]+)"', page)[1].replace(" ", "+")
     vip.claim(cast.max)
@@ -72,7 +72,7 @@ def test_ones_own_view_is_nobody_elses_and_a_teams_is_the_whole_teams(cast, chan
     assert rows(client, teams) == [str(vip.pk)]
     client.force_login(cast.hugo)
     assert client.get(teams).status_code == 404
-    assert "Important" not in client.get("/views/counts/").content.decode()
+    assert "Important" not in client.get("/views/all/").content.decode()
 
 
 def test_a_teams_view_is_changed_by_who_made_it_and_by_managers_only(cast, channel, client, vip):
@@ -102,7 +102,7 @@ def test_a_view_into_a_team_is_gone_with_the_right_to_read_it(cast, channel, cli
     cast.max.leave(cast.marketing, cast.ada)
     client.force_login(Agent.objects.get(pk=cast.max.pk))
     assert client.get(url).status_code == 404
-    assert "Important" not in client.get("/views/counts/").content.decode()
+    assert "Important" not in client.get("/views/all/").content.decode()
 
 
 def test_the_density_is_kept_for_the_agent_and_leads_back(cast, channel, ana):
