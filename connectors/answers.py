@@ -25,6 +25,7 @@ from connectors.text import read_json, storable
 KEPT_BYTES = 2_048
 WAIT_UNTOLD = timedelta(seconds=60)
 """How long to wait after a 429 that does not say."""
+AT_LEAST = timedelta(seconds=5)  # although a network says that we may come back at once
 
 
 @dataclass(slots=True)
@@ -76,7 +77,7 @@ def wait_until(answer: Answer, now: datetime) -> datetime | None:
     told = [rate.reset_at for rate in answer.rates if rate.reset_at and not rate.remaining]
     after = answer.headers.get("Retry-After", "").strip()
     if after.isdecimal():
-        told.append(now + timedelta(seconds=min(int(after), 86_400 * 7)))
+        told.append(now + max(AT_LEAST, timedelta(seconds=min(int(after), 86_400 * 7))))  # “0” is an answer too
     elif after and (date := http_date(after)):
         told.append(date - answer.skew)
     return max((time for time in told if time > now), default=None)

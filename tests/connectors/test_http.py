@@ -227,7 +227,7 @@ def test_every_status_has_a_named_fault(status, method, fault):
 
 @pytest.mark.parametrize(
     ("headers", "seconds"),
-    [({"Retry-After": "37"}, 37), ({"Retry-After": "Sun, 22 Nov 2026 12:05:00 GMT"}, 300), ({}, 60),
+    [({"Retry-After": "37"}, 37), ({"Retry-After": "0"}, 5), ({"Retry-After": "Sun, 22 Nov 2026 12:05:00 GMT"}, 300), ({}, 60),
      ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "2026-11-22T12:04:00.5Z"}, 240.5),
      ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(int(NOW.timestamp()) + 90)}, 90),
      ({"X-Rate-Limit-Remaining": "0", "X-Rate-Limit-Reset": str(int(NOW.timestamp()) + 80)}, 80),
