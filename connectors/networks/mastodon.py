@@ -94,7 +94,7 @@ class Mastodon(Connector):
     text_rule = TextRule(500)
     oauth = True
     recordings = ("mastodon",)
-    dialect = dialects.MASTODON
+    dialect = dialects.FEDIVERSE
 
     def listening(self) -> tuple[Source, ...]:
         notifications, hashtag, search = self.sources

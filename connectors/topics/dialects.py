@@ -36,6 +36,6 @@ def _on_bluesky(field: Field) -> str:
 
 # Mastodon finds other forms of a word too, and has no OR. Bluesky's search is not documented as exact. Of the 512
 # characters X takes, what we add ourselves (no reposts, not by us) needs some.
-MASTODON = Dialect(field=_on_mastodon, loose=True)
+FEDIVERSE = Dialect(field=_on_mastodon, loose=True)
 BLUESKY = Dialect(field=_on_bluesky, loose=True)
 X = Dialect(field=_on_x, joined=" OR ", minus="-", longest=450)
