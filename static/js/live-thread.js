@@ -2,7 +2,7 @@
 // happenings (children with stable ids and an ascending data-key) and <hx-partial hx-target="#head"> regions. Nothing on the screen is moved.
 // When the conversation is not the reader's any more, it says so and asks no more.
 customElements.define("live-thread", class extends HTMLElement {
-  #busy = false; #again = false; #own = false
+  #busy = false; #again = false; #own = false; #acted = 0
   connectedCallback() {
     for (const name of ["bell", "poll", "ask"]) document.addEventListener(name, this)
     this.addEventListener("click", this)
@@ -15,7 +15,7 @@ customElements.define("live-thread", class extends HTMLElement {
     if (event.type === "bell") this.#bell(event.detail)
     else if (event.type === "scroll") this.#atEnd && this.#count(0)
     else if (event.type === "click") event.target.closest("[data-show]") && this.#end()
-    else { this.#own ||= event.type === "ask"; this.#ask() }
+    else { if (event.type === "ask") { this.#own = true; this.#acted = performance.now() } this.#ask() }
   }
   get #list() { return document.getElementById(this.getAttribute("for")) }
   get #scroller() { return this.#list?.closest("[data-scroller]") ?? this.#list }
@@ -71,12 +71,15 @@ customElements.define("live-thread", class extends HTMLElement {
     if (own && ended) this.#end()
     else if (fresh) this.#count(+(this.querySelector("[data-show]")?.dataset.count ?? 0) + fresh)
   }
-  // What became smaller keeps its place until the conversation is opened again: only the agent's own act moves what stands below.
+  // What became smaller keeps its place, margins and all, until the conversation is opened again: only the agent's own act moves what stands below, and
+  // only while it is felt to be the cause.
   #renew(held, child, own) {
-    const high = held.offsetHeight
+    const [next, high] = [held.nextElementSibling, held.offsetHeight], place = next?.getBoundingClientRect().top
     htmx.swap({ target: held, text: child.outerHTML, swap: "outerMorph", sourceElement: held })
     const now = document.getElementById(child.id)
-    if (!own && now?.offsetHeight < high) now.style.setProperty("min-block-size", `${high}px`)
+    if (!now || (own && performance.now() - this.#acted < 400)) return
+    const lost = next?.isConnected ? place - next.getBoundingClientRect().top : high - now.offsetHeight
+    if (lost > 0) now.style.setProperty("min-block-size", `${now.offsetHeight + lost}px`)
   }
   #count(count) {
     const button = this.querySelector("[data-show]")
