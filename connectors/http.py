@@ -226,7 +226,7 @@ class Seam(requests.Session):
     ) -> None:
         if self.record is None:
             return
-        body = response.content[:KEPT_BYTES].decode("utf-8", "replace") if response is not None else ""
+        body = _excerpt(response) if response is not None else ""
         headers = _telling(response.headers) if response is not None else {}
         exchange = Exchange(
             at=at.isoformat(timespec="seconds"),
@@ -239,6 +239,14 @@ class Seam(requests.Session):
             fault=str(fault or ""),
         )
         self.record(exchange)
+
+
+def _excerpt(response: requests.Response) -> str:
+    """What admins may see of an answer. JSON of a success holds what people wrote, perhaps to a private team, and is
+    not kept; a refusal, or a page where JSON was due, is what the log is for."""
+    if response.ok and "json" in response.headers.get("Content-Type", "").lower():
+        return ""
+    return response.content[:KEPT_BYTES].decode("utf-8", "replace")
 
 
 def _transport_fault(error: Exception, write: bool, begun: bool, ended_by_us: bool) -> Fault:

@@ -234,14 +234,15 @@ def _media(post: Any) -> list[dict[str, Any]]:
 
 _CHANGE = """
     WITH t AS (SELECT * FROM ROWS FROM (
-                   unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::timestamptz[]),
+                   unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::numeric[]),
                    jsonb_array_elements(%s::jsonb), jsonb_array_elements(%s::jsonb))
-                 AS t(id, text, version, state, edited_at, media, raw)),
+                 AS t(id, text, version, state, edited_at, rating, media, raw)),
     kept AS (INSERT INTO inbox_revision (mention_id, text, until)
              SELECT m.id, m.text, %s FROM inbox_mention m JOIN t ON t.id = m.id
               WHERE t.state = 'edited' AND m.text <> t.text)
     UPDATE inbox_mention m SET version = t.version, state = t.state, edited_at = coalesce(t.edited_at, m.edited_at),
            text = CASE WHEN t.state = 'edited' THEN t.text ELSE m.text END,
+           rating = CASE WHEN t.state = 'edited' THEN t.rating ELSE m.rating END,
            media = CASE WHEN t.state = 'edited' THEN t.media ELSE m.media END,
            raw = CASE WHEN t.state = 'edited' THEN t.raw ELSE m.raw END
       FROM t WHERE m.id = t.id"""
@@ -256,7 +257,7 @@ def change_mentions(place: Place, changes: Sequence[Change]) -> None:
     for mention_id, post, _ in changes:
         state = post.state if post.state in ("deleted", "withheld") else "edited"
         edited = post.edited_at or place.now
-        rows.append((mention_id, post.text, post.version, state, edited, _media(post), dict(post.raw)))
+        rows.append((mention_id, post.text, post.version, state, edited, post.rating, _media(post), dict(post.raw)))
     with connection.cursor() as cursor:
         cursor.execute(_CHANGE, [*columns(rows), place.now])
 

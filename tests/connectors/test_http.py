@@ -227,7 +227,8 @@ def test_every_status_has_a_named_fault(status, method, fault):
 
 @pytest.mark.parametrize(
     ("headers", "seconds"),
-    [({"Retry-After": "37"}, 37), ({"Retry-After": "0"}, 5), ({"Retry-After": "Sun, 22 Nov 2026 12:05:00 GMT"}, 300), ({}, 60),
+    [({"Retry-After": "37"}, 37), ({"Retry-After": "Sun, 22 Nov 2026 12:05:00 GMT"}, 300), ({}, 60),
+     ({"Retry-After": "0"}, 5),
      ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "2026-11-22T12:04:00.5Z"}, 240.5),
      ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(int(NOW.timestamp()) + 90)}, 90),
      ({"X-Rate-Limit-Remaining": "0", "X-Rate-Limit-Reset": str(int(NOW.timestamp()) + 80)}, 80),
@@ -272,6 +273,19 @@ def test_a_stand_in_server_gets_what_was_meant_for_the_network():
         asked = seam(allow=LOOPBACK, rewrite={"https://api.example": server.url})
         assert asked.answer("GET", "https://api.example/v1/x?y=1", now=NOW).content == b"/v1/x"
         assert server.asked[0].one("y") == "1"
+
+
+def test_what_people_wrote_is_not_kept_and_a_refusal_is():
+    answers = [Reply(200, [{"text": "my manager shouts at me"}]), Reply(500, {"error": "out of order"})]
+    kept = []
+    with FakeServer(lambda asked: answers[len(kept)]) as server:
+        asked = seam(allow=LOOPBACK, record=kept.append)
+        asked.answer("GET", server.url, now=NOW)
+        with pytest.raises(Unavailable):
+            asked.answer("GET", server.url, now=NOW)
+    assert [exchange.status for exchange in kept] == [200, 500]
+    assert kept[0].body == ""
+    assert "out of order" in kept[1].body
 
 
 def test_what_is_kept_of_an_exchange_holds_no_secret():

@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import partial
 from uuid import uuid4
 
@@ -244,3 +245,10 @@ def test_what_was_only_listened_to_enters_the_queue_when_it_addresses_us(channel
     assert talk.events.order_by("-seq").first().happening == "reopened"
     assert talk.seen_seq == talk.events.order_by("-seq").first().seq
     assert not tally.differences()
+
+
+def test_stars_that_were_changed_are_followed(channel):
+    first = post(1, rating=Decimal(1), version="1")
+    offer(channel, first)
+    offer(channel, replace(first, rating=Decimal(5), version="2", text="hello, all is well now"))
+    assert Mention.objects.get().rating == 5
