@@ -49,3 +49,16 @@ def test_a_query_is_judged_while_it_is_typed_and_what_it_finds_is_taken(site, de
     expect(page.locator("#talk")).to_contain_text("leaks again")
     topic = Topic.objects.get()
     assert topic.found.get(mention__text="my kettle leaks again").mention.conversation.state == 0
+
+
+def test_what_was_refused_is_said_until_it_is_mended(site, desk_of, said):
+    page = desk_of(site.cast.max).open("/set-up/topics/new/")
+    page.get_by_label("Name").fill("Kettles")
+    query = page.get_by_label("Query", exact=True)
+    query.fill('"kettle')
+    page.get_by_role("button", name="Keep topic").click()
+    refusal = page.locator(".field__error", has_text="closing quote").first
+    expect(refusal).to_be_visible()
+    query.press_sequentially('"')
+    expect(page.locator("#reads")).to_contain_text("reads:")
+    expect(page.locator(".field .field__error", has_text="closing quote")).to_be_hidden()
