@@ -1,1 +1,1 @@
-"""One file a network. A file put here is found by scanning and needs no mention anywhere else."""
+"""One file or package a network. What is put here is found by scanning and needs no mention anywhere else."""

@@ -20,7 +20,7 @@ from connectors.base import (
     Source,
     TextRule,
 )
-from connectors.google_access import GoogleAccess, judging
+from connectors.google import GoogleAccess, judging
 from connectors.reviews import Review, Reviews, answer_to, named, stars, time_of, writer
 
 API, PAGE = "https://mybusiness.googleapis.com", 50

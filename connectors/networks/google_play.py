@@ -16,7 +16,7 @@ from connectors.base import (
     Source,
     TextRule,
 )
-from connectors.google_access import TOKEN, given_token, judging
+from connectors.google import TOKEN, given_token, judging
 from connectors.reviews import Review, Reviews, answer_to, named, stars, time_of, writer
 from connectors.signed_tokens import service_account, signed
 

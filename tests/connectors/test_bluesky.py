@@ -23,8 +23,8 @@ from connectors.base import (
     Unavailable,
     Withheld,
 )
-from connectors.bluesky_api import POSTS, parts_of, record_key
-from connectors.bluesky_text import facets, readable
+from connectors.networks.bluesky.api import POSTS, parts_of, record_key
+from connectors.networks.bluesky.text import facets, readable
 from tests.fakes.bluesky import ME, PASSWORD, Fake, named
 from tests.fakes.network import CANARY
 from tests.fakes.server import Reply

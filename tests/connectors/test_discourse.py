@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from connectors.base import Deleted, Outgoing, PostKind, PostState, Sent, Visibility, Withheld
-from connectors.discourse_api import place_of
 from connectors.faults import AuthRevoked, Duplicate, Gone, Invalid, NotPermitted, PolicyRefused, RateLimited
+from connectors.networks.discourse.api import place_of
 from tests.fakes.discourse import ME, PRIVATE, TOPIC, Fake, no
 
 NOW = datetime.now(UTC)

@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from connectors import facebook_api
 from connectors.base import (
     Absent,
     Accepted,
@@ -36,8 +35,9 @@ from connectors.faults import (
     RateLimited,
     Unavailable,
 )
-from connectors.graph import bare, slower, time_of, usage
-from connectors.networks.facebook import Facebook
+from connectors.meta.graph import bare, slower, time_of, usage
+from connectors.networks.facebook import api as facebook_api
+from connectors.networks.facebook.connector import Facebook
 from tests.fakes.facebook import OURS, Fake
 from tests.fakes.graph import SECRET, refused, stamp
 from tests.fakes.network import CANARY

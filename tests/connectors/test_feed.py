@@ -8,7 +8,7 @@ import pytest
 
 from connectors.base import Budget, Gone, RateLimited, Secrets, Unreadable
 from connectors.http import Seam
-from connectors.networks.feed import Feed
+from connectors.networks.feed.connector import Feed
 from tests.fakes.server import FakeServer, Reply
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

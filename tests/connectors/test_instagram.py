@@ -8,7 +8,7 @@ import pytest
 
 from connectors.base import Absent, Budget, CannotKnow, Deleted, Found, Outgoing, PostKind, PostState, Secrets
 from connectors.faults import NotPermitted, PolicyRefused
-from connectors.networks.instagram import Instagram
+from connectors.networks.instagram.connector import Instagram
 from tests.fakes.graph import SECRET, stamp
 from tests.fakes.instagram import MEDIUM, Fake
 from tests.fakes.network import CANARY

@@ -16,7 +16,7 @@ from connectors.faults import (
     NotPermitted,
     RateLimited,
 )
-from connectors.linkedin_api import months_old, place_of
+from connectors.networks.linkedin.api import months_old, place_of
 from tests.fakes.linkedin import ME, POST, Fake, no
 from tests.fakes.network import CANARY
 

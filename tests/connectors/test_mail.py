@@ -24,7 +24,7 @@ from connectors.base import (
     Sent,
     Unavailable,
 )
-from connectors.smtp import refused
+from connectors.networks.mail.smtp import refused
 from tests.fakes.mail import CANARY, US, Fake
 from tests.fakes.network import MADE
 from tests.fakes.server import FakeServer, Reply

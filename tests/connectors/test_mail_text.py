@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.mail_message import read
-from connectors.mail_text import split, split_html
+from connectors.networks.mail.message import read
+from connectors.networks.mail.text import split, split_html
 
 HEAD = b"From: a@mail.example\r\n"
 LINES = (

@@ -22,7 +22,7 @@ from connectors.base import (
     Sent,
 )
 from connectors.faults import AuthExpired, AuthRevoked, Gone, InDoubt, Invalid, NotPermitted, RateLimited, Unavailable
-from connectors.networks.threads import Threads
+from connectors.networks.threads.connector import Threads
 from tests.fakes.graph import SECRET, refused, stamp
 from tests.fakes.network import CANARY
 from tests.fakes.server import Reply

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from connectors.addresses import Allowed, Refused
 from connectors.base import InDoubt, Invalid, NotPermitted, Outgoing, Unavailable, Unreadable
 from connectors.http import Seam
-from connectors.imap import Mailbox
-from connectors.smtp import Submission
+from connectors.networks.mail.imap import Mailbox
+from connectors.networks.mail.smtp import Submission
 from connectors.wire import Access, Line, Server, addresses, ends_in
 from tests.connectors.test_http import INTERNAL
 from tests.fakes.mail import CANARY, US, Fake

@@ -36,10 +36,10 @@ from connectors.base import (
     Visibility,
     Withheld,
 )
-from connectors.weighted import cashtags, endings, has_link, weighted_length
-from connectors.x_access import signature
-from connectors.x_api import Includes, Reader, author_of, id_at, time_of_id
-from connectors.x_calls import Walk
+from connectors.networks.x.access import signature
+from connectors.networks.x.api import Includes, Reader, author_of, id_at, time_of_id
+from connectors.networks.x.calls import Walk
+from connectors.networks.x.weighted import cashtags, endings, has_link, weighted_length
 from tests.fakes.network import CANARY
 from tests.fakes.server import Reply
 from tests.fakes.x import ME, Fake, problem

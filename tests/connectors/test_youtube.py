@@ -20,8 +20,8 @@ from connectors.faults import (
     RateLimited,
     Unavailable,
 )
-from connectors.google_access import midnight_pacific
-from connectors.networks.youtube import SCOPE
+from connectors.google import midnight_pacific
+from connectors.networks.youtube.connector import SCOPE
 from tests.fakes.network import CANARY
 from tests.fakes.server import Reply
 from tests.fakes.youtube import VIDEO, Fake, refused

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from html import escape
 
 from connectors.faults import AuthExpired
-from connectors.x_api import id_at
+from connectors.networks.x.api import id_at
 from tests.fakes.network import CANARY, FakeNetwork
 from tests.fakes.server import Reply
 

@@ -32,9 +32,9 @@ from connectors.base import (
     Secrets,
     Withheld,
 )
-from connectors.bluesky_text import facets
 from connectors.http import Seam
-from connectors.networks.bluesky import Bluesky
+from connectors.networks.bluesky.connector import Bluesky
+from connectors.networks.bluesky.text import facets
 from tests.servers import database, redis_server
 
 ROOT, HERE = Path(__file__).parents[2], Path(__file__).parent / "bluesky"

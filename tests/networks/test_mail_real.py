@@ -20,7 +20,7 @@ from aiosmtpd.controller import Controller
 
 from connectors.base import AuthRevoked, Budget, CannotKnow, Found, Gone, Outgoing, Secrets, Sent
 from connectors.http import Seam
-from connectors.networks.mail import Mail
+from connectors.networks.mail.connector import Mail
 
 INSTALL = "Dovecot is not installed; apt-get install dovecot-imapd dovecot-lmtpd brings it"
 pytestmark = [

@@ -13,7 +13,7 @@ import requests
 
 from connectors.base import Budget, Fault, Outgoing, PostKind, Secrets, Sent
 from connectors.http import Seam
-from connectors.networks.telegram import Telegram
+from connectors.networks.telegram.connector import Telegram
 
 HERE, TOOLS = Path(__file__).parent / "telegram", Path(__file__).parents[2] / ".tools" / "telegram" / "node_modules"
 TOKEN = "123:canary-token"

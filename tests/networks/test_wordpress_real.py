@@ -28,7 +28,7 @@ from connectors.base import (
     Withheld,
 )
 from connectors.http import Seam
-from connectors.networks.wordpress import WordPress
+from connectors.networks.wordpress.connector import WordPress
 
 ROOT = Path(__file__).parents[2] / ".tools" / "wordpress" / "root" / "usr"
 SITE, LIBRARIES = ROOT / "share" / "wordpress", ROOT / "lib" / "x86_64-linux-gnu"

@@ -12,7 +12,7 @@ import pytest
 
 from connectors.base import AuthExpired, AuthRevoked, Budget, Gone, Invalid, Secrets
 from connectors.http import Seam
-from connectors.networks.bluesky import Bluesky
+from connectors.networks.bluesky.connector import Bluesky
 from tests.fakes.server import FakeServer, Reply
 
 HERE = Path(__file__).parent

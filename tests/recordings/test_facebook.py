@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from connectors.base import Secrets
-from connectors.facebook_api import comment_of, post_of
 from connectors.faults import Invalid
-from connectors.graph import Graph, bare, following, judging, onward, rows, time_of
 from connectors.http import Seam
-from connectors.meta import mapped
-from connectors.networks.facebook import Facebook
+from connectors.meta.app import mapped
+from connectors.meta.graph import Graph, bare, following, judging, onward, rows, time_of
+from connectors.networks.facebook.api import comment_of, post_of
+from connectors.networks.facebook.connector import Facebook
 from tests.fakes.facebook import Fake
 from tests.fakes.server import FakeServer, Reply
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from connectors.graph import following, onward, rows
-from connectors.instagram_api import comment_of, flat, medium_of
-from connectors.meta import mapped
+from connectors.meta.app import mapped
+from connectors.meta.graph import following, onward, rows
+from connectors.networks.instagram.api import comment_of, flat, medium_of
 from tests.fakes.instagram import MEDIUM, Fake
 
 HERE = Path(__file__).parent

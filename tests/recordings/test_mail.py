@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from connectors.mail_message import read
-from connectors.mail_text import split, split_html
+from connectors.networks.mail.message import read
+from connectors.networks.mail.text import split, split_html
 
 HERE = Path(__file__).parent
 RECORDINGS = Path(os.environ.get("RECORDINGS_DIR") or HERE.parents[1].parent / "shared" / "recordings") / "email"

@@ -11,7 +11,7 @@ import yaml
 
 from connectors.base import Secrets
 from connectors.http import Seam
-from connectors.networks.mastodon import Mastodon
+from connectors.networks.mastodon.connector import Mastodon
 
 HERE = Path(__file__).parent
 RECORDINGS = Path(os.environ.get("RECORDINGS_DIR") or HERE.parents[1].parent / "shared" / "recordings") / "mastodon"

@@ -12,7 +12,7 @@ import yaml
 
 from connectors.base import Budget, Connector, Outgoing, Secrets
 from connectors.http import Seam
-from connectors.weighted import weighted_length
+from connectors.networks.x.weighted import weighted_length
 from tests.fakes.server import FakeServer, Reply
 
 HERE = Path(__file__).parent

@@ -12,7 +12,7 @@ import pytest
 from connectors.base import Connector, Secrets
 from connectors.faults import AuthRevoked, Invalid, NotPermitted
 from connectors.http import Seam
-from connectors.youtube_api import comments_of, posts_of
+from connectors.networks.youtube.api import comments_of, posts_of
 from tests.fakes.server import FakeServer, Reply
 from tests.fakes.youtube import Fake
 

@@ -1,0 +1,229 @@
+"""What Facebook and Instagram have in common: both are reached through a page of Facebook, with one app, one sign-in,
+one way of messages and one kind of webhook. Names of permissions, review and the life of tokens are unverified."""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+from connectors.base import (
+    JSON,
+    Accepted,
+    AuthRevoked,
+    Bad,
+    Challenge,
+    Check,
+    Connector,
+    Fault,
+    Field,
+    Grant,
+    Incoming,
+    NotPermitted,
+    Page,
+    Post,
+    Rejected,
+    Secrets,
+)
+from connectors.meta.graph import Graph, bare, following, moment, named, onward, rows, signed, time_of
+
+SIGN_IN = "https://www.facebook.com"
+BODY, SOON = 1_000_000, timedelta(days=7)
+MAPPING = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
+"""What an odd item raises while it is mapped."""
+APP = (
+    Field("app_id", "App number", "Of your organisation's own app with Meta, which Meta has to approve for customers' "
+          "posts", required=False),
+    Field("app_secret", "App secret", "Signs requests and proves deliveries", secret=True, required=False),
+    Field("page", "Page", "Name or number of the Facebook page; needed when you manage several", required=False),
+    Field("access_token", "Access token of the page", "Only when you do not sign in there", secret=True,
+          required=False),
+    Field("verify_token", "Word for the webhook", "The same as in the app's settings; empty: no webhook", secret=True,
+          required=False),
+    Field("human_agent", "Messages after a day", "Up to seven days, if Meta allowed the app “human agent”",
+          required=False, kind="choice", choices=(("", "Not allowed"), ("yes", "Allowed to this app"))),
+)  # fmt: skip
+
+
+class Meta(Connector):
+    """A network behind a Facebook page. Subclasses say which permissions they need and who they are there."""
+
+    form: ClassVar[tuple[Field, ...]] = APP
+    oauth = True
+    hooked = True
+    needed: ClassVar[tuple[str, ...]] = ()
+    ends: datetime | None = None
+    """When the token or the access to data ends, as far as a check found out."""
+
+    @property
+    def _page_id(self) -> str:
+        page = str(self.settings.get("page") or "").strip()
+        return str(self.facts.get("page_id") or (page if page.isdecimal() else "me"))
+
+    def _graph(self, now: datetime | None = None, token: str = "") -> Graph:
+        setting = {name: str(self.settings.get(name) or "") for name in ("base_url", "version")}
+        secret = self.secrets.get("app_secret", "")
+        return Graph(self.seam, token or self.secrets.get("access_token", ""), app_secret=secret, now=now, **setting)
+
+    # Connecting
+
+    def begin(self, redirect_uri: str, state: str) -> Grant:
+        app, secret = str(self.settings.get("app_id") or ""), self.secrets.get("app_secret", "")
+        if not app or not secret:
+            raise NotPermitted("Signing in needs the number and the secret of your app.", what="oauth")
+        base = str(self.settings.get("sign_in_url") or self.settings.get("base_url") or SIGN_IN).rstrip("/")
+        asked = {"client_id": app, "redirect_uri": redirect_uri, "state": state, "response_type": "code",
+                 "scope": ",".join(self.needed)}  # fmt: skip
+        url = f"{base}/{self._graph().version}/dialog/oauth?{urlencode(asked)}"
+        return Grant(url, Secrets({"app_secret": secret}))
+
+    def finish(self, code: str, redirect_uri: str, grant: Secrets) -> Secrets:
+        """Code, a person's token for an hour, one for two months, and with it the page's own, which stays."""
+        app, secret = str(self.settings.get("app_id") or ""), grant.get("app_secret", "")
+        nobody = Graph(self.seam, "", base_url=str(self.settings.get("base_url") or ""), version=self._graph().version)
+        short = _token(nobody.get_access_token_from_code(code, redirect_uri, app, secret))
+        asked = {"grant_type": "fb_exchange_token", "client_id": app, "client_secret": secret,
+                 "fb_exchange_token": short}  # fmt: skip
+        person = _token(nobody.get_object("oauth/access_token", **asked))
+        return grant.replace(access_token=self._page_token(person), user_token=person)
+
+    def _page_token(self, person: str) -> str:
+        graph, pages, after = self._graph(token=person), list[Any](), ""
+        for _ in range(10):
+            told = graph.get_connections("me", "accounts", fields="id,name,access_token", limit=100, **onward(after))
+            pages += [each for each in rows(told) if isinstance(each, dict) and each.get("access_token")]
+            after = following(told)
+            if not after:
+                break
+        wanted = str(self.settings.get("page") or "").strip().casefold()
+        fitting = [page for page in pages if wanted in (str(page.get("id")), str(page.get("name")).casefold())]
+        chosen = fitting or ([] if wanted else pages)
+        if len(chosen) == 1:
+            return str(chosen[0]["access_token"])
+        names = ", ".join(str(page.get("name") or page.get("id")) for page in pages[:20])
+        why = f"Write one of these into “Page”, then sign in again: {names}." if pages else "It manages no page."
+        raise NotPermitted(why, what="page")
+
+    def renew(self, secrets: Secrets) -> Secrets:
+        if not secrets.get("user_token"):
+            raise AuthRevoked("The token was not got by signing in, so nobody can renew it but a person.")
+        return secrets.replace(access_token=self._page_token(secrets["user_token"]))
+
+    def _token_says(self) -> tuple[tuple[str, ...], list[str]]:
+        """Permissions of our token, and what an admin should know of it."""
+        app, secret = str(self.settings.get("app_id") or ""), self.secrets.get("app_secret", "")
+        if not app or not secret:
+            return (), ["Without the app's number and secret nobody can see what the token may do."]
+        graph = self._graph()
+        try:
+            told = graph.debug_access_token(self.secrets.get("access_token", ""), app, secret)
+        except Fault as fault:
+            return (), [f"The token could not be looked at. {fault.words}"]
+        token = told.get("data") if isinstance(told.get("data"), dict) else {}
+        now = moment(graph.answer, None)
+        scopes = tuple(str(scope) for scope in rows(token, "scopes"))
+        warnings = [f"The permission {scope} is missing." for scope in self.needed if scopes and scope not in scopes]
+        if token.get("type") == "USER":
+            warnings.append("The token belongs to a person and not to the page.")
+        for name, what in (("expires_at", "The token"), ("data_access_expires_at", "The access to data")):
+            ends = token.get(name)
+            if isinstance(ends, int) and ends > 0:
+                self.ends = min(time_of(ends), self.ends or time_of(ends))
+            if now and isinstance(ends, int) and ends > 0 and time_of(ends) < now + SOON:
+                warnings.append(f"{what} ends on {time_of(ends):%d %B %Y}: sign in again before.")
+        return scopes, warnings
+
+    def check(self) -> Check:
+        graph = self._graph()
+        me = graph.get_object("me", fields=self._me_fields())
+        scopes, warnings = self._token_says()
+        spoken = graph.answer.headers.get("facebook-api-version", "")
+        if spoken and spoken != graph.version:
+            warnings.append(f"Graph answers as {spoken} and not as {graph.version}, which it may no longer know.")
+        account = self._account(me, scopes, warnings, f"Graph {spoken or graph.version}")
+        return replace(account, expires_at=self.ends)
+
+    def _me_fields(self) -> str:
+        raise NotImplementedError
+
+    def _account(self, me: JSON, scopes: tuple[str, ...], warnings: Sequence[str], server: str) -> Check:
+        raise NotImplementedError
+
+    # Deliveries
+
+    def receive(self, incoming: Incoming, now: datetime) -> Accepted | Challenge | Rejected:
+        return receive(incoming, self.secrets)
+
+    def unpack(self, body: bytes, now: datetime) -> Page:
+        """What a delivery tells of comments, posts and messages; the rest the poll finds."""
+        posts: dict[str, Post] = {}
+        bad = []
+        for item in told_by(body):
+            try:
+                post = self._pushed(item, now)
+            except MAPPING as error:
+                bad.append(Bad(None, f"{type(error).__name__}: {error}", item))
+                continue
+            if post is not None:
+                posts[post.external_id] = post
+        return Page(posts=tuple(posts.values()), bad=tuple(bad), cursor={}, end=True)
+
+    def _pushed(self, item: Mapping[str, Any], now: datetime) -> Post | None:
+        raise NotImplementedError
+
+
+def receive(incoming: Incoming, secrets: Mapping[str, str]) -> Accepted | Challenge | Rejected:
+    """Meta's handshake and its signed deliveries. A delivery has no number: its hash stands for it."""
+    if incoming.method == "GET":
+        given, word = incoming.query.get("hub.verify_token", ""), secrets.get("verify_token", "")
+        good = bool(word) and hmac.compare_digest(word.encode(), given.encode("utf-8", "replace"))
+        if incoming.query.get("hub.mode") == "subscribe" and good:
+            return Challenge(incoming.query.get("hub.challenge", "")[:200])
+        return Rejected(403, "The word for the webhook is wrong.")
+    if incoming.method != "POST":
+        return Rejected(405, "Deliveries are POSTed.")
+    if len(incoming.body) > BODY:
+        return Rejected(413, f"A delivery has at most {BODY} bytes.")
+    if not signed(secrets.get("app_secret", ""), incoming.body, incoming.headers.get("x-hub-signature-256", "")):
+        return Rejected(403, "The signature is wrong.")
+    try:
+        if not isinstance(json.loads(incoming.body), dict):
+            raise ValueError("no object")
+    except (ValueError, RecursionError):
+        return Rejected(400, "A delivery is a JSON object.")
+    return Accepted(hashlib.sha256(incoming.body).hexdigest(), {}, status=200)
+
+
+def told_by(body: bytes) -> list[JSON]:
+    """The changes and messages of a delivery, each with the account (`to`) and field it is about."""
+    told: list[JSON] = []
+    for entry in rows(json.loads(body), "entry"):
+        if not isinstance(entry, dict):
+            continue
+        about = {"to": str(entry.get("id") or ""), "time": entry.get("time")}
+        changes = [each for each in rows(entry, "changes") if isinstance(each, dict)]
+        told += [{**about, "field": each.get("field"), "value": each.get("value")} for each in changes]
+        told += [{**about, "field": "messaging", "value": each} for each in rows(entry, "messaging")]
+    return told
+
+
+def mapped(items: Sequence[Any], read: Callable[[Any], Post]) -> tuple[list[Post], tuple[Bad, ...]]:
+    """Item by item: what cannot be read is set aside and stops no other."""
+    posts, bad = [], []
+    for place, item in enumerate(items):
+        try:
+            posts.append(read(item))
+        except MAPPING as error:
+            identity = str(item["id"]) if isinstance(item, dict) and item.get("id") else None
+            bad.append(Bad(identity, f"{type(error).__name__}: {error}", bare(item), place))
+    return posts, tuple(bad)
+
+
+def _token(told: JSON) -> str:
+    token = told.get("access_token")
+    if not token:
+        raise AuthRevoked("Meta gave no token.")
+    return named(token)

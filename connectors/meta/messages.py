@@ -1,0 +1,221 @@
+"""Messages of a page or of an Instagram account: both networks give them in conversations under the page, let us
+answer for a day after the person's last message, and take one private reply to a comment within a week."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+from connectors.base import (
+    JSON,
+    Absent,
+    Author,
+    Bad,
+    Budget,
+    CannotKnow,
+    Capability,
+    Found,
+    Media,
+    Outgoing,
+    Page,
+    Post,
+    PostKind,
+    Sent,
+    Visibility,
+)
+from connectors.meta.app import MAPPING, Meta
+from connectors.meta.graph import bare, following, listed, named, onward, pause, rows, slower, time_of, version_of
+from connectors.newest_first import OVERLAP, Walk
+from connectors.text import normalised
+
+WINDOW = timedelta(hours=48)
+ANSWERABLE, LONGER, PRIVATE = timedelta(hours=24), timedelta(days=7), timedelta(days=7)
+MESSAGE = "id,message,from,to,created_time,attachments"
+TALKS = f"id,updated_time,participants,messages.limit(20){{{MESSAGE}}}"
+_ATTACHED = (("image", "image_data", "url"), ("video", "video_data", "url"), ("file", "file_url", ""))
+
+
+class Messaging(Meta):
+    """A network with messages. `platform` is how Meta calls it among a page's conversations."""
+
+    platform: ClassVar[str]
+    interval: ClassVar[float] = 60.0
+
+    @property
+    def _ours(self) -> frozenset[str]:
+        names = ("account_id", "page_id")
+        return frozenset(str(self.facts[name]) for name in names if self.facts.get(name))
+
+    def _messages(self, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
+        walk, graph = Walk.read(cursor, now, WINDOW), self._graph(now)
+        deep = [each for each in rows(cursor, "deep") if isinstance(each, list) and len(each) == 3]
+        gaps = walk.gaps
+        while not budget.spent and not (walk.ended and not deep):
+            budget.spend()
+            posts: list[Post] = []
+            bad: list[Bad] = []
+            repeats = 0
+            if deep:
+                self._deeper(graph, deep, walk, posts, bad)
+            else:
+                found = {"platform": self.platform, "fields": TALKS, "limit": 25, **onward(walk.at)}
+                told = graph.get_connections(self._page_id, "conversations", **found)
+                talks = listed(graph.answer, told)
+                for talk in talks:
+                    self._talk(talk, walk, deep, posts, bad)
+                repeats = walk.reached(talks, _times(talks, "updated_time"), following(told), now)
+            kept = {**walk.kept(), "deep": deep[:50]}
+            end = walk.ended and not deep
+            posts.sort(key=lambda post: (post.created_at, post.external_id))
+            yield Page(posts=tuple(posts), bad=tuple(bad), cursor=kept, end=end, rate=graph.rates, gaps=gaps,
+                       repeats=repeats, interval=slower(graph.rates, self.interval, now))  # fmt: skip
+            gaps = ()
+            pause(graph.rates, now)
+
+    def _talk(self, talk: Any, walk: Walk, deep: list[Any], posts: list[Post], bad: list[Bad]) -> None:
+        if not isinstance(talk, dict) or not talk.get("id"):
+            bad.append(Bad(None, "A conversation without id.", talk))
+            return
+        messages, identity = rows(talk.get("messages")), str(talk["id"])
+        self._spoken(messages, identity, walk, posts, bad)
+        times, more = _times(messages, "created_time"), following(talk.get("messages"))
+        if more and times and min(times) > walk.floor - OVERLAP:
+            deep.append([identity, more, walk.floor.isoformat()])
+
+    def _deeper(self, graph: Any, deep: list[Any], walk: Walk, posts: list[Post], bad: list[Bad]) -> None:
+        """A conversation with more new messages than the list shows."""
+        identity, after, floor = (str(each) for each in deep.pop(0))
+        told = graph.get_connections(identity, "messages", fields=MESSAGE, limit=50, **onward(after))
+        messages = listed(graph.answer, told)
+        self._spoken(messages, identity, walk, posts, bad)
+        times, more = _times(messages, "created_time"), following(told)
+        if more and more != after and times and min(times) > time_of(floor) - OVERLAP:
+            deep.insert(0, [identity, more, floor])
+
+    def _spoken(self, messages: list[Any], talk: str, walk: Walk, posts: list[Post], bad: list[Bad]) -> None:
+        """The messages of one conversation. An answer of ours hangs under the message it follows."""
+        good = []
+        for message in messages:
+            try:
+                good.append(self._message(message, talk, walk.since))
+            except MAPPING as error:
+                named_id = str(message["id"]) if isinstance(message, dict) and message.get("id") else None
+                bad.append(Bad(named_id, f"{type(error).__name__}: {error}", bare(message)))
+        posts += under_each_other(good)
+
+    def _message(self, message: Mapping[str, Any], talk: str, history_before: datetime | None = None) -> Post:
+        sender, created_at = message["from"], time_of(message["created_time"])
+        identity = named(sender["id"])
+        attachments = [each for each in rows(message.get("attachments")) if isinstance(each, dict)]
+        text = str(message.get("message") or ("" if attachments else "(something that is not shown here)"))
+        return Post(
+            external_id=named(message["id"]),
+            kind=PostKind.DIRECT,
+            source="messages",
+            author=Author(external_id=identity, handle=str(sender.get("username") or ""),
+                          name=str(sender.get("name") or sender.get("username") or "")),
+            text=text,
+            version=version_of(text),
+            created_at=created_at,
+            root_id=talk,
+            media=tuple(filter(None, (_media(each) for each in attachments))),
+            visibility=Visibility.DIRECT,
+            ours=identity in self._ours,
+            history=history_before is not None and created_at < history_before,
+            raw=bare(dict(message)),
+        )  # fmt: skip
+
+    # Answering
+
+    def _may_message(self, post: Post, now: datetime) -> Capability:
+        asked, longer = post.created_at + ANSWERABLE, post.created_at + LONGER
+        if post.ours:
+            return Capability(False, "Answer a message of the other side.", hand_off=post.url)
+        if now < asked:
+            return Capability(True, until=asked)
+        if self.settings.get("human_agent") == "yes" and now < longer:
+            return Capability(True, "Later than a day, as a person and not as a robot.", until=longer)
+        return Capability(False, "A day has gone by since this message; Meta takes no answer any more.")
+
+    def _may_reply_privately(self, post: Post, now: datetime, granted: Any) -> Capability:
+        until = post.created_at + PRIVATE
+        if granted is False:
+            return Capability(False, "Meta takes no private reply to this one, or it has had one.", hand_off=post.url)
+        if now >= until:
+            return Capability(False, "Private replies are possible for seven days.", hand_off=post.url)
+        return Capability(True, "One private reply to this comment, and no second one.", until=until, hand_off=post.url)
+
+    def _send_message(self, outgoing: Outgoing) -> Sent:
+        """Private reply to a comment, or answer to a message."""
+        parent, body = outgoing.parent, {"message": {"text": outgoing.text}}
+        if outgoing.private and parent.kind is not PostKind.DIRECT:
+            given: JSON = {"recipient": {"comment_id": parent.external_id}}
+        else:
+            given = {"recipient": {"id": parent.author.external_id}, "messaging_type": "RESPONSE"}
+            if outgoing.sending_at - parent.created_at > ANSWERABLE:
+                given |= {"messaging_type": "MESSAGE_TAG", "tag": "HUMAN_AGENT"}
+        graph = self._graph(outgoing.sending_at)
+        path = f"{graph.version}/{self._page_id}/messages"
+        made = graph.request(path, post_args={**given, **body}, post=parent)
+        if not made.get("message_id"):
+            raise graph.answer.unreadable("The answer to a new message has no id.")
+        return Sent(str(made["message_id"]))
+
+    def _find_message(self, outgoing: Outgoing) -> Found | Absent | CannotKnow:
+        """Ours among the newest messages with this person; of a private reply the conversation is not known."""
+        graph = self._graph(outgoing.sending_at)
+        asked: JSON = {"platform": self.platform, "fields": TALKS, "limit": 25}
+        if not outgoing.private and outgoing.parent.kind is PostKind.DIRECT:
+            asked["user_id"] = outgoing.parent.author.external_id
+        told = graph.get_connections(self._page_id, "conversations", **asked)
+        since = outgoing.sending_at - timedelta(seconds=60) + graph.answer.skew
+        talks, fitting = listed(graph.answer, told), []
+        for talk in talks:
+            for message in rows(talk.get("messages")) if isinstance(talk, dict) else ():
+                try:
+                    post = self._message(message, "")
+                except MAPPING:
+                    continue
+                if self._is(post, outgoing, since):
+                    fitting.append(post)
+        if len(fitting) == 1:
+            return Found(fitting[0].external_id)
+        newer = [time for time in _times(talks, "updated_time") if time >= since]
+        if fitting or (following(told) and len(newer) == len(talks)):
+            return CannotKnow("Several messages of ours look like this one, or too many were written meanwhile.")
+        return Absent()
+
+    @staticmethod
+    def _is(post: Post, outgoing: Outgoing, since: datetime) -> bool:
+        fits = post.ours and post.created_at >= since and post.external_id not in outgoing.bound
+        return fits and normalised(post.text) == normalised(outgoing.text)
+
+
+def under_each_other(posts: list[Post]) -> list[Post]:
+    """The posts of a conversation by time, ours each under the message of the other side before it."""
+    result, before = [], ""
+    for post in sorted(posts, key=lambda each: (each.created_at, each.external_id)):
+        if not post.ours:
+            before = post.external_id
+        result.append(replace(post, parent_id=before) if post.ours and before else post)
+    return result
+
+
+def _times(items: list[Any], name: str) -> list[datetime]:
+    found = []
+    for item in items:
+        try:
+            found.append(time_of(item[name]))
+        except MAPPING:
+            continue
+    return found
+
+
+def _media(attachment: Mapping[str, Any]) -> Media | None:
+    for kind, where, inner in _ATTACHED:
+        held = attachment.get(where)
+        url = held.get(inner) if inner and isinstance(held, dict) else held
+        if isinstance(url, str) and url:
+            preview = str(held.get("preview_url") or "") if isinstance(held, dict) else ""
+            return Media(kind=kind, url=url, preview_url=preview, description=str(attachment.get("name") or ""))
+    return None

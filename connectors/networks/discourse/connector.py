@@ -1,0 +1,315 @@
+"""A Discourse forum: its public posts, and what is said to our user, private messages too. The forum takes answers to
+posts that were deleted, so the post is read before; a text like one that is there is refused without saying so, which
+is a reason to look."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+from connectors.answers import Answer
+from connectors.base import (
+    JSON,
+    Absent,
+    Bad,
+    Budget,
+    CannotKnow,
+    Capability,
+    Check,
+    Connector,
+    Deleted,
+    Done,
+    Duplicate,
+    Fault,
+    Field,
+    Found,
+    Gap,
+    Gone,
+    Invalid,
+    Outgoing,
+    Page,
+    Post,
+    PostKind,
+    PostState,
+    Sent,
+    Source,
+    TextRule,
+    Verb,
+    Withheld,
+)
+from connectors.networks.discourse.api import (
+    LIKE,
+    MAPPING,
+    PRIVATE,
+    WINDOW,
+    host_of,
+    judging,
+    notified,
+    onward_of,
+    place_of,
+    post_in,
+    post_of,
+)
+from connectors.newest_first import Walk
+from connectors.text import lines, normalised, plain
+
+LOOKED_AT, SHOWN, WAITING = 10, 20, 100
+"""Posts asked for in one refresh; those of a topic looked through for a reply; notifications taken from one list."""
+
+
+class Discourse(Connector):
+    name = "discourse"
+    label = "Discourse forum"
+    form = (
+        Field("site", "Forum", "Its address", kind="url"),
+        Field("user", "User name", "The user who listens and answers"),
+        Field("api_key", "Key", "Made by an administrator of the forum under Admin, API, for this user", secret=True),
+        Field("categories", "Categories", "Their numbers, one a line; empty: all", required=False, kind="lines"),
+    )
+    sources = (
+        Source("posts", "Posts", 60, 30, 900),
+        Source("notifications", "What is said to us", 60, 30, 900),
+    )
+    text_rule = TextRule(32_000)
+
+    @property
+    def _site(self) -> str:
+        given = str(self.settings.get("site") or "").strip().rstrip("/")
+        return given if "://" in given else f"https://{given}"
+
+    @property
+    def _user(self) -> str:
+        return str(self.settings.get("user") or "").strip()
+
+    @property
+    def _me(self) -> str:
+        return str(self.facts.get("user_id") or "")
+
+    def _ask(
+        self, method: str, path: str, *, now: datetime | None = None, post: Post | None = None, listing: bool = False,
+        **more: Any,
+    ) -> Answer:  # fmt: skip
+        headers = {"Api-Key": self.secrets.get("api_key", ""), "Api-Username": self._user}
+        judge = judging(now, post, listing=listing)
+        return self.seam.answer(
+            method, f"{self._site}{path}", now=now, headers=headers, judge=judge, bucket="discourse", **more
+        )
+
+    # Listening
+
+    def again(self, source: str, cursor: JSON, since: datetime, now: datetime) -> JSON | None:
+        return Walk.again(since) if source == "posts" else None
+
+    def poll(self, source: str, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
+        yield from (self._posts if source == "posts" else self._notified)(cursor, budget, now)
+
+    def _posts(self, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
+        walk, wanted = Walk.read(cursor, now, WINDOW), set(lines(self.settings.get("categories")))
+        gaps = walk.gaps
+        while not budget.spent and not walk.ended:
+            budget.spend()
+            before, _, empty = walk.at.partition(":")
+            asked = {"before": before} if before else {}
+            answer = self._ask("GET", "/posts.json", now=now, listing=True, params=asked)
+            items = answer.json(dict).get("latest_posts")
+            if not isinstance(items, list):
+                raise answer.unreadable("A page has no list of posts.")
+            posts, bad = self._mapped(items, "posts")
+            onward = onward_of(items, before, int(empty or 0))
+            repeats = walk.reached(items, [post.created_at for post in posts], onward, now)
+            heard = [replace(post, history=post.created_at < walk.since) for post in posts
+                     if not wanted or str(post.raw.get("category_id")) in wanted]  # fmt: skip
+            yield Page(posts=_oldest_first(heard), bad=bad, cursor=walk.kept(), end=walk.ended, rate=answer.rates,
+                       gaps=gaps, repeats=repeats)  # fmt: skip
+            gaps = ()
+
+    def _mapped(self, items: Sequence[Any], source: str, *, direct: bool = False) -> tuple[list[Post], tuple[Bad, ...]]:
+        posts, bad = list[Post](), list[Bad]()
+        for place, item in enumerate(items):
+            try:
+                posts.append(post_of(item, self._site, self._me, source, direct=direct))
+            except MAPPING as error:
+                one = str(item.get("id") or "") if isinstance(item, dict) else ""
+                bad.append(Bad(one or None, f"{type(error).__name__}: {error}", item, place))
+        return posts, tuple(bad)
+
+    def _notified(self, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
+        """The list, then the posts it names, one by one; most of them the other source has brought already."""
+        place, gaps = notified(cursor, now)
+        listed = False
+        while not budget.spent and (place["todo"] or not listed):
+            budget.spend()
+            posts, bad = list[Post](), tuple[Bad, ...]()
+            if place["todo"]:
+                one, private = place["todo"].pop(0)
+                posts, bad = self._named(one, bool(private), now)
+            else:
+                listed, gaps = True, (*gaps, *self._list(place, now))
+            end = listed and not place["todo"]
+            heard = [replace(post, history=post.created_at < now - WINDOW) for post in posts]
+            yield Page(posts=tuple(heard), bad=bad, cursor=dict(place), end=end, gaps=gaps)
+            gaps = ()
+
+    def _list(self, place: JSON, now: datetime) -> tuple[Gap, ...]:
+        answer = self._ask("GET", "/notifications.json", now=now, listing=True)
+        items = answer.json(dict).get("notifications")
+        if not isinstance(items, list):
+            raise answer.unreadable("A page has no list of notifications.")
+        seen, found = int(place["seen"]), list[list[int]]()
+        ids = [int(each["id"]) for each in items if isinstance(each, dict) and isinstance(each.get("id"), int)]
+        for each in items:
+            one = post_in(each)
+            if one and each["id"] > seen:
+                found.append([one, int(each.get("notification_type") == PRIVATE)])
+        place["todo"], place["seen"] = found[::-1][-WAITING:], max([seen, *ids])
+        if seen and len(ids) >= 30 and min(ids) > seen:
+            return (Gap(None, now, "More was said to us at once than the forum lists."),)
+        return ()
+
+    def _named(self, one: int, private: bool, now: datetime) -> tuple[list[Post], tuple[Bad, ...]]:
+        try:
+            item = self._ask("GET", f"/posts/{one}.json", now=now).json(dict)
+        except (Gone, Invalid):
+            return [], ()
+        return self._mapped([item], "notifications", direct=private)
+
+    def _one(self, one: str, now: datetime | None = None) -> tuple[Post, JSON]:
+        topic, number = place_of(one)
+        answer = self._ask("GET", f"/posts/by_number/{topic}/{number}.json", now=now)
+        item: JSON = answer.json(dict)
+        posts, _ = self._mapped([item], "refresh")
+        if not posts:
+            raise answer.unreadable("It is no post.")
+        return posts[0], item
+
+    def refresh(self, ids: Sequence[str], now: datetime) -> list[Post | Deleted | Withheld]:
+        standing: list[Post | Deleted | Withheld] = []
+        for one in ids[:LOOKED_AT]:
+            try:
+                post, _ = self._one(one, now)
+            except Gone:
+                standing.append(Deleted(one))
+            else:
+                # Whether its topic is private is not told here.
+                standing.append(Deleted(one) if post.state is PostState.DELETED else replace(post, whole=False))
+        return standing
+
+    def ancestors(self, post: Post, now: datetime) -> list[Post]:
+        return [self._one(post.parent_id, now)[0]] if post.parent_id else []
+
+    # Answering
+
+    def send(self, outgoing: Outgoing) -> Sent:
+        parent, now = outgoing.parent, outgoing.sending_at
+        above, _ = self._one(parent.external_id, now)
+        if above.state is PostState.DELETED:
+            raise Gone("It was deleted in the forum.", what=parent.external_id)
+        topic, number = place_of(parent.external_id)
+        body = {"raw": outgoing.text, "topic_id": topic, "reply_to_post_number": number}
+        try:
+            answer = self._ask("POST", "/posts.json", now=now, post=parent, json=body)
+        except Invalid as fault:
+            if self._stands(outgoing):
+                raise Duplicate("The forum has this text there already.", status=fault.status) from fault
+            raise
+        made = answer.json(dict)
+        if not made.get("post_number"):
+            raise answer.unreadable("The answer to a new post has no number.")
+        return Sent(f"{topic}/{made['post_number']}", f"{self._site}/t/{topic}/{made['post_number']}")
+
+    def _stands(self, outgoing: Outgoing) -> bool:
+        try:
+            return isinstance(self.find(outgoing), Found)
+        except Fault:
+            return False  # what the forum said first is still the better word
+
+    def find(self, outgoing: Outgoing) -> Found | Absent | CannotKnow:
+        """Ours among the newest posts of the topic."""
+        parent, now = outgoing.parent, outgoing.sending_at
+        topic, _ = place_of(parent.external_id)
+        items, skew = self._newest(topic, now)
+        posts, bad = self._mapped(items, "own")
+        since, wanted = now - timedelta(seconds=60) + skew, normalised(outgoing.text)
+        recent = [post for post in posts if post.created_at >= since]
+        fitting = [post for post in recent if post.ours and post.external_id not in outgoing.bound
+                   and post.parent_id in (parent.external_id, f"{topic}/1")
+                   and wanted in (normalised(str(post.raw.get("raw") or "")), normalised(post.text),
+                                  normalised(plain(str(post.raw.get("cooked") or ""))))]  # fmt: skip
+        if len(fitting) == 1:
+            return Found(fitting[0].external_id, fitting[0].url)
+        if fitting or bad or len(recent) >= SHOWN:
+            return CannotKnow("Two posts of ours look like this reply, or too much was said there meanwhile.")
+        return Absent()
+
+    def _newest(self, topic: int, now: datetime) -> tuple[list[Any], timedelta]:
+        """The last posts of a topic. It comes with its first ones and the ids of all."""
+        raw = {"include_raw": "true"}
+        answer = self._ask("GET", f"/t/{topic}.json", now=now, params=raw)
+        stream = answer.json(dict).get("post_stream")
+        if not isinstance(stream, dict) or not isinstance(stream.get("posts"), list):
+            raise answer.unreadable("A topic has no list of posts.")
+        ids = [str(each) for each in stream.get("stream") or []]
+        if len(ids) <= len(stream["posts"]):
+            return stream["posts"], answer.skew
+        wanted = [("post_ids[]", each) for each in ids[-SHOWN:]]
+        answer = self._ask("GET", f"/t/{topic}/posts.json", now=now, params=[*raw.items(), *wanted])
+        stream = answer.json(dict).get("post_stream")
+        if not isinstance(stream, dict) or not isinstance(stream.get("posts"), list):
+            raise answer.unreadable("A topic has no list of posts.")
+        return stream["posts"], answer.skew
+
+    def do(self, verb: Verb, post: Post, text: str = "") -> Done:
+        if verb not in ("edit", "delete", "like", "unlike"):
+            return super().do(verb, post, text)
+        try:
+            now, _ = self._one(post.external_id)
+        except Gone:
+            if verb == "delete":
+                return Done()
+            raise
+        number, stands = now.grants["id"], now.grants["liked"]
+        if verb == "edit":
+            self._ask("PUT", f"/posts/{number}.json", post=post, json={"post": {"raw": text}})
+        elif verb == "delete" and now.state is not PostState.DELETED:
+            self._ask("DELETE", f"/posts/{number}.json", post=post, accept=(404,))
+        elif verb == "like" and not stands:
+            self._ask("POST", "/post_actions.json", post=post, json={"id": number, "post_action_type_id": LIKE})
+        elif verb == "unlike" and stands:
+            asked = {"post_action_type_id": str(LIKE)}
+            self._ask("DELETE", f"/post_actions/{number}.json", post=post, params=asked, accept=(404,))
+        return Done()
+
+    def can(self, post: Post, now: datetime) -> dict[Verb, Capability]:
+        if post.state in (PostState.DELETED, PostState.WITHHELD):
+            return {"reply": Capability(False, "The post is no longer there.", hand_off=post.url)}
+        able = Capability(True, hand_off=post.url)
+        if post.ours:
+            return {"reply": able, "edit": able, "delete": able}
+        like: Verb = "unlike" if post.grants.get("liked") else "like"
+        may = post.grants.get("can_like") or post.grants.get("liked")
+        return {"reply": able, like: able} if may and post.kind is not PostKind.DIRECT else {"reply": able}
+
+    # Connecting
+
+    def check(self) -> Check:
+        if not self._user:
+            raise Invalid("The user name is missing.", field="user")
+        # Who a key belongs to is told only where it is right; a profile is shown to everybody.
+        self._ask("GET", "/notifications.json", listing=True)
+        answer = self._ask("GET", f"/u/{quote(self._user, safe='')}.json")
+        user = answer.json(dict).get("user")
+        if not isinstance(user, dict) or not user.get("id"):
+            raise answer.unreadable("It does not say who the user is.")
+        host = host_of(self._site)
+        return Check(
+            account_id=f"{host}/user/{user['id']}",
+            account_name=f"{user.get('name') or user.get('username') or self._user} ({host})",
+            account_url=f"{self._site}/u/{self._user}",
+            server=host,
+            facts={"user_id": str(user["id"])},
+        )
+
+
+def _oldest_first(posts: Sequence[Post]) -> tuple[Post, ...]:
+    return tuple(sorted(posts, key=lambda post: (post.created_at, post.external_id)))

@@ -1,0 +1,176 @@
+"""Facebook pages: comments, what visitors write, messages and recommendations. The token of the page does everything.
+What Meta's usage headers, hiding, private replies and deliveries look like in life is unverified; what it does not say
+of an item is tried, and refused by Meta if need be."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from connectors.base import (
+    JSON,
+    Absent,
+    CannotKnow,
+    Capability,
+    Check,
+    Done,
+    Found,
+    Gone,
+    Outgoing,
+    Post,
+    PostKind,
+    PostState,
+    Sent,
+    Source,
+    TextRule,
+    Verb,
+)
+from connectors.meta.app import mapped
+from connectors.meta.graph import following, listed, named, onward, version_of
+from connectors.networks.facebook.api import (
+    COMMENT,
+    comment_id,
+    comment_of,
+)
+from connectors.networks.facebook.reading import PageReading
+
+LOOKED = 3
+"""Pages of comments looked through for one reply."""
+
+
+class Facebook(PageReading):
+    name = "facebook"
+    label = "Facebook page"
+    sources = (
+        Source("visitor_posts", "Posts on the page", 120, 60, 900),
+        Source("comments", "Comments", 60, 30, 600),
+        Source("messages", "Messages", 60, 30, 600),
+        Source("tagged", "Posts that tag the page", 300, 120, 1800),
+        Source("ratings", "Recommendations", 900, 300, 3600),
+    )
+    scopes = needed = (
+        "pages_show_list", "pages_read_engagement", "pages_read_user_content", "pages_manage_engagement",
+        "pages_manage_metadata", "pages_messaging",
+    )  # fmt: skip
+    text_rule = TextRule(8_000)
+    recordings = ("facebook",)
+
+    # Answering
+
+    def send(self, outgoing: Outgoing) -> Sent:
+        parent = outgoing.parent
+        if outgoing.private or parent.kind is PostKind.DIRECT:
+            return self._send_message(outgoing)
+        graph = self._graph(outgoing.sending_at)
+        path = f"{graph.version}/{parent.external_id}/comments"
+        made = graph.request(path, post_args={"message": outgoing.text, "fields": "id,permalink_url"}, post=parent)
+        if not made.get("id"):
+            raise graph.answer.unreadable("The answer to a new comment has no id.")
+        return Sent(comment_id(made["id"], parent.external_id.split("_")[0]), str(made.get("permalink_url") or ""))
+
+    def find(self, outgoing: Outgoing) -> Found | Absent | CannotKnow:
+        """An answer to an answer may stand under the comment above it, so all of that is read."""
+        if outgoing.private or outgoing.parent.kind is PostKind.DIRECT:
+            return self._find_message(outgoing)
+        graph, after, fitting = self._graph(outgoing.sending_at), "", list[Post]()
+        parent = outgoing.parent
+        for _ in range(LOOKED):
+            since = outgoing.sending_at - timedelta(seconds=60)
+            asked = {"filter": "stream", "order": "reverse_chronological", "limit": 100, "fields": COMMENT,
+                     "since": int(since.timestamp()) - 60, **onward(after)}  # fmt: skip
+            told = graph.get_connections(_thread_of(parent), "comments", **asked)
+            posts, _bad = mapped(listed(graph.answer, told), lambda item: comment_of(item, self._me))
+            fitting += [post for post in posts if self._is(post, outgoing, since + graph.answer.skew)]
+            after = following(told)
+            if not after:
+                break
+        if len(fitting) > 1:
+            return CannotKnow("Two comments of ours look like this reply.")
+        if fitting:
+            return Found(fitting[0].external_id, fitting[0].url)
+        return CannotKnow("So much was said there meanwhile that not all of it could be read.") if after else Absent()
+
+    def do(self, verb: Verb, post: Post, text: str = "") -> Done:
+        graph = self._graph()
+        at, page = f"{graph.version}/{post.external_id}", f"{graph.version}/{self._page_id}"
+        acts: dict[str, tuple[str, str, JSON | None, dict[str, Any]]] = {
+            "hide": ("POST", at, {"is_hidden": True}, {"is_hidden": True}),
+            "unhide": ("POST", at, {"is_hidden": False}, {"is_hidden": False}),
+            "like": ("POST", f"{at}/likes", {}, {"user_likes": True}),
+            "unlike": ("DELETE", f"{at}/likes", None, {"user_likes": False}),
+            "edit": ("POST", at, {"message": text}, {}),
+            "delete": ("DELETE", at, None, {}),
+            "block": ("POST", f"{page}/blocked", {"user": post.author.external_id}, {}),
+        }
+        if verb not in acts:
+            return super().do(verb, post, text)
+        method, path, body, grants = acts[verb]
+        try:
+            graph.request(path, post_args=body, method=method, post=post)
+        except Gone:
+            if verb == "delete":
+                return Done()
+            raise
+        if verb in ("delete", "block"):
+            return Done()
+        changed = replace(post, grants={**post.grants, **grants})
+        if verb == "edit" and text != post.text:
+            changed = replace(changed, text=text, state=PostState.EDITED, version=version_of(text))
+        return Done(changed)
+
+    def can(self, post: Post, now: datetime) -> dict[Verb, Capability]:
+        if post.state in (PostState.DELETED, PostState.WITHHELD):
+            return {"reply": Capability(False, "The post is no longer there.")}
+        if post.kind is PostKind.DIRECT:
+            return {"reply": self._may_message(post, now)}
+        able, told = Capability(True, hand_off=post.url), post.grants
+        reply = able
+        if told.get("can_comment") is False:
+            reply = Capability(False, "Facebook takes no answer to this one.", hand_off=post.url)
+        if post.ours:
+            return {"reply": reply, "edit": able, "delete": able}
+        if post.kind is not PostKind.COMMENT:
+            return {"reply": reply}
+        private = self._may_reply_privately(post, now, told.get("can_reply_privately"))
+        return {"reply": reply, "private_reply": private, **dict.fromkeys(_verbs(post), able)}
+
+    # Connecting
+
+    def _me_fields(self) -> str:
+        return "id,name,link"
+
+    def _account(self, me: JSON, scopes: tuple[str, ...], warnings: Sequence[str], server: str) -> Check:
+        page = named(me.get("id"))
+        return Check(
+            account_id=page,
+            account_name=str(me.get("name") or page),
+            account_url=str(me.get("link") or f"https://www.facebook.com/{page}"),
+            server=server,
+            scopes=scopes,
+            facts={"account_id": page, "page_id": page},
+            warnings=tuple(warnings),
+        )
+
+
+def _verbs(post: Post) -> Iterator[Verb]:
+    """What may be done to somebody's comment; Meta's silence about it is no refusal, except of deleting."""
+    told = post.grants
+    if told.get("is_hidden"):
+        yield "unhide"
+    elif told.get("can_hide") is not False:
+        yield "hide"
+    if told.get("user_likes"):
+        yield "unlike"
+    elif told.get("can_like") is not False:
+        yield "like"
+    if told.get("can_remove"):
+        yield "delete"
+    if not post.author.external_id.startswith("unknown:"):
+        yield "block"
+
+
+def _thread_of(post: Post) -> str:
+    """Where an answer to this post is to be looked for: under the comment on top, or under the post itself."""
+    above = post.parent_id or ""
+    beside = above.split("_")[0] == post.external_id.split("_")[0]  # comments of one post begin with its number
+    return above if post.kind is PostKind.COMMENT and beside else post.external_id

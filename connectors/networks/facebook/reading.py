@@ -1,0 +1,192 @@
+"""Reads a Facebook page: its posts and the comments under them, what visitors write, recommendations, and how known
+ones stand now."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from connectors.base import (
+    JSON,
+    Bad,
+    Budget,
+    Deleted,
+    Gone,
+    Invalid,
+    Page,
+    Post,
+    PostKind,
+    Withheld,
+)
+from connectors.meta.app import MAPPING, mapped
+from connectors.meta.graph import Graph, following, listed, onward, pause, slower
+from connectors.meta.messages import Messaging
+from connectors.networks.facebook.api import (
+    ABOVE,
+    COMMENT,
+    POST,
+    RATING,
+    change_of,
+    comment_of,
+    excerpt,
+    newest_first,
+    post_of,
+    rating_of,
+    seconds,
+)
+from connectors.newest_first import Walk
+from connectors.rounds import OVERLAP, Listed, Round
+
+WINDOW, LISTED = timedelta(hours=48), timedelta(days=30)
+BATCH = 50
+_EDGES = {"visitor_posts": ("visitor_posts", POST), "tagged": ("tagged", POST), "ratings": ("ratings", RATING)}
+
+
+class PageReading(Messaging):
+    """The listening half of the Facebook page."""
+
+    platform = "messenger"
+
+    @property
+    def _me(self) -> str:
+        return str(self.facts.get("account_id") or "")
+
+    def poll(self, source: str, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
+        if source == "comments":
+            return self._comments(cursor, budget, now)
+        if source == "messages":
+            return self._messages(cursor, budget, now)
+        return self._edge(source, cursor, budget, now)
+
+    def again(self, source: str, cursor: JSON, since: datetime, now: datetime) -> JSON | None:
+        return Round.again(since, now) if source == "comments" else Walk.again(since)
+
+    def _edge(self, source: str, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
+        walk, graph = Walk.read(cursor, now, WINDOW), self._graph(now)
+        edge, fields = _EDGES[source]
+        gaps = walk.gaps
+        while not budget.spent and not walk.ended:
+            budget.spend()
+            told = graph.get_connections(self._page_id, edge, fields=fields, limit=50, **onward(walk.at))
+            items = listed(graph.answer, told)
+            posts, bad = mapped(items, lambda item: self._heard(item, source, walk.since))
+            repeats = walk.reached(items, [post.created_at for post in posts], following(told), now)
+            heard = newest_first([post for post in posts if not post.ours])
+            yield Page(posts=heard, bad=bad, cursor=walk.kept(), end=walk.ended, rate=graph.rates, gaps=gaps,
+                       repeats=repeats, interval=slower(graph.rates, 300, now))  # fmt: skip
+            gaps = ()
+            pause(graph.rates, now)
+
+    def _heard(self, item: Mapping[str, Any], source: str, history_before: datetime) -> Post:
+        post = rating_of(item, self._me) if source == "ratings" else post_of(item, self._me, source)
+        return replace(post, history=post.created_at < history_before)
+
+    def _comments(self, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
+        """Lists the posts of a month, then reads those with something new, the newest first."""
+        reading, graph = Round.read(cursor, now), self._graph(now)
+        gaps = reading.gaps
+        reading.begin(now)
+        while not budget.spent:
+            budget.spend()
+            read = self._comments_page if reading.todo else self._posts_page
+            posts, bad, repeats = read(graph, reading, now)
+            end = reading.over
+            if end:
+                reading.end()
+            yield Page(posts=newest_first(posts), bad=bad, cursor=reading.kept(), end=end, rate=graph.rates, gaps=gaps,
+                       repeats=repeats, interval=slower(graph.rates, 60, now))  # fmt: skip
+            gaps = ()
+            if end:
+                return
+            pause(graph.rates, now)
+
+    def _posts_page(self, graph: Graph, reading: Round, now: datetime) -> tuple[list[Post], tuple[Bad, ...], int]:
+        """A page of the list. Visitors' posts are heard at once, so that their comments find them."""
+        asked = {"fields": POST, "limit": 50, "since": int((now - LISTED).timestamp())}
+        told = graph.get_connections(self._page_id, "feed", **onward(reading.listing), **asked)
+        items = [item for item in listed(graph.answer, told) if isinstance(item, dict) and item.get("id")]
+        found = [_listed(item, now) for item in items]
+        repeats = reading.plan(sorted(found, key=lambda each: -each.mark), following(told), now)
+        visitors = [item for item in items if self._me and _sender(item) not in ("", self._me)]
+        posts, bad = mapped(visitors, lambda item: post_of(item, self._me, "visitor_posts"))
+        return [replace(post, history=reading.is_history(post.created_at)) for post in posts], bad, repeats
+
+    def _comments_page(self, graph: Graph, reading: Round, now: datetime) -> tuple[list[Post], tuple[Bad, ...], int]:
+        stop = reading.todo[0]
+        asked = {"filter": "stream", "order": "reverse_chronological", "limit": 100, "fields": COMMENT,
+                 "since": max(0, stop.since), **onward(reading.at)}  # fmt: skip
+        try:
+            told = graph.get_connections(stop.post, "comments", **asked)
+        except (Gone, Invalid) as fault:  # this post was deleted, or takes no such question
+            reading.drop()
+            return [], () if isinstance(fault, Gone) else (Bad(stop.post, fault.words, {"id": stop.post}),), 0
+        items = listed(graph.answer, told)
+        posts, bad = mapped(
+            items, lambda item: comment_of(item, self._me, post=stop.post, subject=stop.subject)
+        )  # fmt: skip
+        repeats = reading.reached(items, [post.created_at for post in posts], following(told), now)
+        return [replace(post, history=reading.is_history(post.created_at)) for post in posts], bad, repeats
+
+    def refresh(self, ids: Sequence[str], now: datetime) -> list[Post | Deleted | Withheld]:
+        """Comments in batches. Messages cannot be changed; posts and recommendations are read one by one."""
+        mine = f"{self._page_id}_"
+        asked = [one for one in ids if "_" in one and not one.startswith(("m_", "mid", "unknown", "rating:"))]
+        posts = [one for one in asked if one.startswith(mine)]
+        comments = [one for one in asked if not one.startswith(mine)]
+        standing: list[Post | Deleted | Withheld] = []
+        for start in range(0, len(comments), BATCH):
+            standing += self._standing(comments[start : start + BATCH], COMMENT, now)
+        for one in posts:
+            standing += self._standing([one], POST, now)
+        return standing
+
+    def _standing(self, ids: list[str], fields: str, now: datetime) -> list[Post | Deleted | Withheld]:
+        """One deleted comment spoils the whole answer, so it is looked for by halves."""
+        graph = self._graph(now)
+        try:
+            told = graph.get_objects(ids, fields=fields)
+        except (Gone, Invalid) as fault:
+            if len(ids) == 1:
+                return [Deleted(ids[0])] if isinstance(fault, Gone) else []
+            half = len(ids) // 2
+            return self._standing(ids[:half], fields, now) + self._standing(ids[half:], fields, now)
+        standing: list[Post | Deleted | Withheld] = []
+        for one in ids:
+            if not isinstance(told.get(one), dict):
+                standing.append(Deleted(one))
+            elif fields is COMMENT:
+                standing += mapped([told[one]], lambda item: comment_of(item, self._me))[0]
+            else:
+                standing += mapped([told[one]], lambda item: post_of(item, self._me, "visitor_posts"))[0]
+        return standing
+
+    def ancestors(self, post: Post, now: datetime) -> list[Post]:
+        if post.kind is not PostKind.COMMENT:
+            return []
+        graph = self._graph(now)
+        told = graph.get_object(post.external_id, fields=f"parent{{{ABOVE},parent{{{ABOVE}}}}}")
+        under, above = post.external_id.split("_")[0], list[Post]()
+        while isinstance(told.get("parent"), dict) and len(above) < BATCH:
+            told = told["parent"]
+            above.insert(0, comment_of(told, self._me, post=under))
+        return above
+
+    def _pushed(self, item: Mapping[str, Any], now: datetime) -> Post | None:
+        """Comments and posts; messages come without names, so the poll brings them."""
+        if item["field"] != "feed" or not isinstance(item["value"], dict) or item["to"] not in self._ours:
+            return None
+        return change_of(item["value"], self._me)
+
+
+def _listed(item: Mapping[str, Any], now: datetime) -> Listed:
+    """A post whose last change cannot be read, or is so fresh that latecomers may follow, is looked into each time."""
+    try:
+        mark = seconds(item.get("updated_time") or item["created_time"])
+    except MAPPING:
+        return Listed(str(item["id"]), 0, excerpt(item), always=True)
+    return Listed(str(item["id"]), mark, excerpt(item), mark > (now - OVERLAP).timestamp(), changed=mark)
+
+
+def _sender(item: Mapping[str, Any]) -> str:
+    sender = item.get("from")
+    return str(sender.get("id") or "") if isinstance(sender, dict) else ""

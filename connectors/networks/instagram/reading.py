@@ -1,0 +1,212 @@
+"""Reads an Instagram account: its media and the comments under them, what tags it, hashtags, and mentions, which only
+deliveries tell of."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from connectors.base import (
+    JSON,
+    Bad,
+    Budget,
+    Deleted,
+    Fault,
+    Gone,
+    Invalid,
+    NotPermitted,
+    Page,
+    Post,
+    PostKind,
+    Withheld,
+)
+from connectors.meta.app import MAPPING, mapped
+from connectors.meta.graph import Graph, following, listed, named, onward, pause, slower, time_of
+from connectors.meta.messages import Messaging
+from connectors.networks.facebook.api import excerpt, newest_first
+from connectors.networks.instagram.api import (
+    COMMENT,
+    MEDIA,
+    MENTIONED,
+    TAGGED,
+    UNDER_MEDIA,
+    comment_of,
+    flat,
+    medium_of,
+)
+from connectors.newest_first import Walk
+from connectors.rounds import Listed, Round
+
+WINDOW, LISTED = timedelta(hours=48), timedelta(days=30)
+BATCH, WHOLLY_READ = 50, 200
+"""Ids of one request, and comments up to which a medium is read to its end, because answers stand below old ones."""
+HASHTAG = "id,caption,media_type,media_url,permalink,timestamp,comments_count,like_count"
+
+
+class AccountReading(Messaging):
+    """The listening half of Instagram."""
+
+    platform = "instagram"
+
+    @property
+    def _account_id(self) -> str:
+        if not self.facts.get("account_id"):
+            raise NotPermitted("Run the test first: it finds the account behind the page.", what="account")
+        return str(self.facts["account_id"])
+
+    @property
+    def _ours(self) -> frozenset[str]:
+        name = self.facts.get("username")
+        return super()._ours | ({f"name:{name}"} if name else frozenset())
+
+    def poll(self, source: str, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
+        if source == "comments":
+            return self._comments(cursor, budget, now)
+        if source == "messages":
+            return self._messages(cursor, budget, now)
+        return self._shown(source, cursor, budget, now)
+
+    def _shown(self, source: str, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
+        """What others show that tags us or has a hashtag, whose number is looked up once."""
+        walk, graph = Walk.read(cursor, now, WINDOW), self._graph(now)
+        tag, gaps = str((cursor or {}).get("tag") or ""), walk.gaps
+        while not budget.spent and not walk.ended:
+            budget.spend()
+            if source != "tags" and not tag:
+                tag = self._hashtag(graph, source)
+                yield Page(posts=(), cursor={**walk.kept(), "tag": tag}, end=False, rate=graph.rates, gaps=gaps)
+                gaps = ()
+                continue
+            told = self._shown_page(graph, tag, walk.at)
+            items = listed(graph.answer, told)
+            posts, bad = mapped(items, lambda item: medium_of(item, self._ours, source))
+            repeats = walk.reached(items, [post.created_at for post in posts], following(told), now)
+            heard = [replace(post, history=post.created_at < walk.since) for post in posts if not post.ours]
+            kept, interval = {**walk.kept(), "tag": tag}, slower(graph.rates, 1800, now)
+            yield Page(posts=newest_first(heard), bad=bad, cursor=kept, end=walk.ended, rate=graph.rates, gaps=gaps,
+                       repeats=repeats, interval=interval)  # fmt: skip
+            gaps = ()
+            pause(graph.rates, now)
+
+    def _hashtag(self, graph: Graph, source: str) -> str:
+        told = graph.get_object("ig_hashtag_search", user_id=self._account_id, q=source.partition(":")[2])
+        found = listed(graph.answer, told)
+        if not found or not isinstance(found[0], dict) or not found[0].get("id"):
+            raise Gone("Instagram does not know this hashtag.", what=source)
+        return named(found[0]["id"])
+
+    def _shown_page(self, graph: Graph, tag: str, at: str) -> JSON:
+        if tag:
+            asked = {"user_id": self._account_id, "fields": HASHTAG, "limit": 50}
+            return dict(graph.get_connections(tag, "recent_media", **asked, **onward(at)))
+        return dict(graph.get_connections(self._account_id, "tags", fields=TAGGED, limit=50, **onward(at)))
+
+    def _comments(self, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
+        """Lists the media of a month, then reads those whose number of comments changed."""
+        reading, graph = Round.read(cursor, now), self._graph(now)
+        gaps = reading.gaps
+        reading.begin(now)
+        while not budget.spent:
+            budget.spend()
+            posts, bad, repeats = (self._under if reading.todo else self._media)(graph, reading, now)
+            posts = [replace(post, history=reading.is_history(post.created_at)) for post in posts]
+            end = reading.over
+            if end:
+                reading.end()
+            yield Page(posts=newest_first(posts), bad=bad, cursor=reading.kept(), end=end, rate=graph.rates, gaps=gaps,
+                       repeats=repeats, interval=slower(graph.rates, 120, now))  # fmt: skip
+            gaps = ()
+            if end:
+                return
+            pause(graph.rates, now)
+
+    def _media(self, graph: Graph, reading: Round, now: datetime) -> tuple[list[Post], tuple[Bad, ...], int]:
+        told = graph.get_connections(self._account_id, "media", fields=MEDIA, limit=50, **onward(reading.listing))
+        items = [item for item in listed(graph.answer, told) if isinstance(item, dict) and item.get("id")]
+        recent = [item for item in items if _is_after(item, now - LISTED)]
+        more = following(told) if len(recent) == len(items) else ""
+        return [], (), reading.plan([_listed(item) for item in recent], more, now)
+
+    def _under(self, graph: Graph, reading: Round, now: datetime) -> tuple[list[Post], tuple[Bad, ...], int]:
+        stop = reading.todo[0]
+        try:
+            told = graph.get_connections(stop.post, "comments", fields=UNDER_MEDIA, limit=50, **onward(reading.at))
+        except (Gone, Invalid) as fault:  # this medium was deleted, or takes no such question
+            reading.drop()
+            return [], () if isinstance(fault, Gone) else (Bad(stop.post, fault.words, {"id": stop.post}),), 0
+        items, about = listed(graph.answer, told), {"id": stop.post, "subject": stop.subject}
+        threads, bad = mapped(flat(items), lambda item: comment_of(item, self._ours, about))
+        whole = reading.whole or stop.mark <= WHOLLY_READ
+        times = [post.created_at for post in threads]
+        return threads, bad, reading.reached(items, times, following(told), now, more=whole)
+
+    def refresh(self, ids: Sequence[str], now: datetime) -> list[Post | Deleted | Withheld]:
+        """Comments as they stand. Of media only their deletion is told; messages cannot be changed."""
+        asked = [one for one in ids if one.isdecimal()]
+        standing: list[Post | Deleted | Withheld] = []
+        for start in range(0, len(asked), BATCH):
+            standing += self._standing(asked[start : start + BATCH], COMMENT, now)
+        return standing
+
+    def _standing(self, ids: list[str], fields: str, now: datetime) -> list[Post | Deleted | Withheld]:
+        """One id that is gone spoils the whole answer, so it is looked for by halves; so does a medium among
+        comments, which have other fields."""
+        try:
+            told = self._graph(now).get_objects(ids, fields=fields)
+        except Invalid:
+            return self._standing(ids, "id,timestamp", now) if fields is COMMENT else []
+        except Gone:
+            if len(ids) == 1:
+                return [Deleted(ids[0])]
+            half = len(ids) // 2
+            return self._standing(ids[:half], fields, now) + self._standing(ids[half:], fields, now)
+        gone = [Deleted(one) for one in ids if not isinstance(told.get(one), dict)]
+        if fields is not COMMENT:
+            return list(gone)
+        here = [told[one] for one in ids if isinstance(told.get(one), dict)]
+        return [*mapped(here, lambda item: comment_of(item, self._ours, {}))[0], *gone]
+
+    def ancestors(self, post: Post, now: datetime) -> list[Post]:
+        """The comment above an answer; answers have no more than one above them."""
+        above = post.raw.get("parent_id")
+        if post.kind is not PostKind.COMMENT or not above:
+            return []
+        return [comment_of(self._graph(now).get_object(str(above), fields=COMMENT), self._ours, {})]
+
+    def _pushed(self, item: Mapping[str, Any], now: datetime) -> Post | None:
+        """Comments as they are told; of mentions only the number, so they are asked for."""
+        value = item["value"]
+        if item["to"] not in self._ours or not isinstance(value, dict):
+            return None
+        if item["field"] == "comments":
+            # comment_of finds the medium in it as well.
+            return comment_of({**value, "timestamp": item["time"]}, self._ours, {})
+        return self._mention(value, now) if item["field"] == "mentions" else None
+
+    def _mention(self, value: Mapping[str, Any], now: datetime) -> Post | None:
+        graph = self._graph(now)
+        comment, medium = value.get("comment_id"), value.get("media_id")
+        if comment:
+            field = f"mentioned_comment.comment_id({named(comment)}){{{MENTIONED}}}"
+        else:
+            field = f"mentioned_media.media_id({named(medium)}){{{TAGGED}}}"
+        try:
+            told = graph.get_object(self._account_id, fields=field)
+        except (Gone, Invalid, NotPermitted) as fault:  # deleted meanwhile, or shown to others only
+            raise ValueError(f"the mention cannot be read: {Fault.__str__(fault)}") from fault
+        if comment:
+            return comment_of(told["mentioned_comment"], self._ours, {"id": medium, "theirs": True})
+        return medium_of(told["mentioned_media"], self._ours, "mentions")
+
+
+def _listed(item: Mapping[str, Any]) -> Listed:
+    count, subject = item.get("comments_count"), excerpt(item)
+    known = isinstance(count, int | str) and str(count).isdecimal()
+    return Listed(str(item["id"]), int(str(count)) if known else 0, subject, always=not known)
+
+
+def _is_after(item: Mapping[str, Any], limit: datetime) -> bool:
+    try:
+        return time_of(item["timestamp"]) >= limit
+    except MAPPING:
+        return True

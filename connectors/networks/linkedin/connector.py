@@ -1,0 +1,238 @@
+"""Comments on the posts of a LinkedIn page. Of all networks the one with the weakest evidence: neither recordings nor a
+specification are public, so this follows the documentation alone and is called a beta. A list of notifications tells
+which posts have new comments; without the right to it, the posts of a month are read in turn."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from connectors.answers import Answer
+from connectors.base import (
+    JSON,
+    Absent,
+    Bad,
+    Budget,
+    CannotKnow,
+    Capability,
+    Deleted,
+    Done,
+    Found,
+    Gone,
+    Outgoing,
+    Page,
+    Post,
+    PostState,
+    Sent,
+    Source,
+    TextRule,
+    Verb,
+    Withheld,
+)
+from connectors.networks.linkedin.access import LinkedInAccess
+from connectors.networks.linkedin.api import (
+    answers_below,
+    encoded,
+    name_of,
+    place_of,
+    post_of,
+    time_of,
+    urn_in,
+)
+from connectors.rounds import OVERLAP, Listed, Round, Stop
+from connectors.text import normalised
+
+MAPPING = (KeyError, TypeError, ValueError, AttributeError, OverflowError, Gone)
+FRESH, LISTED, PAGE = timedelta(days=3), timedelta(days=30), 100
+LOOKED, LOOKED_AT = 5, 5
+"""Pages looked through for a reply; comments asked for in one refresh."""
+
+
+class LinkedIn(LinkedInAccess):
+    name = "linkedin"
+    label = "LinkedIn page (beta)"
+    sources = (
+        Source("comments", "Comments told of in notifications", 900, 600, 3600),
+        Source("posts", "Comments on the posts of a month", 21_600, 10_800, 86_400),
+    )
+    text_rule = TextRule(1_250)
+
+    def _comments(self, urn: str, start: str, now: datetime | None) -> tuple[list[Any], str, Answer]:
+        asked = urlencode({"start": start or "0", "count": PAGE})
+        return self._list(f"socialActions/{encoded(urn)}/comments", asked, now)
+
+    # Listening
+
+    def again(self, source: str, cursor: JSON, since: datetime, now: datetime) -> JSON | None:
+        return Round.again(since, now)
+
+    def poll(self, source: str, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
+        """Lists posts, then reads the comments of those with something new, and the answers below them."""
+        reading = Round.read(cursor, now)
+        gaps = reading.gaps
+        reading.begin(now)
+        while not budget.spent:
+            budget.spend()
+            posts, bad, repeats = self._under(reading, now) if reading.todo else self._posts(source, reading, now)
+            posts = [replace(post, history=reading.is_history(post.created_at)) for post in posts]
+            if end := reading.over:
+                reading.end()
+            posts.sort(key=lambda post: (post.created_at, post.external_id))
+            yield Page(
+                posts=tuple(posts), bad=tuple(bad), cursor=reading.kept(), end=end, gaps=gaps, repeats=repeats
+            )  # fmt: skip
+            gaps = ()
+            if end:
+                return
+
+    def _posts(self, source: str, reading: Round, now: datetime) -> tuple[list[Post], list[Bad], int]:
+        page = urlencode({"start": reading.listing or "0", "count": PAGE})
+        if source == "comments":
+            since = max(reading.start, reading.last - int(OVERLAP.total_seconds()))
+            spans = f"timeRange=(start:{since * 1000},end:{int(now.timestamp()) * 1000})"
+            asked = f"q=criteria&actions=List(COMMENT)&organizationalEntity={encoded(self._me)}&{spans}&{page}"
+            items, following, _ = self._list("organizationalEntityNotifications", asked, now)
+            return [], [], reading.plan(_told_of(items), following, now)
+        asked = f"q=author&author={encoded(self._me)}&sortBy=LAST_MODIFIED&{page}"
+        items, following, _ = self._list("posts", asked, now)
+        found = _listed(items, now)
+        return [], [], reading.plan(found, following if len(found) == len(items) else "", now)
+
+    def _under(self, reading: Round, now: datetime) -> tuple[list[Post], list[Bad], int]:
+        stop = reading.todo[0]
+        try:
+            items, following, _ = self._comments(stop.post, reading.at, now)
+        except Gone:
+            reading.drop()
+            return [], [], 0
+        posts, bad = self._mapped(items, "comments")
+        # In which order they come is not told, so all of them are read.
+        repeats = reading.reached(items, [post.created_at for post in posts], following, now, more=True)
+        below = [] if stop.post.startswith("urn:li:comment:") else [each for each in items if answers_below(each)]
+        for each in below:
+            self._add(reading, each, stop.since)
+        return posts, bad, repeats
+
+    @staticmethod
+    def _add(reading: Round, item: Any, since: int) -> None:
+        """Answers to a comment hang on it and are told as a number."""
+        try:
+            urn, count = name_of(item), answers_below(item)
+        except MAPPING:
+            return  # it is set aside as bad by the mapper
+        known = reading.posts.get(urn)
+        if not known or known[0] != count:
+            reading.todo.append(Stop(urn, since, count))
+
+    def _mapped(self, items: Sequence[Any], source: str) -> tuple[list[Post], list[Bad]]:
+        posts, bad = list[Post](), list[Bad]()
+        for place, item in enumerate(items):
+            try:
+                posts.append(post_of(item, source, self._me))
+            except MAPPING as error:
+                one = str(item.get("commentUrn") or item.get("id") or "") if isinstance(item, dict) else ""
+                bad.append(Bad(one or None, f"{type(error).__name__}: {error}", item, place))
+        return posts, bad
+
+    def _one(self, comment: str, now: datetime | None) -> Post:
+        post, number = place_of(comment)
+        answer = self._ask("GET", f"socialActions/{encoded(post)}/comments/{number}", now=now)
+        posts, _ = self._mapped([answer.json(dict)], "refresh")
+        if not posts:
+            raise answer.unreadable("It is no comment.")
+        return posts[0]
+
+    def refresh(self, ids: Sequence[str], now: datetime) -> list[Post | Deleted | Withheld]:
+        standing: list[Post | Deleted | Withheld] = []
+        for one in ids[:LOOKED_AT]:
+            try:
+                standing.append(self._one(one, now))
+            except Gone:
+                standing.append(Deleted(one))
+        return standing
+
+    def ancestors(self, post: Post, now: datetime) -> list[Post]:
+        return [self._one(post.parent_id, now)] if post.parent_id else []
+
+    # Answering
+
+    def send(self, outgoing: Outgoing) -> Sent:
+        """Below the first comment: there are no answers to answers. Whether one to a deleted comment is refused is not
+        known, so the comment is read before."""
+        parent, now = outgoing.parent, outgoing.sending_at
+        above, (post, _) = parent.parent_id or parent.external_id, place_of(parent.external_id)
+        self._one(parent.external_id, now)
+        body = {"actor": self._me, "object": post, "message": {"text": outgoing.text}, "parentComment": above}
+        answer = self._ask("POST", f"socialActions/{encoded(above)}/comments", now=now, post=parent, body=body)
+        made: JSON = answer.json(dict)
+        try:
+            name = name_of({"object": post, "id": answer.headers.get("x-restli-id"), **made})
+        except ValueError:
+            raise answer.unreadable("The answer to a new comment has no name.") from None
+        return Sent(name, f"https://www.linkedin.com/feed/update/{post}?commentUrn={encoded(name)}")
+
+    def find(self, outgoing: Outgoing) -> Found | Absent | CannotKnow:
+        parent, at, fitting = outgoing.parent, "", list[Post]()
+        for _ in range(LOOKED):
+            items, at, answer = self._comments(parent.parent_id or parent.external_id, at, outgoing.sending_at)
+            since = outgoing.sending_at - timedelta(seconds=60) + answer.skew
+            posts, _bad = self._mapped(items, "own")
+            fitting += [post for post in posts if post.ours and post.created_at >= since
+                        and post.external_id not in outgoing.bound
+                        and normalised(post.text) == normalised(outgoing.text)]  # fmt: skip
+            if not at:
+                break
+        if len(fitting) == 1:
+            return Found(fitting[0].external_id, fitting[0].url)
+        if fitting or at:
+            return CannotKnow("Two comments of ours look like this reply, or there are too many to look at.")
+        return Absent()
+
+    def do(self, verb: Verb, post: Post, text: str = "") -> Done:
+        if verb not in ("edit", "delete"):
+            return super().do(verb, post, text)
+        above, number = place_of(post.external_id)
+        path, asked = f"socialActions/{encoded(above)}/comments/{number}", f"actor={encoded(self._me)}"
+        if verb == "edit":
+            body = {"patch": {"message": {"$set": {"text": text}}}}
+            self._ask("POST", path, asked, post=post, body=body, partial=True)
+            return Done()
+        try:
+            self._ask("DELETE", path, asked, post=post)
+        except Gone:
+            return Done()
+        return Done()
+
+    def can(self, post: Post, now: datetime) -> dict[Verb, Capability]:
+        if post.state in (PostState.DELETED, PostState.WITHHELD):
+            return {"reply": Capability(False, "The comment is no longer there.", hand_off=post.url)}
+        able = Capability(True, hand_off=post.url)
+        return {"reply": able, "edit": able, "delete": able} if post.ours else {"reply": able}
+
+
+def _told_of(items: Sequence[Any]) -> list[Listed]:
+    """The posts of notifications, each once, marked with the milliseconds of its newest."""
+    newest: dict[str, int] = {}
+    for item in items:
+        try:
+            post, at = urn_in(item.get("sourcePost")), int(item["lastModifiedAt"])
+        except MAPPING:
+            continue  # a notification is only a hint; the other source finds what it told of
+        if post:
+            newest[post] = max(newest.get(post, 0), at)
+    found = sorted(newest.items(), key=lambda each: -each[1])
+    return [Listed(post, at, changed=at // 1000) for post, at in found]
+
+
+def _listed(items: Sequence[Any], now: datetime) -> list[Listed]:
+    """Posts of a month; nothing tells which have new comments, so the fresh ones are read each time."""
+    found = []
+    for item in items:
+        try:
+            post, age = urn_in(item.get("id")), now - time_of(item.get("publishedAt") or item["createdAt"])
+        except MAPPING:
+            continue
+        if post and age < LISTED:
+            found.append(Listed(post, 0, str(item.get("commentary") or ""), always=age < FRESH))
+    return found

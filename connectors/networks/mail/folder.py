@@ -1,0 +1,56 @@
+"""Reading a folder in order: where reading stands, what waits behind it, and how much makes a page."""
+
+from datetime import datetime, timedelta
+
+from connectors.networks.mail.imap import Mailbox, Weight
+from connectors.posts import JSON, Gap
+
+WINDOW = timedelta(hours=48)
+ITEMS = 50
+CUT = 2_000_000
+"""Bytes of a page, and of one mail: what comes after them are attachments."""
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def place(cursor: JSON | None, validity: int, now: datetime) -> tuple[int | None, tuple[Gap, ...]]:
+    """The last UID that was read; None to begin by date."""
+    if cursor is None:
+        return None, ()
+    known, uid = cursor.get("validity"), cursor.get("uid")
+    if not isinstance(known, int) or not isinstance(uid, int) or uid < 0:
+        return None, (Gap(None, now - WINDOW, "The place where reading stopped could not be used."),)
+    if known != validity:
+        return None, (Gap(None, now - WINDOW, "The server numbered the folder anew; older mail is not read again."),)
+    return uid, ()
+
+
+def waiting_in(box: Mailbox, last: int | None, following: int, now: datetime) -> list[int]:
+    """UIDs to read, the oldest first."""
+    if last is None:
+        day = now - WINDOW - timedelta(days=1)  # servers compare days, in a zone of their own
+        return box.search(f"SINCE {day.day}-{_MONTHS[day.month - 1]}-{day.year}")
+    if 0 < following <= last + 1:
+        return []
+    # “n+1:*” always gives the last mail, also when it is older.
+    return [uid for uid in box.search(f"UID {last + 1}:*") if uid > last]
+
+
+def newest_in(box: Mailbox, following: int) -> int:
+    """The UID before the next one. A server that does not say the next one has to be asked for its last mail: from
+    nothing we would read the whole folder."""
+    return following - 1 if following > 0 else max(box.search("UID *"), default=0)
+
+
+def next_page(box: Mailbox, waiting: list[int]) -> tuple[dict[int, Weight], list[int]]:
+    """The mails of the next page with their weight, and the UIDs that wait behind them."""
+    while waiting:
+        left, page = CUT, dict[int, Weight]()
+        for uid, weight in box.weights(waiting[:ITEMS]).items():
+            left -= min(weight.size, CUT)
+            if page and left < 0:
+                return page, [later for later in waiting if later >= uid]
+            page[uid] = weight
+        waiting = waiting[ITEMS:]
+        if page:
+            return page, waiting
+    return {}, []

@@ -1,0 +1,121 @@
+"""From a mail to a post: who wrote it, which thread it stands in, and whether anybody wrote it by hand at all."""
+
+import re
+from datetime import datetime
+
+from connectors.networks.mail.answer import ANSWERS, is_own_id
+from connectors.networks.mail.imap import Weight
+from connectors.networks.mail.message import QUOTE_KEPT, Mail
+from connectors.posts import Author, Media, Post, PostKind, Visibility
+
+FILES = 50
+_OWN_ID = r"([!-;=?A-~]{1,200}\.care@%s)"
+_STATUS = re.compile(r"^Status:\s*(\d\.\d{1,3}\.\d{1,3})", re.IGNORECASE | re.MULTILINE)
+_RECIPIENT = re.compile(r"^(?:Final|Original)-Recipient:\s*[\w-]+;\s*<?([^\s<>]{3,320})", re.IGNORECASE | re.MULTILINE)
+
+
+def post_of(
+    mail: Mail, source: str, address: str, weight: Weight, now: datetime, history_before: datetime | None
+) -> Post | None:
+    """None for what is no message to us: a copy of our own. ValueError when there is nobody who wrote it."""
+    ours = source == "sent"
+    if not ours and is_own_id(mail.id, address) and mail.sender()[1] == address:
+        return None
+    name, who = mail.sender() if ours else mail.correspondent(address)
+    returned = "" if ours else _returned(mail, address)
+    parts = mail.text(whole=ours and is_own_id(mail.id, address))
+    automatic = "" if ours else mail.automatic(address.rpartition("@")[2])
+    created_at, dated = mail.written_at(weight.arrived_at, now)
+    chain = mail.chain
+    return Post(
+        external_id=mail.id if ours and mail.id else mail.external_id,
+        kind=PostKind.MAIL,
+        source=source,
+        author=Author(external_id=who, handle=who, name=name),
+        text=_told(mail, parts.text) if returned else parts.text,
+        created_at=created_at,
+        dated=dated,
+        lang=mail.header("content-language")[:12],
+        parent_id=_parent_of_ours(mail, address) if ours else returned or _parent(chain, mail, address),
+        root_id=chain[0] if chain else mail.id or mail.external_id,
+        media=_media(mail, weight.size),
+        visibility=Visibility.DIRECT,
+        ours=ours,
+        subject=mail.subject,
+        # What a program sent is kept and shown, but waits for nobody; that an answer of ours came back is news.
+        history=(bool(automatic) and not returned) or (history_before is not None and created_at < history_before),
+        grants={"automatic": automatic} if automatic else {},
+        raw={
+            "message_id": mail.id,
+            "in_reply_to": mail.answers,
+            "references": chain,
+            "subject": mail.subject,
+            "from": mail.header("from")[:500],
+            "to": [where for _, where in mail.addresses("to")],
+            "cc": [where for _, where in mail.addresses("cc")],
+            "answer_to": _answer_to(mail, ours, who),
+            "quoted": parts.quoted[:QUOTE_KEPT],
+            "signature": parts.signature[:QUOTE_KEPT],
+            **({"report": mail.report} if mail.report else {}),
+        },
+    )
+
+
+def parent_of_sent(post: Post) -> str:
+    """The Message-ID that a mail of ours answers."""
+    return str(post.raw.get("in_reply_to") or "")
+
+
+def _parent(chain: list[str], mail: Mail, address: str) -> str | None:
+    """The newest mail of ours in the thread, by which it is found for certain; else what it says it answers."""
+    own = [each for each in chain if is_own_id(each, address)]
+    return own[-1] if own else mail.answers or (chain[-1] if chain else None)
+
+
+def _parent_of_ours(mail: Mail, address: str) -> str | None:
+    """What we answered, where we wrote it down; an answer given elsewhere names a Message-ID and no more."""
+    if mail.answers and is_own_id(mail.answers, address):
+        return mail.answers
+    mark = mail.header(ANSWERS.lower())
+    return f"{mail.answers}#{mark}" if mail.answers and re.fullmatch(r"[0-9a-f]{12}", mark) else None
+
+
+def _answer_to(mail: Mail, ours: bool, who: str) -> list[str]:
+    if ours:
+        return [where for _, where in mail.addresses("to")]
+    asked = [where for _, where in mail.addresses("reply-to")]
+    return asked[:5] or [who]
+
+
+def _returned(mail: Mail, address: str) -> str:
+    """The id of the mail of ours that could not be delivered; "" when this says no such thing."""
+    bounced = mail.report or (mail.header("return-path").strip() == "<>" and _is_postmaster(mail))
+    if not bounced:
+        return ""
+    pattern = _OWN_ID % re.escape(address.rpartition("@")[2])
+    found = re.search(pattern, mail.raw.decode("ascii", "replace"), re.IGNORECASE)
+    return found[1] if found else ""
+
+
+def _is_postmaster(mail: Mail) -> bool:
+    return mail.sender()[1].partition("@")[0] in ("mailer-daemon", "postmaster")
+
+
+def _told(mail: Mail, text: str) -> str:
+    recipient, status = _RECIPIENT.search(mail.report), _STATUS.search(mail.report)
+    whom = f" to {recipient[1]}" if recipient else ""
+    return f"Our answer{whom} could not be delivered{f' ({status[1]})' if status else ''}.\n\n{text}".strip()
+
+
+def _media(mail: Mail, size: int) -> tuple[Media, ...]:
+    """What is attached, by name and size: the content stays in the mailbox."""
+    found = [
+        Media(kind="file", url="", description=f"{file.name} ({file.kind}, {_size(file.size)})") for file in mail.files
+    ]
+    if len(mail.raw) < size:
+        found.append(Media(kind="file", url="", description=f"The rest of the mail ({_size(size - len(mail.raw))})"))
+    return tuple(found[:FILES])
+
+
+def _size(size: int) -> str:
+    return f"{size / 1_000_000:.1f} MB" if size >= 100_000 else f"{max(size // 1000, 1)} kB"

@@ -1,0 +1,148 @@
+"""Access to Threads: its calls, signing in, and tokens that last 60 days and are renewed half-way."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from connectors.answers import Answer
+from connectors.base import (
+    JSON,
+    Accepted,
+    AuthExpired,
+    AuthRevoked,
+    Challenge,
+    Check,
+    Connector,
+    Fault,
+    Field,
+    Grant,
+    Incoming,
+    Invalid,
+    NotPermitted,
+    Post,
+    Rejected,
+    Secrets,
+)
+from connectors.meta.app import MAPPING, receive
+from connectors.meta.graph import judging, moment, named, usage, whole
+
+API, SIGN_IN = "https://graph.threads.net", "https://threads.net"
+DAY = 86_400
+
+
+class ThreadsAccess(Connector):
+    """The connecting half of Threads."""
+
+    form = (
+        Field("app_id", "App number", "The Threads number of your organisation's own app with Meta", required=False),
+        Field("app_secret", "App secret", "Its Threads secret", secret=True, required=False),
+        Field("access_token", "Access token", "Only when you do not sign in there; it ends after 60 days",
+              secret=True, required=False),
+        Field("verify_token", "Word for the webhook", "The same as in the app's settings; empty: no webhook",
+              secret=True, required=False),
+        Field("searches", "Searches", "One a line; needs a permission of its own", required=False, kind="lines"),
+    )  # fmt: skip
+    scopes = (
+        "threads_basic", "threads_content_publish", "threads_manage_replies", "threads_read_replies",
+        "threads_manage_mentions", "threads_keyword_search", "threads_delete",
+    )  # fmt: skip
+    oauth = True
+    hooked = True
+
+    @property
+    def _base(self) -> str:
+        return str(self.settings.get("base_url") or API).rstrip("/")
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        given: Mapping[str, Any] | None = None,
+        *,
+        now: datetime | None = None,
+        post: Post | None = None,
+    ) -> tuple[JSON, Answer]:
+        """One call: the object it answers, and the answer for its headers."""
+        judge = judging(now, post)
+        headers = {"Authorization": f"Bearer {self.secrets.get('access_token', '')}"}
+        how: dict[str, Any] = {"data" if method == "POST" else "params": given}
+        url = f"{self._base}/v1.0/{quote(path, safe='/')}"
+        answer = self.seam.answer(method, url, now=now, headers=headers, judge=judge, **how)
+        answer.rates = usage(answer.headers, moment(answer, now))
+        return whole(answer, judge), answer
+
+    def check(self) -> Check:
+        me, _ = self._ask("GET", "me", {"fields": "id,username,name"})
+        account, name = named(me.get("id")), str(me.get("username") or "")
+        return Check(
+            account_id=account,
+            account_name=f"@{name}" if name else account,
+            account_url=f"https://www.threads.net/@{name}" if name else "",
+            server="Threads v1.0",
+            facts={"account_id": account, "username": name},
+            warnings=self._warnings(),
+        )
+
+    def _warnings(self) -> tuple[str, ...]:
+        told = (
+            []
+            if self.secrets.get("renew_at")
+            else ["This token was not got by signing in: it ends and is not renewed."]
+        )
+        try:
+            limits, _ = self._ask("GET", "me/threads_publishing_limit", {"fields": "reply_quota_usage,reply_config"})
+            limit = limits["data"][0]
+            left = int(limit["reply_config"]["quota_total"]) - int(limit["reply_quota_usage"])
+        except (NotPermitted, Invalid):
+            told.append("It does not tell how many replies are left today; replying may not be permitted.")
+        except (*MAPPING, IndexError):
+            return tuple(told)
+        else:
+            told += [f"{left} replies are left for today."] if left < 100 else []
+        return tuple(told)
+
+    def begin(self, redirect_uri: str, state: str) -> Grant:
+        app, secret = str(self.settings.get("app_id") or ""), self.secrets.get("app_secret", "")
+        if not app or not secret:
+            raise NotPermitted("Signing in needs the number and the secret of your app.", what="oauth")
+        base = str(self.settings.get("sign_in_url") or self.settings.get("base_url") or SIGN_IN).rstrip("/")
+        asked = {"client_id": app, "redirect_uri": redirect_uri, "scope": ",".join(self.scopes), "state": state,
+                 "response_type": "code"}  # fmt: skip
+        return Grant(f"{base}/oauth/authorize?{urlencode(asked)}", Secrets({"app_secret": secret}))
+
+    def finish(self, code: str, redirect_uri: str, grant: Secrets) -> Secrets:
+        secret = grant.get("app_secret", "")
+        given = {"client_id": str(self.settings.get("app_id") or ""), "client_secret": secret, "code": code,
+                 "grant_type": "authorization_code", "redirect_uri": redirect_uri}  # fmt: skip
+        judge, url = judging(None), f"{self._base}/oauth/access_token"
+        answer = self.seam.answer("POST", url, data=given, write=False, judge=judge)
+        short = str(whole(answer, judge).get("access_token") or "")
+        asked = {"grant_type": "th_exchange_token", "client_secret": secret, "access_token": short}
+        return self._long("access_token", asked, grant)
+
+    def _long(self, path: str, asked: Mapping[str, str], kept: Secrets) -> Secrets:
+        """A token for 60 days, and when to get the next one: half-way, by the server's clock."""
+        judge = judging(None)
+        answer = self.seam.answer("GET", f"{self._base}/{path}", params=asked, judge=judge)
+        told, now = whole(answer, judge), moment(answer, None)
+        if not told.get("access_token"):
+            raise AuthRevoked("Threads gave no token.")
+        lives = int(told.get("expires_in") or 60 * DAY)
+        begins = int(now.timestamp()) if now else 0
+        times = {"renew_at": str(begins + lives // 2), "expires_at": str(begins + lives)} if begins else {}
+        return kept.replace(access_token=named(told["access_token"]), **times)
+
+    def renew(self, secrets: Secrets) -> Secrets:
+        """A token that cannot be renewed today is tried again tomorrow, as long as it lasts."""
+        try:
+            asked = {"grant_type": "th_refresh_token", "access_token": secrets.get("access_token", "")}
+            return self._long("refresh_access_token", asked, secrets)
+        except Fault as fault:
+            again = int(secrets.get("renew_at", "0")) + DAY
+            if isinstance(fault, AuthRevoked | AuthExpired) or again >= int(secrets.get("expires_at", "0")):
+                raise
+            return secrets.replace(renew_at=str(again))
+
+    def receive(self, incoming: Incoming, now: datetime) -> Accepted | Challenge | Rejected:
+        return receive(incoming, self.secrets)

@@ -1,0 +1,67 @@
+"""Reads what Threads says of posts, and what its deliveries tell. People are known by their user name only, which is
+weak: names change."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from connectors.base import JSON, Author, Media, Post, PostKind
+from connectors.meta.graph import bare, named, rows, time_of, version_of
+
+FIELDS = (
+    "id,text,username,permalink,timestamp,media_type,media_url,thumbnail_url,is_quote_post,has_replies,root_post,"
+    "replied_to,is_reply,is_reply_owned_by_me,hide_status,reply_audience"
+)
+OWN = "id,text,username,permalink,timestamp,media_type,has_replies"
+SOUGHT = "id,text,username,permalink,timestamp,media_type,media_url,is_quote_post,has_replies,is_reply"
+_SHOWN = {"IMAGE": "image", "VIDEO": "video", "AUDIO": "audio", "CAROUSEL_ALBUM": "image"}
+_HIDDEN = ("HIDDEN", "BLOCKED", "RESTRICTED", "COVERED")
+
+
+def post_of(item: Mapping[str, Any], source: str, me: str, *, subject: str = "", under: str = "") -> Post:
+    """`under`: a thread of ours. Each answer to it begins a conversation, and may be hidden by us."""
+    identity, handle = named(item["id"]), str(item.get("username") or "")
+    above, text = id_in(item.get("replied_to")), str(item.get("text") or "")
+    first = not above or above == under
+    media, kind = str(item.get("media_url") or ""), _SHOWN.get(str(item.get("media_type")), "file")
+    return Post(
+        external_id=identity,
+        kind=_kind(item, source, above),
+        source=source,
+        author=Author(external_id=f"name:{handle}" if handle else f"unknown:{identity}", handle=handle,
+                      name=handle or "Somebody on Threads",
+                      url=f"https://www.threads.net/@{handle}" if handle else ""),
+        text=text,
+        version=version_of(text),
+        created_at=time_of(item["timestamp"]),
+        parent_id=above or None,
+        root_id=identity if first else None,
+        url=str(item.get("permalink") or ""),
+        media=(Media(kind=kind, url=media, preview_url=str(item.get("thumbnail_url") or "")),) if media else (),
+        ours=bool(me and handle == me) or item.get("is_reply_owned_by_me") is True,
+        subject=subject if above and first else "",
+        grants={"hidden": item.get("hide_status") in _HIDDEN, "under_ours": True} if under else {},
+        raw=bare(dict(item)),
+    )  # fmt: skip
+
+
+def _kind(item: Mapping[str, Any], source: str, above: str) -> PostKind:
+    if item.get("is_quote_post"):
+        return PostKind.QUOTE
+    if source.startswith("search"):
+        return PostKind.RESULT
+    return PostKind.REPLY if above else PostKind.MENTION
+
+
+def id_in(value: Any) -> str:
+    return str(value.get("id") or "") if isinstance(value, dict) else ""
+
+
+def told_by(body: bytes) -> list[JSON]:
+    """The changes of a delivery, {field, value}. Meta shows two forms of it; both are taken."""
+    whole = json.loads(body)
+    held = whole.get("values")
+    found = held if isinstance(held, list) else [held]
+    for entry in rows(whole, "entry"):
+        found += rows(entry, "changes")
+    return [each for each in found if isinstance(each, dict) and isinstance(each.get("value"), dict)]

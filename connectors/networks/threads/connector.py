@@ -1,0 +1,245 @@
+"""Threads, with HTTP of our own: an answer takes two steps there, a container nobody sees and its publishing, and the
+container's number is kept between them. Errors and usage headers are those of Graph. Nothing was tried in life."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from connectors.answers import Answer
+from connectors.base import (
+    JSON,
+    Absent,
+    AuthExpired,
+    Bad,
+    Budget,
+    CannotKnow,
+    Capability,
+    Deleted,
+    Done,
+    Found,
+    Gone,
+    Invalid,
+    Outgoing,
+    Page,
+    Post,
+    PostState,
+    Prepared,
+    Sent,
+    Source,
+    TextRule,
+    Verb,
+    Withheld,
+)
+from connectors.meta.app import MAPPING, mapped
+from connectors.meta.graph import following, listed, onward, pause, slower, time_of
+from connectors.networks.facebook.api import newest_first
+from connectors.networks.threads.access import ThreadsAccess
+from connectors.networks.threads.api import FIELDS, OWN, SOUGHT, id_in, post_of, told_by
+from connectors.newest_first import Walk
+from connectors.rounds import Listed, Round
+from connectors.text import lines, normalised
+
+WINDOW, FRESH, LISTED = timedelta(hours=48), timedelta(days=3), timedelta(days=30)
+LOOKED_AT, LOOKED = 10, 3
+"""Posts asked for in one refresh, which takes a request each; pages looked through for a reply."""
+
+
+class Threads(ThreadsAccess):
+    name = "threads"
+    label = "Threads"
+    sources = (
+        Source("replies", "Replies to our threads", 300, 120, 1800),
+        Source("mentions", "Mentions", 300, 120, 1800),
+        Source("search", "Search", 900, 300, 3600),
+    )
+    text_rule = TextRule(500)
+    recordings = ("threads",)
+
+    def listening(self) -> tuple[Source, ...]:
+        replies, mentions, search = self.sources
+        words = lines(self.settings.get("searches"))
+        return (replies, mentions, *(replace(search, name=f"search:{one}", label=f"Search {one}") for one in words))
+
+    @property
+    def _me(self) -> str:
+        return str(self.facts.get("username") or "")
+
+    # Listening
+
+    def poll(self, source: str, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
+        due = self.secrets.get("renew_at", "")
+        if due and not budget.spent and now >= time_of(due):
+            raise AuthExpired("It is time to renew it, well before it ends.")
+        pages = self._replies(cursor, budget, now) if source == "replies" else self._found(source, cursor, budget, now)
+        yield from pages
+
+    def _found(self, source: str, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
+        walk = Walk.read(cursor, now, WINDOW)
+        gaps, (kind, _, words) = walk.gaps, source.partition(":")
+        path, asked = "me/mentions", {"fields": FIELDS, "limit": 50}
+        if kind == "search":
+            path, asked = "keyword_search", {"fields": SOUGHT, "limit": 50, "q": words, "search_type": "RECENT"}
+        while not budget.spent and not walk.ended:
+            budget.spend()
+            told, answer = self._ask("GET", path, {**asked, **onward(walk.at)}, now=now)
+            items = listed(answer, told)
+            posts, bad = mapped(items, lambda item: post_of(item, source, self._me))
+            repeats = walk.reached(items, [post.created_at for post in posts], following(told), now)
+            heard = [replace(post, history=post.created_at < walk.since) for post in posts if not post.ours]
+            yield Page(posts=newest_first(heard), bad=bad, cursor=walk.kept(), end=walk.ended, rate=answer.rates,
+                       gaps=gaps, repeats=repeats, interval=slower(answer.rates, 300, now))  # fmt: skip
+            gaps = ()
+            pause(answer.rates, now)
+
+    def _replies(self, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
+        """Fresh threads each time and those of a month once a day: nothing tells which have something new."""
+        reading = Round.read(cursor, now)
+        gaps = reading.gaps
+        reading.begin(now)
+        while not budget.spent:
+            budget.spend()
+            posts, bad, repeats, answer = (self._under if reading.todo else self._threads)(reading, now)
+            posts = [replace(post, history=reading.is_history(post.created_at)) for post in posts]
+            end, rate = reading.over, answer.rates if answer else ()
+            if end:
+                reading.end()
+            yield Page(posts=newest_first(posts), bad=bad, cursor=reading.kept(), end=end, rate=rate, gaps=gaps,
+                       repeats=repeats, interval=slower(rate, 300, now))  # fmt: skip
+            gaps = ()
+            if end:
+                return
+            pause(rate, now)
+
+    def _threads(self, reading: Round, now: datetime) -> tuple[list[Post], tuple[Bad, ...], int, Answer | None]:
+        told, answer = self._ask("GET", "me/threads", {"fields": OWN, "limit": 50, **onward(reading.listing)}, now=now)
+        items = [item for item in listed(answer, told) if id_in(item)]
+        recent = [item for item in items if _age(item, now) < LISTED]
+        found = [Listed(str(item["id"]), 0, str(item.get("text") or ""), _age(item, now) < FRESH) for item in recent]
+        return [], (), reading.plan(found, following(told) if len(recent) == len(items) else "", now), answer
+
+    def _under(self, reading: Round, now: datetime) -> tuple[list[Post], tuple[Bad, ...], int, Answer | None]:
+        stop = reading.todo[0]
+        asked = {"fields": FIELDS, "limit": 100, "reverse": "true", **onward(reading.at)}
+        try:
+            told, answer = self._ask("GET", f"{stop.post}/conversation", asked, now=now)
+        except (Gone, Invalid) as fault:  # this thread was deleted, or takes no such question
+            reading.drop()
+            return [], () if isinstance(fault, Gone) else (Bad(stop.post, fault.words, {"id": stop.post}),), 0, None
+        items = listed(answer, told)
+        posts, bad = mapped(
+            items, lambda item: post_of(item, "replies", self._me, subject=stop.subject, under=stop.post)
+        )
+        repeats = reading.reached(items, [post.created_at for post in posts], following(told), now)
+        return posts, bad, repeats, answer
+
+    def refresh(self, ids: Sequence[str], now: datetime) -> list[Post | Deleted | Withheld]:
+        """The newest of them: Threads gives them one by one."""
+        standing: list[Post | Deleted | Withheld] = []
+        for one in ids[:LOOKED_AT]:
+            try:
+                told, _ = self._ask("GET", one, {"fields": FIELDS}, now=now)
+            except Gone:
+                standing.append(Deleted(one))
+            except Invalid:
+                continue
+            else:
+                standing += mapped([told], lambda item: post_of(item, "refresh", self._me))[0]
+        return standing
+
+    def ancestors(self, post: Post, now: datetime) -> list[Post]:
+        if not post.parent_id:
+            return []
+        told, _ = self._ask("GET", post.parent_id, {"fields": FIELDS}, now=now)
+        return [post_of(told, "context", self._me)]
+
+    def unpack(self, body: bytes, now: datetime) -> Page:
+        told = [each for each in told_by(body) if each.get("field") in ("replies", "mentions")]
+        posts, bad = mapped(told, self._delivered)
+        return Page(
+            posts=tuple(post for post in posts if post.parent_id or not post.ours), bad=bad, cursor={}, end=True
+        )
+
+    def _delivered(self, change: Mapping[str, Any]) -> Post:
+        value, root = change["value"], change["value"].get("root_post")
+        mine = isinstance(root, dict) and str(root.get("owner_id") or "") == self.facts.get("account_id")
+        return post_of(value, str(change["field"]), self._me, under=id_in(root) if mine else "")
+
+    # Answering
+
+    def send(self, outgoing: Outgoing) -> Sent | Prepared:
+        """Without a container: makes one, which nobody sees. With one: publishes it."""
+        parent, now = outgoing.parent, outgoing.sending_at
+        if outgoing.prepared:
+            made, answer = self._ask(
+                "POST", "me/threads_publish", {"creation_id": outgoing.prepared}, now=now, post=parent
+            )
+            if not made.get("id"):
+                raise answer.unreadable("The answer to a new post has no id.")
+            return Sent(str(made["id"]))
+        # Whether a container for a deleted post is refused is not known, so the post is read before.
+        self._ask("GET", parent.external_id, {"fields": "id"}, now=now, post=parent)
+        told = {"media_type": "TEXT", "text": outgoing.text, "reply_to_id": parent.external_id}
+        made, answer = self._ask("POST", "me/threads", told, now=now, post=parent)
+        if not made.get("id"):
+            raise answer.unreadable("The answer to a new container has no id.")
+        return Prepared(str(made["id"]))
+
+    def find(self, outgoing: Outgoing) -> Found | Absent | CannotKnow:
+        """Ours among the newest answers to the post. What is published but not shown there is for a person."""
+        parent, at, fitting = outgoing.parent, "", list[Post]()
+        for _ in range(LOOKED):
+            asked = {"fields": FIELDS, "limit": 100, "reverse": "true", **onward(at)}
+            told, answer = self._ask("GET", f"{parent.external_id}/replies", asked, now=outgoing.sending_at)
+            posts, _bad = mapped(listed(answer, told), lambda item: post_of(item, "own", self._me))
+            since = outgoing.sending_at - timedelta(seconds=60) + answer.skew
+            recent = [post for post in posts if post.created_at >= since]
+            fitting += [post for post in recent if post.ours and post.external_id not in outgoing.bound
+                        and normalised(post.text) == normalised(outgoing.text)]  # fmt: skip
+            at = following(told) if len(recent) == len(posts) else ""
+            if not at:
+                break
+        if len(fitting) == 1:
+            return Found(fitting[0].external_id, fitting[0].url)
+        if fitting or at:
+            return CannotKnow("Two posts of ours look like this reply, or too much was said there meanwhile.")
+        return self._standing_of(outgoing)
+
+    def _standing_of(self, outgoing: Outgoing) -> Absent | CannotKnow:
+        if not outgoing.prepared:
+            return Absent()
+        try:
+            told, _ = self._ask("GET", outgoing.prepared, {"fields": "status"}, now=outgoing.sending_at)
+        except (Gone, Invalid):  # a container that is not there, or not told of, shows nowhere
+            return Absent()
+        published = told.get("status") == "PUBLISHED"
+        return CannotKnow("Threads says that it was published and does not show it.") if published else Absent()
+
+    def do(self, verb: Verb, post: Post, text: str = "") -> Done:
+        if verb == "delete":
+            try:
+                self._ask("DELETE", post.external_id, post=post)
+            except Gone:
+                return Done()
+            return Done()
+        if verb not in ("hide", "unhide"):
+            return super().do(verb, post, text)
+        hidden = verb == "hide"
+        self._ask("POST", f"{post.external_id}/manage_reply", {"hide": "true" if hidden else "false"}, post=post)
+        return Done(replace(post, grants={**post.grants, "hidden": hidden}))
+
+    def can(self, post: Post, now: datetime) -> dict[Verb, Capability]:
+        if post.state in (PostState.DELETED, PostState.WITHHELD):
+            return {"reply": Capability(False, "The post is no longer there.")}
+        able = Capability(True, hand_off=post.url)
+        if post.ours:
+            return {"reply": able, "delete": able}
+        hide: Verb = "unhide" if post.grants.get("hidden") else "hide"
+        return {"reply": able, hide: able} if post.grants.get("under_ours") else {"reply": able}
+
+
+def _age(item: Mapping[str, Any], now: datetime) -> timedelta:
+    try:
+        return now - time_of(item["timestamp"])
+    except MAPPING:
+        return timedelta(0)

@@ -1,0 +1,323 @@
+"""X, through an app of the organisation's own that is paid by use. X lets programs answer only those who named or
+quoted the account; whatever else is heard has to be answered on X itself. Unverified, for want of an account: whether
+the names that X puts before a reply count as naming, and whether refresh tokens change with each use (a new one is
+kept where one is given)."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from connectors.base import (
+    JSON,
+    Absent,
+    Accepted,
+    Budget,
+    CannotKnow,
+    Capability,
+    Challenge,
+    Check,
+    Connector,
+    Deleted,
+    Done,
+    Fault,
+    Field,
+    Found,
+    Gone,
+    Grant,
+    Incoming,
+    Invalid,
+    Measure,
+    NotPermitted,
+    Outgoing,
+    Page,
+    PolicyRefused,
+    Post,
+    PostKind,
+    Rejected,
+    Secrets,
+    Sent,
+    Source,
+    TextRule,
+    Unreadable,
+    Verb,
+    Withheld,
+)
+from connectors.networks.x import access
+from connectors.networks.x.api import DIRECT, WEB, Includes, Reader, hidden, id_at, without_names
+from connectors.networks.x.calls import DIRECT_WANTED, PUBLIC, TOKENS, WANTED, Bill, Caller, Walk, items_of
+from connectors.networks.x.reading import PAGE, Standing, look_up, mapped, page_of, request_of, stand
+from connectors.networks.x.rules import UNIT, able, longest_of, measured
+from connectors.networks.x.weighted import LIMIT
+from connectors.text import lines, normalised
+from connectors.topics import dialects
+
+if TYPE_CHECKING:
+    from connectors.answers import Answer
+
+SEARCHED = timedelta(days=7) - timedelta(minutes=5)
+NEAR = timedelta(seconds=60)
+
+
+class X(Connector):
+    name = "x"
+    label = "X"
+    form = (
+        Field("client_id", "Client ID", "Of your own app at developer.x.com, made by the account that is to listen"),
+        Field("client_secret", "Client secret", "Empty if the app is a public client", secret=True, required=False),
+        Field("searches", "Searches", "One a line; each post found costs $0.005", required=False, kind="lines"),
+        Field(
+            "consumer_secret",
+            "API key secret",
+            "Only if X is to deliver posts at once by a webhook",
+            secret=True,
+            required=False,
+        ),
+    )
+    sources = (
+        Source("mentions", "Mentions", 60, 30, 900),
+        Source("direct", "Private messages", 120, 90, 900),
+        Source("search", "Search", 300, 120, 1800),
+    )
+    scopes = access.SCOPES
+    text_rule = TextRule(LIMIT, UNIT)
+    oauth = True
+    hooked = True
+    currency = "$"
+    recordings = ("x",)
+    dialect = dialects.X
+
+    def listening(self) -> tuple[Source, ...]:
+        if not self.secrets.get("access_token"):
+            return ()
+        mentions, direct, _ = self.sources
+        messages = () if "dm.read" in access.lacking(self.secrets) else (direct,)
+        words = lines(self.settings.get("searches"))
+        return (mentions, *messages, *(Source(f"search:{each}", f"Search {each}", 300, 120, 1800) for each in words))
+
+    @property
+    def can_search(self) -> bool:
+        return bool(self.secrets.get("access_token"))
+
+    @property
+    def _base(self) -> str:
+        return str(self.settings.get("base_url") or PUBLIC).rstrip("/")
+
+    def _caller(self, cursor: JSON | None = None) -> Caller:
+        return Caller(self.seam, self.secrets, self._base, bool((cursor or {}).get("renamed")))
+
+    def _reader(self) -> Reader:
+        if not self.facts.get("account_id"):
+            me = self._me(self._caller())
+            return Reader(str(me["id"]), str(me.get("username") or ""))
+        return Reader(str(self.facts["account_id"]), str(self.facts.get("username") or ""))
+
+    # Listening
+
+    def poll(self, source: str, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
+        if budget.spent:
+            return
+        (walk, gaps), bill, caller = Walk.of(cursor, now), Bill.of(cursor, now), self._caller(cursor)
+        if source.startswith("search") and not walk.token:
+            walk, beyond = walk.no_further_than(SEARCHED, now)
+            gaps = (*gaps, *beyond)
+        reader = self._reader()
+        while not (walk.ended or budget.spent):
+            budget.spend()
+            answer, walk = self._page(caller, reader, source, walk)
+            page, walk = page_of(answer, reader, source, walk, bill, gaps)
+            budget.spend(0, page.cost)
+            page.cursor.update({"renamed": True} if caller.renamed else {})
+            yield page
+            gaps = ()
+
+    def _page(self, caller: Caller, reader: Reader, source: str, walk: Walk) -> tuple["Answer", Walk]:
+        bucket = f"x:{source.partition(':')[0]}"
+        try:
+            return caller.read(*request_of(reader, source, walk), bucket), walk
+        except Invalid as fault:
+            if not walk.token or fault.field not in TOKENS:
+                raise
+            walk = walk.again()  # a token that ran out: the walk begins anew, with the same end
+            return caller.read(*request_of(reader, source, walk), bucket), walk
+
+    def refresh(self, ids: Sequence[str], now: datetime) -> list[Post | Deleted | Withheld]:
+        return list(look_up(self._caller(), self._reader(), ids).values())
+
+    def ancestors(self, post: Post, now: datetime) -> list[Post]:
+        """The beginning of the thread and the post answered; what lies between would cost a search."""
+        wanted = [one for one in dict.fromkeys((post.root_id, post.parent_id)) if one and one != post.external_id]
+        if not wanted or post.kind is PostKind.DIRECT:
+            return []
+        standing: Standing = {}
+        stand(self._caller(), self._reader(), wanted, standing)
+        return [found for one in wanted if isinstance(found := standing.get(one), Post)]
+
+    # Answering
+
+    def send(self, outgoing: Outgoing) -> Sent:
+        parent = outgoing.parent
+        if outgoing.private or parent.kind is PostKind.DIRECT:
+            return self._send_message(outgoing)
+        try:
+            answer = self._caller().call(
+                lambda client: client.create_tweet(
+                    text=outgoing.text, in_reply_to_tweet_id=parent.external_id, user_auth=False
+                ),
+                "x:post",
+                parent,
+            )
+        except (Invalid, PolicyRefused, NotPermitted):
+            self._if_gone(parent)
+            raise
+        made = _made(answer, "id")
+        return Sent(made, f"{WEB}/{self.facts.get('username') or 'i'}/status/{made}")
+
+    def _if_gone(self, parent: Post) -> None:
+        """X refuses an answer to a post that is not there as it refuses others: only looking tells."""
+        try:
+            found = self.refresh([parent.external_id], parent.created_at)
+        except Fault:
+            return  # what X said first is still the better word
+        if found and not isinstance(found[0], Post):
+            raise Gone("It was deleted or is no longer shown to us.", what=parent.external_id)
+
+    def _send_message(self, outgoing: Outgoing) -> Sent:
+        conversation = str(outgoing.parent.grants.get("conversation") or "")
+        # A group is known by a number; between two people the other one is named.
+        group = outgoing.parent.kind is PostKind.DIRECT and conversation.isdecimal()
+        to = {"dm_conversation_id": conversation} if group else {"participant_id": self._other(outgoing.parent)}
+        answer = self._caller().call(
+            lambda client: client.create_direct_message(text=outgoing.text, user_auth=False, **to),
+            "x:message",
+            outgoing.parent,
+        )
+        return Sent(DIRECT + _made(answer, "dm_event_id"))
+
+    def _other(self, post: Post) -> str:
+        """The other side of a conversation, also when the post is our own."""
+        pair = str(post.grants.get("conversation") or "").split("-")
+        return next((one for one in pair if one and one != self._reader().me), post.author.external_id)
+
+    def find(self, outgoing: Outgoing) -> Found | Absent | CannotKnow:
+        reader, caller = self._reader(), self._caller()
+        direct = outgoing.private or outgoing.parent.kind is PostKind.DIRECT
+        answer = self._look(caller, reader, outgoing, direct)
+        body = answer.json(dict)
+        posts, bad = mapped(items_of(answer, body), Includes.of(body), reader, "direct" if direct else "own")
+        wanted, since = _comparable(outgoing.text, direct), outgoing.sending_at - NEAR + answer.skew
+        fitting = [
+            post
+            for post in posts
+            if post.ours
+            and post.created_at >= since
+            and post.external_id not in outgoing.bound
+            and (direct or post.parent_id == outgoing.parent.external_id)
+            and _comparable(post.text, direct) == wanted
+        ]
+        if len(fitting) > 1:
+            return CannotKnow("Two posts of ours look like this reply.")
+        if fitting:
+            return Found(fitting[0].external_id, "" if direct else fitting[0].url)
+        if bad or (len(posts) >= PAGE and all(post.created_at >= since for post in posts)):
+            return CannotKnow("We posted so much meanwhile that X does not list all of it at once.")
+        return Absent()
+
+    def _look(self, caller: Caller, reader: Reader, outgoing: Outgoing, direct: bool) -> "Answer":
+        conversation = str(outgoing.parent.grants.get("conversation") or "")
+        if direct and not outgoing.private and conversation.isdecimal():
+            return caller.read(f"/2/dm_conversations/{conversation}/dm_events", DIRECT_WANTED, "x:direct")
+        if direct:
+            path = f"/2/dm_conversations/with/{self._other(outgoing.parent)}/dm_events"
+            return caller.read(path, DIRECT_WANTED, "x:direct")
+        params = WANTED | {"max_results": PAGE, "since_id": id_at(outgoing.sending_at - 10 * NEAR)}
+        return caller.read(f"/2/users/{reader.me}/tweets", params, "x:own")
+
+    def do(self, verb: Verb, post: Post, text: str = "") -> Done:
+        acts: dict[str, tuple[Callable[[Any], Any], str, bool]] = {
+            "hide": (lambda api: api.hide_reply(post.external_id, user_auth=False), "hidden", True),
+            "unhide": (lambda api: api.unhide_reply(post.external_id, user_auth=False), "hidden", False),
+            "delete": (lambda api: api.delete_tweet(post.external_id, user_auth=False), "deleted", True),
+        }
+        if verb not in acts or post.kind is PostKind.DIRECT:
+            return super().do(verb, post, text)
+        act, named, wanted = acts[verb]
+        try:
+            answer = self._caller().call(act, f"x:{verb}", post)
+        except Gone:
+            if verb == "delete":
+                return Done()
+            raise
+        if (answer.json(dict).get("data") or {}).get(named) is not wanted:
+            raise answer.unreadable("X did not say that it was done.")
+        return Done() if verb == "delete" else Done(hidden(post, now=wanted))
+
+    def can(self, post: Post, now: datetime) -> dict[Verb, Capability]:
+        return able(post, access.lacking(self.secrets))
+
+    def measure(self, text: str, post: Post | None = None) -> Measure:
+        return measured(text, post, int(self.facts.get("longest") or LIMIT))
+
+    # Connecting
+
+    def _me(self, caller: Caller) -> Mapping[str, Any]:
+        fields = {"user.fields": "username,name,verified,subscription_type"}
+        me = caller.read("/2/users/me", fields, "x:me").json(dict).get("data")
+        if not isinstance(me, dict) or not me.get("id"):
+            raise Unreadable("X did not say who we are.")
+        return me
+
+    def check(self) -> Check:
+        me = self._me(self._caller())
+        username = str(me.get("username") or "")
+        facts: JSON = {
+            "account_id": str(me["id"]), "username": username, "longest": longest_of(me.get("subscription_type")),
+        }  # fmt: skip
+        return Check(
+            account_id=str(me["id"]),
+            account_name=f"@{username}" if username else str(me.get("name") or me["id"]),
+            account_url=f"{WEB}/{username}",
+            server="X API v2",
+            scopes=tuple(self.secrets.get("scope", "").split()),
+            facts=facts,
+            warnings=access.warnings(self.secrets),
+        )
+
+    @property
+    def _client_id(self) -> str:
+        return str(self.settings.get("client_id") or "").strip()
+
+    def begin(self, redirect_uri: str, state: str) -> Grant:
+        if not self._client_id:
+            raise Invalid("The app's client ID is missing.", field="client_id")
+        return access.begin(self._base, self._client_id, self.secrets, redirect_uri, state)
+
+    def finish(self, code: str, redirect_uri: str, grant: Secrets) -> Secrets:
+        asked = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri}
+        verifier = grant.get("code_verifier", "")
+        return access.token(self.seam, self._base, self._client_id, grant, **asked, code_verifier=verifier)
+
+    def renew(self, secrets: Secrets) -> Secrets:
+        asked = {"grant_type": "refresh_token", "refresh_token": secrets.get("refresh_token", "")}
+        return access.token(self.seam, self._base, self._client_id, secrets, **asked)
+
+    def receive(self, incoming: Incoming, now: datetime) -> Accepted | Challenge | Rejected:
+        verdict = access.knock(incoming, self.secrets.get("consumer_secret", ""))
+        return Accepted(verdict, {}, 200) if isinstance(verdict, str) else verdict
+
+    def unpack(self, body: bytes, now: datetime) -> Page:
+        """X does not publish what its deliveries look like; what cannot be read here, the poll finds anyway."""
+        source, items, includes = access.delivered(body)
+        posts, _ = mapped(items, Includes.of({"includes": includes}), self._reader(), source)
+        return Page(posts=posts, cursor={}, end=True)
+
+
+def _comparable(text: str, direct: bool) -> str:
+    """X puts names before a reply, also where the text had them already."""
+    return normalised(text if direct else without_names(text))
+
+
+def _made(answer: "Answer", name: str) -> str:
+    data = answer.json(dict).get("data")
+    if not isinstance(data, dict) or not data.get(name):
+        raise answer.unreadable("The answer to a new post has no id.")
+    return str(data[name])
