@@ -13,7 +13,7 @@ from django.db.models import F
 from inbox import happenings
 from inbox.models.event import Entry, record
 from inbox.models.handing_back import hand_back
-from inbox.models.team import Team
+from inbox.models.team import Team, read_by
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,10 +66,7 @@ class Agent(AbstractBaseUser):
     def readable_teams(self) -> Sequence[Team]:
         """Teams whose conversations this agent reads, in the house's order, each with the agent's role there as
         `role`; read once a request."""
-        if not self.is_active:
-            return []
-        mine = Membership.objects.filter(team=models.OuterRef("pk"), agent=self).values("role")
-        return list(Team.objects.read_by(self).annotate(role=models.Subquery(mine)))
+        return read_by([self])[self.pk]
 
     @cached_property
     def readable_team_ids(self) -> frozenset[int]:
@@ -78,8 +75,7 @@ class Agent(AbstractBaseUser):
     @cached_property
     def roles(self) -> dict[int, str]:
         """Role by team id, of the teams the agent is a member of."""
-        roles = {team.pk: getattr(team, "role", None) for team in self.readable_teams}
-        return {pk: role for pk, role in roles.items() if role}
+        return {team.pk: team.role for team in self.readable_teams if team.role}
 
     @property
     def works(self) -> bool:

@@ -5,19 +5,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django.db import models
+from django.db import connection, models
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from inbox.models.agent import Agent
 
 
 class TeamQuerySet(models.QuerySet["Team"]):
-    def read_by(self, agent: Agent) -> TeamQuerySet:
-        """Teams whose conversations the agent may read: own teams; for an admin every team that is not private as
-        well."""
-        own = models.Q(memberships__agent=agent)
-        return self.filter(own | models.Q(private=False) if agent.is_admin else own).distinct()
-
     def named_to(self, agent: Agent) -> TeamQuerySet:
         """Teams the agent may know of and hand work to: every team, since their names are no secret inside the
         house."""
@@ -31,6 +27,7 @@ class Team(models.Model):
     private = models.BooleanField(default=False)
     triage = models.BooleanField(default=False)
     position = models.SmallIntegerField(default=0)
+    role: str | None = None  # of the agent for whom the team was read
 
     objects = TeamQuerySet.as_manager()
 
@@ -46,3 +43,27 @@ class Team(models.Model):
     @property
     def stream(self) -> str:
         return f"team:{self.pk}"
+
+
+_COLUMNS = tuple(field.column for field in Team._meta.concrete_fields)
+_READ = f"""
+    SELECT a.id, m.role, {", ".join(f"t.{column}" for column in _COLUMNS)}
+      FROM unnest(%s::bigint[], %s::boolean[]) AS a(id, is_admin) CROSS JOIN inbox_team t
+      LEFT JOIN inbox_membership m ON m.team_id = t.id AND m.agent_id = a.id
+     WHERE m.id IS NOT NULL OR (a.is_admin AND NOT t.private)
+     ORDER BY t.position, t.name"""  # noqa: S608  names of our columns
+
+
+def read_by(agents: Collection[Agent]) -> dict[int, list[Team]]:
+    """The teams whose conversations each agent may read, by the agent's id, in the house's order and each with the
+    agent's `role` there or None; one statement. Own teams; for an admin every team that is not private as well."""
+    teams: dict[int, list[Team]] = {agent.pk: [] for agent in agents}
+    active = [agent for agent in agents if agent.is_active]
+    if active:
+        with connection.cursor() as cursor:
+            cursor.execute(_READ, [[agent.pk for agent in active], [agent.is_admin for agent in active]])
+            for reader, role, *values in cursor.fetchall():
+                team = Team(*values)
+                team.role = role
+                teams[reader].append(team)
+    return teams

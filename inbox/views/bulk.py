@@ -17,9 +17,10 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from inbox import reversal
+from inbox.changes import numbers_of
 from inbox.forms import AssignmentForm, SnoozeForm, TagsForm, assignment_targets
 from inbox.models import Agent, Conversation, Event, Team
-from inbox.queue import Queue, numbers_of
+from inbox.queue import Queue
 from inbox.views.answering import is_alive, shown, zone_of
 from inbox.views.desk import queue_of
 from socialcare.pages import Request, is_number

@@ -16,9 +16,10 @@ from django.views.decorators.http import require_safe
 
 from inbox import desk, filters, presence
 from inbox import pane as panes
+from inbox.changes import Lack, answers, marks_of, numbers_of, written
 from inbox.forms import snooze_choices
 from inbox.models import SavedView, Team
-from inbox.queue import WHOLE, Queue, numbers_of, written
+from inbox.queue import WHOLE, Queue
 from inbox.talk import Talk
 from inbox.views.answering import SLUG, conversation_or_404, is_alive, shown
 from socialcare.pages import Request, is_number
@@ -81,15 +82,11 @@ def view(request: Request, slug: str) -> HttpResponse:
 def changes(request: Request, queue: Queue) -> HttpResponse:
     """Rows that changed, the personal marks apart, and the numbers all this was true at."""
     held = request.GET.get("held", "")
-    since = queue.changes(numbers_of(request.GET["since"]), int(held) if held.isdigit() and len(held) < 6 else 0)
-    response = HttpResponse(status=204)
-    if since.rows or since.whole:
-        response = shown(request, "inbox/queue.html", {"rows": since.rows, "marks": since.marks}, part="changes")
-    response["X-Mark"] = since.mark
-    if since.total is not None:
-        response["X-Total"] = str(since.total)
-    if since.whole:
-        response["X-Whole"] = "1"
+    lack = Lack(queue, numbers_of(request.GET["since"]), int(held) if held.isdigit() and len(held) < 6 else 0)
+    [answer] = answers([lack])
+    response = HttpResponse(answer.body, status=200 if answer.body or answer.whole else 204)
+    for name, value in answer.headers.items():
+        response[name] = value
     return response
 
 
@@ -104,7 +101,7 @@ def next_rows(request: Request, queue: Queue) -> HttpResponse:
     count = before + len(conversations)
     context = {
         "rows": queue.rows(conversations),
-        "marks": queue.marks(conversations),
+        "marks": marks_of([(request.user.pk, conversations)])[0],
         "next": queue.url_with(after=more, shown=count) if more and count < WHOLE else "",
         "limit_reached": bool(more) and count >= WHOLE,
     }
@@ -141,7 +138,7 @@ def desk_context(request: Request, queue: Queue, talk: Talk | None = None) -> di
             "next": queue.url_with(after=more, shown=len(conversations)) if more else "",
             "density": density if density in DENSITIES else "normal",
             "empty": empty_of(queue, total),
-            **marks_of(queue, conversations),
+            **first_marks(queue, conversations),
             "orders": orders_of(queue),
             "densities": [{"name": name, "text": text, "current": name == density} for name, text in DENSITIES.items()],
             "save_url": reverse("inbox:save_view", args=[queue.slug]) + query,
@@ -164,9 +161,9 @@ def orders_of(queue: Queue) -> list[dict[str, Any]]:
     return [{"url": queue.url_with(order=one.name), "text": one.label, "current": one is queue.order} for one in orders]
 
 
-def marks_of(queue: Queue, conversations: list[Any]) -> dict[str, str]:
+def first_marks(queue: Queue, conversations: list[Any]) -> dict[str, str]:
     """The personal marks of the first page, as the list's frame wants them."""
-    marks = queue.marks(conversations)
+    [marks] = marks_of([(queue.agent.pk, conversations)])
     told = {"of": marks.of, "unread": marks.unread, "drafts": marks.drafts}
     return {name: " ".join(map(str, ids)) for name, ids in told.items()}
 
