@@ -3,7 +3,7 @@ call."""
 
 import socket
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -36,6 +36,8 @@ NEVER = tuple(
         "240.0.0.0/4",
     )
 )
+TRIED = 4  # addresses of one name
+WEB = frozenset({80, 443})
 
 
 class Refused(requests.RequestException):
@@ -76,6 +78,20 @@ class Allowed:
         return address if named or any(ip_address(address.partition("%")[0]) in net for net in self.networks) else None
 
 
+def reachable(host: str, port: int, allowed: Allowed, ports: Collection[int]) -> list[str]:
+    """The addresses to try for a name, all of them checked; Refused when one of them is not for us to call. Strangers
+    are called at `ports` only. Blocks while the name is looked up."""
+    opened = allowed.address_of(host, port)
+    if opened is not None:
+        return [opened]
+    if port not in ports:
+        raise Refused(f"port {port}")
+    found = [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    if not all(is_public(ip_address(address.partition("%")[0])) for address in found):
+        raise Refused(host)
+    return list(dict.fromkeys(found))[:TRIED]
+
+
 class PinnedAdapter(IPFilterAdapter):  # type: ignore[misc]
     """Resolves once, checks that address against our own table after the library's, and connects to it and no other."""
 
@@ -98,7 +114,7 @@ class PinnedAdapter(IPFilterAdapter):  # type: ignore[misc]
             raise requests.ConnectionError("the name could not be resolved") from error
         if opened is not None:
             return self._pinned(request, verify, cert, host, opened)
-        if port not in (80, 443):
+        if port not in WEB:
             raise Refused(f"port {port}")
         host_params, pool_kwargs = super().build_connection_pool_key_attributes(request, verify, cert)
         if not is_public(ip_address(host_params["host"].strip("[]"))):

@@ -9,10 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from ipaddress import ip_address
 from typing import Any
 
-from connectors.addresses import Allowed, Call, Refused, calls, is_public
+from connectors.addresses import Allowed, Call, Refused, calls, reachable
 from connectors.answers import KEPT_BYTES
 from connectors.faults import Fault, InDoubt, Invalid, NotPermitted, Unavailable, Unreadable
 from connectors.http import CONNECT, READ, Exchange, Seam
@@ -22,7 +21,6 @@ from connectors.text import storable
 PORTS = frozenset({25, 143, 465, 587, 993, 2525})
 """Where mail is spoken. A stranger's other ports are not for us to knock at."""
 SECURITY = frozenset({"tls", "starttls", "plain"})
-TRIED = 4  # addresses of one name
 
 
 class Broken(OSError):
@@ -143,16 +141,8 @@ def ends_in(seconds: float) -> float:
 
 
 def addresses(host: str, port: int, allowed: Allowed) -> list[str]:
-    """The addresses to try for a name, all of them checked; Refused when one of them is not for us to call."""
-    opened = allowed.address_of(host, port)
-    if opened is not None:
-        return [opened]
-    if port not in PORTS:
-        raise Refused(f"port {port}")
-    found = [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
-    if not all(is_public(ip_address(address.partition("%")[0])) for address in found):
-        raise Refused(host)
-    return list(dict.fromkeys(found))[:TRIED]
+    """The addresses to try for a mail server's name, all of them checked."""
+    return reachable(host, port, allowed, PORTS)
 
 
 def _first_that_answers(found: list[str], port: int) -> socket.socket:
