@@ -62,7 +62,13 @@ class Desk:
         self.context.add_cookies([{"name": "sessionid", "value": signed_in(agent), "url": site.url}])
         self.page = self.context.new_page()
         self.page.on("pageerror", lambda error: self.faults.append(f"script: {error}"))
+        self.page.on("console", self._reported)
         self.page.on("request", self._asked)
+
+    def _reported(self, message):
+        """What the browser itself reports against the policy of content, also where no event reaches the page."""
+        if "Content Security Policy" in message.text:
+            self.faults.append(f"policy: {message.text}")
 
     def _asked(self, request):
         host = urlsplit(request.url)
