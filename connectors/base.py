@@ -3,10 +3,15 @@ had here."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from django.utils.translation import gettext_lazy
+
+from connectors.credentials import Check, Grant, Secrets
+from connectors.deliveries import Accepted, Challenge, Incoming, Rejected
+from connectors.describing import Field, Needs, Source, TextRule, Way
 from connectors.faults import (
     AuthExpired,
     AuthRevoked,
@@ -58,136 +63,18 @@ from connectors.topics.tree import Tree
 from socialcare.kinds import Kind
 
 if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
+
     from connectors.http import Seam
 
 __all__ = [
     "CURSOR_LIMIT", "JSON", "URL_LIMIT", "Absent", "Accepted", "AuthExpired", "AuthRevoked", "Author", "Bad",
     "Budget", "CannotKnow", "Capability", "Challenge", "Check", "Connector", "Deleted", "Done", "Duplicate",
     "Fault", "Field", "Found", "Gap", "Gone", "Grant", "InDoubt", "Incoming", "Invalid", "Measure", "Media",
-    "NotPermitted", "Outcome", "Outgoing", "Page", "PolicyRefused", "Post", "PostKind", "PostState", "Prepared",
-    "QuotaSpent", "Rate", "RateLimited", "Rejected", "Secrets", "Sent", "Source", "TextRule", "Unavailable",
-    "Unreadable", "Verb", "Visibility", "Withheld",
+    "Needs", "NotPermitted", "Outcome", "Outgoing", "Page", "PolicyRefused", "Post", "PostKind", "PostState",
+    "Prepared", "QuotaSpent", "Rate", "RateLimited", "Rejected", "Secrets", "Sent", "Source", "TextRule", "Unavailable",
+    "Unreadable", "Verb", "Visibility", "Way", "Withheld",
 ]  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Check:
-    """Who we are there. `facts` is JSON the Channel keeps and hands back as `settings["facts"]`; `warnings` are
-    sentences. `expires_at`: when our access ends, where the network says so."""
-
-    account_id: str = ""
-    account_name: str = ""
-    account_url: str = ""
-    server: str = ""
-    scopes: tuple[str, ...] = ()
-    facts: JSON = field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
-    expires_at: datetime | None = None
-
-
-class Secrets(Mapping[str, str]):
-    """Credentials in the open. Shows and pickles nothing of itself."""
-
-    __slots__ = ("_values",)
-
-    def __init__(self, values: Mapping[str, str] | None = None) -> None:
-        self._values = {name: value for name, value in (values or {}).items() if value}
-
-    def __getitem__(self, name: str) -> str:
-        return self._values[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def __repr__(self) -> str:
-        return "Secrets(…)"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("secrets are never pickled")
-
-    def replace(self, **changed: str) -> "Secrets":
-        return Secrets({**self._values, **changed})
-
-
-@dataclass(frozen=True, slots=True)
-class Incoming:
-    """A delivery as it arrived. Header names in lower case."""
-
-    method: str
-    headers: Mapping[str, str]
-    body: bytes
-    query: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """Signature good. Keep the raw body under `delivery`, commit, answer `status` with `answer`; `Connector.unpack`
-    maps it later."""
-
-    delivery: str
-    answer: JSON
-    status: int = 202
-
-
-@dataclass(frozen=True, slots=True)
-class Challenge:
-    """A handshake: answer 200 with exactly this."""
-
-    body: str
-    content_type: str = "text/plain"
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """Store nothing and answer `status`."""
-
-    status: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One stream of posts with its own cursor. Times in seconds; the interval adapts between `least` and `most`."""
-
-    name: str
-    label: str
-    interval: float
-    least: float
-    most: float
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One line of a connector's form. `kind`: text, url, host, password, number, lines (one a line) or choice."""
-
-    name: str
-    label: str
-    hint: str = ""
-    secret: bool = False
-    required: bool = True
-    kind: str = "text"
-    choices: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class TextRule:
-    """How the composer counts. `limit` None: no limit; the server's own figure, where known, is in
-    `Connector.measure`."""
-
-    limit: int | None
-    unit: str = "characters"
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """The first half of OAuth: send the person to `url`; keep `secrets` (app, verifier) sealed until
-    `Connector.finish`."""
-
-    url: str
-    secrets: Secrets
 
 
 class Connector(Kind, ABC, scan="connectors.networks"):
@@ -195,7 +82,10 @@ class Connector(Kind, ABC, scan="connectors.networks"):
     its module. Any method that talks to the network may raise any `Fault`, and nothing else on the network's
     account."""
 
+    needs: ClassVar[Needs]
     form: ClassVar[tuple[Field, ...]] = ()
+    folded: ClassVar["StrPromise | str"] = gettext_lazy("Rarely needed")
+    """What the advanced lines of the form are called together."""
     sources: ClassVar[tuple[Source, ...]] = ()
     """Every source this network has. What one Channel listens to is `listening()`."""
     scopes: ClassVar[tuple[str, ...]] = ()
@@ -227,6 +117,12 @@ class Connector(Kind, ABC, scan="connectors.networks"):
         """Within which `Post.root_id` is one thread. Channels of one space that hear the same post join one
         Conversation."""
         return self.name
+
+    @classmethod
+    def guessed(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """What the form left empty, as far as the rest of it tells. Pure; the test of the connection shows whether it
+        holds."""
+        return {}
 
     def listening(self) -> tuple[Source, ...]:
         """The sources this Channel, as configured, is to be polled for."""

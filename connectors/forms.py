@@ -28,6 +28,8 @@ def form_field(field: Field, *, kept: bool = False) -> forms.Field:
         return forms.CharField(widget=widget, max_length=8000, **common)
     if field.kind == "number":
         return forms.IntegerField(**common)
+    if field.kind == "email":
+        return forms.EmailField(widget=forms.EmailInput(attrs=plain), **common)
     if field.kind == "choice":
         return forms.ChoiceField(choices=field.choices, **common)
     if field.kind == "lines":
@@ -62,6 +64,7 @@ class NetworkForm(forms.Form):
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
+        self.network = network
         self.given = [field for field in network.form if field.secret or not only_secrets]
         for field in self.given:
             self.fields[field.name] = form_field(field, kept=field.secret and field.name in stored and not only_secrets)
@@ -69,11 +72,13 @@ class NetworkForm(forms.Form):
                 self.initial[field.name] = shown_value(field, settings[field.name])
 
     def settings(self) -> dict[str, Any]:
-        return {
+        """What was typed, and what the network guesses from it where nothing was."""
+        typed = {
             field.name: plain_value(field, self.cleaned_data.get(field.name))
             for field in self.given
             if not field.secret
         }
+        return {**typed, **self.network.guessed(typed)}
 
     def secrets(self) -> dict[str, str]:
         """Only what was typed: an empty secret keeps the stored one."""
@@ -82,6 +87,26 @@ class NetworkForm(forms.Form):
             for field in self.given
             if field.secret and self.cleaned_data.get(field.name)
         }
+
+    @property
+    def usual(self) -> list[forms.BoundField]:
+        """The lines that everybody fills in."""
+        folded = {field.name for field in self.given if field.advanced}
+        return [self[name] for name in self.fields if name not in folded]
+
+    @property
+    def advanced(self) -> list[forms.BoundField]:
+        return [self[field.name] for field in self.given if field.advanced]
+
+    @property
+    def folded(self) -> str:
+        """What the fold is called."""
+        return str(self.network.folded)
+
+    @property
+    def unfolded(self) -> bool:
+        """Something in the fold is wrong, so that it must be seen."""
+        return any(field.name in self.errors for field in self.given if field.advanced)
 
 
 class ConnectForm(NetworkForm):

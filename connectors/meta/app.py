@@ -40,11 +40,12 @@ APP = (
     Field("app_secret", "App secret", "Signs requests and proves deliveries", secret=True, required=False),
     Field("page", "Page", "Name or number of the Facebook page; needed when you manage several", required=False),
     Field("access_token", "Access token of the page", "Only when you do not sign in there", secret=True,
-          required=False),
+          required=False, advanced=True),
     Field("verify_token", "Word for the webhook", "The same as in the app's settings; empty: no webhook", secret=True,
-          required=False),
+          required=False, advanced=True),
     Field("human_agent", "Messages after a day", "Up to seven days, if Meta allowed the app “human agent”",
-          required=False, kind="choice", choices=(("", "Not allowed"), ("yes", "Allowed to this app"))),
+          required=False, kind="choice", choices=(("", "Not allowed"), ("yes", "Allowed to this app")),
+          advanced=True),
 )  # fmt: skip
 
 

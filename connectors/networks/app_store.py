@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
+from django.utils.translation import gettext_lazy
+
 from connectors.answers import Answer
 from connectors.base import (
     AuthRevoked,
@@ -15,12 +17,14 @@ from connectors.base import (
     Field,
     Gone,
     Invalid,
+    Needs,
     PolicyRefused,
     Post,
     PostKind,
     Rate,
     Source,
     TextRule,
+    Way,
 )
 from connectors.reviews import Review, Reviews, answer_to, named, stars, time_of, writer
 from connectors.signed_tokens import signed
@@ -35,6 +39,16 @@ _RATE = re.compile(r"user-hour-(lim|rem):(\d{1,9})")
 class AppStore(Reviews):
     name = "app_store"
     label = "App Store reviews"
+    needs = Needs(
+        way=Way.APP,
+        does=gettext_lazy(
+            "Reviews with stars, title and country; one public answer to each, which Apple shows within a day."
+        ),
+        apply=gettext_lazy(
+            "A key of App Store Connect with the role “Customer Support”, made by an administrator of the account."
+        ),
+        cost=gettext_lazy("Free, with the developer account you have; 3,600 requests an hour."),
+    )
     form = (
         Field("issuer_id", "Issuer ID", "In App Store Connect under Users and Access, Integrations"),
         Field("key_id", "Key ID", "Of a key with the role “Customer Support”"),

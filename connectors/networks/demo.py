@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.utils.translation import gettext_lazy
+
 from connectors.base import (
     JSON,
     Absent,
@@ -20,6 +22,7 @@ from connectors.base import (
     Field,
     Found,
     Gap,
+    Needs,
     Outgoing,
     Page,
     PolicyRefused,
@@ -31,6 +34,7 @@ from connectors.base import (
     TextRule,
     Unreadable,
     Verb,
+    Way,
     Withheld,
 )
 from connectors.text import normalised
@@ -43,6 +47,12 @@ OVERLAP = 20
 class Demo(Connector):
     name = "demo"
     label = "Demo network"
+    needs = Needs(
+        way=Way.NOW,
+        does=gettext_lazy("Invented customers who talk and complain, to try everything without harm."),
+        apply=gettext_lazy("Nothing, while the program runs with its demo."),
+        cost=gettext_lazy("Free."),
+    )
     form = (
         Field("base_url", "Address", "http://127.0.0.1:8790", kind="url"),
         Field("token", "Token", "“demo”, unless somebody changed it", secret=True),

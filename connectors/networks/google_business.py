@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any, ClassVar
 from urllib.parse import quote
 
+from django.utils.translation import gettext_lazy
+
 from connectors.answers import Answer
 from connectors.base import (
     JSON,
@@ -15,10 +17,12 @@ from connectors.base import (
     Gone,
     Invalid,
     Measure,
+    Needs,
     Post,
     PostKind,
     Source,
     TextRule,
+    Way,
 )
 from connectors.google import GoogleAccess, judging
 from connectors.reviews import Review, Reviews, answer_to, named, stars, time_of, writer
@@ -34,6 +38,16 @@ _WEB = "https://business.google.com/reviews"
 class GoogleBusiness(Reviews, GoogleAccess):
     name = "google_business"
     label = "Google reviews"
+    needs = Needs(
+        way=Way.APPROVAL,
+        does=gettext_lazy("Reviews of your places on Google, with their stars; one public answer to each."),
+        apply=gettext_lazy(
+            "A Google Cloud project with access to the Business Profile API, an OAuth client, and an account "
+            "that manages the places."
+        ),
+        cost=gettext_lazy("Free."),
+        approval=gettext_lazy("Google grants access after a form about the organisation; reckon with days."),
+    )
     form: ClassVar[tuple[Field, ...]] = (
         *GoogleAccess.form,
         Field("places", "Places", "One a line, as accounts/…/locations/…; Google must have approved the project for "

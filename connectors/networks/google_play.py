@@ -5,16 +5,20 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from django.utils.translation import gettext_lazy
+
 from connectors.answers import Answer
 from connectors.base import (
     Check,
     Field,
     Gone,
     Invalid,
+    Needs,
     Post,
     PostKind,
     Source,
     TextRule,
+    Way,
 )
 from connectors.google import TOKEN, given_token, judging
 from connectors.reviews import Review, Reviews, answer_to, named, stars, time_of, writer
@@ -28,6 +32,14 @@ _WEB = "https://play.google.com/store/apps/details"
 class GooglePlay(Reviews):
     name = "google_play"
     label = "Google Play reviews"
+    needs = Needs(
+        way=Way.APP,
+        does=gettext_lazy("Reviews with text of the last seven days, with their stars; one public answer to each."),
+        apply=gettext_lazy(
+            "A service account of a Google Cloud project, invited in the Play Console with the right to answer reviews."
+        ),
+        cost=gettext_lazy("Free; about 200 readings an hour."),
+    )
     form = (
         Field("service_account", "Service account", "The whole JSON file of its key; the account needs the right to "
               "answer reviews in the Play Console", secret=True),

@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from django.utils.translation import gettext_lazy
+
 from connectors.base import (
     JSON,
     Absent,
@@ -26,6 +28,7 @@ from connectors.base import (
     Found,
     Incoming,
     Media,
+    Needs,
     NotPermitted,
     Outgoing,
     Page,
@@ -37,6 +40,7 @@ from connectors.base import (
     Source,
     Verb,
     Visibility,
+    Way,
 )
 from connectors.text import plain, read_json
 
@@ -47,9 +51,27 @@ SKEW = timedelta(seconds=300)
 class Webhook(Connector):
     name = "webhook"
     label = "Webhook"
+    needs = Needs(
+        way=Way.NOW,
+        does=gettext_lazy(
+            "Whatever other programs deliver, signed, to an address of ours: shop, survey, chat, SMS; answers"
+            " go back to an address of yours."
+        ),
+        apply=gettext_lazy(
+            "Somebody who can make the other program send; a few lines, with examples in the documents."
+        ),
+        cost=gettext_lazy("Free."),
+    )
     form = (
         Field("secret", "Secret", "What the sender signs with", secret=True),
-        Field("secret_before", "Secret before", "Still accepted while you change over", secret=True, required=False),
+        Field(
+            "secret_before",
+            "Secret before",
+            "Still accepted while you change over",
+            secret=True,
+            required=False,
+            advanced=True,
+        ),
         Field(
             "target", "Where replies go", "An https address of yours; empty: listen only", required=False, kind="url"
         ),

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
 from connectors import connecting, secrets
-from connectors.base import Connector, Fault, Secrets
+from connectors.base import Connector, Fault, Secrets, Way
 from connectors.forms import ConnectForm, PlaceForm
 from connectors.models import Channel
 from connectors.opening import connector_of, opened_secrets
@@ -33,6 +33,11 @@ STEPS = (
     ("test", gettext_lazy("Test")),
     ("place", gettext_lazy("Where posts go")),
 )
+WAYS = (
+    (Way.NOW, gettext_lazy("Ready in minutes")),
+    (Way.APP, gettext_lazy("With an app or key of your organisation")),
+    (Way.APPROVAL, gettext_lazy("After the network has approved your app")),
+)
 
 
 def steps(current: str) -> list[dict[str, Any]]:
@@ -46,12 +51,13 @@ def steps(current: str) -> list[dict[str, Any]]:
 @admins_only
 def networks(request: Request) -> HttpResponse:
     kinds = sorted((described(kind) for kind in Connector.kinds().values()), key=lambda kind: str(kind["label"]))
-    return shown(request, "connectors/networks.html", {"networks": kinds, "steps": steps("network")})
+    ways = [{"label": words, "networks": [one for one in kinds if one["needs"].way == way]} for way, words in WAYS]
+    return shown(request, "connectors/networks.html", {"ways": ways, "steps": steps("network")})
 
 
 def described(kind: type[Connector]) -> dict[str, Any]:
     """What a page says of a network; templates would call the class itself."""
-    names = ("name", "label", "oauth", "pushed", "listen_only", "scopes")
+    names = ("name", "label", "oauth", "pushed", "listen_only", "scopes", "needs")
     return {name: getattr(kind, name) for name in names}
 
 
@@ -87,8 +93,15 @@ def test(request: Request, pk: int) -> HttpResponse:
         "steps": steps("test"),
         "signed_in": bool(channel.sealed.get("access_token")),
         "hook": hook_url(channel),
+        "places": _places(channel),
     }
     return shown(request, "connectors/test.html", context)
+
+
+def _places(channel: Channel) -> list[str]:
+    """The hosts and addresses it goes by, so that a wrong guess or a slip is seen before a password goes there."""
+    named = (channel.settings.get(field.name) for field in channel.kind.form if field.kind in ("host", "url"))
+    return list(dict.fromkeys(str(place) for place in named if place))
 
 
 @admins_only

@@ -8,6 +8,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.utils.translation import gettext_lazy
+
 from connectors.base import (
     JSON,
     Absent,
@@ -22,6 +24,7 @@ from connectors.base import (
     Gone,
     Invalid,
     Measure,
+    Needs,
     Outgoing,
     Page,
     PolicyRefused,
@@ -33,6 +36,7 @@ from connectors.base import (
     TextRule,
     Unreadable,
     Verb,
+    Way,
     Withheld,
 )
 from connectors.networks.bluesky.api import (
@@ -60,6 +64,15 @@ _KINDS = {"mention": PostKind.MENTION, "reply": PostKind.REPLY, "quote": PostKin
 class Bluesky(Signed):
     name = "bluesky"
     label = "Bluesky"
+    needs = Needs(
+        way=Way.NOW,
+        does=gettext_lazy(
+            "Mentions, replies, quotes and searches; public answers, likes, hidden replies. Direct messages "
+            "are not open to programs."
+        ),
+        apply=gettext_lazy("An app password, made in a minute in the account’s own settings."),
+        cost=gettext_lazy("Free."),
+    )
     form = (
         Field("handle", "Handle", "name.bsky.social; empty to search without an account", required=False),
         Field(
@@ -69,7 +82,9 @@ class Bluesky(Signed):
             secret=True,
             required=False,
         ),
-        Field("server", "Server", "Only for an account on a server of its own", kind="host", required=False),
+        Field(
+            "server", "Server", "Only for an account on a server of its own", kind="host", required=False, advanced=True
+        ),
         Field("searches", "Searches", "One a line", required=False, kind="lines"),
     )
     sources = (

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
+from django.utils.translation import gettext_lazy
+
 from connectors.answers import Answer
 from connectors.base import (
     JSON,
@@ -27,6 +29,7 @@ from connectors.base import (
     Gap,
     Gone,
     Invalid,
+    Needs,
     Outgoing,
     Page,
     Post,
@@ -36,6 +39,7 @@ from connectors.base import (
     Source,
     TextRule,
     Verb,
+    Way,
     Withheld,
 )
 from connectors.networks.discourse.api import (
@@ -61,6 +65,14 @@ LOOKED_AT, SHOWN, WAITING = 10, 20, 100
 class Discourse(Connector):
     name = "discourse"
     label = "Discourse forum"
+    needs = Needs(
+        way=Way.NOW,
+        does=gettext_lazy(
+            "Public posts of a forum, and what is said to its care account in public and in private; answers there."
+        ),
+        apply=gettext_lazy("A key, which an administrator of the forum makes for the care account."),
+        cost=gettext_lazy("Free."),
+    )
     form = (
         Field("site", "Forum", "Its address", kind="url"),
         Field("user", "User name", "The user who listens and answers"),

@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.utils.translation import gettext_lazy
+
 from connectors.base import (
     JSON,
     Absent,
@@ -16,6 +18,7 @@ from connectors.base import (
     Done,
     Found,
     Gone,
+    Needs,
     Outgoing,
     Post,
     PostKind,
@@ -24,6 +27,7 @@ from connectors.base import (
     Source,
     TextRule,
     Verb,
+    Way,
 )
 from connectors.meta.app import mapped
 from connectors.meta.graph import following, listed, named, onward, version_of
@@ -41,6 +45,21 @@ LOOKED = 3
 class Facebook(PageReading):
     name = "facebook"
     label = "Facebook page"
+    needs = Needs(
+        way=Way.APPROVAL,
+        does=gettext_lazy(
+            "Comments, visitors’ posts, tags, recommendations and messages; answers, private replies, hiding,"
+            " deleting, blocking."
+        ),
+        apply=gettext_lazy(
+            "An app of your own with Meta, with six permissions for pages, and somebody who manages the page."
+        ),
+        cost=gettext_lazy("Free."),
+        approval=gettext_lazy(
+            "Meta reviews the app, with a recording of how it is used, and verifies the organisation; reckon "
+            "with weeks. For pages you manage yourself an app in development often does without."
+        ),
+    )
     sources = (
         Source("visitor_posts", "Posts on the page", 120, 60, 900),
         Source("comments", "Comments", 60, 30, 600),

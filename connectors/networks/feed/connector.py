@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.utils.translation import gettext_lazy
+
 from connectors.base import (
     JSON,
     Absent,
@@ -22,6 +24,7 @@ from connectors.base import (
     Field,
     Found,
     Gone,
+    Needs,
     NotPermitted,
     Outgoing,
     Page,
@@ -32,6 +35,7 @@ from connectors.base import (
     Source,
     Unreadable,
     Verb,
+    Way,
 )
 from connectors.networks.feed.reading import ENTRIES, Entry, Parsed, looks_like_page, named_feed, parse
 from connectors.text import normalised, plain
@@ -50,6 +54,14 @@ _ACCEPT = (
 class Feed(Connector):
     name = "feed"
     label = "Feed or blog"
+    needs = Needs(
+        way=Way.NOW,
+        does=gettext_lazy(
+            "New entries of any blog, news site, forum or podcast with a feed; you answer on the site itself."
+        ),
+        apply=gettext_lazy("Nothing: the address of the site is enough."),
+        cost=gettext_lazy("Free."),
+    )
     form = (Field("url", "Address", "A feed, or a page that names one", kind="url"),)
     sources = (Source("feed", "Feed", 900, LEAST, MOST),)
     listen_only = True

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from django.utils.translation import gettext_lazy
+
 from connectors.base import (
     JSON,
     Absent,
@@ -17,6 +19,7 @@ from connectors.base import (
     Found,
     Gone,
     Measure,
+    Needs,
     NotPermitted,
     Outgoing,
     Post,
@@ -26,6 +29,7 @@ from connectors.base import (
     Source,
     TextRule,
     Verb,
+    Way,
 )
 from connectors.meta.app import APP, mapped
 from connectors.meta.graph import following, listed, named, onward
@@ -40,6 +44,18 @@ LOOKED = 3
 class Instagram(AccountReading):
     name = "instagram"
     label = "Instagram"
+    needs = Needs(
+        way=Way.APPROVAL,
+        does=gettext_lazy(
+            "Comments, tags, mentions, hashtags and messages of a business or creator account; answers, "
+            "private replies, hiding."
+        ),
+        apply=gettext_lazy("The account linked to a Facebook page, and the same kind of app with Meta as for a page."),
+        cost=gettext_lazy("Free."),
+        approval=gettext_lazy(
+            "As for a Facebook page: Meta reviews the app and verifies the organisation; reckon with weeks."
+        ),
+    )
     form = (
         *APP,
         Field("hashtags", "Hashtags", "One a line, at most 30 different ones in a week", required=False, kind="lines"),

@@ -35,7 +35,8 @@ class LinkedInAccess(Connector):
               "This network is a beta: nothing of it could be tried without such an app"),
         Field("client_secret", "Client secret", "Of the same app", secret=True),
         Field("organization", "Page", "Its number, as in linkedin.com/company/<number>/admin"),
-        Field("version", "Version", f"Year and month of LinkedIn's interface; empty: {VERSION}", required=False),
+        Field("version", "Version", f"Year and month of LinkedIn's interface; empty: {VERSION}", required=False,
+              advanced=True),
     )  # fmt: skip
     scopes = ("r_organization_social", "w_organization_social", "rw_organization_admin")
     oauth = True

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
+from django.utils.translation import gettext_lazy
+
 from connectors.answers import Answer
 from connectors.base import (
     JSON,
@@ -20,6 +22,7 @@ from connectors.base import (
     Done,
     Found,
     Gone,
+    Needs,
     Outgoing,
     Page,
     Post,
@@ -28,6 +31,7 @@ from connectors.base import (
     Source,
     TextRule,
     Verb,
+    Way,
     Withheld,
 )
 from connectors.networks.linkedin.access import LinkedInAccess
@@ -52,6 +56,22 @@ LOOKED, LOOKED_AT = 5, 5
 class LinkedIn(LinkedInAccess):
     name = "linkedin"
     label = "LinkedIn page (beta)"
+    needs = Needs(
+        way=Way.APPROVAL,
+        does=gettext_lazy(
+            "Comments on the page’s posts and the answers below them; answers. No messages, no searches, and "
+            "most names are withheld."
+        ),
+        apply=gettext_lazy(
+            "An app of your own that applied for the product “Community Management API”, and an administrator"
+            " of the page."
+        ),
+        cost=gettext_lazy("Free."),
+        approval=gettext_lazy(
+            "LinkedIn looks at an application with a screen recording; reckon with weeks. You sign in again "
+            "every 60 days."
+        ),
+    )
     sources = (
         Source("comments", "Comments told of in notifications", 900, 600, 3600),
         Source("posts", "Comments on the posts of a month", 21_600, 10_800, 86_400),

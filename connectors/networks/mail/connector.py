@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from django.utils.translation import gettext_lazy
+
 from connectors.base import (
     JSON,
     Absent,
@@ -22,6 +24,7 @@ from connectors.base import (
     Fault,
     Field,
     Found,
+    Needs,
     NotPermitted,
     Outgoing,
     Page,
@@ -32,8 +35,10 @@ from connectors.base import (
     Unavailable,
     Unreadable,
     Verb,
+    Way,
     Withheld,
 )
+from connectors.networks.mail import guess
 from connectors.networks.mail.answer import MARK, id_of, is_own_id, letter, parent_id, recipients_of
 from connectors.networks.mail.folder import CUT, WINDOW, newest_in, next_page, place, waiting_in
 from connectors.networks.mail.imap import Mailbox, Weight, quoted
@@ -50,35 +55,53 @@ BEFORE_SENDING, FILING = 12.0, 8.0
 _SECURITY = (("tls", "TLS"), ("starttls", "STARTTLS"), ("plain", "None (only where the owner allows it)"))
 
 
+def _folded(*fields: Field) -> tuple[Field, ...]:
+    return tuple(replace(field, advanced=True, required=False) for field in fields)
+
+
 class Mail(Connector):
     name = "mail"
     label = "E-mail"
-    form = (
-        Field("address", "Address", "What answers are sent from, such as support@example.org"),
-        Field("sender", "Sender's name", "What recipients see beside the address", required=False),
-        Field("imap_host", "IMAP server", "Where the mailbox is read", kind="host"),
-        Field("imap_port", "IMAP port", "993 when empty", required=False, kind="number"),
-        Field("imap_security", "IMAP encryption", kind="choice", choices=_SECURITY),
-        Field("smtp_host", "SMTP server", "Where answers are handed in", kind="host"),
-        Field("smtp_port", "SMTP port", "465 when empty", required=False, kind="number"),
-        Field("smtp_security", "SMTP encryption", kind="choice", choices=_SECURITY),
-        Field("user", "User", "The address when empty", required=False),
-        Field("password", "Password", "Many providers want one made for programs", secret=True, required=False),
-        Field("folders", "Folders", "One a line; the inbox when empty", required=False, kind="lines"),
-        Field("sent_folder", "Folder for sent mail", "Found by itself on most servers", required=False),
-        Field(
-            "filed_by",
-            "Sent mail is filed by",
-            "Gmail and Microsoft 365 do it themselves",
-            kind="choice",
-            choices=(("us", "Us"), ("provider", "The provider")),
+    needs = Needs(
+        way=Way.NOW,
+        does=gettext_lazy(
+            "A mailbox, each correspondent’s thread one conversation; answers are sent from its own address "
+            "and filed there."
         ),
-        Field("token_url", "OAuth token address", "Only for sign-in by XOAUTH2", required=False, kind="url"),
-        Field("client_id", "OAuth client", "Only for sign-in by XOAUTH2", required=False),
-        Field("client_secret", "OAuth client secret", "Only for sign-in by XOAUTH2", secret=True, required=False),
-        Field("refresh_token", "OAuth refresh token", "Only for sign-in by XOAUTH2", secret=True, required=False),
+        apply=gettext_lazy(
+            "The mailbox’s address and password. Gmail, Yahoo, iCloud and others want a password made for "
+            "programs instead of your own."
+        ),
+        cost=gettext_lazy("Free, beyond the mailbox."),
     )
+    form = (
+        Field("address", "Address", "What is read, and what answers are sent from", kind="email"),
+        Field("password", "Password", "Many providers want one made for programs", secret=True, required=False),
+        Field("sender", "Sender's name", "What recipients see beside the address", required=False),
+        *_folded(
+            Field("imap_host", "IMAP server", "Where the mailbox is read; guessed when empty", kind="host"),
+            Field("imap_port", "IMAP port", "993 when empty", kind="number"),
+            Field("imap_security", "IMAP encryption", kind="choice", choices=_SECURITY),
+            Field("smtp_host", "SMTP server", "Where answers are handed in; guessed when empty", kind="host"),
+            Field("smtp_port", "SMTP port", "465 when empty", kind="number"),
+            Field("smtp_security", "SMTP encryption", kind="choice", choices=_SECURITY),
+            Field("user", "User", "The address when empty"),
+            Field("folders", "Folders", "One a line; the inbox when empty", kind="lines"),
+            Field("sent_folder", "Folder for sent mail", "Found by itself on most servers"),
+            Field("filed_by", "Sent mail is filed by", "Gmail and Microsoft 365 do it themselves", kind="choice",
+                  choices=(("", "Whoever does it there usually"), ("us", "Us"), ("provider", "The provider"))),
+            Field("token_url", "OAuth token address", "Only for sign-in by XOAUTH2", kind="url"),
+            Field("client_id", "OAuth client", "Only for sign-in by XOAUTH2"),
+            Field("client_secret", "OAuth client secret", "Only for sign-in by XOAUTH2", secret=True),
+            Field("refresh_token", "OAuth refresh token", "Only for sign-in by XOAUTH2", secret=True),
+        ),
+    )  # fmt: skip
+    folded = gettext_lazy("Servers and folders")
     sources = (Source("inbox", "Inbox", 60, 20, 300), Source("sent", "Sent mail", 120, 60, 900))
+
+    @classmethod
+    def guessed(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
+        return guess.servers(settings)
 
     @property
     def space(self) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import mastodon
+from django.utils.translation import gettext_lazy
 
 from connectors.base import (
     JSON,
@@ -32,6 +33,7 @@ from connectors.base import (
     Gone,
     Grant,
     Measure,
+    Needs,
     NotPermitted,
     Outgoing,
     Page,
@@ -46,6 +48,7 @@ from connectors.base import (
     Unreadable,
     Verb,
     Visibility,
+    Way,
     Withheld,
 )
 from connectors.networks.mastodon.api import SHOWN, author_of, id_of, media_of, required, time_of
@@ -67,9 +70,27 @@ _LINK = re.compile(r"https?://\S+")
 class Mastodon(Connector):
     name = "mastodon"
     label = "Mastodon"
+    needs = Needs(
+        way=Way.NOW,
+        does=gettext_lazy(
+            "Mentions, private messages, hashtags and searches on any server with Mastodon’s interface; "
+            "public answers and private ones."
+        ),
+        apply=gettext_lazy(
+            "Nothing: you sign in at the account’s own server. Public hashtags need no account at all on most servers."
+        ),
+        cost=gettext_lazy("Free."),
+    )
     form = (
         Field("server", "Server", "Where the account is, or where the hashtags are read", kind="host"),
-        Field("access_token", "Access token", "Only when you do not sign in there", secret=True, required=False),
+        Field(
+            "access_token",
+            "Access token",
+            "Only when you do not sign in there",
+            secret=True,
+            required=False,
+            advanced=True,
+        ),
         Field(
             "hashtags",
             "Hashtags",

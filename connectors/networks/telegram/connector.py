@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.utils.translation import gettext_lazy
+
 from connectors.base import (
     JSON,
     Accepted,
@@ -27,6 +29,7 @@ from connectors.base import (
     InDoubt,
     Invalid,
     Measure,
+    Needs,
     Outgoing,
     Page,
     Post,
@@ -39,6 +42,7 @@ from connectors.base import (
     TextRule,
     Unreadable,
     Verb,
+    Way,
 )
 from connectors.networks.telegram.api import (
     Queue,
@@ -64,6 +68,12 @@ _TOKEN = re.compile(r"\d{1,20}:[A-Za-z0-9_-]{5,200}")
 class Telegram(Connector):
     name = "telegram"
     label = "Telegram"
+    needs = Needs(
+        way=Way.NOW,
+        does=gettext_lazy("What people write to your bot, in private and in groups; answers as the bot."),
+        apply=gettext_lazy("A bot of your own: BotFather, in Telegram itself, makes one in a minute."),
+        cost=gettext_lazy("Free."),
+    )
     form = (
         Field("token", "Bot token", "From BotFather; one bot, one channel, and nobody else reading it", secret=True),
         Field(

@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.utils.translation import gettext_lazy
+
 from connectors.answers import Answer
 from connectors.base import (
     JSON,
@@ -20,6 +22,7 @@ from connectors.base import (
     Found,
     Gone,
     Invalid,
+    Needs,
     Outgoing,
     Page,
     Post,
@@ -29,6 +32,7 @@ from connectors.base import (
     Source,
     TextRule,
     Verb,
+    Way,
     Withheld,
 )
 from connectors.meta.app import MAPPING, mapped
@@ -48,6 +52,17 @@ LOOKED_AT, LOOKED = 10, 3
 class Threads(ThreadsAccess):
     name = "threads"
     label = "Threads"
+    needs = Needs(
+        way=Way.APPROVAL,
+        does=gettext_lazy(
+            "Answers to your threads, mentions and searches; answers, hiding. At most 1,000 answers a day."
+        ),
+        apply=gettext_lazy(
+            "An app of your own with Meta that uses Threads, with its permissions for reading and answering."
+        ),
+        cost=gettext_lazy("Free."),
+        approval=gettext_lazy("Meta reviews the app for accounts that have no role in it; reckon with weeks."),
+    )
     sources = (
         Source("replies", "Replies to our threads", 300, 120, 1800),
         Source("mentions", "Mentions", 300, 120, 1800),

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from html import escape
 from typing import Any
 
+from django.utils.translation import gettext_lazy
+
 from connectors.base import (
     JSON,
     Absent,
@@ -25,6 +27,7 @@ from connectors.base import (
     Found,
     Gone,
     Measure,
+    Needs,
     NotPermitted,
     Outgoing,
     Page,
@@ -37,6 +40,7 @@ from connectors.base import (
     TextRule,
     Verb,
     Visibility,
+    Way,
     Withheld,
 )
 from connectors.networks.wordpress.api import (
@@ -71,6 +75,16 @@ _FAULTS: dict[str, type[Fault]] = {
 class WordPress(Connector):
     name = "wordpress"
     label = "WordPress comments"
+    needs = Needs(
+        way=Way.NOW,
+        does=gettext_lazy(
+            "Comments of a WordPress site, also those that wait for approval; answers, approving, holding back, spam."
+        ),
+        apply=gettext_lazy(
+            "An application password of a user who may moderate comments. Public comments are read without one."
+        ),
+        cost=gettext_lazy("Free."),
+    )
     form = (
         Field("site", "Site", "The address of the blog", kind="url"),
         Field("user", "User name", "Somebody who may moderate comments; empty to read public ones", required=False),

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from django.utils.translation import gettext_lazy
+
 from connectors.base import (
     JSON,
     Absent,
@@ -27,6 +29,7 @@ from connectors.base import (
     Incoming,
     Invalid,
     Measure,
+    Needs,
     NotPermitted,
     Outgoing,
     Page,
@@ -40,6 +43,7 @@ from connectors.base import (
     TextRule,
     Unreadable,
     Verb,
+    Way,
     Withheld,
 )
 from connectors.networks.x import access
@@ -61,6 +65,21 @@ NEAR = timedelta(seconds=60)
 class X(Connector):
     name = "x"
     label = "X"
+    needs = Needs(
+        way=Way.APP,
+        does=gettext_lazy(
+            "Mentions, private messages and searches. Answers only to posts whose author named or quoted your"
+            " account: X refuses all others, and they open on X."
+        ),
+        apply=gettext_lazy(
+            "An app of your own at developer.x.com, made by the account that is to listen, so that its own "
+            "mentions cost a fifth."
+        ),
+        cost=gettext_lazy(
+            "Paid by use: an own mention $0.001, another post $0.005, a message or a person $0.01; an answer "
+            "$0.01, with a link $0.20. A limit for the month can be set."
+        ),
+    )
     form = (
         Field("client_id", "Client ID", "Of your own app at developer.x.com, made by the account that is to listen"),
         Field("client_secret", "Client secret", "Empty if the app is a public client", secret=True, required=False),
@@ -71,6 +90,7 @@ class X(Connector):
             "Only if X is to deliver posts at once by a webhook",
             secret=True,
             required=False,
+            advanced=True,
         ),
     )
     sources = (

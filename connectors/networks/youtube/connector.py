@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
+from django.utils.translation import gettext_lazy
+
 from connectors.answers import Answer
 from connectors.base import (
     JSON,
@@ -26,6 +28,7 @@ from connectors.base import (
     Gone,
     Invalid,
     Measure,
+    Needs,
     NotPermitted,
     Outgoing,
     Page,
@@ -37,6 +40,7 @@ from connectors.base import (
     TextRule,
     Verb,
     Visibility,
+    Way,
     Withheld,
 )
 from connectors.google import GoogleAccess, judging
@@ -57,10 +61,26 @@ _MODERATION = {
 class YouTube(GoogleAccess):
     name = "youtube"
     label = "YouTube"
+    needs = Needs(
+        way=Way.APP,
+        does=gettext_lazy(
+            "Comments on all videos of the channel, also those held for review; answers, approving, rejecting."
+        ),
+        apply=gettext_lazy(
+            "A project of your own in the Google Cloud console with the YouTube Data API and an OAuth client."
+        ),
+        cost=gettext_lazy(
+            "Free within 10,000 units a day: reading takes few, an answer takes 50, so about 200 answers a day."
+        ),
+        approval=gettext_lazy(
+            "None for the beginning. Until Google has looked at the consent screen, you sign in again every "
+            "seven days; a larger quota is asked for with a form."
+        ),
+    )
     form = (
         *GoogleAccess.form,
         Field("quota", "Units a day", "Empty: 10,000, which Google gives every new app; an answer costs 50",
-              required=False, kind="number"),
+              required=False, kind="number", advanced=True),
     )  # fmt: skip
     sources = (
         Source("comments", "Comments", 300, 120, 3600),

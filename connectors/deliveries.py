@@ -1,0 +1,42 @@
+"""Deliveries of a network as they come in, and how each is answered."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from connectors.posts import JSON
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A delivery as it arrived. Header names in lower case."""
+
+    method: str
+    headers: Mapping[str, str]
+    body: bytes
+    query: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Signature good. Keep the raw body under `delivery`, commit, answer `status` with `answer`; `Connector.unpack`
+    maps it later."""
+
+    delivery: str
+    answer: JSON
+    status: int = 202
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """A handshake: answer 200 with exactly this."""
+
+    body: str
+    content_type: str = "text/plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Store nothing and answer `status`."""
+
+    status: int
+    reason: str
