@@ -75,6 +75,8 @@ async def screens_of(count, team, ids, agent, sessions):
     with Served(*arguments, port=port) as served:
         view = f"/views/{team.slug}/"
         screens = await connect(port, count, lambda n: Screen(port, sessions[n % len(sessions)], team.stream, view))
+        for screen in screens[: len(sessions)]:
+            await screen.get({})  # a list stands on its page before it asks what changed
         for screen in screens:
             screen.at = screen.newest
         first, acted, before = screens[0].at, {}, processor_seconds(served.process.pid)

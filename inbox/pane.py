@@ -3,7 +3,7 @@ set-up pages the reader may open."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.urls import reverse
@@ -31,6 +31,11 @@ def slug_of(team: Team) -> str:
     return f"team-{team.slug}" if team.slug in desk.View.kinds() else str(team.slug)
 
 
+def team_named(slug: str, teams: Iterable[Team]) -> Team | None:
+    """The one of these teams whose view has this address."""
+    return next((team for team in teams if slug_of(team) == slug), None)
+
+
 def pane(
     agent: Agent, current: str = "", counts: dict[tuple[str, int], int] | None = None, *, whole: bool = True
 ) -> dict[str, Any]:
@@ -42,14 +47,21 @@ def pane(
     known = desk.counts_of(teams, agent) if counts is None else counts
     views = [_view(view, teams, agent, known, current) for view in desk.standard()]
     listed = {"url": reverse("topics:topics"), "icon": "hash", "text": _("Topics"), "current": current == "topics"}
-    standing = [*(view for view in views if _is_shown(view)), *([listed] if agent.works else ())]
+    everything = {
+        "url": reverse("inbox:search"),
+        "icon": "search",
+        "text": _("Search"),
+        "key": "" if current == "search" else "/",  # there the key leads into the field
+        "current": current == "search",
+    }
+    standing = [everything, *(view for view in views if _is_shown(view)), *([listed] if agent.works else ())]
     groups: list[dict[str, Any]] = [{"label": "", "views": standing}]
     kept = SavedView.objects.shown_to(agent).select_related(None)[:MOST] if whole else ()
     saved = [_saved(view, current) for view in kept]
     groups.append({"label": _("Saved views"), "views": saved, "stays": True})
     groups.append({"label": _("Teams"), "views": [_team(team, agent, known, current) for team in teams]})
     tabs = [{**view, "text": view["text"]} for view in views[:2]]
-    return {"groups": groups + set_up(agent), "tabs": tabs, "current": current}
+    return {"groups": groups + set_up(agent), "tabs": tabs, "search_url": everything["url"], "current": current}
 
 
 def _view(

@@ -1,5 +1,6 @@
-"""One process, three doors: pages through Django's WSGI handler in a few threads (half the cost of its ASGI
-handler), what streams or receives through the ASGI handler, and sockets through Channels."""
+"""One process, four doors: pages through Django's WSGI handler in a few threads (half the cost of its ASGI handler),
+what streams or receives through the ASGI handler, the question after a bell for all who ask at once, and sockets
+through Channels."""
 
 import os
 import time
@@ -17,6 +18,7 @@ from django.urls import path
 _streaming = get_asgi_application()  # sets Django up, before anything that needs its models is imported
 
 from inbox.live import Bell, hub, same_origin  # noqa: E402
+from socialcare.asking import Asking  # noqa: E402
 
 STREAMING = ("/hooks/", "/files/", "/exports/", "/media/")
 THREADS = 8
@@ -38,7 +40,7 @@ def costed(application: Any) -> Any:
 
 def build() -> ProtocolTypeRouter:
     """The application, as it stands in every web process."""
-    pages = WSGIMiddleware(cast(Any, costed(get_wsgi_application())), workers=THREADS)
+    pages = Asking(WSGIMiddleware(cast(Any, costed(get_wsgi_application())), workers=THREADS), hub().answered)
 
     async def http(scope: Any, receive: Any, send: Any) -> None:
         handler = _streaming if scope["path"].startswith(STREAMING) else pages

@@ -18,7 +18,7 @@ from inbox import desk, filters, presence
 from inbox import pane as panes
 from inbox.changes import Lack, answers, marks_of, numbers_of, written
 from inbox.forms import snooze_choices
-from inbox.models import SavedView, Team
+from inbox.models import SavedView
 from inbox.queue import WHOLE, Queue
 from inbox.talk import Talk
 from inbox.views.answering import SLUG, conversation_or_404, is_alive, shown
@@ -46,7 +46,7 @@ def queue_of(request: Request, slug: str) -> Queue:
     order, chosen = request.GET.get("order", ""), filters.read(request.GET)
     if slug in desk.View.kinds():
         return Queue(desk.View.named(slug), agent, slug=slug, chosen=chosen, order=order)
-    team = _team(agent.readable_teams, slug)
+    team = panes.team_named(slug, agent.readable_teams)
     if team is None:
         raise Http404
     return Queue(desk.All, agent, slug=slug, team=team, chosen=chosen, order=order)
@@ -62,10 +62,6 @@ def saved_queue(request: Request, slug: str) -> Queue:
         chosen, order = filters.read(request.GET), request.GET.get("order", "")
     view = desk.View.named(saved.view)
     return Queue(view, request.user, slug=slug, team=saved.within, chosen=chosen, order=order, saved=saved)
-
-
-def _team(teams: Any, slug: str) -> Team | None:
-    return next((team for team in teams if panes.slug_of(team) == slug), None)
 
 
 @require_safe
