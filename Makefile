@@ -4,10 +4,11 @@ MAKEFLAGS += --no-print-directory
 PYTHON = .venv/bin/python
 MANAGE = $(PYTHON) manage.py
 SECONDS = 60
+NETWORK = demo
 SEED ?=
 PACE ?=
 
-.PHONY: help run demo test test-networks gate chaos bench bench-full screenshots lock upgrade clean
+.PHONY: help run demo test test-networks gate chaos chaos-networks bench bench-full screenshots lock upgrade clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1 @\2/p' Makefile | awk -F@ '{ printf "%-22s%s\n", $$1, $$2 }'
@@ -27,8 +28,11 @@ gate: ## the checks that need no running application
 test-networks: ## tries networks against real servers and specifications (brings them into .tools; needs npm)
 	@.ci/environment dev && $(PYTHON) -m tests.networks && exec $(PYTHON) -m pytest -q -n 0 -rs -m networks
 
-chaos: ## kills its processes at random and looks for what got lost (SECONDS=60 SEED=…)
-	@.ci/environment dev && exec $(PYTHON) -m tests.chaos --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+chaos: ## kills its processes at random and looks for what got lost (SECONDS=60 SEED=… NETWORK=demo)
+	@.ci/environment dev && exec $(PYTHON) -m tests.chaos --network $(NETWORK) --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+
+chaos-networks: ## the same with every network at once, and a table of what became of each
+	@.ci/environment dev && exec $(PYTHON) -m tests.chaos --network all --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 bench: ## the figures of speed, in some minutes
 	@.ci/environment dev && exec $(PYTHON) -m benchmarks

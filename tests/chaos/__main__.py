@@ -12,10 +12,11 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="tests.chaos", description=__doc__)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
+    parser.add_argument("--network", nargs="+", default=["demo"], help="one or several that have a fake, or all")
     parser.add_argument("--failpoints", nargs="*", help="die once at each of these places (all, if none is named)")
     options = parser.parse_args()
     if options.failpoints is not None:
         result = failpoints.run(options.failpoints)
         print(json.dumps(result))
         sys.exit(any(words != "ok" for words in result.values()))
-    sys.exit(drill.say(drill.run(options.seconds, options.seed)))
+    sys.exit(drill.say(drill.run(options.seconds, options.seed, options.network)))

@@ -3,31 +3,58 @@
 from collections import Counter
 
 
-def lost_and_double(network):
-    """Compares the inbox with the network's ledger; {what: list of what is wrong}."""
-    from inbox.models import Mention, Reply
+def lost_and_double(side):
+    """Compares the inbox with one network's ledger; {what: list of what is wrong}."""
+    return read_wrongly(side) | posted_wrongly(side)
 
-    said = {post.id: post for post in network.posts.values() if post.author["id"] != "brand"}
-    stored = Counter(Mention.objects.filter(ours=False).values_list("external_id", flat=True))
-    texts = dict(Mention.objects.filter(ours=False).values_list("external_id", "text"))
-    posted = Counter(post.key for post in network.posts.values() if post.author["id"] == "brand")
-    wanted = {str(reply.key): reply for reply in Reply.objects.all()}
+
+def read_wrongly(side):
+    from inbox.models import Mention
+
+    mine = Mention.objects.filter(channel=side.channel, ours=False)
+    stored = list(mine.values_list("external_id", "text", "state"))
+    count = Counter(one for one, _, _ in stored)
+    texts, states = {one: text for one, text, _ in stored}, {one: state for one, _, state in stored}
+    standing = {one: text for one, text in side.said.items() if one not in side.deleted}
     return {
-        "mentions lost": [one for one, post in said.items() if one not in stored and not post.deleted],
-        "mentions double": [one for one, count in stored.items() if count > 1],
-        "edits missed": [one for one, post in said.items() if one in texts and texts[one] != post.text],
-        "replies posted twice": [key for key, count in posted.items() if count > 1],
-        "replies posted by nobody": [key for key in posted if key not in wanted],
-        "replies silently unsent": [
-            key for key, reply in wanted.items() if key not in posted and reply.state in ("sent", "sending", "queued")
-        ],
-        "replies sent but not known": [
-            key for key in posted if key in wanted and wanted[key].state != "sent" and wanted[key].flagged_at is None
-        ],
-        "replies bound twice": [
-            one for one, n in Counter(filter(None, (r.external_id for r in wanted.values()))).items() if n > 1
-        ],
+        "mentions lost": [one for one in standing if one not in count],
+        "mentions double": [one for one, n in count.items() if n > 1] + [one for one in count if one not in side.said],
+        "edits missed": [one for one, text in standing.items() if one in texts and text not in texts[one]],
+        "deletions missed": [one for one in side.deleted if states.get(one, "deleted") not in ("deleted", "withheld")],
     }
+
+
+def posted_wrongly(side):
+    """Word for word: how often it stands there, against the replies that say so."""
+    from inbox.models import Reply
+
+    rows = list(Reply.objects.filter(channel=side.channel))
+    posted, wanted = Counter(side.posted()), Counter(row.text for row in rows)
+    sent = Counter(row.text for row in rows if row.state == "sent")
+    asked = Counter(row.text for row in rows if row.flagged_at and row.state != "sent")  # a person was asked
+    open_ones = [row for row in rows if row.state in ("queued", "sending", "in_doubt")]
+    under_way = Counter(row.text for row in open_ones if not row.flagged_at)
+    ids = Counter(row.external_id for row in rows if row.external_id)
+    return {
+        "replies posted twice": [text for text, n in posted.items() if 0 < wanted[text] < n],
+        "replies posted by nobody": [text for text in posted if not wanted[text]],
+        "replies silently unsent": [text for text, n in sent.items() if n > posted[text]],
+        "replies sent but not known": [
+            text for text, n in posted.items() if n > sent[text] + asked[text] + under_way[text]
+        ],
+        "replies bound twice": [one for one, n in ids.items() if n > 1],
+        "replies failed by a defect": [f"{row.pk} {row.reason}" for row in rows if row.fault == "defect"],
+    }
+
+
+def channel_trouble(side):
+    """What is wrong with the channel itself when every fault is over."""
+    from connectors.models import Channel, Quarantined
+
+    channel = Channel.objects.get(pk=side.channel)
+    bad = Quarantined.objects.filter(channel=channel).values_list("reason", flat=True)
+    told = [f"{channel.state}: {channel.fault} {channel.fault_words}"] if channel.state != "ok" else []
+    return {"channel broken": told, "quarantined": list(bad)}
 
 
 def wrong_numbers():
@@ -57,8 +84,9 @@ def wrong_numbers():
     }
 
 
-def waiting():
+def waiting(channel=None):
     """Replies that are neither done nor with a person yet."""
     from inbox.models import Reply
 
-    return Reply.objects.filter(state__in=["queued", "sending", "in_doubt"], flagged_at=None).count()
+    replies = Reply.objects.filter(state__in=["queued", "sending", "in_doubt"], flagged_at=None)
+    return (replies.filter(channel=channel) if channel else replies).count()

@@ -1,77 +1,44 @@
-"""The drill: people write, agents answer, and for some seconds every process dies at random. Then the ledger is
-compared."""
+"""The drill: people write, agents answer, and for some seconds every process dies at random. Then each network's ledger
+is compared."""
 
 import json
 import random
+import sys
 import threading
 import time
-from uuid import uuid4
 
-from tests.chaos.checks import lost_and_double, waiting, wrong_numbers
+from tests.chaos.checks import channel_trouble, lost_and_double, waiting, wrong_numbers
 from tests.chaos.house import House, wait_until
+from tests.chaos.side import Clockwork
 
-QUIET = 45  # seconds after the last fault in which everything must be settled
-FAULTS = ("made_hang", "hang", "error", "rate", "html")
-
-
-def prepare(house):
-    """The cast and a channel to the fake network; returns the agent who answers."""
-    from connectors.models import Channel
-    from connectors.opening import sealed_secrets
-    from tests.conftest import make_cast
-
-    cast = make_cast()
-    channel = Channel.objects.create(name="Demo", network="demo", settings={"base_url": house.demo.url})
-    channel.sealed = sealed_secrets(channel.pk, {"token": house.demo.token})
-    channel.save(update_fields=["sealed"])
-    return cast.mona
+QUIET = 45, 5  # seconds after the last fault in which everything must be settled, and those each network adds
+BEGIN = 60, 5  # the same until everything has begun to work
 
 
 class Load(threading.Thread):
     """Customers write and correct themselves; an agent answers whatever waits, with a key that is kept over
     failures."""
 
-    def __init__(self, house, agent, seed):
+    def __init__(self, sides, agent):
         super().__init__(daemon=True)
-        self.house, self.agent, self.random = house, agent, random.Random(seed)
+        self.sides, self.agent = sides, agent
         self.stop = threading.Event()
-        self.answered, self.refused = 0, 0
+        self.refused = 0
 
     def run(self):
         from django.db import Error, connections
 
-        number = 0
-        while not self.stop.wait(0.05):
-            number += 1
-            self._write(number)
-            if number % 4 == 0:
-                try:
-                    self._answer(number)
-                except Error:
-                    self.refused += 1
-                    connections.close_all()
-
-    def _write(self, number):
-        network = self.house.demo.network
-        customers = [post for post in network.posts.values() if post.author["id"] != "brand"]
-        chance = self.random.random()
-        if chance < 0.1 and customers:
-            network.edit(self.random.choice(customers).id, f"corrected {number}")
-        elif chance < 0.3 and customers:
-            above = self.random.choice(customers)
-            network.say(above.author["name"], f"and another thing, number {number}", reply_to=above.id)
-        else:
-            network.say(f"Customer {number % 40}", f"my refund number {number} is late")
-
-    def _answer(self, number):
-        from inbox.models import Conversation
-
-        waiting = Conversation.objects.filter(state=0, trouble="").exclude(replies__state__in=["queued", "sending"])
-        conversation = waiting.order_by("?").first()
-        parent = conversation and conversation.last_inbound()
-        if parent is not None:
-            conversation.reply(self.agent, f"answer {number}", uuid4(), 0, parent=parent, anyway=True)
-            self.answered += 1
+        while True:
+            for side in self.sides:
+                if self.stop.wait(max(0.05, 0.1 / len(self.sides))):
+                    return
+                side.write()
+                if side.number % 4 == 0:
+                    try:
+                        side.answer(self.agent)
+                    except Error:
+                        self.refused += 1
+                        connections.close_all()
 
 
 class Faults:
@@ -84,7 +51,7 @@ class Faults:
     def strike(self):
         what = self.random.choices(
             ["worker", "sweep", "beat", "web", "redis", "postgres", "network", "freeze", "flush"],
-            [8, 5, 2, 3, 2, 2, 8, 2, 1],
+            [8, 5, 2, 3, 2, 2, 8 if len(self.house.sides) == 1 else 16, 2, 1],
         )[0]
         self.counts[what] = self.counts.get(what, 0) + 1
         getattr(self, f"_{what}", lambda: self._restart(what))()
@@ -108,85 +75,160 @@ class Faults:
         self.house.freeze(self.random.choice(["worker", "sweep"]), self.random.uniform(0.2, 1.5))
 
     def _network(self):
-        from socialcare.demo.server import Fault
+        """Bad times for half of the networks at least, one fault or some in a row."""
+        sides = self.house.sides
+        for side in self.random.sample(sides, self.random.randint((len(sides) + 1) // 2, len(sides))):
+            self.trouble(side)
 
-        kind = self.random.choice(FAULTS)
-        method = "POST" if kind == "made_hang" else self.random.choice(["GET", "POST"])
-        fault = Fault(kind, self.random.randint(1, 3), method, self.random.uniform(0.2, 1.5))
-        with self.house.demo.network.lock:
-            self.house.demo.faults.append(fault)
+    def trouble(self, side):
+        for _ in range(self.random.randint(1, 3)):
+            side.strike(self.random)
 
 
-def run(seconds, seed):
+def run(seconds, seed, networks=("demo",)):
     """One drill; a report whose `violations` must be empty."""
-    with House(seed) as house:
-        agent = prepare(house)
+    with House(seed, networks) as house:
         for role in ("web", "worker", "beat", "sweep"):
             house.start(role)
-        load, faults = Load(house, agent, seed), Faults(house, seed)
+        load, faults = Load(house.sides, house.cast.mona), Faults(house, seed)
+        clockwork = Clockwork(house.sides, house.knock)
         load.start()
-        if not wait_until(lambda: at_work(house), 60):
-            raise RuntimeError("the application did not begin to work within a minute")
+        clockwork.start()
+        if not wait_until(lambda: all(map(at_work, house.sides)), BEGIN[0] + BEGIN[1] * len(house.sides)):
+            idle = [side.name for side in house.sides if not at_work(side)]
+            house.keep = True
+            raise RuntimeError(f"did not begin to work within a minute: {', '.join(idle)}; see {house.folder}/log")
+        for side in house.sides:
+            faults.trouble(side)
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             time.sleep(faults.random.uniform(0.2, 1.2))
             faults.strike()
         load.stop.set()
         load.join(30)
-        house.demo.faults.clear()
+        for side in house.sides:
+            side.heal()
+            side.last_words()
         began = time.monotonic()
-        wait_until(lambda: settled(house), QUIET)
-        result = report(house, load, faults, seconds, seed, time.monotonic() - began)
+        settle(house)
+        clockwork.stop.set()
+        clockwork.join(10)
+        result = report(house, faults, seconds, seed, time.monotonic() - began)
         house.keep = bool(result["violations"])
         return result
 
 
-def at_work(house):
+def at_work(side):
     """Whether a first post was stored and a first answer posted."""
-    return any(post.author["id"] == "brand" for post in house.demo.network.posts.values())
+    from django.db import Error, connections
+
+    from inbox.models import Mention
+
+    try:
+        read = Mention.objects.filter(channel=side.channel, ours=False).exists()
+    except Error:
+        connections.close_all()
+        return False
+    return read and (bool(side.posted()) or not side.fake.writes)
 
 
-def settled(house):
+def settle(house):
+    """Waits until nothing is wrong on any side; meanwhile a day passes every few seconds."""
+    from django.db import Error, connections
+
+    deadline = time.monotonic() + QUIET[0] + QUIET[1] * len(house.sides)
+    left = list(house.sides)
+    while left and time.monotonic() < deadline:
+        try:
+            for side in left:
+                side.let_time_pass(days=True)
+            wait_until(lambda sides=tuple(left): all(map(settled, sides)), 6, 0.5)
+            left = [side for side in left if not settled(side)]
+        except Error:
+            connections.close_all()
+
+
+def settled(side):
     from django.db import Error, connections
 
     try:
-        return waiting() == 0 and not any(lost_and_double(house.demo.network).values())
+        return waiting(side.channel) == 0 and not any((lost_and_double(side) | channel_trouble(side)).values())
     except Error:
         connections.close_all()
         return False
 
 
-def report(house, load, faults, seconds, seed, settled_in):
+def report(house, faults, seconds, seed, settled_in):
     from django.db import connections
 
-    from inbox.models import Mention, Reply
-
     connections.close_all()
-    violations = {
-        what: wrong[:10] for what, wrong in (lost_and_double(house.demo.network) | wrong_numbers()).items() if wrong
-    }
-    if left := waiting():
-        fields = ("id", "state", "tries", "fault", "reason", "not_before")
-        open_ones = Reply.objects.filter(state__in=["queued", "sending", "in_doubt"]).values_list(*fields)
-        violations["not settled"] = [left, *map(str, open_ones[:5])]
-    mentions, replies = Mention.objects.filter(ours=False).count(), Reply.objects.filter(state="sent").count()
-    if mentions < seconds or replies < seconds / 10:
-        violations["no progress"] = [mentions, replies]
+    networks = {side.name: of_side(side, seconds / max(2, 2 * len(house.sides) - 1)) for side in house.sides}
+    violations = {what: wrong[:10] for what, wrong in wrong_numbers().items() if wrong}
+    for name, told in networks.items():
+        violations |= {f"{name}: {what}": wrong for what, wrong in told["violations"].items()}
     states = {}
-    for state in Reply.objects.values_list("state", flat=True):
-        states[state] = states.get(state, 0) + 1
+    for told in networks.values():
+        for state, n in told["replies"].items():
+            states[state] = states.get(state, 0) + n
     return {
         "seed": seed,
         "seconds": seconds,
         "faults": faults.counts,
+        "mentions": sum(told["mentions"] for told in networks.values()),
+        "replies": states,
+        "healed": sum(told["healed"] for told in networks.values()),
+        "settled_in": round(settled_in, 1),
+        "networks": networks,
+        "violations": violations,
+    }
+
+
+def of_side(side, least):
+    """One network's part. `least`: mentions without which there was no progress; a tenth of it in replies."""
+    from inbox.models import Mention, Reply
+
+    replies = Reply.objects.filter(channel=side.channel)
+    violations = {what: wrong[:10] for what, wrong in (lost_and_double(side) | channel_trouble(side)).items() if wrong}
+    if left := waiting(side.channel):
+        fields = ("id", "state", "tries", "fault", "reason", "not_before")
+        open_ones = replies.filter(state__in=["queued", "sending", "in_doubt"]).values_list(*fields)
+        violations["not settled"] = [left, *map(str, open_ones[:5])]
+    mentions, sent = Mention.objects.filter(channel=side.channel, ours=False).count(), replies.filter(state="sent")
+    if mentions < least or (side.fake.writes and sent.count() < least / 10):
+        violations["no progress"] = [mentions, sent.count()]
+    states, why = {}, {}
+    for state, fault, reason in replies.values_list("state", "fault", "reason"):
+        states[state] = states.get(state, 0) + 1
+        if state == "failed":
+            why[f"{fault}: {reason}"] = why.get(f"{fault}: {reason}", 0) + 1
+    return {
         "mentions": mentions,
         "replies": states,
-        "healed": Reply.objects.filter(state="sent", doubted_at__isnull=False).count(),
-        "settled_in": round(settled_in, 1),
+        "healed": sent.filter(doubted_at__isnull=False).count(),
+        "flagged": replies.exclude(flagged_at=None).count(),
+        "failed": why,
+        "faults": side.faults,
         "violations": violations,
     }
 
 
 def say(result):
+    """A table of the networks, when there are several, and one line of JSON."""
+    if len(result["networks"]) > 1:
+        print(table(result["networks"]))
     print(json.dumps(result))
+    sys.stdout.flush()
     return 1 if result["violations"] else 0
+
+
+def table(networks):
+    head = ("network", "faults", "mentions", "replies", "sent", "healed", "failed", "asked", "violations")
+    rows = [head]
+    for name, told in networks.items():
+        states = told["replies"]
+        wrong = ", ".join(f"{what} ({len(found)})" for what, found in told["violations"].items()) or "–"
+        numbers = (sum(told["faults"].values()), told["mentions"], sum(states.values()), states.get("sent", 0))
+        rows.append((name, *numbers, told["healed"], states.get("failed", 0), told["flagged"], wrong))
+    widths = [max(len(str(row[place])) for row in rows) for place in range(len(head))]
+    lines = ("  ".join(str(cell).ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)

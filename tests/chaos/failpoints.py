@@ -5,8 +5,9 @@ again."""
 from uuid import uuid4
 
 from tests.chaos.checks import lost_and_double, waiting, wrong_numbers
-from tests.chaos.drill import prepare, settled
+from tests.chaos.drill import settled
 from tests.chaos.house import House, wait_until
+from tests.fakes.network import MADE
 
 
 def names():
@@ -21,17 +22,17 @@ def run(wanted=None):
 
     result = {}
     with House(7) as house:
-        agent = prepare(house)
         for number, name in enumerate(wanted or names()):
-            result[name] = _one(house, agent, name, number)
+            result[name] = _one(house, name, number)
             connections.close_all()
         house.keep = any(words != "ok" for words in result.values())
     return result
 
 
-def _one(house, agent, name, number):
+def _one(house, name, number):
     from django.db import connections
 
+    (side,) = house.sides
     _let_customers_write(house, number)
     house.child_environment = {"SWEEP_INTERVAL": "0.1", "SWEEP_LATE": "0"}
     outwards = name.startswith(("reply.", "settle."))
@@ -41,16 +42,16 @@ def _one(house, agent, name, number):
         if not wait_until(lambda: stored(number), 10, 0.05):
             return "the posts did not arrive"
         house.kill("sweep")
-        _answer(house, agent, name, number)
+        _answer(house, name, number)
         house.start("sweep", **armed)
     died = wait_until(lambda: house.is_dead("sweep"), 15, 0.05)
     house.kill("sweep")
     _forget_claims()
     house.start("sweep")
-    done = wait_until(lambda: stored(number) and settled(house), 20, 0.05)
+    done = wait_until(lambda: stored(number) and settled(side), 20, 0.05)
     house.kill("sweep")
     connections.close_all()
-    wrong = lost_and_double(house.demo.network) | wrong_numbers()
+    wrong = lost_and_double(side) | wrong_numbers()
     if not died:
         return "never reached"
     if any(wrong.values()) or not done or waiting():
@@ -61,25 +62,26 @@ def _one(house, agent, name, number):
 def _let_customers_write(house, number):
     from connectors.models import Channel, Source
 
+    (side,) = house.sides
     for place in range(3):
-        house.demo.network.say(f"Customer {number}-{place}", f"where is my order {number}-{place}?")
+        text = f"where is my order {number}-{place}?"
+        side.said[side.fake.say(text, f"Customer {number}-{place}")] = text
     past = "2026-01-01T00:00Z"
     Channel.objects.update(next_poll_at=past, refresh_at=past, polling_until=None)
     Source.objects.update(next_at=past)
 
 
-def _answer(house, agent, name, number):
+def _answer(house, name, number):
     """An answer whose own post no poll will bring back, so that the settler has to look."""
     from connectors.models import Channel
     from inbox.models import Conversation
 
     Channel.objects.update(next_poll_at="2100-01-01T00:00Z", polling_until=None)
     if name.startswith("settle."):
-        from socialcare.demo.server import Fault
-
-        house.demo.faults.append(Fault("made_hang", 1, "POST", 0.2))
+        house.sides[0].fake.order(MADE, writing=True)
     conversation = Conversation.objects.get(mentions__text=f"where is my order {number}-0?")
-    conversation.reply(agent, f"we look into {number}", uuid4(), 0, parent=conversation.last_inbound(), anyway=True)
+    words = f"answer {number} of ours"
+    conversation.reply(house.cast.mona, words, uuid4(), 0, parent=conversation.last_inbound(), anyway=True)
 
 
 def _forget_claims():

@@ -1,11 +1,13 @@
-"""A whole installation as children of the test: servers, web, worker, beat, sweep, and a network with a ledger in
-the test's own process, which is never killed."""
+"""A whole installation as children of the test: servers, web, worker, beat, sweep, and networks with a ledger in the
+test's own process, which is never killed."""
 
+import http.client
 import json
 import os
 import secrets
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -14,33 +16,23 @@ from contextlib import suppress
 from pathlib import Path
 
 from socialcare.children import is_running
-from socialcare.demo.network import Network
-from socialcare.demo.server import DemoServer
 from socialcare.embedded import Postgres, Redis
 from socialcare.ground import Ground
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-class Forgetful(Network):
-    """A network without idempotency: the same key posts again. The ledger notes the key all the same."""
-
-    def answer(self, text, reply_to, key, author="brand"):
-        with self.lock:
-            post = super().answer(text, reply_to, "", author)
-            post.key = key
-            return post
-
-
 class House:
-    def __init__(self, seed, pace=0.0, *, failpoints="", network=Forgetful):
+    """`networks`: names of those that are drilled, all of them when it is ["all"]."""
+
+    def __init__(self, seed, networks=("demo",), failpoints=""):
+        self.seed, self.networks, self.sides = seed, networks, []
         self.folder = Path(tempfile.mkdtemp(prefix="socialcare-chaos-"))
         self.folder.chmod(0o711)
         self.ground = Ground(self.folder)
         self.ground.prepare()
         self.log = (self.folder / "log").open("ab")
         self.postgres, self.redis = Postgres(self.ground, output=self.log), Redis(self.ground, output=self.log)
-        self.demo = DemoServer(network(seed, pace))
         self.children = {}
         self.keep = False
         self.environment(failpoints)
@@ -70,7 +62,6 @@ class House:
     def __enter__(self):
         self.postgres.start()
         self.redis.start()
-        self.demo.start()
         import django
 
         django.setup()
@@ -83,7 +74,33 @@ class House:
         )
         if self.zygote.stdout.readline() != "ready\n":
             raise RuntimeError(f"the application does not start; see {self.folder}/log")
+        self._connect()
         return self
+
+    def _connect(self):
+        """The cast, and a channel to each network."""
+        from tests.chaos.side import Side, names
+        from tests.conftest import make_cast
+
+        self.cast = make_cast()
+        wanted = names() if self.networks == ["all"] else self.networks
+        self.sides = [Side(name, self.seed) for name in wanted]
+        for side in self.sides:
+            side.connect()
+
+    def knock(self, path, headers, body):
+        """A delivery to the web process: the status it answered, None when nobody opened."""
+        connection = http.client.HTTPConnection("127.0.0.1", timeout=10)
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.settimeout(10)
+        try:
+            connection.sock.connect(f"{self.folder}/web.sock")
+            connection.request("POST", f"/hooks/{path}/", body, {**headers, "Host": "127.0.0.1:8000"})
+            return connection.getresponse().status
+        except (OSError, http.client.HTTPException):
+            return None
+        finally:
+            connection.close()
 
     def __exit__(self, *problem):
         for role in list(self.children):
@@ -93,7 +110,8 @@ class House:
         from django.db import connections
 
         connections.close_all()
-        self.demo.stop()
+        for side in self.sides:
+            side.fake.__exit__()
         self.redis.stop(5)
         self.postgres.stop(10)
         self.ground.unlock()

@@ -11,6 +11,7 @@ from tests.chaos.house import ROOT
 
 pytestmark = pytest.mark.chaos
 SECONDS = int(os.environ.get("CHAOS_SECONDS", "60"))
+TOGETHER = 20
 
 
 def run(*arguments, timeout):
@@ -28,6 +29,14 @@ def test_a_minute_of_killing_loses_nothing_and_doubles_nothing():
     assert result["violations"] == {}, result
     assert done.returncode == 0
     assert sum(result["faults"].values()) >= SECONDS / 2
+
+
+@pytest.mark.timeout(TOGETHER + 340)
+def test_on_no_network_is_anything_lost_or_doubled():
+    result, done = run("--network", "all", "--seconds", str(TOGETHER), timeout=TOGETHER + 330)
+    assert result["violations"] == {}, done.stdout
+    assert done.returncode == 0
+    assert all(sum(told["faults"].values()) for told in result["networks"].values())
 
 
 @pytest.mark.timeout(260)

@@ -8,9 +8,20 @@ from tests.fakes.network import CANARY, FakeNetwork
 from tests.fakes.server import Reply
 
 
+class Forgetful(Network):
+    """A network without idempotency: the same key posts again. The ledger notes the key all the same."""
+
+    def answer(self, text, reply_to, key, author="brand"):
+        with self.lock:
+            post = super().answer(text, reply_to, "", author)
+            post.key = key
+            return post
+
+
 class Fake(FakeNetwork):
     name, source = "demo", "mentions"
     secrets = {"token": CANARY}
+    takes_files, uploads = True, ("/api/media",)
 
     def __init__(self):
         super().__init__()
@@ -47,8 +58,14 @@ class Fake(FakeNetwork):
     def ids(self):
         return {post.id for post in self.network.posts.values() if post.created_at != "soon"}
 
+    def forget_keys(self):
+        self.network.__class__ = Forgetful
+
     def made(self):
         return [post for post in self.network.posts.values() if post.author["id"] == "brand"]
+
+    def attached(self, made):
+        return [(self.network.body(each["id"]), each["description"]) for each in made.media]
 
     def answer(self, asked):
         query = "&".join(f"{name}={value}" for name, value in asked.query)

@@ -4,6 +4,7 @@ refusals that do not say what they are about."""
 import json
 from datetime import UTC, datetime
 from html import escape
+from itertools import count
 
 from connectors.faults import AuthRevoked
 from tests.fakes.network import CANARY, FAULTS, FakeNetwork
@@ -24,6 +25,7 @@ class Fake(FakeNetwork):
     def __init__(self):
         super().__init__()
         self.posts, self.notes, self.closed, self.page = {}, [], False, 50
+        self.numbers = count(1000)  # none is given twice, whatever was deleted
         self.keep("Our new tea", "care", None, self.start, user_id=ME)
 
     def settings(self):
@@ -51,7 +53,7 @@ class Fake(FakeNetwork):
     def keep(self, text, username, parent, at, topic=TOPIC, **more):
         number = 1 + max((each["post_number"] for each in self.posts.values() if each["topic_id"] == topic), default=0)
         stamp = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        identity = 1000 + len(self.posts)
+        identity = next(self.numbers)
         above = int(parent.partition("/")[2]) if parent else None
         self.posts[identity] = {
             "id": identity, "name": username.title(), "username": username, "created_at": stamp, "updated_at": stamp,

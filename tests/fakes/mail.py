@@ -7,11 +7,13 @@ import hashlib
 import re
 import threading
 from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
+from email.policy import default
 from email.utils import format_datetime
 
 from aiosmtpd.smtp import SMTP, AuthResult
 
-from tests.fakes.network import CANARY, MADE, Ledger
+from tests.fakes.network import CANARY, MADE, SLOW, Ledger
 
 US = "care@brand.example"
 READ_FAULTS = {
@@ -81,6 +83,9 @@ class Session:
             self.writer.transport.abort()
         elif fault == "trickle":
             await trickle(self.writer, b"* OK " + b"x" * 1000)
+        elif fault == "hang":
+            await asyncio.sleep(self.fake.patience)
+            self.writer.close()
 
     async def do_capability(self, given):
         offers = b" STARTTLS" if self.fake.starttls else b""
@@ -195,9 +200,11 @@ class Postbox:
     async def handle_DATA(self, server, session, envelope):
         self.fake.handed_in += 1
         fault = self.fake.due("DATA")
-        if fault in (None, MADE):
+        if fault == SLOW:
+            await asyncio.sleep(self.fake.patience)
+        if fault in (None, MADE, SLOW):
             self.fake.take(envelope)
-        if fault is None:
+        if fault in (None, SLOW):
             return "250 taken"
         if fault in WRITE_FAULTS:
             return WRITE_FAULTS[fault]
@@ -211,7 +218,8 @@ class Postbox:
             transport.write(b"250-x\r\n" * 20_000)
         elif fault == "trickle":
             await trickle(transport, b"250-" + b"x" * 1000)
-        await asyncio.sleep(30)
+        await asyncio.sleep(self.fake.patience)
+        transport.abort()
         return None
 
 
@@ -379,3 +387,6 @@ class Fake(Ledger):
 
     def made(self):
         return self.sent
+
+    def texts(self):
+        return [message_from_bytes(envelope.content, policy=default).get_body().get_content() for envelope in self.sent]

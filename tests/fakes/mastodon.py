@@ -4,18 +4,20 @@ from datetime import UTC, datetime
 from html import escape
 
 from tests.fakes.network import FakeNetwork
-from tests.fakes.server import Reply
+from tests.fakes.server import Reply, parts_of
 
 ME = {"id": "1", "acct": "brand", "uri": "https://fake.example/users/brand", "url": "https://fake.example/@brand"}
 
 
 class Fake(FakeNetwork):
     name, source = "mastodon", "notifications"
+    takes_files, uploads = True, ("/api/v2/media",)
     taken_reads = {"422"}  # of a server without quotes, which is asked again without them
 
     def __init__(self):
         super().__init__()
-        self.statuses, self.notified, self.keys = {}, [], {}
+        self.files, self.media, self.slow_files = {}, {}, 0
+        self.statuses, self.notified, self.keys, self.forgets = {}, [], {}, False
 
     def settings(self):
         return {"server": self.server.url, "hashtags": "#tea"}
@@ -82,8 +84,26 @@ class Fake(FakeNetwork):
     def ids(self):
         return {each["status"]["id"] for each in self.notified if each["status"] and each["status"].get("content")}
 
+    def forget_keys(self):
+        self.forgets = True
+
     def made(self):
         return [status for status in self.statuses.values() if status["account"] is ME]
+
+    def attached(self, made):
+        return [(self.files[each["id"]], each["description"]) for each in made["media_attachments"]]
+
+    def _file(self, asked):
+        given = parts_of(asked)
+        identity = str(len(self.files) + 1)
+        self.files[identity] = given["file"]
+        description = given.get("description", b"").decode() or None
+        self.media[identity] = {"id": identity, "type": "image", "url": "", "description": description}
+        return Reply(202 if self.slow_files else 200, self.media[identity])
+
+    def _look(self, identity):
+        self.slow_files = max(0, self.slow_files - 1)
+        return Reply(206 if self.slow_files else 200, self.media[identity])
 
     def answer(self, asked):
         path = asked.path.removeprefix("/api/v1/")
@@ -97,6 +117,10 @@ class Fake(FakeNetwork):
             words = asked.one("q").lower().split()
             found = [one for one in self.statuses.values() if all(word in one["content"].lower() for word in words)]
             return Reply(200, {"statuses": self._page(found, asked)})
+        if path == "/api/v2/media":
+            return self._file(asked)
+        if path.startswith("media/"):
+            return self._look(path.removeprefix("media/"))
         if path == "accounts/verify_credentials":
             return Reply(200, ME)
         if path == "accounts/1/statuses":
@@ -108,9 +132,11 @@ class Fake(FakeNetwork):
         return self._statuses(asked, path)
 
     def _page(self, items, asked):
-        above, limit = asked.one("min_id", ""), int(asked.one("limit"))
+        above, limit, below = asked.one("min_id", ""), int(asked.one("limit")), asked.one("max_id", "")
         if self.stuck:
             return items[:limit][::-1]
+        if below:
+            return [item for item in items if int(item["id"]) < int(below)][-limit:][::-1]
         if not above:
             return items[::-1][:limit]
         return [item for item in items if int(item["id"]) > int(above)][:limit][::-1]
@@ -141,7 +167,9 @@ class Fake(FakeNetwork):
         from urllib.parse import parse_qs
 
         given = {name: values[0] for name, values in parse_qs(asked.body.decode()).items()}
+        named = [self.media[one] for one in parse_qs(asked.body.decode()).get("media_ids[]", [])]
         key = asked.headers.get("idempotency-key")
-        if key not in self.keys:
-            self.keys[key] = self._status(given["status"], ME, given["in_reply_to_id"], given["visibility"])
+        if key not in self.keys or self.forgets:
+            self.keys[key] = self._status(given["status"], ME, given["in_reply_to_id"], given["visibility"],
+                                          media_attachments=named)  # fmt: skip
         return Reply(200, self.keys[key])

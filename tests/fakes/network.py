@@ -1,6 +1,8 @@
 """What the contract suite needs of every fake network: a ledger, people who speak, edit and delete, faults on order,
 and traits that say where the network differs from the rest."""
 
+import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,6 +12,7 @@ from connectors.http import Seam
 from tests.fakes.server import FakeServer, Reply
 
 CANARY = "canary-4f1c9e77"
+MADE, SLOW = "made, unanswered", "slow"
 FAULTS = {
     "429": Reply(429, {"error": "x"}),
     "429 with wait": Reply(429, {"error": "x"}, {"Retry-After": "40"}),
@@ -43,6 +46,9 @@ class Ledger:
     - `spoil()`: an item that cannot be mapped; `odd() -> id`: one with unknown, null and mistyped fields.
     - `ids()`: what reading has to bring; `made()`: what we posted.
     - `stuck`: when True, a server that answers the same for ever.
+
+    `lock` is held whenever the ledger is read or changed, so that a drill may speak on one thread while the server
+    answers on others.
 
     Over another transport than HTTP it also gives `order`, `requests`, `writings`, `vanish`, `close` and, where it
     keeps exchanges in `kept`, `is_itself(url)`.
@@ -78,6 +84,11 @@ class Ledger:
     """Faults that a read gets over by itself."""
     taken_answers = frozenset()
     """Faults of a write that are no fault here: the reply counts as sent."""
+    takes_files = False
+    """Answers may carry pictures. Then `attached(made)` gives those of one of `made()`, in order, each as its bytes
+    and its description (None where the network keeps none)."""
+    uploads = ()
+    """How the paths of requests begin that bring a file before the answer; () where files travel with the answer."""
     leaks = ("401", "500", "sign-in page")
     """Faults whose words and exchanges are searched for secrets."""
     read_faults = {}
@@ -86,8 +97,10 @@ class Ledger:
     """The same for writes."""
 
     def __init__(self):
-        self.kept, self.number, self.stuck = [], 0, False
+        self.kept, self.number, self.stuck, self.lock = [], 0, False, threading.RLock()
         self.start = datetime.now(UTC) - timedelta(hours=1)
+        self.live = False  # whether what is said now is of now, and not a second later than the post before it
+        self.patience = 30.0  # seconds a server that hangs holds a connection, and a slow one its answer
 
     def __enter__(self):
         return self
@@ -104,8 +117,9 @@ class Ledger:
     # What a subclass over another transport gives
 
     def order(self, fault, writing=False):
-        """The next request (the next that writes) goes wrong. `fault`: a name of FAULTS or MADE, which does what was
-        asked and then breaks the connection. One this network cannot have: `self.has_no(fault)`."""
+        """The next request (the next that writes) goes wrong. `fault`: a name of FAULTS, MADE, which does what was
+        asked and then breaks the connection, or SLOW, which does it after `patience`, whoever still waits for it.
+        One this network cannot have: `self.has_no(fault)`."""
         raise NotImplementedError
 
     def requests(self):
@@ -126,6 +140,19 @@ class Ledger:
     def is_itself(self, url):
         """Whether this address belongs to the network."""
         return False
+
+    # What a drill asks for besides
+
+    def texts(self):
+        """What we posted, each as often as it was made, in any form in which plain words can be read."""
+        return [str(one) for one in self.made()] if self.writes else []
+
+    def forget_keys(self):
+        """From now on it takes the same key twice, like servers that know no keys. Nothing where the network itself
+        promises more."""
+
+    def push(self, path, door):
+        """Delivers what waits to be delivered. `door(headers, body) -> status`, None when nobody opened."""
 
     # Where networks differ in more than yes or no
 
@@ -150,7 +177,10 @@ class Ledger:
     def next(self):
         """A number and a time for the next post."""
         self.number += 1
-        return self.number, self.start + timedelta(seconds=self.number)
+        if not self.live:
+            return self.number, self.start + timedelta(seconds=self.number)
+        self.start = max(datetime.now(UTC), self.start + timedelta(milliseconds=1))
+        return self.number, self.start
 
     def connector(self, secrets=None, whole=8.0, guard=lambda: None):
         seam = Seam(hidden=[CANARY], allow=["127.0.0.1"], guard=guard, record=self.kept.append, whole=whole)
@@ -197,7 +227,7 @@ class FakeNetwork(Ledger):
         return asked.method not in ("GET", "HEAD", "OPTIONS")
 
     def order(self, fault, writing=False):
-        if fault != MADE and self.fault(fault) is None:
+        if fault not in (MADE, SLOW) and self.fault(fault) is None:
             self.has_no(fault)
         self.faults.append((fault, writing))
 
@@ -210,13 +240,29 @@ class FakeNetwork(Ledger):
     def is_itself(self, url):
         return url.startswith(self.server.url)
 
-    def _answer(self, asked):
-        for place, (fault, writing) in enumerate(self.faults):
-            if not writing or self.is_writing(asked):
-                del self.faults[place]
-                return self.made_unanswered(asked) if fault == MADE else self.fault(fault)
-        return self.answer(asked)
+    def is_meant(self, asked, writing):
+        """Whether a fault that was ordered for every request, for one that writes, or for an upload, meets this one."""
+        upload = bool(self.uploads) and asked.method != "GET" and asked.path.startswith(self.uploads)
+        if writing == "upload":
+            return upload
+        return not writing or (self.is_writing(asked) and not upload)
 
-    def made_unanswered(self, asked):
-        self.answer(asked)
-        return Reply(manner="reset")
+    def _answer(self, asked):
+        fault = self._due(asked)
+        if fault == SLOW:
+            self.server.stop.wait(self.patience)
+        if fault in (None, MADE, SLOW):
+            with self.lock:
+                answer = self.answer(asked)
+            return Reply(manner="reset") if fault == MADE else answer
+        reply = self.fault(fault)
+        return replace(reply, seconds=self.patience) if reply.manner == "hang" else reply
+
+    def _due(self, asked):
+        """The fault that was ordered for this request."""
+        with self.lock:
+            for place, (fault, writing) in enumerate(self.faults):
+                if self.is_meant(asked, writing):
+                    del self.faults[place]
+                    return fault
+        return None

@@ -25,7 +25,7 @@ class FakeReviews(FakeNetwork):
 
     def __init__(self):
         super().__init__()
-        self.reviews, self.spoiled = {}, set()
+        self.reviews, self.spoiled, self.written = {}, set(), []
 
     def is_writing(self, asked):
         return super().is_writing(asked) and asked.path != "/token"
@@ -55,11 +55,16 @@ class FakeReviews(FakeNetwork):
     def ids(self):
         return {self.prefix + one for one in self.reviews if one not in self.spoiled}
 
+    def texts(self):
+        return self.written
+
     def made(self):
         return [told["answer"] for told in self.reviews.values() if told["answer"]]
 
     def replied(self, one, text):
-        """Whoever answers last is shown."""
+        """Whoever answers last is shown; to say the same again changes nothing."""
+        if (self.reviews[one]["answer"] or {}).get("text") != text:
+            self.written.append(text)
         self.reviews[one]["answer"] = {"text": text, "at": datetime.now(UTC)}
 
     def newest(self, by="changed"):

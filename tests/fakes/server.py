@@ -6,6 +6,8 @@ import struct
 import threading
 import time
 from dataclasses import dataclass, field
+from email.parser import BytesParser
+from email.policy import HTTP
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
@@ -35,12 +37,26 @@ class Reply:
     headers: dict = field(default_factory=dict)
     manner: str = ""
     """hang: no answer · reset: the connection breaks · trickle: a byte now and then · cut: half the body."""
+    seconds: float = 30.0
+    """How long one that hangs holds the connection."""
 
     def bytes(self):
         if isinstance(self.body, dict | list):
             self.headers.setdefault("Content-Type", "application/json")
             return json.dumps(self.body).encode()
         return self.body.encode() if isinstance(self.body, str) else self.body
+
+
+def parts_of(asked):
+    """The parts of a multipart body by name, as bytes; the names of files under `<name>.name`."""
+    head = f"Content-Type: {asked.headers['content-type']}\r\n\r\n".encode()
+    parts = {}
+    for part in BytesParser(policy=HTTP).parsebytes(head + asked.body).iter_parts():
+        name = part.get_param("name", header="content-disposition")
+        parts[name] = part.get_payload(decode=True)
+        if part.get_filename():
+            parts[f"{name}.name"] = part.get_filename()
+    return parts
 
 
 class FakeServer:
@@ -81,7 +97,7 @@ class FakeServer:
 
     def give(self, handler, reply):
         if reply.manner == "hang":
-            self.stop.wait(30)
+            self.stop.wait(reply.seconds)
             handler.close_connection = True
             return
         if reply.manner == "reset":

@@ -19,7 +19,7 @@ class Fake(FakeNetwork):
 
     def __init__(self):
         super().__init__()
-        self.items, self.keys = [], {}
+        self.items, self.keys, self.delivered = [], {}, 0
 
     def settings(self):
         return {"path": "secret-path", "target": f"{self.server.url}/replies"}
@@ -75,6 +75,14 @@ class Fake(FakeNetwork):
             "x-care-signature": signature(secret, stamp, body),
         }  # fmt: skip
         return Incoming("POST", signed | headers, body)
+
+    def push(self, path, door):
+        """What was not taken is delivered again, perhaps with what came since."""
+        with self.lock:
+            start, batch = self.delivered, self.items[self.delivered :][:100]
+        incoming = self.delivery(json.dumps(batch).encode(), **{"x-care-delivery": f"d-{start}-{len(batch)}"})
+        if batch and door(incoming.headers, incoming.body) == 202:
+            self.delivered = start + len(batch)
 
     def read(self, connector, cursor=None, requests=50, now=None):
         start = (cursor or {}).get("number", 0)

@@ -5,6 +5,7 @@ import json
 from base64 import b64encode
 from datetime import UTC, datetime
 from html import escape
+from itertools import count
 
 from tests.fakes.network import CANARY, FAULTS, FakeNetwork
 from tests.fakes.server import Reply
@@ -23,6 +24,7 @@ class Fake(FakeNetwork):
     def __init__(self):
         super().__init__()
         self.comments, self.open, self.able = {}, True, True
+        self.numbers = count(1)  # none is given twice, whatever was deleted
         self.pretty = False
 
     def settings(self):
@@ -43,7 +45,7 @@ class Fake(FakeNetwork):
     # People
 
     def _keep(self, text, who, parent, status, at, **more):
-        number = len(self.comments) + 1
+        number = next(self.numbers)
         self.comments[number] = {
             "id": number, "post": ARTICLE, "parent": int(parent or 0), "author": 0, "author_url": "",
             "author_ip": "203.0.113.9", "author_user_agent": "x",
