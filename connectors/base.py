@@ -38,6 +38,7 @@ from connectors.posts import (
     Gap,
     Media,
     Page,
+    Past,
     Post,
     PostKind,
     PostState,
@@ -71,7 +72,7 @@ __all__ = [
     "CURSOR_LIMIT", "JSON", "URL_LIMIT", "Absent", "Accepted", "AuthExpired", "AuthRevoked", "Author", "Bad",
     "Budget", "CannotKnow", "Capability", "Challenge", "Check", "Connector", "Deleted", "Done", "Duplicate",
     "Fault", "Field", "Found", "Gap", "Gone", "Grant", "InDoubt", "Incoming", "Invalid", "Measure", "Media",
-    "Needs", "NotPermitted", "Outcome", "Outgoing", "Page", "PolicyRefused", "Post", "PostKind", "PostState",
+    "Needs", "NotPermitted", "Outcome", "Outgoing", "Page", "Past", "PolicyRefused", "Post", "PostKind", "PostState",
     "Prepared", "QuotaSpent", "Rate", "RateLimited", "Rejected", "Secrets", "Sent", "Source", "TextRule", "Unavailable",
     "Unreadable", "Verb", "Visibility", "Way", "Withheld",
 ]  # fmt: skip
@@ -153,6 +154,11 @@ class Connector(Kind, ABC, scan="connectors.networks"):
         """A cursor with which `poll` gives once more all of the source since then, as an addition to where it stands.
         None where the network gives the past no second time, or asks money for it. Pure."""
         return None
+
+    def history(self, source: str, cursor: JSON, since: datetime, now: datetime) -> Past:
+        """How to read what was said before the source was first read, back to `since` or as far as the network lets
+        us. `cursor` is where ordinary reading stands. Pure."""
+        return Past(cursor=None, words=f"{self.label} does not let us look back.")
 
     @abstractmethod
     def send(self, outgoing: Outgoing) -> Sent | Prepared:

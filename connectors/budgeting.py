@@ -55,6 +55,12 @@ class Allowance:
         """Something is used up: what can wait does."""
         return any(window.left(self.now) == 0 for window in self.windows.values())
 
+    @property
+    def ample(self) -> bool:
+        """More than half of each window is left: work that has no hurry may go on."""
+        known = [(window.left(self.now), window.limit) for window in self.windows.values()]
+        return all(left is None or limit is None or 2 * left > limit for left, limit in known)
+
     @contextmanager
     def within(self, source: Source) -> Iterator[None]:
         """The poll's budget, lowered to what the source may ask for; `heard` lowers it further."""

@@ -230,9 +230,3 @@ def costs(health: Health) -> Costs | None:
 
 def sources(channel: Channel) -> list[Source]:
     return list(channel.sources.order_by("name"))
-
-
-def complete_since(sources: Sequence[Source], gaps: Sequence[Gap]) -> datetime | None:
-    """From when on nothing is known to be missing: the first read of every source, or the end of the last gap."""
-    begun = [source.begun_at for source in sources if source.begun_at]
-    return max([*begun, *(gap.until for gap in gaps if gap.until)], default=None)

@@ -21,6 +21,7 @@ from connectors.budgeting import Allowance, cap, warn
 from connectors.connecting import keep_facts
 from connectors.faults import AuthExpired, AuthRevoked, RateLimited, Unavailable
 from connectors.http import Exchange
+from connectors.looking_back import LookingBack
 from connectors.models import Channel, Delivery, Source
 from connectors.opening import opened, remember
 from connectors.rereading import Rereading
@@ -109,6 +110,7 @@ class Listener:
             (channel.refresh_at, self._refresh),
             (channel.check_at, self._check),
             (channel.reread_at, self._reread),
+            (channel.history_at, self._look_back),
         ]
 
     def _opened(self) -> Connector:
@@ -276,6 +278,10 @@ class Listener:
             log.warning("the last days cannot be read again", channel=self.channel.pk, fault=str(fault))
             later = max(self.now + REREAD_AGAIN, fault.until or self.now)
             Channel.objects.filter(pk=self.channel.pk).update(reread_at=later)
+
+    def _look_back(self, connector: Connector) -> None:
+        past = LookingBack(self.claim, self.allowance, self.now)
+        self.more = past.run(connector, self._listening(connector)) or self.more
 
     # How it ends
 

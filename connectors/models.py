@@ -6,11 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import models, transaction
-from django.db.models import F, Q, Value
+from django.db.models import Exists, F, Q, Value
 from django.utils import timezone
 
 from connectors.answering import Answering
 from connectors.completeness import Reread
+from connectors.lookback import Lookback
 from connectors.metering import Usage, Window
 from connectors.topics.models import Topic, TopicMention
 from inbox import happenings
@@ -21,7 +22,10 @@ from inbox.models.reply import Clock
 if TYPE_CHECKING:
     from connectors.base import Connector
 
-__all__ = ["Channel", "Delivery", "Gap", "Quarantined", "Reread", "Source", "Topic", "TopicMention", "Usage", "Window"]
+__all__ = [
+    "Channel", "Delivery", "Gap", "Lookback", "Quarantined", "Reread", "Source", "Topic", "TopicMention", "Usage",
+    "Window",
+]  # fmt: skip
 
 
 LONG_AGO = Value(datetime(2020, 1, 1, tzinfo=UTC), models.DateTimeField())
@@ -35,6 +39,11 @@ class ChannelQuerySet(models.QuerySet["Channel"]):
     def listening(self) -> ChannelQuerySet:
         """Channels that are polled; one that needs a human is not, until somebody reconnects it."""
         return self.filter(paused=False).exclude(state__in=Channel.NEEDS_A_PERSON)
+
+    def covered_by(self, topic: Topic) -> ChannelQuerySet:
+        """The channels chosen for a topic; all when none is."""
+        chosen = Topic.channels.through.objects.filter(topic=topic.pk)
+        return self.filter(Q(pk__in=chosen.values("channel")) | ~Exists(chosen)).order_by("name")
 
     def due(self) -> ChannelQuerySet:
         free = Q(polling_until=None) | Q(polling_until__lt=Clock())
@@ -74,6 +83,7 @@ class Channel(Answering, models.Model):
     refresh_at = models.DateTimeField(default=timezone.now)
     check_at = models.DateTimeField(default=tomorrow, db_default=LONG_AGO)
     reread_at = models.DateTimeField(default=tomorrow, db_default=LONG_AGO)
+    history_at = models.DateTimeField(default=timezone.now, db_default=LONG_AGO)
     warnings = models.JSONField(default=list, db_default=Value([], models.JSONField()))
     access_since = models.DateTimeField(null=True)
     access_until = models.DateTimeField(null=True)

@@ -15,6 +15,21 @@ from connectors.text import key, storable, storable_json
 type JSON = dict[str, Any]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Past:
+    """How a network gives what was said before we came. With `cursor` `poll` gives it, and maybe what came since;
+    None: there is nothing to ask for, and `words` say why. `since`: how far back the network goes, None: as far as
+    anybody wants. `newest_first`: its pages go back in time. `whole` is False where the list may end before `since`.
+    `paid`: every post costs money, so that somebody has to want it."""
+
+    cursor: JSON | None
+    since: datetime | None = None
+    words: str = ""
+    newest_first: bool = True
+    whole: bool = True
+    paid: bool = False
+
+
 class PostKind(StrEnum):
     MENTION = "mention"
     REPLY = "reply"

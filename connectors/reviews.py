@@ -28,6 +28,7 @@ from connectors.base import (
     Invalid,
     Outgoing,
     Page,
+    Past,
     PolicyRefused,
     Post,
     PostKind,
@@ -145,6 +146,9 @@ class Reviews(Connector):
 
     def again(self, source: str, cursor: JSON, since: datetime, now: datetime) -> JSON | None:
         return {"walk": Walk.again(since), "daily": int(now.timestamp())}
+
+    def history(self, source: str, cursor: JSON, since: datetime, now: datetime) -> Past:
+        return Past(cursor=self.again(source, cursor, since, now), newest_first=False)
 
     def _next(self, place: Place, subject: str, now: datetime) -> tuple[list[Any], str, Answer]:
         """The next page; from the newest again, if the service does not know the token any more."""

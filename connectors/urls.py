@@ -22,6 +22,7 @@ urlpatterns = [
     path("<int:pk>/poll/", channels.poll, name="poll"),
     path("<int:pk>/trial/", channels.test, name="live_test"),
     path("<int:pk>/removal/", channels.removal, name="removal"),
+    path("<int:pk>/past/", channels.past, name="past"),
     path("<int:pk>/quarantined/<int:item>/retry/", channels.quarantined, {"verb": "retry"}, name="quarantined_retry"),
     path("<int:pk>/quarantined/<int:item>/drop/", channels.quarantined, {"verb": "drop"}, name="quarantined_drop"),
 ]

@@ -25,6 +25,7 @@ from connectors.base import (
     Needs,
     Outgoing,
     Page,
+    Past,
     PolicyRefused,
     Post,
     PostKind,
@@ -93,6 +94,9 @@ class Demo(Connector):
 
     def again(self, source: str, cursor: JSON, since: datetime, now: datetime) -> JSON | None:
         return {"number": 0, "since": since.isoformat()}
+
+    def history(self, source: str, cursor: JSON, since: datetime, now: datetime) -> Past:
+        return Past(cursor={"number": 0}, newest_first=False)
 
     @staticmethod
     def _start(cursor: JSON | None, now: datetime) -> tuple[int, tuple[Gap, ...]]:

@@ -9,11 +9,13 @@ from django.utils.translation import gettext_lazy
 
 from connectors.answers import Answer
 from connectors.base import (
+    JSON,
     Check,
     Field,
     Gone,
     Invalid,
     Needs,
+    Past,
     Post,
     PostKind,
     Source,
@@ -52,6 +54,9 @@ class GooglePlay(Reviews):
     looked_at = 3  # of 200 reads an hour
     removable = False
     _held = ""
+
+    def history(self, source: str, cursor: JSON, since: datetime, now: datetime) -> Past:
+        return Past(cursor=None, words="Google Play gives the reviews of the last week only.")
 
     def _token(self) -> str:
         """An hour's access for the life of this object."""

@@ -106,7 +106,7 @@ class Topics:
         if searched:
             posts = self._kept(posts, asked)
         else:
-            self._promote([post.external_id for post in posts if _addressed(post)])
+            self._promote([post.external_id for post in posts if _addressed(post) and not post.history])
         return [self._dated(post, asked.get(post.external_id), searched) for post in posts], asked
 
     def asked_of(self, posts: Sequence[Post], *, searched: bool = False) -> dict[str, Asked]:

@@ -1,22 +1,16 @@
-"""What a query would find, before it is kept: matches among stored mentions, samples, words that come along with them,
-what each channel is asked, and from when on it is complete."""
+"""What a query would find, before it is kept: matches among stored mentions, samples, and words that come along with
+them."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Max
-from django.utils.translation import gettext as _
-
-from connectors.base import Connector, Fault
-from connectors.models import Channel, Gap, Source
-from connectors.opening import opened
 from connectors.topics.comparing import COLUMNS, subject_of
 from connectors.topics.matching import View, matches
 from connectors.topics.tree import Or, Tree, Word, spoken
@@ -25,7 +19,6 @@ from inbox.models import Mention
 from routing.words import WordFinder, normalise
 
 if TYPE_CHECKING:
-    from connectors.topics.compile import Native
     from inbox.models import Agent
 
 DAYS = 30
@@ -100,60 +93,3 @@ def _terms(tree: Tree, with_it: Counter[str], without: Counter[str], found: Prev
 def excluding(query: str, tree: Tree, word: str) -> str:
     """The query without posts that hold the word, otherwise as it was written."""
     return f"({query.strip()}) NOT {Word(word)}" if isinstance(tree, Or) else f"{query.strip()} NOT {Word(word)}"
-
-
-@dataclass(frozen=True)
-class Listening:
-    """How one channel listens for a query. `mood` "warn": something is not found that should be."""
-
-    channel: Channel
-    words: str
-    texts: tuple[str, ...] = ()
-    mood: str = ""
-    complete_since: datetime | None = None
-
-
-def listening(tree: Tree, channels: Iterable[Channel]) -> list[Listening]:
-    return [_listens(tree, channel) for channel in channels if channel.network in Connector.kinds()]
-
-
-def _listens(tree: Tree, channel: Channel) -> Listening:
-    kind = channel.kind
-    if kind.dialect is None:
-        words = _("has no search: everything it brings is compared here")
-        return Listening(channel, words, complete_since=channel.created_at)
-    native = kind.search_query(tree)
-    if native is None:
-        words = _("cannot be asked for this; what it brings anyway is compared here")
-        return Listening(channel, words, mood="warn", complete_since=channel.created_at)
-    try:
-        able = opened(channel).can_search
-    except Fault as fault:
-        return Listening(channel, fault.words, native.texts, "warn")
-    if not able:
-        words = _("searches only when signed in; what it brings anyway is compared here")
-        return Listening(channel, words, mood="warn", complete_since=channel.created_at)
-    mood = "warn" if native.lost else ""
-    return Listening(channel, _said(native), native.texts, mood, _complete_since(channel, native))
-
-
-def _said(native: Native) -> str:
-    if native.exact:
-        return _("exact")
-    said = _("finds more than this; we filter the rest")
-    if native.filtered:
-        said += ": " + ", ".join(native.filtered)
-    if native.lost:
-        said += ". " + _("Not asked for, because there is no room: %s") % ", ".join(native.lost)
-    return said
-
-
-def _complete_since(channel: Channel, native: Native) -> datetime | None:
-    """Since all its searches were first read, or the last gap in one of them ended; None while one was never read."""
-    names = [f"search:{text}" for text in native.texts]
-    begun = list(Source.objects.filter(channel=channel, name__in=names).values_list("begun_at", flat=True))
-    if len(begun) < len(names) or None in begun:
-        return None
-    gaps = Gap.objects.filter(channel=channel, source__in=[name[:120] for name in names], until__isnull=False)
-    ended: datetime | None = gaps.aggregate(last=Max("until"))["last"]
-    return max(time for time in (*begun, ended) if time is not None)

@@ -13,8 +13,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from connectors import connecting, health, rereading, retrying
+from connectors import connecting, health, looking_back, rereading, retrying
 from connectors.forms import NetworkForm, SettingsForm
+from connectors.lookback import complete_since
 from connectors.models import Channel, Quarantined
 from connectors.views.connect import described, hook_url
 from inbox import happenings
@@ -56,13 +57,16 @@ def channel(request: Request, pk: int) -> HttpResponse:
     one, now = get_object_or_404(Channel, pk=pk), timezone.now()
     context = _context(one, "health")
     sources, gaps = health.sources(one), list(one.gaps.order_by("-at")[:SHOWN])
+    past = {row.source: row for row in one.lookbacks.all()}
     context |= {
-        "sources": sources,
+        "sources": [{"source": source, "past": past.get(source.name)} for source in sources],
         "lateness": health.lateness(one, now),
         "left": health.left(one, now),
         "costs": health.costs(context["health"]),
         "complete": rereading.completeness(one),
-        "complete_since": health.complete_since(sources, gaps),
+        "complete_since": complete_since(sources, past.values(), gaps),
+        "goes_on": any(row.goes_on for row in past.values()),
+        "to_pay": [row for row in past.values() if row.waits_for_consent],
         "gaps": gaps,
         "quarantined": one.quarantined.order_by("-at")[:SHOWN],
         "trial": request.session.pop(f"trial-{pk}", None),
@@ -147,6 +151,17 @@ def resume(request: Request, pk: int) -> HttpResponse:
 def poll(request: Request, pk: int) -> HttpResponse:
     connecting.poll_now(get_object_or_404(Channel, pk=pk))
     messages.info(request, _("It is read in a moment; reload to see."))
+    return HttpResponseRedirect(f"/set-up/channels/{pk}/", status=303)
+
+
+@require_POST
+@admins_only
+def past(request: Request, pk: int) -> HttpResponse:
+    """The past that costs money is wanted."""
+    if looking_back.allow(get_object_or_404(Channel, pk=pk), request.user):
+        messages.info(
+            request, _("It is fetched in the background, and no more of it than the limit of the month allows.")
+        )
     return HttpResponseRedirect(f"/set-up/channels/{pk}/", status=303)
 
 

@@ -16,8 +16,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from connectors.models import Topic, TopicMention
+from connectors.models import Channel, Topic, TopicMention
+from connectors.topics.coverage import listening, whole_since
 from connectors.topics.preview import DAYS
+from connectors.topics.query import QueryError
 from inbox.models import Agent
 from inbox.models.conversation import State
 from inbox.rights import View
@@ -68,8 +70,18 @@ def posts(request: Request, pk: int) -> HttpResponse:
         "older": _cursor(rows[PAGE - 1]) if len(rows) > PAGE else "",
         "first": "after" not in request.GET,
         "mine": topic.may_be_changed_by(request.user),
+        **_coverage(topic),
     }
     return shown(request, "connectors/topic_posts.html", context, current="topics")
+
+
+def _coverage(topic: Topic) -> dict[str, Any]:
+    """From when on the list is complete, channel by channel; nothing for a query that cannot be read any more."""
+    try:
+        heard = listening(topic.tree, Channel.objects.covered_by(topic))
+    except QueryError:
+        return {}
+    return {"listening": heard, "complete_since": whole_since(heard)}
 
 
 def _row(found: TopicMention) -> dict[str, Any]:

@@ -12,8 +12,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from connectors.models import Channel, Topic
+from connectors.topics.coverage import listening
 from connectors.topics.forms import TopicForm
-from connectors.topics.preview import excluding, listening, preview
+from connectors.topics.preview import excluding, preview
 from connectors.topics.query import QueryError, parse, parse_topic
 from inbox.models import Agent
 from inbox.rights import managers_too

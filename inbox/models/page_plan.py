@@ -156,7 +156,9 @@ class Plan:
             entries += [Entry(streams, what, pk, first + step) for step, what in enumerate(told)]
         for key, pk in born.items():
             birth = self.born[key]
-            streams = _streams(birth.decision.team_id, birth.decision.agent_id)
+            # What is only heard is nobody's work: it tells no agent in person.
+            agent = None if birth.state == HEARD else birth.decision.agent_id
+            streams = _streams(birth.decision.team_id, agent)
             entries += [Entry(streams, what, pk, 1 + step) for step, what in enumerate(told_of_birth(birth, stored))]
         return entries
 

@@ -104,7 +104,7 @@ def test_the_page_says_all_of_it_in_words(ada, channel, monkeypatch):
         "0 of 75",
         "Access ends in 5 days",
         "It lacks a right.",
-        "Nothing is known to be missing since",
+        "Complete since",
     ):
         assert words in shown, words
     assert "access ends" in ada.get("/set-up/channels/").content.decode()

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from connectors.models import Gap, Source, Topic
+from connectors.models import Gap, Lookback, Source, Topic
 from connectors.topics import comparing
 from inbox.models import Conversation, Event, Mention
 from inbox.models.conversation import State
@@ -110,7 +110,7 @@ def test_words_that_come_along_can_be_excluded(cast, client, heard):
 
 def test_each_channel_says_what_it_is_asked_and_since_when_it_is_complete(cast, client):
     mastodon = world.make_channel("@acme@far.example", "mastodon")
-    world.make_channel("Blog", "feed")
+    blog = world.make_channel("Blog", "feed")
     x = world.make_channel("@acme", "x")
     page = checked(client, cast.ada, "kettle followers:>5")
     assert "searches only when signed in" in page
@@ -128,10 +128,18 @@ def test_each_channel_says_what_it_is_asked_and_since_when_it_is_complete(cast, 
     begun, ended = timezone.now() - timedelta(days=3), timezone.now() - timedelta(days=1)
     for channel in (mastodon, x):
         Source.objects.create(channel=channel, name="search:kettle", begun_at=begun)
+    Source.objects.create(channel=blog, name="feed:1", begun_at=begun)
+    words = "A feed holds its newest entries only."
+    times = {"since": begun, "before": begun, "begun_at": begun, "moved_at": begun, "done_at": begun}
+    Lookback.objects.create(channel=blog, source="feed:1", words=words, **times)
+    older = begun - timedelta(days=40)
+    times |= {"since": older, "reached_at": older, "done_at": None}
+    Lookback.objects.create(channel=mastodon, source="search:kettle", **times)
     Gap.objects.create(channel=x, source="search:kettle", until=ended, why="a test")
     page = re.sub(r"<[^>]+>", " ", text_of(client, cast.ada, f"{SET_UP}{one.pk}/"))
     assert "not read yet" not in page
-    assert f"complete since  {begun.day} {begun:%b %Y, %H:%M}" in page
+    assert f"complete since  {begun.day} {begun:%b %Y, %H:%M} . {words}" in page
+    assert f"complete since  {older.day} {older:%b %Y, %H:%M} , goes further back" in page
     assert f"complete since  {ended.day} {ended:%b %Y, %H:%M}" in page
 
 

@@ -9,7 +9,7 @@ from django.db.models import Count
 
 from connectors.models import Channel, Topic
 from connectors.topics.matching import Subject, match_one
-from connectors.topics.preview import listening
+from connectors.topics.coverage import listening
 from connectors.topics.query import QueryError, parse_topic
 from inbox.language import language_of
 from inbox.models import Team

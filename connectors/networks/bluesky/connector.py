@@ -27,6 +27,7 @@ from connectors.base import (
     Needs,
     Outgoing,
     Page,
+    Past,
     PolicyRefused,
     Post,
     PostKind,
@@ -109,6 +110,9 @@ class Bluesky(Signed):
 
     def again(self, source: str, cursor: JSON, since: datetime, now: datetime) -> JSON | None:
         return Walk.again(since)
+
+    def history(self, source: str, cursor: JSON, since: datetime, now: datetime) -> Past:
+        return Past(cursor=Walk.again(since), whole=source == "notifications")
 
     def poll(self, source: str, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
         walk = Walk.read(cursor, now, WINDOW)

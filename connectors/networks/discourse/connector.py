@@ -32,6 +32,7 @@ from connectors.base import (
     Needs,
     Outgoing,
     Page,
+    Past,
     Post,
     PostKind,
     PostState,
@@ -112,6 +113,11 @@ class Discourse(Connector):
 
     def again(self, source: str, cursor: JSON, since: datetime, now: datetime) -> JSON | None:
         return Walk.again(since) if source == "posts" else None
+
+    def history(self, source: str, cursor: JSON, since: datetime, now: datetime) -> Past:
+        if source != "posts":
+            return Past(cursor=None, words="Discourse keeps the newest notifications only.")
+        return Past(cursor=Walk.again(since))
 
     def poll(self, source: str, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
         yield from (self._posts if source == "posts" else self._notified)(cursor, budget, now)

@@ -14,6 +14,7 @@ from connectors.base import (
     Gone,
     Invalid,
     Page,
+    Past,
     Post,
     PostKind,
     Withheld,
@@ -60,6 +61,12 @@ class PageReading(Messaging):
 
     def again(self, source: str, cursor: JSON, since: datetime, now: datetime) -> JSON | None:
         return Round.again(since, now) if source == "comments" else Walk.again(since)
+
+    def history(self, source: str, cursor: JSON, since: datetime, now: datetime) -> Past:
+        if source != "comments":
+            return Past(cursor=Walk.again(since), newest_first=source != "messages")
+        since, words = max(since, now - LISTED), "Comments under posts of the last 30 days are read."
+        return Past(cursor=Round.again(since, now), since=since, words=words, newest_first=False)
 
     def _edge(self, source: str, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
         walk, graph = Walk.read(cursor, now, WINDOW), self._graph(now)

@@ -28,6 +28,7 @@ from connectors.base import (
     NotPermitted,
     Outgoing,
     Page,
+    Past,
     Post,
     PostKind,
     RateLimited,
@@ -70,6 +71,9 @@ class Feed(Connector):
     def _url(self) -> str:
         given = str(self.settings.get("url", "")).strip()
         return given if "://" in given else f"https://{given}"
+
+    def history(self, source: str, cursor: JSON, since: datetime, now: datetime) -> Past:
+        return Past(cursor=None, words="A feed holds its newest entries only.")
 
     def poll(self, source: str, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
         place = _sound(cursor)

@@ -16,6 +16,7 @@ from connectors.base import (
     Invalid,
     NotPermitted,
     Page,
+    Past,
     Post,
     PostKind,
     Withheld,
@@ -65,6 +66,14 @@ class AccountReading(Messaging):
         if source == "messages":
             return self._messages(cursor, budget, now)
         return self._shown(source, cursor, budget, now)
+
+    def history(self, source: str, cursor: JSON, since: datetime, now: datetime) -> Past:
+        if source in ("tags", "messages"):
+            return Past(cursor=Walk.again(since), newest_first=source == "tags")
+        if source != "comments":
+            return Past(cursor=None, words="Instagram gives the posts of a hashtag for one day only.")
+        since, words = max(since, now - LISTED), "Comments under media of the last 30 days are read."
+        return Past(cursor=Round.again(since, now), since=since, words=words, newest_first=False)
 
     def _shown(self, source: str, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
         """What others show that tags us or has a hashtag, whose number is looked up once."""

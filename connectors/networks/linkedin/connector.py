@@ -25,6 +25,7 @@ from connectors.base import (
     Needs,
     Outgoing,
     Page,
+    Past,
     Post,
     PostState,
     Sent,
@@ -86,6 +87,10 @@ class LinkedIn(LinkedInAccess):
 
     def again(self, source: str, cursor: JSON, since: datetime, now: datetime) -> JSON | None:
         return Round.again(since, now)
+
+    def history(self, source: str, cursor: JSON, since: datetime, now: datetime) -> Past:
+        since, words = max(since, now - LISTED), "Comments under posts of the last 30 days are read."
+        return Past(cursor=Round.again(since, now), since=since, words=words, newest_first=False)
 
     def poll(self, source: str, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
         """Lists posts, then reads the comments of those with something new, and the answers below them."""

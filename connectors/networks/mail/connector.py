@@ -24,10 +24,12 @@ from connectors.base import (
     Fault,
     Field,
     Found,
+    Gone,
     Needs,
     NotPermitted,
     Outgoing,
     Page,
+    Past,
     Post,
     Secrets,
     Sent,
@@ -40,7 +42,16 @@ from connectors.base import (
 )
 from connectors.networks.mail import guess
 from connectors.networks.mail.answer import MARK, id_of, is_own_id, letter, parent_id, recipients_of
-from connectors.networks.mail.folder import CUT, WINDOW, newest_in, next_page, place, waiting_in
+from connectors.networks.mail.folder import (
+    CUT,
+    WINDOW,
+    earlier_in,
+    newest_in,
+    next_page,
+    page_before,
+    place,
+    waiting_in,
+)
 from connectors.networks.mail.imap import Mailbox, Weight, quoted
 from connectors.networks.mail.message import cleaned, read, token_in
 from connectors.networks.mail.posts import parent_of_sent, post_of
@@ -183,6 +194,9 @@ class Mail(Connector):
     def poll(self, source: str, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
         if budget.spent:
             return
+        if cursor is not None and "below" in cursor:
+            yield from self._back(source, cursor, budget, now)
+            return
         with self._mailbox() as box:
             folder = self._folder(source, box)
             validity, following = box.select(folder)
@@ -199,6 +213,29 @@ class Mail(Connector):
                 kept = {"validity": validity, "uid": last}
                 yield Page(posts=posts, bad=bad, cursor=kept, end=not waiting, gaps=gaps)
                 gaps = ()
+                if not waiting:
+                    return
+
+    def history(self, source: str, cursor: JSON, since: datetime, now: datetime) -> Past:
+        if not isinstance(cursor.get("uid"), int):
+            return Past(cursor=None, words="The folder could not be numbered.")
+        return Past(cursor={"validity": cursor.get("validity"), "below": cursor["uid"] + 1, "since": since.isoformat()})
+
+    def _back(self, source: str, cursor: JSON, budget: Budget, now: datetime) -> Iterator[Page]:
+        """Older mail, the newest of it first. In a folder that was numbered anew the place means nothing."""
+        with self._mailbox() as box:
+            folder = self._folder(source, box)
+            validity, _ = box.select(folder)
+            if validity != cursor["validity"]:
+                raise Gone("The server numbered the folder anew.", what=source)
+            waiting = earlier_in(box, datetime.fromisoformat(cursor["since"]), int(cursor["below"]))
+            while not budget.spent:
+                budget.spend()
+                weights, waiting = page_before(box, waiting)
+                found, bad = self._mapped(box.messages(list(weights), CUT), weights, source, now, None)
+                posts = self._placed(found, box, folder, now)
+                cursor = {**cursor, "below": min(weights, default=0)}
+                yield Page(posts=posts, bad=bad, cursor=cursor, end=not waiting)
                 if not waiting:
                     return
 

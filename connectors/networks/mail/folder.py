@@ -41,6 +41,29 @@ def newest_in(box: Mailbox, following: int) -> int:
     return following - 1 if following > 0 else max(box.search("UID *"), default=0)
 
 
+def earlier_in(box: Mailbox, since: datetime, below: int) -> list[int]:
+    """UIDs of what reached the folder since a time and stands before another, the oldest first."""
+    day = since - timedelta(days=1)
+    found = box.search(f"SINCE {day.day}-{_MONTHS[day.month - 1]}-{day.year}")
+    return [uid for uid in found if uid < below]
+
+
+def page_before(box: Mailbox, waiting: list[int]) -> tuple[dict[int, Weight], list[int]]:
+    """The newest mails that wait with their weight, and the UIDs of those before them."""
+    while waiting:
+        left, page = CUT, dict[int, Weight]()
+        for uid, weight in sorted(box.weights(waiting[-ITEMS:]).items(), reverse=True):
+            left -= min(weight.size, CUT)
+            if page and left < 0:
+                break
+            page[uid] = weight
+        first = min(page, default=waiting[-ITEMS:][0])
+        waiting = [uid for uid in waiting if uid < first]
+        if page:
+            return page, waiting
+    return {}, []
+
+
 def next_page(box: Mailbox, waiting: list[int]) -> tuple[dict[int, Weight], list[int]]:
     """The mails of the next page with their weight, and the UIDs that wait behind them."""
     while waiting:

@@ -37,6 +37,7 @@ from connectors.base import (
     NotPermitted,
     Outgoing,
     Page,
+    Past,
     PolicyRefused,
     Post,
     PostKind,
@@ -144,11 +145,14 @@ class Mastodon(Connector):
     # Listening
 
     def poll(self, source: str, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
+        if cursor is not None and "below" in cursor:
+            yield from self._back(source, cursor, budget, now)
+            return
         place, gaps = Place.read(cursor, now)
         position, history = place.start(now), cursor is None or bool(gaps)
         while not budget.spent:
             budget.spend()
-            answer, items = self._page(source, position, now)
+            answer, items = self._page(source, ("min_id", position), now)
             posts, bad = self._mapped(items, source, now - WINDOW if history else None)
             newest = max((id_of(item) for item in items), key=rank, default="")
             if items and not position:
@@ -174,9 +178,28 @@ class Mastodon(Connector):
         start = str(int(since.timestamp() * 1000) << 16)
         return {"at": "", "marks": [[start, since.isoformat()]]}
 
-    def _page(self, source: str, position: str, now: datetime) -> tuple[Any, list[Any]]:
+    def history(self, source: str, cursor: JSON, since: datetime, now: datetime) -> Past:
+        return Past(cursor={"below": "", "since": since.isoformat()}, whole=not source.startswith("search"))
+
+    def _back(self, source: str, cursor: JSON, budget: Budget, now: datetime) -> Iterator[Page]:
+        """What was there before, page by page back in time."""
+        below, since = str(cursor["below"]), datetime.fromisoformat(cursor["since"])
+        while not budget.spent:
+            budget.spend()
+            answer, items = self._page(source, ("max_id", below), now)
+            posts, bad = self._mapped(items, source, None)
+            oldest = min((id_of(item) for item in items), key=rank, default="")
+            onward = bool(oldest) and (not below or rank(oldest) < rank(below))
+            ended = not onward or any(post.created_at < since for post in posts)
+            below, repeats = oldest if onward else below, int(bool(items) and not onward)
+            kept = {"below": below, "since": since.isoformat()}
+            yield Page(posts=posts, bad=bad, cursor=kept, end=ended, rate=answer.rates, repeats=repeats)
+            if ended:
+                return
+
+    def _page(self, source: str, place: tuple[str, str], now: datetime) -> tuple[Any, list[Any]]:
         kind, _, what = source.partition(":")
-        above: list[tuple[str, str]] = [("min_id", position)] if position else []
+        above = [place] if place[1] else []
         if kind == "notifications":
             types = [("types[]", name) for name in _HEARD]
             common = [("include_filtered", "true"), ("limit", "80"), *above]

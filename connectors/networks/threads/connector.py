@@ -25,6 +25,7 @@ from connectors.base import (
     Needs,
     Outgoing,
     Page,
+    Past,
     Post,
     PostState,
     Prepared,
@@ -88,6 +89,13 @@ class Threads(ThreadsAccess):
             raise AuthExpired("It is time to renew it, well before it ends.")
         pages = self._replies(cursor, budget, now) if source == "replies" else self._found(source, cursor, budget, now)
         yield from pages
+
+    def history(self, source: str, cursor: JSON, since: datetime, now: datetime) -> Past:
+        if source != "replies":
+            return Past(cursor=Walk.again(since), whole=source == "mentions")
+        words = "Answers under our threads of the last 30 days are read."
+        since = max(since, now - LISTED)
+        return Past(cursor=Round.again(since, now), since=since, words=words, newest_first=False)
 
     def _found(self, source: str, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
         walk = Walk.read(cursor, now, WINDOW)

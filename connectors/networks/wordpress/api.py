@@ -46,6 +46,11 @@ class Forward:
         except (KeyError, TypeError, ValueError):
             return fresh, (Gap(None, now - REACH, "The place where reading stopped could not be used."),)
 
+    @classmethod
+    def again(cls, since: datetime) -> JSON:
+        """The cursor of a reading of everything since a time."""
+        return cls(since, since, since).kept()
+
     def reached(self, items: Sequence[Any], headers: Mapping[str, str], now: datetime) -> int:
         """Takes note of a page; returns how often the site repeated itself."""
         ids = frozenset(map(id_of, items))

@@ -31,6 +31,7 @@ from connectors.base import (
     NotPermitted,
     Outgoing,
     Page,
+    Past,
     PolicyRefused,
     Post,
     PostState,
@@ -136,6 +137,9 @@ class WordPress(Connector):
         return kind(f"The answer was {answer.status} {word}.", what=str(word), status=answer.status) if kind else None
 
     # Listening
+
+    def history(self, source: str, cursor: JSON, since: datetime, now: datetime) -> Past:
+        return Past(cursor=Forward.again(since), newest_first=False)
 
     def poll(self, source: str, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
         place, gaps = Forward.read(cursor, now)

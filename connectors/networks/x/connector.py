@@ -33,6 +33,7 @@ from connectors.base import (
     NotPermitted,
     Outgoing,
     Page,
+    Past,
     PolicyRefused,
     Post,
     PostKind,
@@ -58,7 +59,7 @@ from connectors.topics import dialects
 if TYPE_CHECKING:
     from connectors.answers import Answer
 
-SEARCHED = timedelta(days=7) - timedelta(minutes=5)
+SEARCHED, KEPT = timedelta(days=7) - timedelta(minutes=5), timedelta(days=30)
 NEAR = timedelta(seconds=60)
 
 
@@ -159,6 +160,19 @@ class X(Connector):
                 raise
             walk = walk.again()  # a token that ran out: the walk begins anew, with the same end
             return caller.read(*request_of(reader, source, walk), bucket), walk
+
+    def history(self, source: str, cursor: JSON, since: datetime, now: datetime) -> Past:
+        """Every post is paid, so that somebody has to want it."""
+        back = since
+        if source.startswith("search"):
+            back, words = now - SEARCHED, "X lets us look back 7 days only."
+        elif source == "direct":
+            back, words = now - KEPT, "X lets us look back 30 days only."
+        else:
+            words = "X gives the newest 800 mentions."
+        start = max(since, back)
+        walk: JSON = {"since": start.isoformat(), "began": now.isoformat(), "token": ""}
+        return Past(cursor={"walk": walk}, since=start, words=words, whole=source != "mentions", paid=True)
 
     def refresh(self, ids: Sequence[str], now: datetime) -> list[Post | Deleted | Withheld]:
         return list(look_up(self._caller(), self._reader(), ids).values())

@@ -32,6 +32,7 @@ from connectors.base import (
     NotPermitted,
     Outgoing,
     Page,
+    Past,
     Post,
     PostState,
     RateLimited,
@@ -156,6 +157,9 @@ class YouTube(GoogleAccess):
 
     def again(self, source: str, cursor: JSON, since: datetime, now: datetime) -> JSON | None:
         return Reading.again(since, now)
+
+    def history(self, source: str, cursor: JSON, since: datetime, now: datetime) -> Past:
+        return Past(cursor=Reading.again(since, now), newest_first=False)
 
     def _threads(self, now: datetime, **asked: str) -> tuple[list[Any], str, Answer]:
         return self._list("commentThreads", now, part="snippet,replies", textFormat="plainText", **asked)

@@ -1,0 +1,114 @@
+"""How each channel listens for a query, what that costs, and from when on it is complete: for the editor of a topic and
+for those who read what it found."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.utils.translation import gettext as _
+
+from connectors.base import Connector, Fault
+from connectors.lookback import complete_since
+from connectors.models import Channel, Gap, Lookback, Source
+from connectors.opening import opened
+
+if TYPE_CHECKING:
+    from connectors.topics.compile import Native
+    from connectors.topics.tree import Tree
+
+
+@dataclass(frozen=True)
+class Listening:
+    """How one channel listens for a query. `mood` "warn": something is not found that should be. `goes_on`: older
+    posts are still being fetched; `furthest`: why no older ones are to be had."""
+
+    channel: Channel
+    words: str
+    texts: tuple[str, ...] = ()
+    mood: str = ""
+    complete_since: datetime | None = None
+    goes_on: bool = False
+    furthest: str = ""
+
+
+@dataclass
+class Stands:
+    """Where reading stands, of all channels by id."""
+
+    sources: dict[int, list[Source]] = field(default_factory=lambda: defaultdict(list))
+    lookbacks: dict[int, list[Lookback]] = field(default_factory=lambda: defaultdict(list))
+    gaps: dict[int, list[Gap]] = field(default_factory=lambda: defaultdict(list))
+
+    @classmethod
+    def of(cls, channels: Sequence[Channel]) -> Stands:
+        """Three statements, however many channels there are."""
+        stands = cls()
+        pairs: tuple[tuple[dict[int, list[Any]], Any], ...] = (
+            (stands.sources, Source.objects.only("channel_id", "name", "begun_at")),
+            (stands.lookbacks, Lookback.objects.defer("cursor")),
+            (stands.gaps, Gap.objects.filter(until__isnull=False)),
+        )
+        for held, rows in pairs:
+            for row in rows.filter(channel__in=channels):
+                held[row.channel_id].append(row)
+        return stands
+
+    def of_sources(self, channel: Channel, names: Sequence[str] | None) -> Mapping[str, Any]:
+        """Of the sources named, or of all; not complete as long as one of them was never read."""
+        sources = [each for each in self.sources[channel.pk] if names is None or each.name in names]
+        lookbacks = [each for each in self.lookbacks[channel.pk] if names is None or each.source in names]
+        cut = {name[:120] for name in names or ()}
+        gaps = [each for each in self.gaps[channel.pk] if names is None or each.source in cut]
+        read = [each for each in sources if each.begun_at]
+        if not read or (names is not None and len(read) < len(names)):
+            return {}
+        words = dict.fromkeys(each.words for each in lookbacks if each.words)
+        since, goes_on = complete_since(read, lookbacks, gaps), any(each.goes_on for each in lookbacks)
+        return {"complete_since": since, "goes_on": goes_on, "furthest": " ".join(words)}
+
+
+def listening(tree: Tree, channels: Iterable[Channel]) -> list[Listening]:
+    known = [channel for channel in channels if channel.network in Connector.kinds()]
+    stands = Stands.of(known)
+    return [_listens(tree, channel, stands) for channel in known]
+
+
+def _listens(tree: Tree, channel: Channel, stands: Stands) -> Listening:
+    kind = channel.kind
+    brings = stands.of_sources(channel, None)
+    if kind.dialect is None:
+        return Listening(channel, _("has no search: everything it brings is compared here"), **brings)
+    native = kind.search_query(tree)
+    if native is None:
+        words = _("cannot be asked for this; what it brings anyway is compared here")
+        return Listening(channel, words, mood="warn", **brings)
+    try:
+        able = opened(channel).can_search
+    except Fault as fault:
+        return Listening(channel, fault.words, native.texts, "warn")
+    if not able:
+        words = _("searches only when signed in; what it brings anyway is compared here")
+        return Listening(channel, words, mood="warn", **brings)
+    found = stands.of_sources(channel, [f"search:{text}" for text in native.texts])
+    return Listening(channel, _said(native), native.texts, "warn" if native.lost else "", **found)
+
+
+def _said(native: Native) -> str:
+    if native.exact:
+        return _("exact")
+    said = _("finds more than this; we filter the rest")
+    if native.filtered:
+        said += ": " + ", ".join(native.filtered)
+    if native.lost:
+        said += ". " + _("Not asked for, because there is no room: %s") % ", ".join(native.lost)
+    return said
+
+
+def whole_since(listening: Sequence[Listening]) -> datetime | None:
+    """From when on all channels are complete; None while one of them is not read."""
+    known = [one.complete_since for one in listening]
+    return max(filter(None, known)) if known and None not in known else None
