@@ -3,6 +3,8 @@ refused with who was faster."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -12,22 +14,38 @@ from django.views.decorators.http import require_POST, require_safe
 
 from inbox import reversal
 from inbox.forms import AssignmentForm, PriorityForm, SnoozeForm, TagsForm, assignment_targets
-from inbox.models import Agent, Conversation, Event, Team
+from inbox.models import Agent, Conversation, Event, State, Team
 from inbox.models.assignable import deal
 from inbox.queue import sentence
-from inbox.views.answering import act, conversation_or_404, done, is_alive, refused, shown
+from inbox.views.answering import act, conversation_or_404, done, is_alive, refused, shown, told
 from inbox.views.desk import queue_of
 from socialcare.pages import Request
 
 
-def who_was_faster(conversation: Conversation) -> str:
+def last_of(conversation: Conversation) -> Event | None:
+    return Event.objects.filter(conversation=conversation).timeline().select_related("actor").last()
+
+
+def who_was_faster(conversation: Conversation, event: Event | None = None) -> str:
     """The last thing that happened here, with how long ago."""
-    event = Event.objects.filter(conversation=conversation).timeline().select_related("actor").last()
+    event = event or last_of(conversation)
     if event is None:
         return _("Somebody was faster.")
     seconds = max(0, int((timezone.now() - event.at).total_seconds()))
     ago = _("%d s ago") % seconds if seconds < 60 else _("%d min ago") % (seconds // 60)
     return f"{sentence(event)} {ago}."
+
+
+def unchanged(request: Request, conversation: Conversation, wanted: Collection[int]) -> HttpResponse:
+    """Nothing was done: because it is so already, which is no fault and not even news to whom did it, or because
+    somebody was faster."""
+    conversation.refresh_from_db(fields=["state", "agent"])
+    event = last_of(conversation)
+    if conversation.state not in wanted:
+        return refused(request, conversation, who_was_faster(conversation, event))
+    if event is not None and event.actor_id == request.user.pk:
+        return done(request, conversation)
+    return told(request, conversation, who_was_faster(conversation, event))
 
 
 @act
@@ -43,6 +61,8 @@ def claim(request: Request, conversation: Conversation) -> HttpResponse:
 @act
 def release(request: Request, conversation: Conversation) -> HttpResponse:
     before = reversal.values_of(conversation)
+    if conversation.agent_id is None:
+        return done(request, conversation)
     if not conversation.release(request.user):
         return refused(request, conversation, who_was_faster(conversation))
     return done(request, conversation, _("Given back to %s") % conversation.team.name, before)
@@ -94,7 +114,7 @@ def give(request: Request, conversation: Conversation) -> HttpResponse:
 def closure(request: Request, conversation: Conversation) -> HttpResponse:
     before = reversal.values_of(conversation)
     if not conversation.close(request.user):
-        return refused(request, conversation, who_was_faster(conversation))
+        return unchanged(request, conversation, [State.DONE])
     return done(request, conversation, _("Done"), before)
 
 
@@ -102,7 +122,7 @@ def closure(request: Request, conversation: Conversation) -> HttpResponse:
 def reopening(request: Request, conversation: Conversation) -> HttpResponse:
     before = reversal.values_of(conversation)
     if not conversation.reopen(request.user):
-        return refused(request, conversation, who_was_faster(conversation))
+        return unchanged(request, conversation, [State.NEW])
     return done(request, conversation, _("Reopened"), before)
 
 
@@ -125,7 +145,7 @@ def snooze(request: Request, conversation: Conversation) -> HttpResponse:
 def spam(request: Request, conversation: Conversation) -> HttpResponse:
     before = reversal.values_of(conversation)
     if not conversation.mark_spam(request.user):
-        return refused(request, conversation, who_was_faster(conversation))
+        return unchanged(request, conversation, [State.SPAM])
     return done(request, conversation, _("Marked as spam"), before)
 
 

@@ -90,7 +90,16 @@ def done(
     response = HttpResponse(status=204)
     if before is not None:
         url = reverse("inbox:reversal", args=[reversal.token(conversation, request.user, before, says)])
-        response["HX-Trigger"] = json.dumps({"undoable": {"url": url, "says": _("%s. Undo (Z)") % says}})
+        response["HX-Trigger"] = json.dumps({"undoable": {"url": url, "says": _("%s.") % says}})
+    return response
+
+
+def told(request: Request, conversation: Conversation, words: str) -> HttpResponse:
+    """It was so already, by somebody else: nothing went wrong, and the page goes on from what is true now."""
+    if not is_alive(request):
+        return HttpResponseRedirect(back_to(request, conversation), status=303)
+    response = HttpResponse(status=204)
+    response["HX-Trigger"] = json.dumps({"told": {"says": words}})
     return response
 
 

@@ -215,7 +215,7 @@ def told(request: Request, queue: Queue, outcome: Outcome, says: str, what: str)
     if not token:
         return unfitting(request, queue, _("Nothing done: %s.") % says, status=409)
     response = shown(request, "inbox/bulk.html", context, part="undo")
-    undo = {"url": reverse("inbox:reversals"), "says": _("%s. Undo (Z)") % says, "form": "bulk-undo"}
+    undo = {"url": reverse("inbox:reversals"), "says": _("%s.") % says, "form": "bulk-undo"}
     response["HX-Trigger"] = json.dumps({"undoable": undo})
     return response
 

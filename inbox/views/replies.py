@@ -72,7 +72,7 @@ def queued(request: Request, conversation: Conversation, reply: Reply) -> HttpRe
         return HttpResponseRedirect(f"{back_to(request, conversation)}#reply-{reply.pk}", status=303)
     response = HttpResponse(status=204)
     url = reverse("inbox:reply_undo", args=[conversation.pk, reply.pk])
-    says = _("Sending in %d s. Undo (Z)") % settings.UNDO_SECONDS
+    says = _("Sending in %d s.") % settings.UNDO_SECONDS
     if settings.UNDO_SECONDS and reply.state == "queued":
         response["HX-Trigger"] = json.dumps({"undoable": {"url": url, "says": says}})
     return response

@@ -2,20 +2,24 @@
 // open conversation; with data-picked-rows all that are picked) gets data-doing; with data-leaves it goes at once. When the act fails the row is as before and the toast says what did not happen.
 customElements.define("optimistic-act", class extends HTMLElement {
   static #names = ["htmx:before:request", "htmx:after:request", "htmx:error"]
-  #left = new WeakMap(); #doing = new WeakMap()
+  #left = new WeakMap(); #doing = new WeakMap(); #asking = new WeakMap()
   connectedCallback() { for (const name of this.constructor.#names) document.addEventListener(name, this) }
   disconnectedCallback() { for (const name of this.constructor.#names) document.removeEventListener(name, this) }
   handleEvent(event) {
     const ctx = event.detail.ctx, source = ctx?.sourceElement, form = source?.closest?.("[data-act]")
+    if (ctx?.target?.id === "talk" && event.type !== "htmx:before:request") return this.#opened(ctx, event.type)
     if (!form || source.hasAttribute("hx-get")) return
-    if (event.type === "htmx:before:request") this.#begin(form)
-    else this.#end(form, event.type === "htmx:error" ? null : ctx.response)
+    if (event.type === "htmx:before:request") return this.#asking.has(form) ? event.preventDefault() : this.#begin(form, ctx)
+    if (this.#asking.get(form) !== ctx) return // a second press while the first is on its way asks for nothing more
+    this.#asking.delete(form)
+    this.#end(form, event.type === "htmx:error" ? null : ctx.response)
   }
   #of(form) {
     if ("pickedRows" in form.dataset) return [...document.querySelectorAll(".rows > [data-picked]")]
     return [document.getElementById(form.dataset.of || `conversation-${document.querySelector("[data-open]")?.dataset.open}`), form.closest("[data-open]")].filter(Boolean)
   }
-  #begin(form) {
+  #begin(form, ctx) {
+    this.#asking.set(form, ctx)
     const rows = this.#of(form), [row] = rows
     this.#doing.set(form, rows)
     for (const one of rows) one.dataset.doing = form.dataset.act
@@ -40,8 +44,14 @@ customElements.define("optimistic-act", class extends HTMLElement {
     if (done) document.dispatchEvent(new CustomEvent("ask"))
     else if (!refused || !form.hasAttribute(`hx-status:${answer.status}`)) this.#fail(answer, form)
   }
+  #opened(ctx, type) {
+    const [answer, told] = [type === "htmx:error" ? null : ctx.response, this.dataset]
+    if (!answer || answer.status >= 400) this.#say(!answer ? told.openedNetwork : answer.status >= 500 ? told.openedServer : told.openedRefused, answer)
+  }
   #fail(answer, form) {
-    const text = form.dataset.textFailed ?? (answer ? (answer.status >= 500 ? this.dataset.textServer : this.dataset.textRefused) : this.dataset.textNetwork)
+    this.#say(form.dataset.textFailed ?? (answer ? (answer.status >= 500 ? this.dataset.textServer : this.dataset.textRefused) : this.dataset.textNetwork), answer)
+  }
+  #say(text, answer) {
     const id = answer?.headers.get("X-Request-ID")
     this.dispatchEvent(new CustomEvent("failed", { bubbles: true, detail: { says: id ? text.replace("%s", id) : text.replace(/ \([^()]*%s[^()]*\)/, "") } }))
   }

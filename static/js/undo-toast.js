@@ -1,15 +1,16 @@
 // <undo-toast> shows one sentence at a time at the foot of the page: what was done and can be undone (`undoable` {url, says, form} from HX-Trigger; the form's fields are sent with it), or what was
-// not done (`failed` {says}). It stays 10 s, longer under the pointer or with focus. Its last 20 sentences are listed in every [data-toasts].
+// not done (`failed` {says}), or already was so (`told` {says}). It stays 10 s, longer under the pointer or with focus. Its last 20 sentences are listed in every [data-toasts].
 customElements.define("undo-toast", class extends HTMLElement {
   #timer; #url = ""; #form = ""; #said = []
   connectedCallback() {
-    for (const name of ["undoable", "failed", "key"]) document.addEventListener(name, this)
+    for (const name of ["undoable", "failed", "told", "key"]) document.addEventListener(name, this)
     for (const name of ["click", "pointerenter", "pointerleave", "focusin", "focusout"]) this.addEventListener(name, this)
   }
-  disconnectedCallback() { for (const name of ["undoable", "failed", "key"]) document.removeEventListener(name, this); clearTimeout(this.#timer) }
+  disconnectedCallback() { for (const name of ["undoable", "failed", "told", "key"]) document.removeEventListener(name, this); clearTimeout(this.#timer) }
   handleEvent(event) {
     if (event.type === "undoable") { this.#url = event.detail.url; this.#form = event.detail.form ?? ""; this.#show(event.detail.says, "") }
     else if (event.type === "failed") this.#show(event.detail.says, "danger")
+    else if (event.type === "told") { this.#url = ""; this.#show(event.detail.says, "") }
     else if (event.type === "key") { if (event.detail.key === (this.getAttribute("key") || "z") && this.#url) { event.preventDefault(); this.#undo() } }
     else if (event.type === "click" && event.target.closest("[data-undo]")) this.#undo()
     else if (event.type === "click" && event.target.closest("[data-close]")) this.#hide()
@@ -20,11 +21,12 @@ customElements.define("undo-toast", class extends HTMLElement {
   #show(says, mood) {
     const toast = this.#toast
     toast.querySelector("[data-says]").textContent = says
-    toast.querySelector("[data-undo]").hidden = !!mood || !this.#url
+    const undoable = !mood && !!this.#url, aloud = undoable ? this.dataset.textUndo.replace("%s", says) : says
+    toast.querySelector("[data-undo]").hidden = !undoable
     toast.dataset.mood = mood
     toast.hidden = false
     this.#remember(says)
-    document.dispatchEvent(new CustomEvent("say", { detail: { text: says, urgent: !!mood } }))
+    document.dispatchEvent(new CustomEvent("say", { detail: { text: aloud, urgent: !!mood } }))
     this.#wait()
   }
   #remember(says) {

@@ -126,6 +126,20 @@ def test_done_is_undone_as_if_nothing_had_been_and_only_while_nobody_acted(cast,
         )
 
 
+def test_what_is_so_already_is_no_fault(cast, channel, client):
+    one = write(channel, "case", cast.support)
+    url = f"/conversations/{one.pk}/closure/"
+    client.force_login(cast.max)
+    assert "undoable" in client.post(url, headers=ALIVE).headers["HX-Trigger"]
+    again = client.post(url, headers=ALIVE)
+    assert (again.status_code, "HX-Trigger" in again.headers) == (204, False)  # whose own act it was hears nothing new
+    client.force_login(cast.ana)
+    told = client.post(url, headers=ALIVE)
+    assert told.status_code == 204
+    assert json.loads(told.headers["HX-Trigger"])["told"]["says"].startswith("Max marked this done")
+    assert one.events.filter(happening="closed").count() == 1
+
+
 def test_an_undo_belongs_to_who_did_it(cast, channel, client):
     one = write(channel, "case", cast.support)
     client.force_login(cast.ana)
