@@ -1,5 +1,6 @@
 // <row-nav for="queue" bulk="bulk" keys="next:j prev:k pick:x …"> is the cursor of a grid of rows: one row holds the tab stop, arrows and keys move
-// it, picks live in the rows' boxes, and the bulk bar shows while something is picked. The open conversation is named by [data-open] of the talk.
+// it, picks live in the rows' boxes, and the bulk bar shows while something is picked. A key of `opens` means the row of the
+// cursor while none is open. The open conversation is named by [data-open] of the talk.
 customElements.define("row-nav", class extends HTMLElement {
   #anchor
   connectedCallback() {
@@ -30,7 +31,8 @@ customElements.define("row-nav", class extends HTMLElement {
     if (act && !event.ctrlKey && !event.metaKey && !event.altKey) this.#key(event, act)
   }
   #key(event, act) {
-    const rows = this.#rows, place = rows.indexOf(this.#cursor)
+    const rows = this.#rows, place = rows.indexOf(this.#cursor), opens = (this.getAttribute("opens") ?? "").split(" ")
+    if (this.#inside && opens.includes(event.detail?.key) && !document.querySelector("[data-open]")) return this.#link(rows[place])?.click() // key-map waits for it
     if (!act || !rows.length || !this.#list.checkVisibility()) return
     const to = { next: rows[this.#inside ? place + 1 : Math.max(place, 0)], prev: rows[place - 1], first: rows[0], last: rows.at(-1) }[act]
     if (to) this.#focus(to)

@@ -5,6 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from inbox.models import Event
 from tests.world import write
 
 pytestmark = pytest.mark.browser
@@ -68,6 +69,20 @@ def test_an_agent_is_found_by_typing_and_gets_the_conversation(site, opened):
     assert one.agent == site.cast.max
     page.keyboard.press("z")
     expect(page.locator(".toast")).to_contain_text("Undone")
+
+
+def test_what_is_typed_while_a_conversation_comes_is_typed_into_what_its_key_opens(site, opened):
+    page, one, _link = opened
+    before = Event.objects.count()
+    page.keyboard.press("j")
+    other = page.locator(f"#talk:not([data-open='{one.pk}'])")
+    page.keyboard.press("Enter")
+    page.keyboard.type("rHello Theo")  # R for the reply; what follows belongs into it
+    expect(other.locator("#reply-text")).to_have_value("Hello Theo")
+    expect(other.locator("#reply-text")).to_be_focused()
+    page.keyboard.type("!")
+    expect(other.locator("#reply-text")).to_have_value("Hello Theo!")
+    assert Event.objects.count() == before  # none of its letters was an act
 
 
 def test_handing_over_offers_teams_alone(site, opened):
