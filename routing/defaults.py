@@ -57,9 +57,9 @@ _JOBS = """
     trabajar con vosotros, mi currículum, prácticas en, vaga de, vagas, emprego, estágio, candidatar*, recrutamento"""
 _SERVICE = """
     stayed late, stayed longer, extra mile, so friendly, so helpful, very friendly, incredibly helpful, super friendly,
-    so freundlich, sehr freundlich, super freundlich, so hilfsbereit, sehr hilfsbereit, si gentil, si gentille,
-    très gentil, très gentille, très aimable, tan amable, muy amable, muy amables, tão simpática, tão simpático,
-    muito simpática, muito simpático, muito atenciosa, muito atencioso"""
+    so freundlich*, sehr freundlich*, super freundlich*, so hilfsbereit, sehr hilfsbereit, si gentil, si gentille,
+    très gentil, très gentille, très aimable, restée tard, resté tard, tan amable, muy amable, muy amables,
+    tão simpática, tão simpático, muito simpática, muito simpático, muito atenciosa, muito atencioso"""
 _THANKS = """
     thank*, thx, kudos, grateful, shout out, shoutout, compliment*, praise, brilliant, wonderful, fantastic, amazing,
     danke*, lob, toll, großartig*, merci, bravo, remercie*, félicitations, gracias, agradec*, felicit*, obrigad*,
@@ -67,8 +67,10 @@ _THANKS = """
 _STAFF = """
     employee*, staff, colleague*, cashier, assistant, technician*, driver, in your store, in your shop, in your branch,
     at the counter, at the desk, on the phone, mitarbeiter*, kollege, kollegin, verkäufer*, kassierer*, filiale,
-    employé*, vendeur, vendeuse, caissière, votre équipe, conseiller, conseillère, empleado*, empleada*,
-    dependient*, cajera, su equipo, funcionári*, empregad*, atendente, vossa equipa, sua equipe"""
+    employé*, vendeur, vendeuse, caissière, votre équipe, conseiller, conseillère, du magasin, en magasin,
+    à l'accueil, en caisse, merci à elle, merci à lui, elle a été, il a été, elle m'a, il m'a, elle nous a, il nous a,
+    elle s'est, il s'est, thank her, thank him, tell her, tell him, bei ihr bedanken, bei ihm bedanken, empleado*,
+    empleada*, dependient*, cajera, su equipo, funcionári*, empregad*, atendente, vossa equipa, sua equipe"""
 _ANGER = """
     rude, unfriendly, useless, never, worst, terrible, refund, complaint, disappointed, unfreundlich, nie wieder,
     frechheit, enttäuscht, impoli*, jamais, déçu*, remboursement, maleducad*, nunca, pésim*, reembolso, grosseir*"""
