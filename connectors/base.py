@@ -43,6 +43,7 @@ from connectors.posts import (
     PostKind,
     PostState,
     Rate,
+    Undelivered,
     Visibility,
 )
 from connectors.replies import (
@@ -74,7 +75,7 @@ __all__ = [
     "Fault", "Field", "Found", "Gap", "Gone", "Grant", "InDoubt", "Incoming", "Invalid", "Measure", "Media",
     "Needs", "NotPermitted", "Outcome", "Outgoing", "Page", "Past", "PolicyRefused", "Post", "PostKind", "PostState",
     "Prepared", "QuotaSpent", "Rate", "RateLimited", "Rejected", "Secrets", "Sent", "Source", "TextRule", "Unavailable",
-    "Unreadable", "Verb", "Visibility", "Way", "Withheld",
+    "Undelivered", "Unreadable", "Verb", "Visibility", "Way", "Withheld",
 ]  # fmt: skip
 
 

@@ -192,6 +192,20 @@ class Bad:
         object.__setattr__(self, "raw", storable_json(self.raw))
 
 
+@dataclass(frozen=True, slots=True)
+class Undelivered:
+    """The network says that a post of ours, sent long ago, reached nobody. `told_by` is the post of this page that
+    says so: it is kept only where no reply of ours is known by that id."""
+
+    external_id: str
+    reason: str
+    told_by: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "external_id", key(self.external_id))
+        object.__setattr__(self, "reason", storable(self.reason)[:300])
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Page:
     """One page of one source. `cursor` (JSON, ≤ 32 kB) is committed with the posts. `end`: the network has nothing
@@ -205,6 +219,7 @@ class Page:
     cost: Decimal = Decimal(0)
     gaps: tuple[Gap, ...] = ()
     bad: tuple[Bad, ...] = ()
+    undelivered: tuple[Undelivered, ...] = ()
     interval: float | None = None
     repeats: int = 0
 

@@ -16,7 +16,7 @@ from django.db.models.functions import Coalesce, Greatest
 from django.db.utils import IntegrityError
 
 from connectors.arriving import SOURCE, quarantine, sound, with_threads
-from connectors.base import Bad, Budget, Connector, Page, Post
+from connectors.base import Bad, Budget, Connector, Page, Post, Undelivered
 from connectors.http import no_transaction_open
 from connectors.models import Channel, Gap, Source
 from connectors.text import normalised
@@ -75,7 +75,7 @@ class Claim:
     def store(self, connector: Connector, source: Source, page: Page, started_at: datetime | None) -> int:
         """One page and its cursor in one transaction, in pieces of 200 posts of which the last moves the cursor;
         how many were new."""
-        posts, bad = sound(page.posts, self.now)
+        posts, bad = sound(self._delivered(page), self.now)
         bad = [*page.bad, *bad]
         posts, asked = self.topics.look_at(posts, source.name)
         posts, context = with_threads(self.channel, connector, posts, self.budget, self.now)
@@ -87,6 +87,16 @@ class Claim:
         new += self._keep(place, pieces[-1], partial(self._advance, source, page, bad, newest), bad)
         source.cursor, source.suggested = page.cursor, page.interval
         return new
+
+    def _delivered(self, page: Page) -> list[Post]:
+        """The page without what only says that a reply of ours reached nobody: that reply has failed. Before the page
+        is stored, so that whoever dies between the two says it again, and that changes nothing."""
+        settled = {each.told_by for each in page.undelivered if self._returned(each)}
+        return [post for post in page.posts if post.external_id not in settled]
+
+    def _returned(self, told: Undelivered) -> bool:
+        reply = Reply.objects.filter(channel=self.channel, external_id=told.external_id).first()
+        return reply is not None and (reply.fault == "Returned" or reply.returned(told.reason))
 
     def place(self, connector: Connector) -> Place:
         return Place(self.channel.pk, self.channel.network, connector.space, self.now, normalised)

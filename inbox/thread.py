@@ -55,6 +55,7 @@ class Message:
     actions: str = ""
     menu: str = ""
     marks: Sequence[str] = ()
+    quoted: str = ""
     first_unread: bool = False
     reply: Reply | None = None
     rating: Any = None
@@ -201,8 +202,20 @@ def _of_mention(mention: Mention, revisions: Sequence[Revision]) -> Message:
         rating=mention.rating,
         media=[] if gone else _media(mention),
         menu="" if gone else _menu(mention.conversation_id, f"mention={mention.pk}"),
-        marks=[str(MARKS[mark]) for mark in mention.marks if mark in MARKS],
+        marks=_marks(mention),
+        quoted="" if gone else _quoted(mention),
     )
+
+
+def _marks(mention: Mention) -> list[str]:
+    marks = [str(MARKS[mark]) for mark in mention.marks if mark in MARKS]
+    return [_("sent by a program"), *marks] if mention.grants.get("automatic") else marks
+
+
+def _quoted(mention: Mention) -> str:
+    """What the message repeats of others and how it is signed, which its text leaves out."""
+    parts = (mention.raw.get(name) for name in ("signature", "quoted")) if isinstance(mention.raw, dict) else ()
+    return "\n\n".join(part.strip() for part in parts if isinstance(part, str) and part.strip())
 
 
 MARKS = {
@@ -273,6 +286,8 @@ def _said_of(reply: Reply) -> str:
         return _("Will be tried again: %s") % reply.reason
     if reply.state == "queued":
         return ""
+    if reply.state == "failed" and reply.fault == "Returned":
+        return _("Could not be delivered: %s") % reply.reason
     if reply.state == "failed":
         return _("Not sent: %s") % (reply.reason or _("the network refused it."))
     if reply.state == "in_doubt" and reply.flagged_at:

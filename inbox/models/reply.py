@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from django.conf import settings
 from django.db import models, transaction
@@ -146,6 +147,10 @@ class Reply(models.Model):
         """Certainly not posted; the text stays, with the reason in words."""
         return self._move(["sending", "in_doubt", "queued"], "failed", fault=fault, reason=reason[:300])
 
+    def returned(self, reason: str) -> bool:
+        """The network took it and gave it back: it reached nobody. The conversation is open again."""
+        return self._move(["sent", "in_doubt"], "failed", fault="Returned", reason=reason[:300])
+
     def doubted(self, fault: str, reason: str) -> bool:
         """It may stand on the network or not; somebody will look after the settle time."""
         fields: dict[str, Any] = {
@@ -214,6 +219,8 @@ class Reply(models.Model):
     def release(self, by: Agent) -> bool:
         """Sends a held or failed reply after all; a certain second try, so the same key and a fresh count of tries."""
         fields: dict[str, Any] = {"not_before": timezone.now(), "tries": 0, "author": by}
+        if self.fault == "Returned":  # what is sent now is another message: the first one was sent
+            fields |= {"key": uuid4(), "external_id": None, "fault": "", "reason": ""}
         return self._move(["held", "failed"], "queued", by=by, **fields)
 
     def settle(self, verdict: str, by: Agent, url: str = "") -> bool:
@@ -250,4 +257,6 @@ class Reply(models.Model):
         if self.state == "sent" and conversation.inbound_seq < self.seq and conversation.state <= 3:
             values["state"] = 4 if self.then_close else 1
             values["closed_at"] = timezone.now() if self.then_close else None
+        if self.state == "failed" and self.fault == "Returned" and conversation.state in (1, 3, 4):
+            values |= {"state": 0, "closed_at": None, "snoozed_until": None}
         return values

@@ -2,8 +2,11 @@
 once, and what a stranger or a program writes changes nobody's conversation."""
 
 import pytest
+from django.template.loader import render_to_string
 
-from inbox.models import Conversation, Mention, Reply
+from inbox.models import Conversation, Event, Mention, Reply
+from inbox.thread import whole
+from tests.connectors.test_mail import bounce
 from tests.fakes.mail import Fake
 from tests.fakes.network import MADE
 from tests.journey.steps import answer, of_fake, read, send
@@ -89,3 +92,73 @@ def test_an_out_of_office_note_opens_nothing_again_and_holds_no_answer_back(mail
     after = Conversation.objects.get()
     assert after.state == before
     assert after.mentions.count() == 2
+
+
+def full(own_id, said="550 5.2.2 Over quota\r\n  for this user"):
+    told = f"Status: 5.2.2\r\nDiagnostic-Code: smtp; {said}".encode()
+    return bounce(own_id).replace(b"Status: 5.1.1", told)
+
+
+def sent_answer(mail, channel, cast):
+    mail.say("Help")
+    read(channel)
+    conversation = Conversation.objects.get()
+    answer(cast.ana, conversation, "We are on it")
+    send()
+    return conversation, Reply.objects.get()
+
+
+def test_an_answer_that_came_back_has_failed_with_its_reason_and_is_no_message_of_a_customer(mail, channel, cast):
+    conversation, own = sent_answer(mail, channel, cast)
+    conversation.close(cast.ana)
+    mail.deliver(full(own.external_id), expected=False)
+    read(channel)
+    own.refresh_from_db()
+    conversation.refresh_from_db()
+    words = "The mailbox is full (carla@mail.example). The server said: 550 5.2.2 Over quota for this user"
+    assert (own.state, own.reason) == ("failed", words)
+    assert (conversation.state, conversation.trouble) == (0, "failed")
+    assert [mention.text for mention in Mention.objects.filter(ours=False)] == ["Help"]
+    shown = [entry.state_text for entry in whole(conversation, cast.ana).entries if getattr(entry, "reply", None)]
+    assert shown == [f"Could not be delivered: {words}"]
+
+
+def test_a_report_that_is_read_twice_or_names_no_answer_of_ours_changes_nothing_and_is_not_lost(mail, channel, cast):
+    _, own = sent_answer(mail, channel, cast)
+    mail.deliver(full(own.external_id), expected=False)
+    mail.deliver(full(own.external_id).replace(b"<b@mx", b"<b2@mx"), expected=False)
+    read(channel)
+    mail.deliver(full("11111111-1111-4111-8111-111111111111.care@brand.example").replace(b"<b@mx", b"<b3@mx"))
+    read(channel)
+    told = [event.payload["state"] for event in Event.objects.filter(happening="reply_moved").order_by("id")]
+    assert told.count("failed") == 1
+    assert Mention.objects.filter(text__startswith="Our answer to carla").count() == 1
+
+
+def test_what_came_back_can_be_sent_again_as_another_mail(mail, channel, cast):
+    _, own = sent_answer(mail, channel, cast)
+    first = own.external_id
+    mail.deliver(full(first), expected=False)
+    read(channel)
+    own.refresh_from_db()
+    assert own.release(cast.ana)
+    send()
+    own.refresh_from_db()
+    assert own.state == "sent"
+    assert own.external_id != first
+    assert len(mail.sent) == 2
+
+
+def test_what_a_program_sent_says_so_and_quoted_text_is_folded_and_not_lost(mail, channel, cast):
+    raw = (
+        b"From: carla@mail.example\r\nMessage-ID: <q@x>\r\nAuto-Submitted: auto-replied\r\n\r\nI am away.\r\n"
+        b"\r\nOn Mon, 2 Nov 2026 at 10:00, Brand <care@brand.example> wrote:\r\n> Your parcel left.\r\n"
+    )
+    mail.deliver(raw)
+    read(channel)
+    message = next(one for one in whole(Conversation.objects.get(), cast.ana).entries if one.kind == "message")
+    assert message.marks == ["sent by a program"]
+    assert message.text == "I am away."
+    assert "Your parcel left." in message.quoted
+    page = render_to_string("parts/message.html", {"message": message})
+    assert page.index("Show quoted text") < page.index("Your parcel left.")

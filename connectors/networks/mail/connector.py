@@ -54,7 +54,7 @@ from connectors.networks.mail.folder import (
 )
 from connectors.networks.mail.imap import Mailbox, Weight, quoted
 from connectors.networks.mail.message import cleaned, read, token_in
-from connectors.networks.mail.posts import parent_of_sent, post_of
+from connectors.networks.mail.posts import parent_of_sent, post_of, undelivered
 from connectors.networks.mail.smtp import Submission
 from connectors.text import lines
 from connectors.wire import Access, Server, ends_in
@@ -211,7 +211,8 @@ class Mail(Connector):
                 posts = self._placed(found, box, folder, now)
                 last = max(weights, default=last)
                 kept = {"validity": validity, "uid": last}
-                yield Page(posts=posts, bad=bad, cursor=kept, end=not waiting, gaps=gaps)
+                returned = undelivered(posts)
+                yield Page(posts=posts, bad=bad, undelivered=returned, cursor=kept, end=not waiting, gaps=gaps)
                 gaps = ()
                 if not waiting:
                     return

@@ -1,17 +1,30 @@
 """From a mail to a post: who wrote it, which thread it stands in, and whether anybody wrote it by hand at all."""
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 
 from connectors.networks.mail.answer import ANSWERS, is_own_id
 from connectors.networks.mail.imap import Weight
 from connectors.networks.mail.message import QUOTE_KEPT, Mail
-from connectors.posts import Author, Media, Post, PostKind, Visibility
+from connectors.posts import Author, Media, Post, PostKind, Undelivered, Visibility
 
 FILES = 50
 _OWN_ID = r"([!-;=?A-~]{1,200}\.care@%s)"
 _STATUS = re.compile(r"^Status:\s*(\d\.\d{1,3}\.\d{1,3})", re.IGNORECASE | re.MULTILINE)
 _RECIPIENT = re.compile(r"^(?:Final|Original)-Recipient:\s*[\w-]+;\s*<?([^\s<>]{3,320})", re.IGNORECASE | re.MULTILINE)
+_DIAGNOSTIC = re.compile(
+    r"^Diagnostic-Code:\s*[\w-]+;\s*(.{3,400}(?:\n[ \t].{1,400}){0,3})", re.IGNORECASE | re.MULTILINE
+)
+_MEANINGS = (
+    ("5.1.", "There is no such address"),
+    ("5.2.1", "The mailbox is closed"),
+    ("5.2.2", "The mailbox is full"),
+    ("5.3.4", "The mail is too large"),
+    ("5.4.", "The other mail server could not be reached"),
+    ("5.7.", "The other mail server refused it"),
+)
+"""What codes of RFC 3463 mean, the longer ones before the shorter."""
 
 
 def post_of(
@@ -57,7 +70,17 @@ def post_of(
             "quoted": parts.quoted[:QUOTE_KEPT],
             "signature": parts.signature[:QUOTE_KEPT],
             **({"report": mail.report} if mail.report else {}),
+            **({"returned": returned, "why": _why(mail)} if returned else {}),
         },
+    )
+
+
+def undelivered(posts: Sequence[Post]) -> tuple[Undelivered, ...]:
+    """What these mails say of answers of ours that reached nobody."""
+    return tuple(
+        Undelivered(str(post.raw["returned"]), str(post.raw["why"]), post.external_id)
+        for post in posts
+        if post.raw.get("returned")
     )
 
 
@@ -99,6 +122,16 @@ def _returned(mail: Mail, address: str) -> str:
 
 def _is_postmaster(mail: Mail) -> bool:
     return mail.sender()[1].partition("@")[0] in ("mailer-daemon", "postmaster")
+
+
+def _why(mail: Mail) -> str:
+    """What became of it, in words, and what the server said."""
+    recipient, status, said = (kind.search(mail.report) for kind in (_RECIPIENT, _STATUS, _DIAGNOSTIC))
+    code = status[1] if status else ""
+    words = next((words for start, words in _MEANINGS if code.startswith(start)), "It was returned.")
+    whom = f" ({recipient[1]})" if recipient else ""
+    told = " ".join(said[1].split())[:160] if said else code
+    return f"{words.removesuffix('.')}{whom}.{f' The server said: {told}' if told else ''}"
 
 
 def _told(mail: Mail, text: str) -> str:
