@@ -27,7 +27,8 @@ type Verb = Literal[
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outgoing:
     """One wish to post, committed before the call and enough to send the very same bytes again. `bound`: ids of our
-    posts that belong to other replies. `prepared`: the token a two-step network gave for this very reply."""
+    posts that belong to other replies. `prepared`: the token a two-step network gave for this very reply. `first_at`:
+    when it was first tried, if this is not the first time."""
 
     key: str
     text: str
@@ -38,6 +39,12 @@ class Outgoing:
     prepared: str | None = None
     agent_name: str = ""
     lang: str = ""
+    first_at: datetime | None = None
+
+    @property
+    def since(self) -> datetime:
+        """Before this no byte of it had left, on our clock."""
+        return self.first_at or self.sending_at
 
 
 @dataclass(frozen=True, slots=True)

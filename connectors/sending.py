@@ -104,6 +104,7 @@ def _record_sent(reply: Reply, answer: Sent) -> None:
 def _post(reply: Reply, connector: Connector, outgoing: Outgoing) -> Sent:
     """The one writing request; access that has run out is renewed first and the call repeated once, since it wrote
     nothing."""
+    _hold(reply)  # looking for an earlier try may have taken as long as the lease
     failpoint("reply.before_post")
     try:
         answer = connector.send(outgoing)
@@ -124,8 +125,8 @@ def _post(reply: Reply, connector: Connector, outgoing: Outgoing) -> Sent:
 
 
 def _hold(reply: Reply, **fields: Any) -> None:
-    """Before each further request that writes: whoever was too slow stops here, because somebody else may have taken
-    up the reply. What was asked so far has posted nothing."""
+    """Before each request that writes: whoever was too slow stops here, because somebody else may have taken up the
+    reply. What was asked so far has posted nothing."""
     if not reply.hold(**fields):
         raise Unavailable("The lease on this reply ran out before it was posted.")
 
@@ -155,6 +156,7 @@ def outgoing_of(reply: Reply) -> Outgoing:
         prepared=reply.prepared,
         agent_name=reply.author.name,
         lang=reply.conversation.language,
+        first_at=reply.first_at,
     )
 
 

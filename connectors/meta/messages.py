@@ -23,15 +23,16 @@ from connectors.base import (
     Sent,
     Visibility,
 )
-from connectors.meta.app import MAPPING, Meta
+from connectors.finding import NEAR, Sought
+from connectors.meta.app import MAPPING, Meta, mapped
 from connectors.meta.graph import bare, following, listed, named, onward, pause, rows, slower, time_of, version_of
 from connectors.newest_first import OVERLAP, Walk
 from connectors.text import normalised
 
 WINDOW = timedelta(hours=48)
 ANSWERABLE, LONGER, PRIVATE = timedelta(hours=24), timedelta(days=7), timedelta(days=7)
-MESSAGE = "id,message,from,to,created_time,attachments"
-TALKS = f"id,updated_time,participants,messages.limit(20){{{MESSAGE}}}"
+MESSAGE, MESSAGES = "id,message,from,to,created_time,attachments", 20
+TALKS = f"id,updated_time,participants,messages.limit({MESSAGES}){{{MESSAGE}}}"
 _ATTACHED = (("image", "image_data", "url"), ("video", "video_data", "url"), ("file", "file_url", ""))
 
 
@@ -168,27 +169,20 @@ class Messaging(Meta):
         if not outgoing.private and outgoing.parent.kind is PostKind.DIRECT:
             asked["user_id"] = outgoing.parent.author.external_id
         told = graph.get_connections(self._page_id, "conversations", **asked)
-        since = outgoing.sending_at - timedelta(seconds=60) + graph.answer.skew
-        talks, fitting = listed(graph.answer, told), []
+        talks, sought, cut = listed(graph.answer, told), self._sought(outgoing), False
+        since = outgoing.since - NEAR + graph.answer.skew
         for talk in talks:
-            for message in rows(talk.get("messages")) if isinstance(talk, dict) else ():
-                try:
-                    post = self._message(message, "")
-                except MAPPING:
-                    continue
-                if self._is(post, outgoing, since):
-                    fitting.append(post)
-        if len(fitting) == 1:
-            return Found(fitting[0].external_id)
-        newer = [time for time in _times(talks, "updated_time") if time >= since]
-        if fitting or (following(told) and len(newer) == len(talks)):
-            return CannotKnow("Several messages of ours look like this one, or too many were written meanwhile.")
-        return Absent()
+            messages = rows(talk.get("messages")) if isinstance(talk, dict) else []
+            posts, bad = mapped(messages, lambda message: self._message(message, ""))
+            sought.among(posts, graph.answer.skew, bad)
+            cut = cut or (len(messages) >= MESSAGES and all(post.created_at >= since for post in posts))
+        older = any(time < since for time in _times(talks, "updated_time"))
+        return sought.verdict(whole=not cut and (older or not following(told)))
 
     @staticmethod
-    def _is(post: Post, outgoing: Outgoing, since: datetime) -> bool:
-        fits = post.ours and post.created_at >= since and post.external_id not in outgoing.bound
-        return fits and normalised(post.text) == normalised(outgoing.text)
+    def _sought(outgoing: Outgoing) -> Sought:
+        wanted = normalised(outgoing.text)
+        return Sought(outgoing, lambda post: normalised(post.text) == wanted)
 
 
 def under_each_other(posts: list[Post]) -> list[Post]:

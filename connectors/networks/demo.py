@@ -38,11 +38,14 @@ from connectors.base import (
     Way,
     Withheld,
 )
+from connectors.finding import Sought
 from connectors.text import normalised
 
 WINDOW = timedelta(hours=48)
 OVERLAP = 20
 """Changes read again at the start of each poll."""
+LOOKED = 5
+"""Pages of our own posts that are looked through for a reply."""
 
 
 class Demo(Connector):
@@ -171,20 +174,18 @@ class Demo(Connector):
         return judge
 
     def find(self, outgoing: Outgoing) -> Found | Absent | CannotKnow:
-        answer = self._ask("GET", "mine")
-        items = answer.json(dict).get("posts") or []
-        wanted, since = normalised(outgoing.text), outgoing.sending_at - timedelta(seconds=60) + answer.skew
-        fitting = [
-            post
-            for post in self._posts(items, outgoing.sending_at, False)[0]
-            if post.parent_id == outgoing.parent.external_id
-            and normalised(post.text) == wanted
-            and post.created_at >= since
-            and post.external_id not in outgoing.bound
-        ]
-        if len(fitting) > 1:
-            return CannotKnow("Two posts of ours look like this reply.")
-        return Found(fitting[0].external_id, fitting[0].url) if fitting else Absent()
+        wanted, above = normalised(outgoing.text), outgoing.parent.external_id
+        sought = Sought(outgoing, lambda post: post.parent_id == above and normalised(post.text) == wanted)
+        before: JSON = {}
+        for _ in range(LOOKED):
+            answer = self._ask("GET", "mine", params=before)
+            told = answer.json(dict)
+            posts, bad = self._posts(told.get("posts") or [], outgoing.sending_at, False)
+            sought.among(posts, answer.skew, bad)
+            if sought.passed or not told.get("before"):
+                return sought.verdict(whole=True)
+            before = {"before": str(told["before"])}
+        return sought.verdict(whole=False)
 
     def do(self, verb: Verb, post: Post, text: str = "") -> Done:
         path, judge = f"posts/{post.external_id}", self._refused(post)

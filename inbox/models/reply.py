@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.db import models, transaction
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
 from inbox import happenings, ringing
@@ -79,6 +79,7 @@ class Reply(models.Model):
     takes = models.PositiveIntegerField(default=0)
     lease_until = models.DateTimeField(null=True)
     sending_at = models.DateTimeField(null=True)
+    first_at = models.DateTimeField(null=True)  # when the first byte may have left, however often it was tried since
     doubted_at = models.DateTimeField(null=True)
     flagged_at = models.DateTimeField(null=True)
     sent_at = models.DateTimeField(null=True)
@@ -109,7 +110,8 @@ class Reply(models.Model):
         due = Reply.objects.filter(pk__in=Reply.objects.due().filter(pk=self.pk).values("pk"), state="queued")
         lease = Clock() + timedelta(seconds=settings.LEASE_SECONDS)
         once_more = {"tries": models.F("tries") + 1, "takes": models.F("takes") + 1}
-        if not due.update(state="sending", lease_until=lease, sending_at=Clock(), **once_more):
+        first = Coalesce("first_at", Clock())
+        if not due.update(state="sending", lease_until=lease, sending_at=Clock(), first_at=first, **once_more):
             return False
         self.refresh_from_db()
         return True

@@ -39,6 +39,10 @@ class Said:
     topic: str = ""
     key: str = ""
 
+    @property
+    def number(self) -> int:
+        return int(self.id[1:])
+
     def shown(self) -> JSON:
         shown = asdict(self)
         for inner in ("topic", "key"):
@@ -198,6 +202,12 @@ class Network:
         with self.lock:
             said = (datetime.fromisoformat(self.posts[one].created_at) >= since for one in self.order)
             return next((place for place, new in enumerate(said) if new), len(self.order))
+
+    def own(self) -> list[Said]:
+        """What the brand said and did not remove, the newest first."""
+        with self.lock:
+            posts = list(self.posts.values())
+        return [post for post in reversed(posts) if post.author["id"] == BRAND and not post.deleted]
 
     def ancestors(self, post_id: str) -> list[Said]:
         above: list[Said] = []

@@ -205,8 +205,12 @@ def posts(handler: Handler) -> None:
 
 @route("GET /api/mine")
 def mine(handler: Handler) -> None:
-    own = [post for post in handler.server.network.posts.values() if post.author["id"] == BRAND and not post.deleted]
-    handler.give({"posts": [_shown(handler, post) for post in own[::-1][:100]]})
+    """Our own, the newest first, and the number below which it goes on."""
+    before = int(handler.query.get("before", "0"))
+    own = [post for post in handler.server.network.own() if not before or post.number < before]
+    page = own[:100]
+    more = page[-1].number if len(own) > len(page) else None
+    handler.give({"posts": [_shown(handler, post) for post in page], "before": more})
 
 
 @route("GET /api/posts/(?P<post>[^/]+)/above")

@@ -43,6 +43,7 @@ from connectors.base import (
     Way,
     Withheld,
 )
+from connectors.finding import Sought
 from connectors.networks.discourse.api import (
     LIKE,
     MAPPING,
@@ -246,19 +247,18 @@ class Discourse(Connector):
         """Ours among the newest posts of the topic."""
         parent, now = outgoing.parent, outgoing.sending_at
         topic, _ = place_of(parent.external_id)
+        wanted = normalised(outgoing.text)
+
+        def same(post: Post) -> bool:
+            said = (str(post.raw.get("raw") or ""), post.text, plain(str(post.raw.get("cooked") or "")))
+            below = post.parent_id in (parent.external_id, f"{topic}/1")
+            return below and wanted in map(normalised, said)
+
         items, skew = self._newest(topic, now)
         posts, bad = self._mapped(items, "own")
-        since, wanted = now - timedelta(seconds=60) + skew, normalised(outgoing.text)
-        recent = [post for post in posts if post.created_at >= since]
-        fitting = [post for post in recent if post.ours and post.external_id not in outgoing.bound
-                   and post.parent_id in (parent.external_id, f"{topic}/1")
-                   and wanted in (normalised(str(post.raw.get("raw") or "")), normalised(post.text),
-                                  normalised(plain(str(post.raw.get("cooked") or ""))))]  # fmt: skip
-        if len(fitting) == 1:
-            return Found(fitting[0].external_id, fitting[0].url)
-        if fitting or bad or len(recent) >= SHOWN:
-            return CannotKnow("Two posts of ours look like this reply, or too much was said there meanwhile.")
-        return Absent()
+        sought = Sought(outgoing, same)
+        sought.among(posts, skew, bad)
+        return sought.verdict(whole=sought.passed or len(items) < SHOWN)
 
     def _newest(self, topic: int, now: datetime) -> tuple[list[Any], timedelta]:
         """The last posts of a topic. It comes with its first ones and the ids of all."""

@@ -4,7 +4,7 @@ of an item is tried, and refused by Meta if need be."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.utils.translation import gettext_lazy
@@ -29,6 +29,7 @@ from connectors.base import (
     Verb,
     Way,
 )
+from connectors.finding import NEAR
 from connectors.meta.app import mapped
 from connectors.meta.graph import following, listed, named, onward, version_of
 from connectors.networks.facebook.api import (
@@ -91,23 +92,18 @@ class Facebook(PageReading):
         """An answer to an answer may stand under the comment above it, so all of that is read."""
         if outgoing.private or outgoing.parent.kind is PostKind.DIRECT:
             return self._find_message(outgoing)
-        graph, after, fitting = self._graph(outgoing.sending_at), "", list[Post]()
-        parent = outgoing.parent
+        graph, after, sought = self._graph(outgoing.sending_at), "", self._sought(outgoing)
+        since = int((outgoing.since - 2 * NEAR).timestamp())
         for _ in range(LOOKED):
-            since = outgoing.sending_at - timedelta(seconds=60)
             asked = {"filter": "stream", "order": "reverse_chronological", "limit": 100, "fields": COMMENT,
-                     "since": int(since.timestamp()) - 60, **onward(after)}  # fmt: skip
-            told = graph.get_connections(_thread_of(parent), "comments", **asked)
-            posts, _bad = mapped(listed(graph.answer, told), lambda item: comment_of(item, self._me))
-            fitting += [post for post in posts if self._is(post, outgoing, since + graph.answer.skew)]
+                     "since": since, **onward(after)}  # fmt: skip
+            told = graph.get_connections(_thread_of(outgoing.parent), "comments", **asked)
+            posts, bad = mapped(listed(graph.answer, told), lambda item: comment_of(item, self._me))
+            sought.among(posts, graph.answer.skew, bad)
             after = following(told)
             if not after:
                 break
-        if len(fitting) > 1:
-            return CannotKnow("Two comments of ours look like this reply.")
-        if fitting:
-            return Found(fitting[0].external_id, fitting[0].url)
-        return CannotKnow("So much was said there meanwhile that not all of it could be read.") if after else Absent()
+        return sought.verdict(whole=not after)
 
     def do(self, verb: Verb, post: Post, text: str = "") -> Done:
         graph = self._graph()

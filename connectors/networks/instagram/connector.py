@@ -4,7 +4,7 @@ delivery or with the daily round; mentions by delivery alone. Nothing of this wa
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.utils.translation import gettext_lazy
 
@@ -118,21 +118,16 @@ class Instagram(AccountReading):
             return self._find_message(outgoing)
         if parent.grants.get("theirs"):
             return CannotKnow("Instagram does not show us what we said below somebody else's post.")
-        graph, at, fitting = self._graph(outgoing.sending_at), "", list[Post]()
-        wanted = replace(outgoing, text=self._said(outgoing.text, parent))
+        graph, at = self._graph(outgoing.sending_at), ""
+        sought = self._sought(replace(outgoing, text=self._said(outgoing.text, parent)))
         for _ in range(LOOKED):
             told = graph.get_connections(_top_of(parent), "replies", fields=REPLY, limit=50, **onward(at))
-            since = outgoing.sending_at - timedelta(seconds=60) + graph.answer.skew
-            posts, _bad = mapped(listed(graph.answer, told), lambda item: comment_of(item, self._ours, {}))
-            fitting += [post for post in posts if self._is(post, wanted, since)]
+            posts, bad = mapped(listed(graph.answer, told), lambda item: comment_of(item, self._ours, {}))
+            sought.among([replace(post, url=parent.url) for post in posts], graph.answer.skew, bad)
             at = following(told)
             if not at:
                 break
-        if len(fitting) > 1:
-            return CannotKnow("Two comments of ours look like this reply.")
-        if fitting:
-            return Found(fitting[0].external_id, parent.url)
-        return CannotKnow("So much was said there that not all of it could be read.") if at else Absent()
+        return sought.verdict(whole=not at)
 
     def do(self, verb: Verb, post: Post, text: str = "") -> Done:
         if verb not in ("hide", "unhide", "delete"):

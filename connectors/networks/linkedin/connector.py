@@ -35,6 +35,7 @@ from connectors.base import (
     Way,
     Withheld,
 )
+from connectors.finding import Sought
 from connectors.networks.linkedin.access import LinkedInAccess
 from connectors.networks.linkedin.api import (
     answers_below,
@@ -198,21 +199,15 @@ class LinkedIn(LinkedInAccess):
         return Sent(name, f"https://www.linkedin.com/feed/update/{post}?commentUrn={encoded(name)}")
 
     def find(self, outgoing: Outgoing) -> Found | Absent | CannotKnow:
-        parent, at, fitting = outgoing.parent, "", list[Post]()
+        parent, at, wanted = outgoing.parent, "", normalised(outgoing.text)
+        sought = Sought(outgoing, lambda post: normalised(post.text) == wanted)
         for _ in range(LOOKED):
             items, at, answer = self._comments(parent.parent_id or parent.external_id, at, outgoing.sending_at)
-            since = outgoing.sending_at - timedelta(seconds=60) + answer.skew
-            posts, _bad = self._mapped(items, "own")
-            fitting += [post for post in posts if post.ours and post.created_at >= since
-                        and post.external_id not in outgoing.bound
-                        and normalised(post.text) == normalised(outgoing.text)]  # fmt: skip
+            posts, bad = self._mapped(items, "own")
+            sought.among(posts, answer.skew, bad)
             if not at:
                 break
-        if len(fitting) == 1:
-            return Found(fitting[0].external_id, fitting[0].url)
-        if fitting or at:
-            return CannotKnow("Two comments of ours look like this reply, or there are too many to look at.")
-        return Absent()
+        return sought.verdict(whole=not at)
 
     def do(self, verb: Verb, post: Post, text: str = "") -> Done:
         if verb not in ("edit", "delete"):

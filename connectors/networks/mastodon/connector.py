@@ -8,6 +8,7 @@ import hashlib
 import re
 import secrets as randomness
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -52,6 +53,7 @@ from connectors.base import (
     Way,
     Withheld,
 )
+from connectors.finding import Sought
 from connectors.networks.mastodon.api import SHOWN, author_of, id_of, media_of, required, time_of
 from connectors.networks.mastodon.forward import Place, rank
 from connectors.text import graphemes, lines, normalised, plain
@@ -393,24 +395,12 @@ class Mastodon(Connector):
         me = self.facts.get("local_id") or self._ask("GET", "/api/v1/accounts/verify_credentials").json(dict)["id"]
         path = f"/api/v1/accounts/{quote(str(me), safe='')}/statuses"
         answer = self._ask("GET", path, params=[("limit", "40"), ("exclude_reblogs", "true")])
-        items, since = answer.json(list), outgoing.sending_at - timedelta(seconds=60) + answer.skew
+        items, above = answer.json(list), outgoing.parent.external_id
         own = [self._post(item, "own") for item in items if isinstance(item, dict) and not item.get("reblog")]
         wanted = _comparable(self._said(outgoing.text, outgoing.parent))
-        fitting = [
-            post
-            for post in own
-            if post.parent_id == outgoing.parent.external_id
-            and post.created_at >= since
-            and post.external_id not in outgoing.bound
-            and _comparable(post.text) == wanted
-        ]
-        if len(fitting) > 1:
-            return CannotKnow("Two posts of ours look like this reply.")
-        if fitting:
-            return Found(fitting[0].external_id, fitting[0].url)
-        if len(items) >= 40 and all(post.created_at >= since for post in own):
-            return CannotKnow("We posted so much meanwhile that the server no longer lists all of it.")
-        return Absent()
+        sought = Sought(outgoing, lambda post: post.parent_id == above and _comparable(post.text) == wanted)
+        sought.among((replace(post, ours=True) for post in own), answer.skew)
+        return sought.verdict(whole=sought.passed or len(items) < 40)
 
     def do(self, verb: Verb, post: Post, text: str = "") -> Done:
         wanted = post.external_id

@@ -36,6 +36,7 @@ from connectors.base import (
     Way,
     Withheld,
 )
+from connectors.finding import Sought
 from connectors.meta.app import MAPPING, mapped
 from connectors.meta.graph import following, listed, onward, pause, slower, time_of
 from connectors.networks.facebook.api import newest_first
@@ -210,23 +211,18 @@ class Threads(ThreadsAccess):
 
     def find(self, outgoing: Outgoing) -> Found | Absent | CannotKnow:
         """Ours among the newest answers to the post. What is published but not shown there is for a person."""
-        parent, at, fitting = outgoing.parent, "", list[Post]()
+        parent, at, wanted = outgoing.parent, "", normalised(outgoing.text)
+        sought = Sought(outgoing, lambda post: normalised(post.text) == wanted)
         for _ in range(LOOKED):
             asked = {"fields": FIELDS, "limit": 100, "reverse": "true", **onward(at)}
             told, answer = self._ask("GET", f"{parent.external_id}/replies", asked, now=outgoing.sending_at)
-            posts, _bad = mapped(listed(answer, told), lambda item: post_of(item, "own", self._me))
-            since = outgoing.sending_at - timedelta(seconds=60) + answer.skew
-            recent = [post for post in posts if post.created_at >= since]
-            fitting += [post for post in recent if post.ours and post.external_id not in outgoing.bound
-                        and normalised(post.text) == normalised(outgoing.text)]  # fmt: skip
-            at = following(told) if len(recent) == len(posts) else ""
+            posts, bad = mapped(listed(answer, told), lambda item: post_of(item, "own", self._me))
+            sought.among(posts, answer.skew, bad)
+            at = "" if sought.passed else following(told)
             if not at:
                 break
-        if len(fitting) == 1:
-            return Found(fitting[0].external_id, fitting[0].url)
-        if fitting or at:
-            return CannotKnow("Two posts of ours look like this reply, or too much was said there meanwhile.")
-        return self._standing_of(outgoing)
+        verdict = sought.verdict(whole=not at)
+        return self._standing_of(outgoing) if isinstance(verdict, Absent) else verdict
 
     def _standing_of(self, outgoing: Outgoing) -> Absent | CannotKnow:
         if not outgoing.prepared:

@@ -44,6 +44,7 @@ from connectors.base import (
     Way,
     Withheld,
 )
+from connectors.finding import Sought
 from connectors.networks.wordpress.api import (
     COMMENTS,
     PER_PAGE,
@@ -52,7 +53,6 @@ from connectors.networks.wordpress.api import (
     id_of,
     post_of,
     root_of,
-    time_of,
     zulu,
 )
 from connectors.text import normalised, plain
@@ -250,18 +250,16 @@ class WordPress(Connector):
         parent = outgoing.parent
         asked = {"post": str(parent.grants.get("post") or ""), "parent": parent.external_id, "author": self._me}
         answer = self._list(None, orderby="date_gmt", order="desc", **asked)
-        since = outgoing.sending_at - timedelta(seconds=60) + answer.skew
-        wanted = normalised(outgoing.text)
-        fitting = []
-        for item in answer.json(list):
-            said = (item.get("content") or {}).get("raw") or ""
-            if id_of(item) in outgoing.bound or time_of(item) < since:
-                continue
-            if wanted in (normalised(said), normalised(plain(str(said)))):
-                fitting.append(item)
-        if len(fitting) > 1:
-            return CannotKnow("Two comments of ours look like this reply.")
-        return Found(id_of(fitting[0]), str(fitting[0].get("link") or "")) if fitting else Absent()
+        wanted, items = normalised(outgoing.text), answer.json(list)
+
+        def same(post: Post) -> bool:
+            said = str((post.raw.get("content") or {}).get("raw") or "")
+            return wanted in (normalised(said), normalised(plain(said)))
+
+        sought = Sought(outgoing, same)
+        posts, bad = self._mapped(items, None)
+        sought.among(posts, answer.skew, bad)
+        return sought.verdict(whole=sought.passed or len(items) < PER_PAGE)
 
     def do(self, verb: Verb, post: Post, text: str = "") -> Done:
         path = f"{COMMENTS}/{post.external_id}"

@@ -4,6 +4,7 @@ the names that X puts before a reply count as naming, and whether refresh tokens
 kept where one is given)."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,7 @@ from connectors.base import (
     Way,
     Withheld,
 )
+from connectors.finding import NEAR, Sought
 from connectors.networks.x import access
 from connectors.networks.x.api import DIRECT, WEB, Includes, Reader, hidden, id_at, without_names
 from connectors.networks.x.calls import DIRECT_WANTED, PUBLIC, TOKENS, WANTED, Bill, Caller, Walk, items_of
@@ -60,7 +62,6 @@ if TYPE_CHECKING:
     from connectors.answers import Answer
 
 SEARCHED, KEPT = timedelta(days=7) - timedelta(minutes=5), timedelta(days=30)
-NEAR = timedelta(seconds=60)
 
 
 class X(Connector):
@@ -238,23 +239,14 @@ class X(Connector):
         answer = self._look(caller, reader, outgoing, direct)
         body = answer.json(dict)
         posts, bad = mapped(items_of(answer, body), Includes.of(body), reader, "direct" if direct else "own")
-        wanted, since = _comparable(outgoing.text, direct), outgoing.sending_at - NEAR + answer.skew
-        fitting = [
-            post
-            for post in posts
-            if post.ours
-            and post.created_at >= since
-            and post.external_id not in outgoing.bound
-            and (direct or post.parent_id == outgoing.parent.external_id)
-            and _comparable(post.text, direct) == wanted
-        ]
-        if len(fitting) > 1:
-            return CannotKnow("Two posts of ours look like this reply.")
-        if fitting:
-            return Found(fitting[0].external_id, "" if direct else fitting[0].url)
-        if bad or (len(posts) >= PAGE and all(post.created_at >= since for post in posts)):
-            return CannotKnow("We posted so much meanwhile that X does not list all of it at once.")
-        return Absent()
+        wanted, above = _comparable(outgoing.text, direct), outgoing.parent.external_id
+
+        def same(post: Post) -> bool:
+            return (direct or post.parent_id == above) and _comparable(post.text, direct) == wanted
+
+        sought = Sought(outgoing, same)
+        sought.among([replace(post, url="") for post in posts] if direct else posts, answer.skew, bad)
+        return sought.verdict(whole=sought.passed or len(posts) < PAGE)
 
     def _look(self, caller: Caller, reader: Reader, outgoing: Outgoing, direct: bool) -> "Answer":
         conversation = str(outgoing.parent.grants.get("conversation") or "")
@@ -263,7 +255,7 @@ class X(Connector):
         if direct:
             path = f"/2/dm_conversations/with/{self._other(outgoing.parent)}/dm_events"
             return caller.read(path, DIRECT_WANTED, "x:direct")
-        params = WANTED | {"max_results": PAGE, "since_id": id_at(outgoing.sending_at - 10 * NEAR)}
+        params = WANTED | {"max_results": PAGE, "since_id": id_at(outgoing.since - 10 * NEAR)}
         return caller.read(f"/2/users/{reader.me}/tweets", params, "x:own")
 
     def do(self, verb: Verb, post: Post, text: str = "") -> Done:

@@ -5,7 +5,7 @@ listed, and whether one that is held is found by its number."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -44,6 +44,7 @@ from connectors.base import (
     Way,
     Withheld,
 )
+from connectors.finding import Sought
 from connectors.google import GoogleAccess, judging
 from connectors.networks.youtube.api import AT_ONCE, QUOTA, Reading, comments_of, posts_of
 from connectors.text import normalised
@@ -229,22 +230,16 @@ class YouTube(GoogleAccess):
         return Sent(str(made["id"]), _beside(parent, str(made["id"])))
 
     def find(self, outgoing: Outgoing) -> Found | Absent | CannotKnow:
-        parent, at, fitting = outgoing.parent, "", list[Post]()
-        wanted = normalised(addressed(outgoing.text, parent))
+        parent, at, wanted = outgoing.parent, "", normalised(addressed(outgoing.text, outgoing.parent))
+        sought = Sought(outgoing, lambda post: normalised(post.text) == wanted)
         for _ in range(LOOKED):
             above = parent.parent_id or parent.external_id
             items, at, answer = self._comments(outgoing.sending_at, parentId=above, maxResults="100", pageToken=at)
-            since = outgoing.sending_at - timedelta(seconds=60) + answer.skew
             posts, bad = comments_of(items, "own", self._me)
-            fitting += [post for post in posts if post.ours and post.created_at >= since
-                        and post.external_id not in outgoing.bound and normalised(post.text) == wanted]  # fmt: skip
+            sought.among([replace(post, url=_beside(parent, post.external_id)) for post in posts], answer.skew, bad)
             if not at:
                 break
-        if len(fitting) == 1:
-            return Found(fitting[0].external_id, _beside(parent, fitting[0].external_id))
-        if fitting or at or bad:
-            return CannotKnow("Two comments of ours look like this reply, or there are too many to look at.")
-        return Absent()
+        return sought.verdict(whole=not at)
 
     def do(self, verb: Verb, post: Post, text: str = "") -> Done:
         one = post.external_id
