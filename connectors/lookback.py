@@ -41,7 +41,7 @@ class Lookback(models.Model):
     begun_at = models.DateTimeField()
     moved_at = models.DateTimeField()
     done_at = models.DateTimeField(null=True)
-    words = models.CharField(max_length=300, default="", blank=True)
+    words = models.TextField(default="", blank=True)
 
     objects = LookbackQuerySet.as_manager()
 

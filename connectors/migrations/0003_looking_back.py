@@ -35,7 +35,7 @@ class Migration(migrations.Migration):
                 ('begun_at', models.DateTimeField()),
                 ('moved_at', models.DateTimeField()),
                 ('done_at', models.DateTimeField(null=True)),
-                ('words', models.CharField(blank=True, default='', max_length=300)),
+                ('words', models.TextField(blank=True, default='')),
                 ('channel', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='lookbacks', to='connectors.channel')),
             ],
             options={

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import lru_cache
 from itertools import product
 
@@ -47,13 +48,15 @@ class Native:
 class Dialect:
     """How a network writes a query. `field` gives the text of a fact, or "" when it cannot be asked; `joined` is its OR
     with spaces, "" when it has none; `minus` stands before what must not occur, "" when nothing can be left out;
-    `loose`: it also finds other forms of a word, so that no answer is exact; `longest`: characters of one search."""
+    `loose`: it also finds other forms of a word, so that no answer is exact; `longest`: characters of one search;
+    `price`: what a post found with its author costs, in the network's currency."""
 
     field: Callable[[Field], str] = lambda _: ""
     joined: str = ""
     minus: str = ""
     loose: bool = False
     longest: int = 500
+    price: Decimal = Decimal(0)
 
     def write(self, tree: Tree) -> str:
         if isinstance(tree, And):

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
 
 from connectors.base import Connector, Fault
+from connectors.budgeting import money, unit
 from connectors.lookback import complete_since
 from connectors.models import Channel, Gap, Lookback, Source
 from connectors.opening import opened
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Listening:
     """How one channel listens for a query. `mood` "warn": something is not found that should be. `goes_on`: older
-    posts are still being fetched; `furthest`: why no older ones are to be had."""
+    posts are still being fetched; `furthest`: why no older ones are to be had; `cost`: what the network charges a day
+    when people say it there as often as in what is stored."""
 
     channel: Channel
     words: str
@@ -33,6 +35,7 @@ class Listening:
     complete_since: datetime | None = None
     goes_on: bool = False
     furthest: str = ""
+    cost: str = ""
 
 
 @dataclass
@@ -71,10 +74,18 @@ class Stands:
         return {"complete_since": since, "goes_on": goes_on, "furthest": " ".join(words)}
 
 
-def listening(tree: Tree, channels: Iterable[Channel]) -> list[Listening]:
+def listening(tree: Tree, channels: Iterable[Channel], per_day: float = 0.0) -> list[Listening]:
+    """`per_day`: posts that match a day, for what they cost."""
     known = [channel for channel in channels if channel.network in Connector.kinds()]
     stands = Stands.of(known)
-    return [_listens(tree, channel, stands) for channel in known]
+    return [replace(one, cost=_cost(one, per_day)) for one in (_listens(tree, each, stands) for each in known)]
+
+
+def _cost(one: Listening, per_day: float) -> str:
+    dialect = one.channel.kind.dialect
+    if dialect is None or not dialect.price or not one.texts:
+        return ""
+    return money(dialect.price * max(1, round(per_day)), unit(one.channel)) if per_day else ""
 
 
 def _listens(tree: Tree, channel: Channel, stands: Stands) -> Listening:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from connectors.topics.compile import WILD, Dialect
 from connectors.topics.tree import Field
 
@@ -38,4 +40,4 @@ def _on_bluesky(field: Field) -> str:
 # characters X takes, what we add ourselves (no reposts, not by us) needs some.
 FEDIVERSE = Dialect(field=_on_mastodon, loose=True)
 BLUESKY = Dialect(field=_on_bluesky, loose=True)
-X = Dialect(field=_on_x, joined=" OR ", minus="-", longest=450)
+X = Dialect(field=_on_x, joined=" OR ", minus="-", longest=450, price=Decimal("0.015"))

@@ -26,18 +26,27 @@ LOOKED_AT, PIECE = 20_000, 2_000
 SECONDS = 1.5
 SHOWN, TERMS = 20, 8
 SHORTEST = 3  # letters of a word that is offered for exclusion
+OTHERS = 50  # posts without a match that tell how usual a word is; with fewer no word is offered
+USUAL = 0.04  # of the other posts: what stands in more of them is a word everybody uses
+SURE = 6.63  # of the likelihood ratio: one in a hundred by chance
 
 
 @dataclass
 class Preview:
     """`count` of `tried` posts match; `since`: the age of the oldest one looked at, when not all of the days were;
-    `terms` are (word, in how many of the matches)."""
+    `terms` are (word, in how many of the matches); `too_few`: there are too few other posts to tell what is usual."""
 
     tried: int = 0
     count: int = 0
     since: datetime | None = None
     samples: list[dict[str, Any]] = field(default_factory=list)
     terms: list[tuple[str, int]] = field(default_factory=list)
+    too_few: bool = False
+
+    def per_day(self, now: datetime) -> float:
+        """Matches a day of the time that was looked at."""
+        days = (now - self.since) / timedelta(days=1) if self.since else DAYS
+        return self.count / min(max(days, 1.0), DAYS)
 
 
 def preview(tree: Tree, agent: Agent, channels: Sequence[int], now: datetime) -> Preview:
@@ -79,15 +88,34 @@ def _rows(agent: Agent, channels: Sequence[int], since: datetime, found: Preview
 
 
 def _terms(tree: Tree, with_it: Counter[str], without: Counter[str], found: Preview) -> list[tuple[str, int]]:
-    """Words that stand in matches at least twice as often as elsewhere; those of the query itself left out."""
+    """Words that stand in matches far more often than in what else is stored; those of the query itself, and those
+    everybody uses, left out."""
+    others = found.tried - found.count
+    found.too_few = bool(found.count) and others < OTHERS
+    if found.too_few:
+        return []
     asked = {token for leaf in spoken(tree) for token in tokens_of(normalise(leaf.text.replace("*", ""))).words}
     scored = []
     for word, count in with_it.items():
-        share = count / found.count
-        usual = (without[word] + 1) / (found.tried - found.count + 2)
-        if count > 1 and word not in asked and share >= 2 * usual:
-            scored.append((count * math.log(share / usual), word, count))
+        usual = without[word] / others if others else 0.0
+        if count < 2 or word in asked or usual > USUAL or count / found.count < 2 * usual:
+            continue
+        score = _likelihood(count, found.count, without[word], others)
+        if score >= SURE:
+            scored.append((score, word, count))
     return [(word, count) for _score, word, count in sorted(scored, reverse=True)[:TERMS]]
+
+
+def _likelihood(here: int, whole_here: int, there: int, whole_there: int) -> float:
+    """Twice the logarithm of how much likelier two shares are than one (the G test)."""
+    share = (here + there) / (whole_here + whole_there)
+    cells = (
+        (here, whole_here * share),
+        (there, whole_there * share),
+        (whole_here - here, whole_here * (1 - share)),
+        (whole_there - there, whole_there * (1 - share)),
+    )
+    return 2 * sum(seen * math.log(seen / expected) for seen, expected in cells if seen and expected)
 
 
 def excluding(query: str, tree: Tree, word: str) -> str:

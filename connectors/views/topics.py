@@ -105,8 +105,10 @@ def _reads(agent: Agent, query: str, chosen: list[int]) -> dict[str, Any]:
         return {"error": error, "marked": marked}
     channels = Channel.objects.order_by("name")
     covered = channels.filter(pk__in=chosen) if chosen else channels
-    found = preview(tree, agent, chosen, timezone.now())
-    return {"tree": str(tree), "found": found, "listening": listening(tree, covered)}
+    now = timezone.now()
+    found = preview(tree, agent, chosen, now)
+    per_day = found.per_day(now)
+    return {"tree": str(tree), "found": found, "per_day": per_day, "listening": listening(tree, covered, per_day)}
 
 
 @require_POST

@@ -7,7 +7,9 @@ import pytest
 from django.utils import timezone
 
 from connectors.models import Gap, Lookback, Source, Topic
-from connectors.topics import comparing
+from connectors.networks.x.calls import PER_POST, PER_USER
+from connectors.opening import sealed_secrets
+from connectors.topics import comparing, dialects
 from inbox.models import Conversation, Event, Mention
 from inbox.models.conversation import State
 from tests import world
@@ -98,14 +100,42 @@ def test_the_preview_counts_what_the_reader_may_read(cast, client, heard):
 
 def test_words_that_come_along_can_be_excluded(cast, client, heard):
     for number in range(6):
-        world.write(heard, f"kettle of fish {number}", cast.support, author=f"cook{number}")
-        world.write(heard, f"an entirely different thing {number}", cast.support, author=f"guest{number}")
+        world.write(heard, f"the kettle of fish {number}", cast.support, author=f"cook{number}")
+    strangers = [world.post(f"the weather of day {number}", f"guest{number}") for number in range(60)]
+    world.store(heard, *strangers, team=cast.support)
     page = checked(client, cast.max, "kettle OR pot")
     assert 'value="exclude:fish"' in page
     assert 'value="exclude:kettle"' not in page
     page = checked(client, cast.max, "kettle OR pot", "exclude:fish")
     assert "(kettle OR pot) NOT fish</textarea>" in page
     assert "cook" not in page
+
+
+def test_words_everybody_uses_are_never_offered(cast, client, heard):
+    for number in range(12):
+        world.write(heard, f"the kettle and the lid, with steam {number}", cast.support, author=f"cook{number}")
+    page = checked(client, cast.max, "kettle")
+    assert "exclude:" not in page
+    assert "Too few other posts are stored" in page
+    usual = ["the cat and the dog", "rain with the wind", "a walk and a talk", "the end, with a bang"]
+    strangers = [world.post(f"{usual[number % 4]} {number}", f"guest{number}") for number in range(80)]
+    world.store(heard, *strangers, team=cast.support)
+    page = checked(client, cast.max, "kettle")
+    offered = set(re.findall(r"exclude:(\w+)", page))
+    assert offered >= {"lid", "steam"}
+    assert not offered & {"the", "and", "with", "kettle"}
+
+
+def test_what_a_search_costs_is_told_before_it_is_kept(cast, client, heard):
+    x = world.make_channel("@acme on X", "x")
+    x.sealed = sealed_secrets(x.pk, {"access_token": "a token"})
+    x.save(update_fields=["sealed"])
+    for number in range(90):
+        world.write(heard, f"kettle {number}", cast.support, author=f"cook{number}")
+    page = re.sub(r"\s+", " ", checked(client, cast.max, "kettle"))
+    assert "About $0.045 a day if people say it there as often as in what is stored (3 a day)." in page
+    assert dialects.X.price == PER_POST + PER_USER
+    assert "a day if people" not in checked(client, cast.max, "pot")
 
 
 def test_each_channel_says_what_it_is_asked_and_since_when_it_is_complete(cast, client):
@@ -115,8 +145,6 @@ def test_each_channel_says_what_it_is_asked_and_since_when_it_is_complete(cast, 
     page = checked(client, cast.ada, "kettle followers:>5")
     assert "searches only when signed in" in page
     assert "has no search: everything it brings is compared here" in page
-    from connectors.opening import sealed_secrets
-
     for channel in (mastodon, x):
         channel.sealed = sealed_secrets(channel.pk, {"access_token": "a token"})
         channel.save(update_fields=["sealed"])

@@ -8,8 +8,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Count
 
 from connectors.models import Channel, Topic
-from connectors.topics.matching import Subject, match_one
 from connectors.topics.coverage import listening
+from connectors.topics.matching import Subject, match_one
 from connectors.topics.query import QueryError, parse_topic
 from inbox.language import language_of
 from inbox.models import Team
