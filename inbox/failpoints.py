@@ -24,6 +24,8 @@ NAMES = frozenset(
         "settle.before_read",
         "settle.after_read",
         "event.after_numbers",
+        "search.after_take",
+        "search.before_commit",
     ]
 )
 """Every failpoint there is; a test demands that each is reached."""

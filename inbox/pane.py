@@ -47,14 +47,21 @@ def pane(
     known = desk.counts_of(teams, agent) if counts is None else counts
     views = [_view(view, teams, agent, known, current) for view in desk.standard()]
     listed = {"url": reverse("topics:topics"), "icon": "hash", "text": _("Topics"), "current": current == "topics"}
-    standing = [*(view for view in views if _is_shown(view)), *([listed] if agent.works else ())]
+    everything = {
+        "url": reverse("inbox:search"),
+        "icon": "search",
+        "text": _("Search"),
+        "key": "" if current == "search" else "/",  # there the key leads into the field
+        "current": current == "search",
+    }
+    standing = [everything, *(view for view in views if _is_shown(view)), *([listed] if agent.works else ())]
     groups: list[dict[str, Any]] = [{"label": "", "views": standing}]
     kept = SavedView.objects.shown_to(agent).select_related(None)[:MOST] if whole else ()
     saved = [_saved(view, current) for view in kept]
     groups.append({"label": _("Saved views"), "views": saved, "stays": True})
     groups.append({"label": _("Teams"), "views": [_team(team, agent, known, current) for team in teams]})
     tabs = [{**view, "text": view["text"]} for view in views[:2]]
-    return {"groups": groups + set_up(agent), "tabs": tabs, "current": current}
+    return {"groups": groups + set_up(agent), "tabs": tabs, "search_url": everything["url"], "current": current}
 
 
 def _view(

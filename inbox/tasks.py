@@ -3,11 +3,17 @@
 from celery import shared_task
 
 from inbox.models import Conversation
+from inbox.searching import indexing
 
 
 @shared_task
 def wake_due() -> None:
     wake()
+
+
+@shared_task
+def index_text() -> None:
+    indexing.index_due()
 
 
 def wake() -> int:

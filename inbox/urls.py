@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from inbox.views import acts, bulk, desk, network_acts, pictures, replies, saving, sides
+from inbox.views import acts, bulk, desk, files, network_acts, pictures, replies, saving, search, sides
 
 app_name = "inbox"
 urlpatterns = [
@@ -18,6 +18,7 @@ urlpatterns = [
     path("views/<slug:slug>/deletion/", saving.delete_view, name="delete_view"),
     path("density/", saving.density, name="density"),
     path("replying/", sides.replying, name="replying"),
+    path("search/", search.search, name="search"),
     path("palette/", sides.palette, name="palette"),
     path("me.css", sides.me_css, name="me_css"),
     path("reversals/", bulk.revert, name="reversals"),
@@ -41,6 +42,9 @@ urlpatterns = [
     path("conversations/<int:pk>/replies/<int:reply>/settlement/", replies.settle, name="reply_settle"),
     path("conversations/<int:pk>/pictures/<int:mention>/<int:place>/", pictures.picture, name="picture"),
     path("conversations/<int:pk>/network/", network_acts.network_acts, name="network_acts"),
+    path("conversations/<int:pk>/files/", files.files, name="files"),
+    path("conversations/<int:pk>/files/<uuid:key>/", files.file, name="file"),
+    path("conversations/<int:pk>/files/<uuid:key>/removal/", files.removal, name="file_removal"),
     path("conversations/<int:pk>/draft/", replies.draft, name="draft"),
     path("conversations/<int:pk>/presence/", sides.here, name="presence"),
     path("conversations/<int:pk>/seen/", sides.seen, name="seen"),

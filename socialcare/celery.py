@@ -41,6 +41,7 @@ app.conf.update(
         "ring for due replies": {"task": "connectors.tasks.send_due", "schedule": 1.0, "options": {"expires": 10}},
         "ring for due acts": {"task": "connectors.tasks.act_due", "schedule": 2.0, "options": {"expires": 10}},
         "compare topics": {"task": "connectors.tasks.compare_topics", "schedule": 5.0, "options": {"expires": 10}},
+        "take up words": {"task": "inbox.tasks.index_text", "schedule": 5.0, "options": {"expires": 10}},
         "wake what was snoozed": {"task": "inbox.tasks.wake_due", "schedule": 15.0, "options": {"expires": 30}},
     },
 )

@@ -10,6 +10,7 @@ from inbox.models.person import Identity, Person
 from inbox.models.picture import Picture
 from inbox.models.reply import Reply
 from inbox.models.saved_view import SavedView
+from inbox.models.search_text import SearchDue, SearchFill, SearchKind, SearchText
 from inbox.models.tally import Tally
 from inbox.models.team import Team
 
@@ -29,6 +30,10 @@ __all__ = [
     "Revision",
     "Role",
     "SavedView",
+    "SearchDue",
+    "SearchFill",
+    "SearchKind",
+    "SearchText",
     "Seen",
     "State",
     "Stream",

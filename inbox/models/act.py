@@ -13,6 +13,7 @@ from django.utils import timezone
 from inbox import happenings
 from inbox.models.change import change
 from inbox.models.reply import TRIES, Clock
+from inbox.models.search_text import SearchKind, reindex
 
 # The mark a verb leaves on the post or takes from it.
 LEAVES: dict[str, tuple[str, bool]] = {
@@ -158,6 +159,8 @@ class Act(models.Model):
         mention.visibility = visibility or mention.visibility
         mention.grants = mention.grants if grants is None else grants
         mention.save(update_fields=["state", "marks", "visibility", "grants"])
+        if self.verb == "delete":
+            reindex(SearchKind.MENTION, [mention_id])
 
     def _change_reply(self, reply_id: int) -> None:
         from inbox.models.reply import Reply
@@ -167,3 +170,4 @@ class Act(models.Model):
             mine.update(text=self.text)
         elif self.verb == "delete":
             mine.update(state="removed")
+        reindex(SearchKind.REPLY, [reply_id])

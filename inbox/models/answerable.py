@@ -14,6 +14,7 @@ from django.utils import timezone
 from inbox import happenings, ringing
 from inbox.models.change import change
 from inbox.models.event import Event
+from inbox.models.search_text import SearchKind, reindex
 
 if TYPE_CHECKING:
     from inbox.models.agent import Agent
@@ -86,6 +87,7 @@ class Answerable:
                 seq=locked.seen_seq + 1,
             )
             Draft.objects.filter(agent=agent, conversation=self, kind=draft_kind(kind)).delete()
+            reindex(SearchKind.REPLY, [reply.pk])
             also = (happenings.SentAnyway(reply=reply.pk),) if news else ()
             values = {"agent_id": locked.agent_id or agent.pk, "trouble": ""}
             change(self, happenings.ReplyQueued(reply=reply.pk), by=agent, values=values, also=also)
@@ -105,5 +107,6 @@ class Answerable:
                 raise KeyUsed
             if made:
                 Draft.objects.filter(agent=agent, conversation=self, kind="note").delete()
+                reindex(SearchKind.NOTE, [note.pk])
                 change(self, happenings.Noted(note=note.pk), by=agent, values={})
         return note

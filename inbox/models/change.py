@@ -10,6 +10,7 @@ from django.db import connection, transaction
 
 from inbox.models import tally
 from inbox.models.event import Entry, record
+from inbox.models.search_text import SearchKind, reindex
 from inbox.models.tally import Place
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ def change(
         if row is None:
             return False
         old, new, seq = Place(row[0], row[1], row[2]), Place(row[3], row[4], row[5]), row[6]
+        if old.team_id != new.team_id:
+            reindex(SearchKind.CONVERSATION, [conversation.pk])
         tally.add(tally.deltas([(old, new)]))
         streams = _streams(old, new, by)
         all_of_it = (happening, *also)

@@ -18,6 +18,7 @@ from inbox.models import tally
 from inbox.models.event import record
 from inbox.models.page_facts import PageFacts, read_facts
 from inbox.models.page_plan import Plan, make_plan
+from inbox.models.search_text import ring
 
 ROUNDS = 8
 HOPEFUL = 2  # rounds decided before the channel is locked; after them the lock comes first, so nobody starves
@@ -88,5 +89,6 @@ def _store(place: Place, plan: Plan, facts: PageFacts, keep: Callable[[], None])
     keep()
     tally.add(tally.deltas(plan.moves(old, born)))
     record(plan.entries(old, born, seqs, stored, held))
+    ring()
     failpoint("poll.before_commit")
     return [*plan.existing, *born.values()]

@@ -48,12 +48,18 @@ _NEW_IDENTITIES = """
     )
     SELECT external_id, id FROM born"""
 _CHANGED_IDENTITIES = """
-    WITH locked AS (SELECT id FROM inbox_identity WHERE id = ANY(%s::bigint[]) ORDER BY id FOR NO KEY UPDATE)
+    WITH locked AS (
+        SELECT id, handle, name FROM inbox_identity WHERE id = ANY(%s::bigint[]) ORDER BY id FOR NO KEY UPDATE
+    ), t AS (
+        SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::boolean[])
+            AS t(id, handle, name, url, avatar_url, followers, bot)
+    ), renamed AS (
+        INSERT INTO inbox_searchdue (kind, row_id) SELECT 5, id FROM locked JOIN t USING (id)
+         WHERE (locked.handle, locked.name) <> (t.handle, t.name)
+    )
     UPDATE inbox_identity i SET handle = t.handle, name = t.name, url = t.url, avatar_url = t.avatar_url,
            followers = t.followers, bot = t.bot
-      FROM locked JOIN unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[],
-                              %s::boolean[]) AS t(id, handle, name, url, avatar_url, followers, bot) USING (id)
-     WHERE i.id = locked.id"""
+      FROM locked JOIN t USING (id) WHERE i.id = locked.id"""
 
 
 def store_identities(place: Place, authors: Mapping[str, Any], known: Mapping[str, KnownIdentity]) -> dict[str, int]:
@@ -174,7 +180,7 @@ def _birth_row(place: Place, key: tuple[str, int], birth: Birth) -> tuple[Any, .
 
 
 _NEW_MENTIONS = """
-    INSERT INTO inbox_mention
+    WITH stored AS (INSERT INTO inbox_mention
         (channel_id, seen_at, external_id, conversation_id, identity_id, kind, source, text, posted_at, edited_at,
          version, language, parent_id, url, media, visibility, state, ours, history, late, rating, followers, grants,
          raw)
@@ -184,7 +190,9 @@ _NEW_MENTIONS = """
         jsonb_array_elements(%s::jsonb),
         unnest(%s::text[], %s::text[], %s::boolean[], %s::boolean[], %s::boolean[], %s::numeric[], %s::bigint[]),
         jsonb_array_elements(%s::jsonb), jsonb_array_elements(%s::jsonb))
-    ON CONFLICT (channel_id, external_id) DO NOTHING RETURNING external_id, id"""
+    ON CONFLICT (channel_id, external_id) DO NOTHING RETURNING external_id, id
+    ), due AS (INSERT INTO inbox_searchdue (kind, row_id) SELECT 1, id FROM stored)
+    SELECT external_id, id FROM stored"""
 
 
 def insert_mentions(
@@ -239,7 +247,8 @@ _CHANGE = """
                  AS t(id, text, version, state, edited_at, rating, media, raw)),
     kept AS (INSERT INTO inbox_revision (mention_id, text, until)
              SELECT m.id, m.text, %s FROM inbox_mention m JOIN t ON t.id = m.id
-              WHERE t.state = 'edited' AND m.text <> t.text)
+              WHERE t.state = 'edited' AND m.text <> t.text),
+    due AS (INSERT INTO inbox_searchdue (kind, row_id) SELECT 1, id FROM t)
     UPDATE inbox_mention m SET version = t.version, state = t.state, edited_at = coalesce(t.edited_at, m.edited_at),
            text = CASE WHEN t.state = 'edited' THEN t.text ELSE m.text END,
            rating = CASE WHEN t.state = 'edited' THEN t.rating ELSE m.rating END,

@@ -15,12 +15,14 @@ from django.utils import timezone
 from inbox import happenings, ringing
 from inbox.models.agent import Agent
 from inbox.models.change import change
+from inbox.models.search_text import SearchKind, reindex
 
 if TYPE_CHECKING:
     from inbox.models.conversation import Conversation
 
 FLAG_AFTER = timedelta(seconds=60)  # a doubt that old is shown to a person
 TRIES = 5
+FINAL = ("sent", "undone", "dropped")  # states that change what search finds: the post's address, or nothing any more
 
 
 def draft_kind(kind: str) -> str:
@@ -137,10 +139,12 @@ class Reply(models.Model):
         }
         return self._move(["sending", "in_doubt", "queued"], "sent", **fields)
 
+    @transaction.atomic
     def found(self, external_id: str, url: str) -> bool:
         """Its post came back by a poll. Of one that counts as sent already only the id was missing."""
         known = Reply.objects.filter(pk=self.pk, state="sent", external_id=None)
         if known.update(external_id=external_id, **({"url": url} if url else {})):
+            reindex(SearchKind.REPLY, [self.pk])
             self.refresh_from_db()
             return True
         return self.sent(external_id, url)
@@ -247,6 +251,8 @@ class Reply(models.Model):
             self.refresh_from_db()
             because = f": {self.reason}" if self.reason else ""
             happening = happenings.ReplyMoved(reply=self.pk, state=self.get_state_display().lower(), because=because)
+            if new in FINAL:
+                reindex(SearchKind.REPLY, [self.pk])
             change(conversation, happening, by=by, values=self._consequences(conversation), also=also)
             if new == "queued":
                 transaction.on_commit(lambda: ringing.task("connectors.tasks.send_due"), robust=True)

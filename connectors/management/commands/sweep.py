@@ -22,6 +22,7 @@ from connectors import access, acting, listening, metering, picturing, rereading
 from connectors.models import Channel, Delivery
 from connectors.topics import comparing
 from inbox import ringing
+from inbox.searching import indexing
 from inbox.tasks import wake
 
 log = structlog.get_logger(__name__)
@@ -73,6 +74,7 @@ class Sweeper:
             "poll": self._poll_overdue,
             "renew": self._renew,
             "send": self._send_overdue,
+            "index": lambda: self._start("index", 0, indexing.index_due),
             "wait": self._wait,
             "wake": wake,
             "compare": lambda: comparing.compare_due(seconds=COMPARING),
