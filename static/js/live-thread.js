@@ -21,8 +21,10 @@ customElements.define("live-thread", class extends HTMLElement {
   get #scroller() { return this.#list?.closest("[data-scroller]") ?? this.#list }
   get #atEnd() { const box = this.#scroller; return box.scrollHeight - box.scrollTop - box.clientHeight < 48 }
   #place() {
+    const found = /^#(mention|reply|note)-\d+$/.test(location.hash) && this.#list?.querySelector(location.hash)
     const first = this.#list?.querySelector("[data-first-unread]")
-    first ? first.scrollIntoView({ block: "start" }) : this.#end()
+    if (found) found.scrollIntoView({ block: "center" })
+    else first ? first.scrollIntoView({ block: "start" }) : this.#end()
   }
   #end() { const box = this.#scroller; if (box) box.scrollTop = box.scrollHeight; this.#count(0) }
   #bell({ stream, number, gone }) {
