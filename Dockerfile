@@ -1,4 +1,4 @@
-# The image of web, worker, beat and sweep: one image, the command says which. Nothing in it is written at run time except
+# The image of web, worker, beat, sweep and listen: one image, the command says which. Nothing in it is written at run time except
 # /tmp, so that it runs with a read-only root; secrets come by NAME_FILE.
 ARG PYTHON=3.12
 

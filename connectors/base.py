@@ -60,6 +60,7 @@ from connectors.replies import (
     Verb,
     Withheld,
 )
+from connectors.streams import Stream
 from connectors.topics.compile import Dialect, Native, compiled
 from connectors.topics.tree import Tree
 from socialcare.kinds import Kind
@@ -160,6 +161,11 @@ class Connector(Kind, ABC, scan="connectors.networks"):
         """How to read what was said before the source was first read, back to `since` or as far as the network lets
         us. `cursor` is where ordinary reading stands. Pure."""
         return Past(cursor=None, words=f"{self.label} does not let us look back.")
+
+    def streams(self, sources: Sequence[Source]) -> tuple[Stream, ...]:
+        """Connections on which the network says that one of these sources, which this Channel is polled for, has
+        something new. Pure."""
+        return ()
 
     @abstractmethod
     def send(self, outgoing: Outgoing) -> Sent | Prepared:

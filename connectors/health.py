@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from connectors.access import ending, ends_in_words
 from connectors.base import Connector
+from connectors.bells import live
 from connectors.budgeting import SOFT, money, unit
 from connectors.faults import Fault
 from connectors.metering import Spent, account_of, spent
@@ -56,12 +57,22 @@ class Health:
     spent: Spent
     ends: str = ""
     """That access ends soon and what to do, or ""."""
+    live: bool = False
+    """Its network tells us at once what is new, so that nothing waits for the next poll."""
 
     @property
     def network(self) -> str:
         """The bare name of a network that this build lacks: the page must still say what is wrong."""
         kind = Connector.kinds().get(self.channel.network)
         return kind.label if kind else self.channel.network
+
+    @property
+    def arrival(self) -> str:
+        """How posts come."""
+        kind = Connector.kinds().get(self.channel.network)
+        if kind is not None and kind.pushed:
+            return _("delivered")
+        return _("live") if self.live and not self.channel.paused else _("polling")
 
     @property
     def reconnect_url(self) -> str:
@@ -82,6 +93,7 @@ class Health:
             "state": "paused" if channel.paused else channel.state,
             "fault": channel.fault,
             "why": self.why,
+            "live": self.live,
             **{name: at.isoformat() if at else None for name, at in times.items()},
             "overdue": self.overdue,
             "gaps": self.gaps,
@@ -99,10 +111,12 @@ def of_all(now: datetime) -> list[Health]:
     channels = list(Channel.objects.all())
     gaps, held, waiting = (_counts(model, channels) for model in (Gap, Quarantined, Delivery))
     used, ends = spent(channels, now), {one.pk: ends_in_words(one, now) for one in ending(now)}
-    found = [
+    told = [
         _told(one, now, gaps.get(pk, 0), held.get(pk, 0), waiting.get(pk, 0), used.get(pk, Spent()), ends.get(pk, ""))
         for pk, one in ((one.pk, one) for one in channels)
     ]
+    heard = live()
+    found = [replace(health, live=health.channel.pk in heard) for health in told]
     order = {"danger": 0, "warn": 1, "good": 2, "": 3}
     return sorted(found, key=lambda health: (order[health.mood], health.channel.name.casefold()))
 
@@ -111,7 +125,8 @@ def of(channel: Channel, now: datetime) -> Health:
     gaps, held, waiting = (_counts(model, [channel]).get(channel.pk, 0) for model in (Gap, Quarantined, Delivery))
     used = spent([channel], now).get(channel.pk, Spent())
     ends = ending(now).filter(pk=channel.pk).exists()
-    return _told(channel, now, gaps, held, waiting, used, ends_in_words(channel, now) if ends else "")
+    told = _told(channel, now, gaps, held, waiting, used, ends_in_words(channel, now) if ends else "")
+    return replace(told, live=channel.pk in live())
 
 
 def _counts(model: type[Gap | Quarantined | Delivery], channels: Sequence[Channel]) -> dict[int, int]:

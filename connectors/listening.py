@@ -206,8 +206,13 @@ class Listener:
         paced = min(self.allowance.pace(source, len(self._listening(connector))), bounds.most)
         wait = timedelta(seconds=max(interval, paced) if ended else 0)
         next_at = max(timezone.now() + wait, self.allowance.until(source) or self.now)
+        # Whoever made the source due meanwhile, as a stream does, is not overruled.
+        moved = When(next_at__gt=source.next_at, then=F("next_at"))
         Source.objects.filter(pk=source.pk).update(
-            interval=max(1, round(interval)), next_at=next_at, read_at=self.now, fault=""
+            interval=max(1, round(interval)),
+            next_at=Case(moved, default=Value(next_at, DateTimeField())),
+            read_at=self.now,
+            fault="",
         )
         self.read = True
 

@@ -78,7 +78,8 @@ TEMPLATES = [
     }
 ]
 
-_seconds = {"web": (3, 5, 10), "worker": (3, 5, 60), "sweep": (3, 5, 60), "migrate": (60, 2, 0)}[ROLE]
+_usual = (3, 5, 60)
+_seconds = {"web": (3, 5, 10), "worker": _usual, "sweep": _usual, "listen": _usual, "migrate": (60, 2, 0)}[ROLE]
 _timeouts = " ".join(
     f"-c {name}={seconds * 1000}"
     for name, seconds in zip(

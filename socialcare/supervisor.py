@@ -83,7 +83,7 @@ class Child(Protocol):
 
 
 class Program:
-    """A child of ours that needs no waiting for: web, worker, beat, sweep."""
+    """A child of ours that needs no waiting for: web, worker, beat, sweep, listen."""
 
     def __init__(
         self,

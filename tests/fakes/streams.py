@@ -2,6 +2,7 @@
 
 import logging
 import queue
+import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -95,7 +96,13 @@ class EventServer(Streams):
             handler.send_header(name, value)
         handler.end_headers()
         handler.wfile.flush()
-        while self.status == 200 and (more := line.get()) is not END:
+        while self.status == 200 and not _has_gone(handler.connection):
+            try:
+                more = line.get(timeout=0.05)
+            except queue.Empty:
+                continue
+            if more is END:
+                return
             handler.wfile.write(f"{len(more):x}\r\n".encode() + more + b"\r\n")
             handler.wfile.flush()
 
@@ -106,6 +113,13 @@ class EventServer(Streams):
         self.drop()
         self.server.shutdown()
         self.server.server_close()
+
+
+def _has_gone(connection):
+    try:
+        return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+    except BlockingIOError:
+        return False
 
 
 class SocketServer(Streams):

@@ -67,7 +67,7 @@ def test_only_the_web_process_is_reached_from_outside_and_only_from_this_machine
     assert SERVICES["postgres"]["networks"] == SERVICES["redis"]["networks"] == ["data"]
 
 
-@pytest.mark.parametrize("name", ["web", "worker", "beat", "sweep"])
+@pytest.mark.parametrize("name", ["web", "worker", "beat", "sweep", "listen"])
 def test_what_serves_can_be_scaled_and_waits_for_the_tables(name):
     service = SERVICES[name]
     assert "container_name" not in service

@@ -50,7 +50,7 @@ from connectors.networks.bluesky.api import (
     record_key,
     time_of,
 )
-from connectors.networks.bluesky.session import Signed
+from connectors.networks.bluesky.jetstream import Announced
 from connectors.networks.bluesky.text import LONGEST, LONGEST_BYTES, facets
 from connectors.newest_first import Walk
 from connectors.rates import http_date
@@ -62,7 +62,7 @@ BATCH, HIDDEN = 25, 300
 _KINDS = {"mention": PostKind.MENTION, "reply": PostKind.REPLY, "quote": PostKind.QUOTE}
 
 
-class Bluesky(Signed):
+class Bluesky(Announced):
     name = "bluesky"
     label = "Bluesky"
     needs = Needs(
@@ -87,6 +87,15 @@ class Bluesky(Signed):
             "server", "Server", "Only for an account on a server of its own", kind="host", required=False, advanced=True
         ),
         Field("searches", "Searches", "One a line", required=False, kind="lines"),
+        Field(
+            "arrival",
+            "New posts are",
+            "At once takes some GB a day: Jetstream, a free service, sends every post of the network",
+            required=False,
+            kind="choice",
+            advanced=True,
+            choices=(("", "Asked for twice a minute"), ("jetstream", "Heard of at once")),
+        ),
     )
     sources = (
         Source("notifications", "Mentions, replies and quotes", 30, 15, 120),

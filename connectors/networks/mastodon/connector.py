@@ -25,7 +25,6 @@ from connectors.base import (
     CannotKnow,
     Capability,
     Check,
-    Connector,
     Deleted,
     Done,
     Fault,
@@ -56,6 +55,7 @@ from connectors.base import (
 from connectors.finding import Sought
 from connectors.networks.mastodon.api import SHOWN, author_of, id_of, media_of, required, time_of
 from connectors.networks.mastodon.forward import Place, rank
+from connectors.networks.mastodon.streams import HEARD, Streaming, streams_from
 from connectors.text import graphemes, lines, normalised, plain
 from connectors.topics import dialects
 
@@ -65,12 +65,11 @@ SCOPES = (
 )
 WINDOW = timedelta(hours=48)
 BATCH = 20
-_HEARD = ("mention", "quote", "update")
 _FAR_HANDLE = re.compile(r"@([\w.-]+)@[\w.-]+\w")
 _LINK = re.compile(r"https?://\S+")
 
 
-class Mastodon(Connector):
+class Mastodon(Streaming):
     name = "mastodon"
     label = "Mastodon"
     needs = Needs(
@@ -203,7 +202,7 @@ class Mastodon(Connector):
         kind, _, what = source.partition(":")
         above = [place] if place[1] else []
         if kind == "notifications":
-            types = [("types[]", name) for name in _HEARD]
+            types = [("types[]", name) for name in HEARD]
             common = [("include_filtered", "true"), ("limit", "80"), *above]
             answer = self._ask("GET", "/api/v1/notifications", now=now, params=[*types, *common], accept=(422,))
             if answer.status == 422:  # a server that does not know quotes
@@ -249,7 +248,7 @@ class Mastodon(Connector):
         threads."""
         status, kind = item, None
         if source == "notifications":
-            status = item["status"] if item.get("type") in _HEARD else None
+            status = item["status"] if item.get("type") in HEARD else None
             kind = PostKind.QUOTE if item.get("type") == "quote" else None
         if status is None or status.get("reblog"):
             return None
@@ -453,6 +452,7 @@ class Mastodon(Connector):
         facts: JSON = {
             "longest": posts.get("max_characters") or 500,
             "link": posts.get("characters_reserved_per_url") or 23,
+            "streaming": streams_from(server),
         }
         name = (
             f"{server.get('domain') or server.get('uri') or self._base} ({server.get('version') or 'version unknown'})"

@@ -1,4 +1,5 @@
-"""The whole application as one program: servers if none are given, web, worker, beat and sweep; Ctrl-C ends it all."""
+"""The whole application as one program: servers if none are given, web, worker, beat, sweep and listen; Ctrl-C ends it
+all."""
 
 import hashlib
 import os
@@ -32,7 +33,7 @@ OPEN_FILES = 65_536
 
 
 class Command(BaseCommand):
-    help = "Starts everything: embedded servers (unless DATABASE_URL, REDIS_URL are set), web, worker, beat and sweep."
+    help = "Starts everything: embedded servers (unless DATABASE_URL, REDIS_URL are set), web and all who work behind."
     requires_system_checks: list[str] = []
     pace, seed = 2.0, 1  # of the demo network: new conversations a minute, and which ones
 
@@ -164,12 +165,13 @@ def _programs(log: Log, listener: socket.socket) -> list[Program]:
     worker = [*celery, "worker", "--pool", "prefork", "--concurrency", os.environ.get("WORKER_PROCESSES", "2")]
     worker += ["--loglevel", "WARNING", "--without-gossip", "--without-mingle", "--optimization", "fair"]
     beat = [*celery, "beat", "--loglevel", "WARNING", "--pidfile", "", "--schedule", str(data_folder() / "beat")]
-    sweep = [python, str(settings.BASE_DIR / "manage.py"), "sweep"]
+    manage = [python, str(settings.BASE_DIR / "manage.py")]
     return [
         Program("web", uvicorn, log, env={"ROLE": "web"}, keep=[fd]),
         Program("worker", worker, log, env={"ROLE": "worker"}, routine=CELERY_ROUTINE),
         Program("beat", beat, log, env={"ROLE": "worker"}, routine=CELERY_ROUTINE),
-        Program("sweep", sweep, log, env={"ROLE": "sweep"}),
+        Program("sweep", [*manage, "sweep"], log, env={"ROLE": "sweep"}),
+        Program("listen", [*manage, "listen"], log, env={"ROLE": "listen"}),
     ]
 
 
