@@ -1,7 +1,7 @@
 """What every network keeps, tried on each registered one against its fake. A network without a fake fails here."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from importlib import import_module
 
 import pytest
@@ -15,34 +15,15 @@ from connectors.base import (
     Deleted,
     Duplicate,
     Fault,
-    Found,
-    Gone,
-    InDoubt,
-    Invalid,
     Outgoing,
-    PolicyRefused,
     PostState,
-    RateLimited,
     Sent,
 )
-from connectors.faults import AuthRevoked, NotPermitted, Outcome, Unavailable, Unreadable
-from tests.fakes.network import CANARY, FAULTS, MADE
+from connectors.faults import Outcome
+from tests.fakes.network import CANARY
+from tests.faults import reply
 
 NETWORKS = sorted(Connector.kinds())
-READS = {
-    "429": {RateLimited}, "429 with wait": {RateLimited}, "401": {AuthRevoked}, "403": {NotPermitted, RateLimited},
-    "404": {Gone}, "422": {Invalid}, "500": {Unavailable}, "502 page": {Unavailable},
-    "503 with wait": {Unavailable}, "redirect": {Unavailable, NotPermitted}, "sign-in page": {Unreadable},
-    "wrong type": {Unreadable},
-    "error in 200": {Unreadable}, "cut": {Unavailable}, "huge": {Unreadable}, "hang": {Unavailable},
-    "reset": {Unavailable}, "trickle": {Unavailable},
-}  # fmt: skip
-WRITES = {
-    "429": {RateLimited}, "429 with wait": {RateLimited}, "401": {AuthRevoked}, "403": {NotPermitted, PolicyRefused},
-    "404": {Gone}, "422": {Invalid}, "500": {InDoubt}, "502 page": {InDoubt}, "503 with wait": {InDoubt},
-    "redirect": {InDoubt}, "sign-in page": {InDoubt}, "wrong type": {InDoubt}, "error in 200": {InDoubt},
-    "cut": {InDoubt}, "huge": {InDoubt}, "hang": {InDoubt}, "reset": {InDoubt}, "trickle": {InDoubt},
-}  # fmt: skip
 HOSTILE = [
     "<script>alert(1)</script>", "a\x00b", "lone \ud800 surrogate", "bidi \u202e txt", "e" + "\u0301" * 10_000,
     "{{ 7*7 }} ${7*7} %s", "=cmd()", "x" * 1_000_000, "javascript:alert(1)", "<p hx-get=/x onload=1>",
@@ -61,17 +42,6 @@ def writing(fake):
     if not fake.writes:
         pytest.skip(f"{fake.name} takes no answers")
     return fake
-
-
-def reply(fake, connector, text="We are on it", key="key-1"):
-    parent = fake.say("Help!")
-    post = next(post for post in fake.read(connector)[0] if post.external_id == parent)
-    return Outgoing(key=key, text=text, parent=post, sending_at=datetime.now(UTC))
-
-
-def patience(fault):
-    """Seconds a call may take: few where it never ends, many where only a busy machine is slow."""
-    return 1.0 if fault in ("hang", "trickle") else 8.0
 
 
 def latest(posts):
@@ -127,16 +97,6 @@ def test_a_spent_budget_asks_nothing(fake):
     assert [post for page in pages for post in page.posts] == []
     assert connector.pushed or pages == []
     assert fake.requests() == before
-
-
-def test_a_server_that_repeats_itself_for_ever_does_not_hold_us(fake):
-    for number in range(5):
-        fake.say(f"post {number}")
-    _, _, cursor, _ = fake.read(fake.connector())
-    fake.stuck = True
-    before = fake.requests()
-    fake.read(fake.connector(), cursor)
-    assert fake.requests() - before <= 3 * fake.page_requests
 
 
 def test_an_edit_is_a_new_version_of_the_same_post(fake):
@@ -197,48 +157,6 @@ def test_a_cursor_that_cannot_be_used_starts_again_and_says_so(fake, cursor):
         assert gaps[0].reason
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_every_fault_of_a_read_has_its_class(fake, fault):
-    if fake.connector().pushed:
-        pytest.skip(f"{fake.name} is not asked")
-    fake.say("x")
-    now = datetime.now(UTC)
-    fake.order(fault)
-    if fault in fake.taken_reads:
-        assert fake.read(fake.connector())[0]
-        return
-    with pytest.raises(Fault) as raised:
-        fake.read(fake.connector(whole=patience(fault)), now=now)
-    assert type(raised.value) in fake.read_faults.get(fault, READS[fault])
-    assert raised.value.words
-    if "with wait" in fault and fake.waits:
-        assert raised.value.until >= now + timedelta(seconds=40)
-    elif "429" in fault:
-        assert raised.value.until > now
-
-
-@pytest.mark.parametrize("fault", FAULTS)
-def test_every_fault_of_a_write_has_its_class(writing, fault):
-    outgoing = reply(writing, writing.connector())
-    writing.order(fault, writing=True)
-    if fault in writing.taken_answers:
-        assert isinstance(writing.connector().send(outgoing), Sent)
-        return
-    before = writing.writings()
-    with pytest.raises(Fault) as raised:
-        writing.connector(whole=patience(fault)).send(outgoing)
-    assert type(raised.value) in writing.write_faults.get(fault, WRITES[fault])
-    assert writing.writings() - before == 1
-
-
-def test_a_network_that_cannot_be_reached_certainly_made_nothing(writing):
-    outgoing = reply(writing, writing.connector())
-    connector = writing.connector()
-    writing.vanish()
-    with pytest.raises(Unavailable):
-        connector.send(outgoing)
-
-
 def test_an_answer_is_posted_once_however_often_its_key_is_sent(writing):
     outgoing = reply(writing, writing.connector())
     first = writing.connector().send(outgoing)
@@ -246,33 +164,6 @@ def test_an_answer_is_posted_once_however_often_its_key_is_sent(writing):
     if writing.connector().keyed:
         assert writing.connector().send(outgoing).external_id == first.external_id
     assert len(writing.made()) == 1
-
-
-def test_an_answer_that_was_made_but_not_answered_is_found_or_safe_to_repeat(writing):
-    outgoing = reply(writing, writing.connector())
-    writing.order(MADE, writing=True)
-    with pytest.raises(InDoubt):
-        writing.connector().send(outgoing)
-    connector = writing.connector()
-    found = connector.find(outgoing)
-    if isinstance(found, Absent):
-        assert connector.keyed
-        connector.send(outgoing)
-    elif writing.looks_back:
-        assert isinstance(found, Found)
-    else:
-        assert isinstance(found, Found | CannotKnow)
-    assert len(writing.made()) == 1
-
-
-def test_an_answer_that_was_not_made_is_not_found(writing):
-    outgoing = reply(writing, writing.connector())
-    writing.order("hang", writing=True)
-    with pytest.raises(InDoubt):
-        writing.connector(whole=patience("hang")).send(outgoing)
-    found = writing.connector().find(outgoing)
-    assert isinstance(found, Absent if writing.looks_back else Absent | CannotKnow)
-    assert writing.made() == []
 
 
 def test_a_post_bound_to_another_answer_is_not_taken_for_ours(writing):
@@ -293,17 +184,6 @@ def test_our_own_answer_comes_back_as_ours_and_under_its_parent(writing):
     back = latest(connector.refresh([sent.external_id], datetime.now(UTC)))[sent.external_id]
     assert back.ours
     assert back.parent_id == outgoing.parent.external_id
-
-
-def test_an_answer_to_a_deleted_post_is_gone(writing):
-    connector = writing.connector()
-    if not writing.parent_may_be_gone:
-        pytest.skip(f"{writing.name} does not say whether the post is still there")
-    outgoing = reply(writing, connector)
-    writing.delete(outgoing.parent.external_id)
-    with pytest.raises(Gone):
-        connector.send(outgoing)
-    assert writing.made() == []
 
 
 def test_the_way_up_a_thread_is_told_oldest_first(fake):

@@ -100,6 +100,7 @@ class Ledger:
         self.kept, self.number, self.stuck, self.lock = [], 0, False, threading.RLock()
         self.start = datetime.now(UTC) - timedelta(hours=1)
         self.live = False  # whether what is said now is of now, and not a second later than the post before it
+        self.skew = timedelta(0)  # how far its clock is ahead of ours
         self.patience = 30.0  # seconds a server that hangs holds a connection, and a slow one its answer
 
     def __enter__(self):
@@ -248,6 +249,7 @@ class FakeNetwork(Ledger):
         return not writing or (self.is_writing(asked) and not upload)
 
     def _answer(self, asked):
+        self.server.skew = self.skew.total_seconds()
         fault = self._due(asked)
         if fault == SLOW:
             self.server.stop.wait(self.patience)

@@ -64,6 +64,7 @@ class FakeServer:
 
     def __init__(self, answer):
         self.answer, self.asked, self.stop = answer, [], threading.Event()
+        self.skew = 0.0  # seconds its clock is ahead
         fake = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -79,6 +80,9 @@ class FakeServer:
                 fake.give(self, fake.answer(asked))
 
             do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = handle_any
+
+            def date_time_string(self, timestamp=None):
+                return super().date_time_string((timestamp or time.time()) + fake.skew)
 
             def log_message(self, *args):
                 """The ledger is the log."""

@@ -127,7 +127,7 @@ class Fake(FakeNetwork):
 
     def fault(self, name):
         if name == "429 with wait":
-            reset = str(int((datetime.now(UTC) + timedelta(seconds=45)).timestamp()))
+            reset = str(int((datetime.now(UTC) + self.skew + timedelta(seconds=45)).timestamp()))
             told = {"x-rate-limit-limit": "450", "x-rate-limit-remaining": "0", "x-rate-limit-reset": reset}
             reply = FAULTS["429"]()
             return Reply(429, reply.body, reply.headers | told)
