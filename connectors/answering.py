@@ -3,17 +3,19 @@ and how a text counts. The composer asks it for each item, and so does the sende
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from django.utils import timezone
 
-from connectors.base import Capability, Connector, Measure, Secrets, Verb
+from connectors.base import Capability, Connector, Measure, MediaRule, Secrets, Verb
+from connectors.bringing import medium_of
 from connectors.stored import post_of, post_of_reply
 from inbox.models import Mention
 
 if TYPE_CHECKING:
     from connectors.models import Channel
-    from inbox.models import Reply
+    from inbox.models import Attachment, Reply
 
 PROBE = "https://acme.example/" + "a" * 79  # how the network counts a link of a hundred characters
 
@@ -40,6 +42,19 @@ class Answering:
     def measure(self: Channel, text: str, mention: Mention) -> Measure:  # type: ignore[misc]
         """How the text counts as an answer to this item."""
         return self.offline().measure(text, post_of(mention))
+
+    def media_rule(self: Channel, mention: Mention, *, private: bool = False) -> MediaRule:  # type: ignore[misc]
+        """What may hang from an answer to this item. KeyError as for `offline`."""
+        return self.offline().media_rule(post_of(mention), private=private)
+
+    def media_problems(  # type: ignore[misc]
+        self: Channel, files: Sequence[Attachment], mention: Mention, *, private: bool = False
+    ) -> tuple[str, ...]:
+        """Why these files cannot leave with an answer to this item, in sentences."""
+        if not files:
+            return ()
+        rule = self.media_rule(mention, private=private)
+        return rule.problems([medium_of(one) for one in files], self.kind.label)
 
     def link_length(self: Channel, mention: Mention) -> int:  # type: ignore[misc]
         """What a long link counts as; 0 when it counts as what it is."""

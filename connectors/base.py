@@ -28,6 +28,7 @@ from connectors.faults import (
     Unavailable,
     Unreadable,
 )
+from connectors.media import IMAGES, MediaRule, Medium, Uploaded
 from connectors.posts import (
     CURSOR_LIMIT,
     JSON,
@@ -71,12 +72,13 @@ if TYPE_CHECKING:
     from connectors.http import Seam
 
 __all__ = [
-    "CURSOR_LIMIT", "JSON", "URL_LIMIT", "Absent", "Accepted", "AuthExpired", "AuthRevoked", "Author", "Bad",
+    "CURSOR_LIMIT", "IMAGES", "JSON", "URL_LIMIT", "Absent", "Accepted", "AuthExpired", "AuthRevoked", "Author", "Bad",
     "Budget", "CannotKnow", "Capability", "Challenge", "Check", "Connector", "Deleted", "Done", "Duplicate",
     "Fault", "Field", "Found", "Gap", "Gone", "Grant", "InDoubt", "Incoming", "Invalid", "Measure", "Media",
+    "MediaRule", "Medium",
     "Needs", "NotPermitted", "Outcome", "Outgoing", "Page", "Past", "PolicyRefused", "Post", "PostKind", "PostState",
     "Prepared", "QuotaSpent", "Rate", "RateLimited", "Rejected", "Secrets", "Sent", "Source", "TextRule", "Unavailable",
-    "Undelivered", "Unreadable", "Verb", "Visibility", "Way", "Withheld",
+    "Undelivered", "Unreadable", "Uploaded", "Verb", "Visibility", "Way", "Withheld",
 ]  # fmt: skip
 
 
@@ -107,6 +109,8 @@ class Connector(Kind, ABC, scan="connectors.networks"):
     """A repeat of the same key is harmless at the network, so that in doubt may be settled by sending again."""
     dialect: ClassVar[Dialect | None] = None
     """How the network's own search is asked, by sources called `search:<text>`; None: it has no search."""
+    keeps_uploads: ClassVar[float] = 0.0
+    """Seconds the network keeps a file that no post names yet; 0 where files travel inside the one writing request."""
     currency: ClassVar[str] = ""
     """What `Page.cost` and `Measure.cost` count: $, or units of a quota. Empty where nothing is counted."""
     recordings: ClassVar[tuple[str, ...]] = ()
@@ -200,6 +204,16 @@ class Connector(Kind, ABC, scan="connectors.networks"):
         limit, used = self.text_rule.limit, len(text)
         problems = (f"{used - limit} {self.text_rule.unit} too long.",) if limit is not None and used > limit else ()
         return Measure(used, limit, self.text_rule.unit, problems)
+
+    def media_rule(self, post: Post, *, private: bool = False) -> MediaRule:
+        """What may hang from an answer to this item. Pure."""
+        return MediaRule(reason=f"{self.label} takes no files with an answer.")
+
+    def upload(self, medium: Medium, outgoing: Outgoing, so_far: str) -> Uploaded:
+        """One request that brings a file, or a part of it, to where nobody sees it before the answer names it (only
+        where `keeps_uploads`). `so_far`: the token of the step before, or "". A step whose answer is lost is done
+        again, so it is asked with `write=False`."""
+        raise NotPermitted(f"{self.label} takes no files.", what="media")
 
     def renew(self, secrets: Secrets) -> Secrets:
         """A new set of credentials; called under the Channel's lease, never by two processes. With `expires_in`

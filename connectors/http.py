@@ -28,7 +28,7 @@ from connectors.rates import rates, skew
 from connectors.redaction import redacted
 from connectors.text import storable
 
-CONNECT, READ, WHOLE, UPLOAD = 3.0, 10.0, 15.0, 60.0
+CONNECT, READ, WHOLE, UPLOAD = 3.0, 10.0, 15.0, 25.0
 """Seconds; one link each of the chain of clocks: connect < read < whole call < a sender's lease."""
 API_SIZE = 10_000_000
 """Bytes of an answer, counted after decompression."""
@@ -98,13 +98,14 @@ class Seam(requests.Session):
         """Every request of ours and of the libraries comes through here. Raises a Fault where no whole answer came."""
         self.guard()
         write, size = kwargs.pop("write", request.method not in _READING), kwargs.pop("size", self.size)
+        whole = kwargs.pop("whole", self.whole)
         self._rewritten(request)
         self.last, self.last_fault, self.count = None, None, self.count + 1
         # Libraries set their own timeouts and follow redirects by themselves; both are decided here.
         kwargs.update(timeout=(CONNECT, READ), allow_redirects=False, stream=True, proxies={})
         started, at = time.monotonic(), datetime.now(UTC)
         try:
-            response = self._whole(request, kwargs, write, size)
+            response = self._whole(request, kwargs, write, size, whole)
         except Fault as fault:
             self.last_fault = fault
             self._keep(request, None, started, at, fault)
@@ -122,18 +123,20 @@ class Seam(requests.Session):
         write: bool | None = None,
         follow: int = 0,
         size: int | None = None,
+        whole: float | None = None,
         bucket: str = "",
         accept: Iterable[int] = (),
         judge: Callable[[Answer], Fault | None] | None = None,
         **request: Any,
     ) -> Answer:
         """One call. A status that is neither 2xx nor in `accept` is raised as the Fault `judge` names, else as the
-        usual one. `follow`: redirects followed, each checked anew and without our credentials; a 3xx beyond is
-        Unavailable."""
+        usual one. `whole`: seconds it may take, if not the usual. `follow`: redirects followed, each
+        checked anew and without our credentials; a 3xx beyond is Unavailable."""
         if follow and (method not in _READING if write is None else write):
             raise ValueError("a write follows no redirect: its body would go to another host")
         asked, permanent, now = url, True, now or datetime.now(UTC)
-        how = {name: value for name, value in (("write", write), ("size", size)) if value is not None}
+        given = {"write": write, "size": size, "whole": whole}
+        how = {name: value for name, value in given.items() if value is not None}
         for _ in range(follow + 1):
             answer = self._once(method, asked, now, how, bucket, request)
             if answer.status not in {301, 302, 303, 307, 308} or not answer.headers.get("Location"):
@@ -179,9 +182,9 @@ class Seam(requests.Session):
         return answer
 
     def _whole(
-        self, request: requests.PreparedRequest, kwargs: dict[str, Any], write: bool, size: int
+        self, request: requests.PreparedRequest, kwargs: dict[str, Any], write: bool, size: int, whole: float
     ) -> requests.Response:
-        with calls.open(self.whole) as call:
+        with calls.open(whole) as call:
             try:
                 response = super().send(request, **kwargs)
                 self._read(response, write, size)

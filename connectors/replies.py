@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
+from connectors.media import Medium
 from connectors.posts import Post
 
 type Verb = Literal[
@@ -40,6 +41,7 @@ class Outgoing:
     agent_name: str = ""
     lang: str = ""
     first_at: datetime | None = None
+    media: tuple[Medium, ...] = ()
 
     @property
     def since(self) -> datetime:

@@ -14,6 +14,7 @@ from django.utils import timezone
 from connectors import metering
 from connectors.access import renew
 from connectors.base import Absent, CannotKnow, Connector, Fault, Found, Outgoing, Prepared, Sent
+from connectors.bringing import StillBringing, brought, media_of, token_of, with_token
 from connectors.faults import AuthExpired, AuthRevoked, Gone, Outcome, Unavailable
 from connectors.opening import opened
 from connectors.stored import post_of
@@ -107,18 +108,18 @@ def _post(reply: Reply, connector: Connector, outgoing: Outgoing) -> Sent:
     _hold(reply)  # looking for an earlier try may have taken as long as the lease
     failpoint("reply.before_post")
     try:
-        answer = connector.send(outgoing)
+        answer = connector.send(brought(reply, connector, outgoing, _hold))
     except AuthExpired:
         renew(reply.channel)
         connector = opened(reply.channel)
         _hold(reply)
         try:
-            answer = connector.send(outgoing)
+            answer = connector.send(brought(reply, connector, outgoing, _hold))
         except AuthExpired as fault:
             raise AuthRevoked(fault.detail) from fault
     if isinstance(answer, Prepared):
-        _hold(reply, prepared=answer.token)
-        answer = connector.send(outgoing_of(reply))
+        _hold(reply, prepared=with_token(reply.prepared, answer.token))
+        answer = connector.send(brought(reply, connector, outgoing_of(reply), _hold))
     if not isinstance(answer, Sent):
         raise TypeError(f"{connector.name} prepared a reply twice")
     return answer
@@ -138,7 +139,9 @@ def refused_before_sending(connector: Connector, outgoing: Outgoing) -> str:
     capability = connector.can(outgoing.parent, timezone.now()).get(verb)  # type: ignore[call-overload]
     if capability is None or not capability.allowed:
         return (capability and capability.reason) or "This network takes no such answer."
-    return " ".join(connector.measure(outgoing.text, outgoing.parent).problems)
+    problems = connector.measure(outgoing.text, outgoing.parent).problems
+    rule = connector.media_rule(outgoing.parent, private=outgoing.private)
+    return " ".join((*problems, *rule.problems(outgoing.media, connector.label)))
 
 
 def outgoing_of(reply: Reply) -> Outgoing:
@@ -153,7 +156,8 @@ def outgoing_of(reply: Reply) -> Outgoing:
         sending_at=reply.sending_at or timezone.now(),
         private=reply.kind == "direct",
         bound=frozenset(external_id for external_id in theirs.values_list("external_id", flat=True) if external_id),
-        prepared=reply.prepared,
+        prepared=token_of(reply.prepared),
+        media=media_of(reply),
         agent_name=reply.author.name,
         lang=reply.conversation.language,
         first_at=reply.first_at,
@@ -163,6 +167,8 @@ def outgoing_of(reply: Reply) -> Outgoing:
 def _record_fault(reply: Reply, fault: Fault) -> None:
     if fault.name in REFUSED:
         reply.failed(fault.name, fault.words)
+    elif isinstance(fault, StillBringing):
+        reply.again(fault.until, fault.name, fault.words, counts=False)
     elif fault.name in DOUBTFUL:
         reply.doubted(fault.name, fault.words)
     elif fault.outcome is Outcome.RECONNECT:

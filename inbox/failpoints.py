@@ -19,6 +19,7 @@ NAMES = frozenset(
         "poll.before_finish",
         "reply.after_take",
         "reply.before_post",
+        "reply.after_upload",
         "reply.after_post",
         "reply.after_record",
         "settle.before_read",

@@ -1,5 +1,6 @@
 """The demo network: a network of our own that talks by itself, for trying the product, for stories and for tests."""
 
+import base64
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy
 
 from connectors.base import (
+    IMAGES,
     JSON,
     Absent,
     Author,
@@ -22,6 +24,9 @@ from connectors.base import (
     Field,
     Found,
     Gap,
+    Media,
+    MediaRule,
+    Medium,
     Needs,
     Outgoing,
     Page,
@@ -34,11 +39,13 @@ from connectors.base import (
     Source,
     TextRule,
     Unreadable,
+    Uploaded,
     Verb,
     Way,
     Withheld,
 )
 from connectors.finding import Sought
+from connectors.http import UPLOAD
 from connectors.text import normalised
 
 WINDOW = timedelta(hours=48)
@@ -65,6 +72,7 @@ class Demo(Connector):
     text_rule = TextRule(500)
     lag = 2.0
     keyed = True
+    keeps_uploads = 86_400.0
 
     @property
     def _base(self) -> str:
@@ -147,6 +155,10 @@ class Demo(Connector):
             state=PostState.DELETED if item.get("deleted") else state,
             ours=str(author["id"]) == self._me,
             history=history_before is not None and created_at < history_before,
+            media=tuple(
+                Media(kind="image", url=str(each.get("url") or ""), description=str(each.get("description") or ""))
+                for each in item.get("media") or ()
+            ),
             grants={"liked": bool(item.get("liked")), "hidden": bool(item.get("hidden"))},
             raw=dict(item),
         )
@@ -156,13 +168,27 @@ class Demo(Connector):
         return str(self.facts.get("account_id") or "brand")
 
     def send(self, outgoing: Outgoing) -> Sent:
-        body = {"text": outgoing.text, "reply_to": outgoing.parent.external_id}
+        body: JSON = {"text": outgoing.text, "reply_to": outgoing.parent.external_id}
+        if outgoing.media:
+            body["media"] = [medium.token for medium in outgoing.media]
         headers = {"Idempotency-Key": outgoing.key}
         answer = self._ask("POST", "posts", self._refused(outgoing.parent), json=body, headers=headers)
         made = answer.json(dict)
         if not made.get("id"):
             raise answer.unreadable("The answer to a new post has no id.")
         return Sent(str(made["id"]), str(made.get("url") or ""))
+
+    def media_rule(self, post: Post, *, private: bool = False) -> MediaRule:
+        sizes = {"image": 5_000_000, "animation": 5_000_000}
+        return MediaRule(types=IMAGES, most=4, sizes=sizes, side=4096, description=1_000)
+
+    def upload(self, medium: Medium, outgoing: Outgoing, so_far: str) -> Uploaded:
+        data = base64.b64encode(medium.read()).decode()
+        body = {"type": medium.type, "description": medium.description, "data": data}
+        made = self._ask("POST", "media", json=body, write=False, whole=UPLOAD).json(dict)
+        if not made.get("id"):
+            raise Unreadable("The answer to a file has no id.")
+        return Uploaded(str(made["id"]))
 
     @staticmethod
     def _refused(post: Post) -> Any:

@@ -2,6 +2,7 @@
 
 from inbox.models.act import Act
 from inbox.models.agent import Agent, Membership, Role
+from inbox.models.attachment import Attachment
 from inbox.models.conversation import Conversation, Seen, State, Tag
 from inbox.models.event import Event, Stream
 from inbox.models.mention import Mention, Revision
@@ -17,6 +18,7 @@ from inbox.models.team import Team
 __all__ = [
     "Act",
     "Agent",
+    "Attachment",
     "Conversation",
     "Draft",
     "Event",

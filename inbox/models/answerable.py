@@ -3,6 +3,7 @@ somebody spoke meanwhile it is refused with the news instead of being sent past 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -56,10 +57,13 @@ class Answerable:
         kind: str = "reply",
         anyway: bool = False,
         then_close: bool = False,
+        files: Sequence[UUID] = (),
     ) -> Reply:
         """Puts an answer into the outbox, where it waits for the undo time. The same key gives the same reply,
-        however often it is sent; KeyUsed when it came with something else. Raises Stale when somebody spoke meanwhile
-        and `anyway` is not set; that choice is recorded."""
+        however often it is sent; KeyUsed when it came with something else. `files` are the keys of what hangs from it,
+        out of the agent's draft; FilesGone when one is not there. Raises Stale when somebody spoke meanwhile and
+        `anyway` is not set; that choice is recorded."""
+        from inbox.models.attachment import bind
         from inbox.models.conversation import Conversation
         from inbox.models.note import Draft
         from inbox.models.reply import Reply, draft_kind
@@ -68,6 +72,8 @@ class Answerable:
             locked = Conversation.objects.select_for_update(of=("self",)).get(pk=self.pk)
             if twin := Reply.objects.filter(key=key).first():
                 if (twin.conversation_id, twin.author_id, twin.kind, twin.text) != (self.pk, agent.pk, kind, text):
+                    raise KeyUsed
+                if twin.carries() != list(files):
                     raise KeyUsed
                 return twin
             news = self.news_since(seen_seq, agent)
@@ -85,7 +91,9 @@ class Answerable:
                 then_close=then_close,
                 not_before=timezone.now() + timedelta(seconds=settings.UNDO_SECONDS),
                 seq=locked.seen_seq + 1,
+                files=len(files),
             )
+            bind(reply, draft_kind(kind), files)
             Draft.objects.filter(agent=agent, conversation=self, kind=draft_kind(kind)).delete()
             reindex(SearchKind.REPLY, [reply.pk])
             also = (happenings.SentAnyway(reply=reply.pk),) if news else ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 from uuid import uuid4
 
 from django.conf import settings
@@ -90,6 +91,7 @@ class Reply(models.Model):
     fault = models.CharField(max_length=20, blank=True)
     reason = models.CharField(max_length=300, blank=True)
     prepared = models.JSONField(null=True)
+    files = models.IntegerField(default=0, db_default=0)
 
     objects = ReplyQuerySet.as_manager()
 
@@ -105,6 +107,10 @@ class Reply(models.Model):
 
     def __str__(self) -> str:
         return f"reply {self.pk} {self.state}"
+
+    def carries(self) -> list[UUID]:
+        """The keys of the files that hang from it, in order."""
+        return list(self.attachments.order_by("place").values_list("key", flat=True)) if self.files else []
 
     def take(self) -> bool:
         """Queued to sending, committed before a byte leaves. False when another worker has it, it was undone, or is
@@ -209,8 +215,11 @@ class Reply(models.Model):
 
     def _back_to_draft(self) -> None:
         """What its author began since stays, below it; the new version makes an open page take over both."""
+        from inbox.models.attachment import unbind
         from inbox.models.note import Draft
 
+        if self.files:
+            unbind(self, draft_kind(self.kind))
         mine = {"agent": self.author, "conversation": self.conversation, "kind": draft_kind(self.kind)}
         draft, made = Draft.objects.select_for_update(of=("self",)).get_or_create(**mine, defaults={"text": self.text})
         if made:
@@ -223,8 +232,9 @@ class Reply(models.Model):
         draft.save(update_fields=["text", "version", "at"])
 
     def release(self, by: Agent) -> bool:
-        """Sends a held or failed reply after all; a certain second try, so the same key and a fresh count of tries."""
-        fields: dict[str, Any] = {"not_before": timezone.now(), "tries": 0, "author": by}
+        """Sends a held or failed reply after all; a certain second try, so the same key and a fresh count of
+        tries. What was prepared there may be what was refused; it is begun anew."""
+        fields: dict[str, Any] = {"not_before": timezone.now(), "tries": 0, "author": by, "prepared": None}
         if self.fault == "Returned":  # what is sent now is another message: the first one was sent
             fields |= {"key": uuid4(), "external_id": None, "fault": "", "reason": ""}
         return self._move(["held", "failed"], "queued", by=by, **fields)

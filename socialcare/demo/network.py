@@ -2,9 +2,10 @@
 follows from the seed, the clock and what was asked; a journal lets it go on after a restart, so that an id never
 means two posts."""
 
+import hashlib
 import heapq
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -38,6 +39,7 @@ class Said:
     liked: bool = False
     topic: str = ""
     key: str = ""
+    media: list[JSON] = field(default_factory=list)
 
     @property
     def number(self) -> int:
@@ -83,6 +85,8 @@ class Network:
         self.order: list[str] = []
         """Id by change number − 1; a post appears once for each of its changes."""
         self.keys: dict[str, str] = {}
+        self.files: dict[str, JSON] = {}
+        self.bodies: dict[str, bytes] = {}
         self.plans: list[Plan] = []
         self.planned = 0
         self.token_broken = False
@@ -156,15 +160,41 @@ class Network:
         who = person_called(person)
         return self._add(_author(who), text, lang or who.lang, at or self.now(), reply_to=reply_to)
 
-    def answer(self, text: str, reply_to: str, key: str, author: str = BRAND) -> Said:
-        """Our reply. The same key gives the first reply again; KeyError when the parent is gone."""
+    def upload(self, kind: str, description: str, body: bytes) -> str:
+        """Takes a file, which nobody sees before a post names it; the same file again is the same."""
+        name = hashlib.sha256(f"{kind} {description} ".encode() + body).hexdigest()[:16]
+        self.files[name] = {"id": name, "type": kind, "description": description}
+        if self.journal:
+            place = self._place(name)
+            place.parent.mkdir(exist_ok=True)
+            place.write_bytes(body)
+        else:
+            self.bodies[name] = body
+        return name
+
+    def body(self, name: str) -> bytes:
+        """The bytes of a file; KeyError when there is none."""
+        if name not in self.files:
+            raise KeyError(name)
+        return self._place(name).read_bytes() if self.journal else self.bodies[name]
+
+    def _place(self, name: str) -> Path:
+        journal = self.journal or Path()
+        return journal.with_name(f"{journal.name}-files") / name
+
+    def answer(self, text: str, reply_to: str, key: str, author: str = BRAND, media: Sequence[str] = ()) -> Said:
+        """Our reply. The same key gives the first reply again; KeyError when the parent is gone, ValueError when a
+        file was not brought before."""
+        hanging = [self.files[name] for name in media if name in self.files]
+        if len(hanging) != len(media):
+            raise ValueError("a file that nobody brought")
         with self.lock:
             if key and key in self.keys:
                 return self.posts[self.keys[key]]
             parent = self.posts[reply_to]
             if parent.deleted:
                 raise KeyError(reply_to)
-            post = self._add(_brand(author), text, parent.lang, self.now(), reply_to=reply_to, key=key)
+            post = self._add(_brand(author), text, parent.lang, self.now(), reply_to=reply_to, key=key, media=hanging)
             if self.pace and parent.author["id"] != author:
                 self._plan(self.random.uniform(20, 60) / max(self.pace / 2, 0.1), "react", post.id)
             return post
@@ -234,11 +264,13 @@ class Network:
         reply_to: str | None = None,
         topic: str = "",
         key: str = "",
+        media: Sequence[JSON] = (),
     ) -> Said:
         with self.lock:
             post_id = f"d{len(self.posts) + 1}"
             root = self.posts[reply_to].root if reply_to else post_id
             post = Said(post_id, author, text, lang, at.isoformat(), 0, reply_to, root, topic=topic, key=key)
+            post.media = list(media)
             self.posts[post_id] = post
             if key:
                 self.keys[key] = post_id
@@ -263,6 +295,7 @@ class Network:
             post = Said(**json.loads(line))
             self.posts[post.id] = post
             self.order.append(post.id)
+            self.files.update({each["id"]: each for each in post.media})
             if post.key:
                 self.keys[post.key] = post.id
         # The same seed would go on to say what it said before; where it stopped makes it say something new.

@@ -1,6 +1,7 @@
 """The demo network's HTTP face: its API, a page for each thread, and a control desk for stories, tests and trials.
 Loopback only."""
 
+import base64
 import json
 import re
 import socket
@@ -17,7 +18,8 @@ from socialcare.demo.network import BRAND, JSON, Network, Said
 
 TOKEN = "demo"  # noqa: S105  the demo network guards nothing
 LONGEST = 500
-BODY_LIMIT = 100_000
+BODY_LIMIT, FILE_LIMIT = 100_000, 12_000_000
+PICTURES = ("image/jpeg", "image/png", "image/gif", "image/webp")
 LOCAL = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?")
 FAULTS = ("hang", "made_hang", "rate", "error", "html", "gone", "token", "refuse")
 
@@ -50,7 +52,8 @@ class Handler(BaseHTTPRequestHandler):
     def handle_any(self) -> None:
         parts = urlsplit(self.path)
         length = self.headers.get("Content-Length", "0")
-        raw = self.rfile.read(min(int(length), BODY_LIMIT)) if length.isdecimal() else b""
+        limit = FILE_LIMIT if parts.path == "/api/media" else BODY_LIMIT
+        raw = self.rfile.read(min(int(length), limit)) if length.isdecimal() else b""
         self.query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
         try:
             self._check(parts.path, raw)
@@ -102,9 +105,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def give_page(self, html: str, status: int = 200) -> None:
         page = f"<!doctype html><meta charset=utf-8><title>Demo network</title><body>{html}"
-        self._write(
-            page.encode(), status, "text/html; charset=utf-8", {"Content-Security-Policy": "default-src 'none'"}
-        )
+        policy = {"Content-Security-Policy": "default-src 'none'; img-src 'self'"}
+        self._write(page.encode(), status, "text/html; charset=utf-8", policy)
 
     def _write(self, raw: bytes, status: int, kind: str, headers: dict[str, str]) -> None:
         self.send_response(status)
@@ -178,7 +180,8 @@ def route(pattern: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
 
 
 def _shown(handler: Handler, post: Said) -> JSON:
-    return post.shown() | {"url": f"{handler.server.url}/posts/{post.id}"}
+    media = [each | {"url": f"{handler.server.url}/media/{each['id']}"} for each in post.media]
+    return post.shown() | {"url": f"{handler.server.url}/posts/{post.id}", "media": media}
 
 
 @route("GET /api/me")
@@ -218,12 +221,31 @@ def above(handler: Handler, post: str) -> None:
     handler.give({"posts": [_shown(handler, each) for each in handler.server.network.ancestors(post)]})
 
 
+@route("POST /api/media")
+def bring(handler: Handler) -> None:
+    """A file for an answer to come: `type`, `description` and `data` in base64."""
+    kind, body = str(handler.body["type"]), base64.b64decode(handler.body["data"], validate=True)
+    if kind not in PICTURES:
+        raise Refusal(422, "type")
+    name = handler.server.network.upload(kind, str(handler.body.get("description") or ""), body)
+    handler.give({"id": name}, 201)
+
+
+@route("GET /media/(?P<name>[0-9a-f]+)")
+def file(handler: Handler, name: str) -> None:
+    network = handler.server.network
+    body = network.body(name)
+    safe = {"Content-Security-Policy": "default-src 'none'; sandbox", "X-Content-Type-Options": "nosniff"}
+    handler._write(body, 200, str(network.files[name]["type"]), safe)
+
+
 @route("POST /api/posts")
 def answer(handler: Handler) -> None:
     text, parent = str(handler.body["text"]), str(handler.body["reply_to"])
     if not text.strip() or len(text) > LONGEST:
         raise Refusal(422, "length")
-    post = handler.server.network.answer(text, parent, handler.headers.get("Idempotency-Key", ""))
+    hanging: JSON = {"media": [str(one) for one in handler.body["media"]]} if handler.body.get("media") else {}
+    post = handler.server.network.answer(text, parent, handler.headers.get("Idempotency-Key", ""), **hanging)
     if handler.fault and handler.fault.kind == "made_hang":
         handler.server.hang(handler.fault)
         raise ConnectionAbortedError
@@ -253,13 +275,18 @@ def mark(handler: Handler, post: str, verb: str) -> None:
     handler.give(_shown(handler, handler.server.network.set_mark(post, name, not verb.startswith("un"))))
 
 
+def _pictures(post: Said) -> str:
+    return "".join(f'<img src="/media/{one["id"]}" alt="{escape(one["description"])}" width=320>' for one in post.media)
+
+
 @route("GET /(posts/(?P<post>[^/]+))?")
 def page(handler: Handler, post: str | None) -> None:
     network = handler.server.network
     root = network.posts[post].root if post else ""
     thread = [each for each in network.posts.values() if not each.deleted and root in ("", each.root)]
     said = "".join(
-        f"<article id={each.id}><h2>{escape(each.author['name'])}</h2><p>{escape(each.text)}</p></article>"
+        f"<article id={each.id}><h2>{escape(each.author['name'])}</h2><p>{escape(each.text)}</p>{_pictures(each)}"
+        "</article>"
         for each in thread[-100:]
     )
     handler.give_page(f"<h1>Demo network</h1>{said}")

@@ -33,6 +33,8 @@ from connectors.base import (
     Gone,
     Grant,
     Measure,
+    MediaRule,
+    Medium,
     Needs,
     NotPermitted,
     Outgoing,
@@ -47,12 +49,14 @@ from connectors.base import (
     Source,
     TextRule,
     Unreadable,
+    Uploaded,
     Verb,
     Visibility,
     Way,
     Withheld,
 )
 from connectors.finding import Sought
+from connectors.networks.mastodon import uploads
 from connectors.networks.mastodon.api import SHOWN, author_of, id_of, media_of, required, time_of
 from connectors.networks.mastodon.forward import Place, rank
 from connectors.networks.mastodon.streams import HEARD, Streaming, streams_from
@@ -72,6 +76,7 @@ _LINK = re.compile(r"https?://\S+")
 class Mastodon(Streaming):
     name = "mastodon"
     label = "Mastodon"
+    keeps_uploads = 12 * 3600.0
     needs = Needs(
         way=Way.NOW,
         does=gettext_lazy(
@@ -376,6 +381,7 @@ class Mastodon(Streaming):
                 spoiler_text=parent.subject or None,
                 language=outgoing.lang or None,
                 idempotency_key=outgoing.key,
+                media_ids=[medium.token for medium in outgoing.media] or None,
             ),
             parent,
         )
@@ -406,7 +412,9 @@ class Mastodon(Streaming):
         acts: dict[str, Callable[[mastodon.Mastodon], Any]] = {
             "like": lambda api: api.status_favourite(wanted),
             "unlike": lambda api: api.status_unfavourite(wanted),
-            "edit": lambda api: api.status_update(wanted, text, spoiler_text=post.subject or None),
+            "edit": lambda api: api.status_update(
+                wanted, text, spoiler_text=post.subject or None, media_ids=self._hanging(post) or None
+            ),
             "delete": lambda api: api.status_delete(wanted),
         }
         if verb not in acts:
@@ -418,6 +426,11 @@ class Mastodon(Streaming):
                 return Done()
             raise
         return Done() if verb == "delete" else Done(self._post(answer.json(dict), post.source))
+
+    def _hanging(self, post: Post) -> list[str]:
+        """The files of our own post: an edit that does not name them would take them away."""
+        path = f"/api/v1/statuses/{quote(post.external_id, safe='')}"
+        return [str(each["id"]) for each in self._ask("GET", path).json(dict).get("media_attachments") or ()]
 
     def can(self, post: Post, now: datetime) -> dict[Verb, Capability]:
         if post.state in (PostState.DELETED, PostState.WITHHELD):
@@ -441,6 +454,12 @@ class Mastodon(Streaming):
         problems = (f"{used - limit} characters too long.",) if used > limit else ()
         return Measure(used, limit, "characters", problems)
 
+    def media_rule(self, post: Post, *, private: bool = False) -> MediaRule:
+        return uploads.rule_of(self.facts)
+
+    def upload(self, medium: Medium, outgoing: Outgoing, so_far: str) -> Uploaded:
+        return uploads.step(self._ask, medium, so_far)
+
     # Connecting
 
     def check(self) -> Check:
@@ -452,6 +471,7 @@ class Mastodon(Streaming):
         facts: JSON = {
             "longest": posts.get("max_characters") or 500,
             "link": posts.get("characters_reserved_per_url") or 23,
+            "media": uploads.facts_of(server.get("configuration") or {}),
             "streaming": streams_from(server),
         }
         name = (
