@@ -159,7 +159,9 @@ class Connector(Kind, ABC, scan="connectors.networks"):
     def again(self, source: str, cursor: JSON, since: datetime, now: datetime) -> JSON | None:
         """A cursor with which `poll` gives once more all of the source since then, as an addition to where it stands.
         None where the network gives the past no second time, or asks money for it. Pure."""
-        return None
+        past = self.history(source, cursor, since, now)
+        reaches = past.since is None or past.since <= since
+        return past.cursor if reaches and not past.paid else None
 
     def history(self, source: str, cursor: JSON, since: datetime, now: datetime) -> Past:
         """How to read what was said before the source was first read, back to `since` or as far as the network lets

@@ -27,6 +27,7 @@ LATE = timedelta(minutes=15)
 REQUESTS = 4  # in one poll; the rest goes on with the next
 SEEN, NAMED = 5_000, 100  # ids remembered against counting twice, and missing ones shown
 CANNOT = "It cannot be checked: this network does not give the past again."
+PAID = "It is not checked: this network asks money for every post that is read again."
 DEFECT = "A defect in reading again; the log has the details."
 ANSWERED = ("NotPermitted", "Invalid", "Gone", "Unreadable", "PolicyRefused")
 
@@ -73,10 +74,16 @@ class Rereading:
             if stands is None or since >= until:
                 continue  # not read yet
             back = connector.again(source.name, stands, self.now - BACK, self.now)
-            cannot = {} if back is not None else {"done_at": self.now, "words": CANNOT}
+            cannot = {} if back is not None else {"done_at": self.now, "words": self._why_not(connector, source.name)}
             times = {"since": since, "until": until, "begun_at": self.now}
             rows.append(Reread(channel=channel, source=source.name, cursor={"at": back, "seen": []}, **times, **cannot))
         Reread.objects.bulk_create(rows, ignore_conflicts=True)
+
+    def _why_not(self, connector: Connector, source: str) -> str:
+        past = connector.history(source, {}, self.now - BACK, self.now)
+        if past.paid:
+            return PAID
+        return f"It cannot be checked. {past.words}"[:300] if past.words else CANNOT
 
     def _tried(self, connector: Connector, row: Reread) -> Unavailable | None:
         """A source the network cannot give holds up no other, and is given up after a day of trying."""

@@ -99,6 +99,24 @@ def test_a_spent_budget_asks_nothing(fake):
     assert fake.requests() == before
 
 
+def test_the_last_two_days_are_given_again_as_they_stand_or_it_is_said_why_not(fake):
+    ids = [fake.say(f"post {number}") for number in range(30)]
+    connector, now = fake.connector(), datetime.now(UTC)
+    _, _, cursor, _ = fake.read(connector)
+    start = json.loads(json.dumps(connector.again(fake.source, cursor or {}, now - timedelta(hours=48), now)))
+    if start is None:
+        past = connector.history(fake.source, cursor or {}, now - timedelta(hours=48), now)
+        assert past.words or past.paid
+        return
+    if fake.tells_edits:
+        fake.edit(ids[3], "quite another thing")
+    posts, _, _, gaps = fake.read(fake.connector(), start)
+    assert set(latest(posts)) >= fake.ids()
+    assert not gaps
+    if fake.tells_edits:
+        assert "quite another thing" in latest(posts)[ids[3]].text
+
+
 def test_an_edit_is_a_new_version_of_the_same_post(fake):
     if not fake.tells_edits:
         pytest.skip(f"{fake.name} tells of no edits")

@@ -176,14 +176,6 @@ class Mastodon(Streaming):
             if ended:
                 return
 
-    def again(self, source: str, cursor: JSON, since: datetime, now: datetime) -> JSON | None:
-        """Ids of posts carry their time where a server makes them as Mastodon does; those of notifications never."""
-        ids = [str(mark[0]) for mark in cursor.get("marks") or []]
-        if source == "notifications" or not ids or not all(each.isdecimal() and len(each) > 16 for each in ids):
-            return None
-        start = str(int(since.timestamp() * 1000) << 16)
-        return {"at": "", "marks": [[start, since.isoformat()]]}
-
     def history(self, source: str, cursor: JSON, since: datetime, now: datetime) -> Past:
         return Past(cursor={"below": "", "since": since.isoformat()}, whole=not source.startswith("search"))
 
