@@ -17,7 +17,6 @@ class Fake(FakeNetwork):
     def __init__(self):
         super().__init__()
         self.files, self.media, self.slow_files = {}, {}, 0
-        self.files, self.media, self.slow_files = {}, {}, 0
         self.statuses, self.notified, self.keys, self.forgets = {}, [], {}, False
 
     def settings(self):
@@ -106,21 +105,6 @@ class Fake(FakeNetwork):
         self.slow_files = max(0, self.slow_files - 1)
         return Reply(206 if self.slow_files else 200, self.media[identity])
 
-    def attached(self, made):
-        return [(self.files[each["id"]], each["description"]) for each in made["media_attachments"]]
-
-    def _file(self, asked):
-        given = parts_of(asked)
-        identity = str(len(self.files) + 1)
-        self.files[identity] = given["file"]
-        description = given.get("description", b"").decode() or None
-        self.media[identity] = {"id": identity, "type": "image", "url": "", "description": description}
-        return Reply(202 if self.slow_files else 200, self.media[identity])
-
-    def _look(self, identity):
-        self.slow_files = max(0, self.slow_files - 1)
-        return Reply(206 if self.slow_files else 200, self.media[identity])
-
     def answer(self, asked):
         path = asked.path.removeprefix("/api/v1/")
         if asked.headers.get("authorization") != f"Bearer {self.secrets['access_token']}":
@@ -133,12 +117,8 @@ class Fake(FakeNetwork):
             words = asked.one("q").lower().split()
             found = [one for one in self.statuses.values() if all(word in one["content"].lower() for word in words)]
             return Reply(200, {"statuses": self._page(found, asked)})
-        if path == "/api/v2/media":
-            return self._file(asked)
-        if path.startswith("media/"):
-            return self._look(path.removeprefix("media/"))
-        if path == "/api/v2/media":
-            return self._file(asked)
+        if path == "/api/v2/media" or path.startswith("media/"):
+            return self._look(path.removeprefix("media/")) if asked.method == "GET" else self._file(asked)
         if path == "accounts/verify_credentials":
             return Reply(200, ME)
         if path == "accounts/1/statuses":
