@@ -230,6 +230,16 @@ class Connector(Kind, ABC, scan="connectors.networks"):
         """Map the raw body of an accepted delivery."""
         raise NotImplementedError(f"{self.label} takes no deliveries")
 
+    @classmethod
+    def delivered(cls, settings: Mapping[str, Any]) -> bool:
+        """Whether a Channel with these settings has its posts delivered instead of being asked for."""
+        return cls.pushed
+
+    def arrange(self, address: str, *, wanted: bool) -> None:
+        """Has the network deliver to this address from now on, or no longer. Twice is success, and deliveries to any
+        other address are left alone where they are not wanted here."""
+        raise NotImplementedError(f"{self.label} is told by hand where to deliver")
+
     def begin(self, redirect_uri: str, state: str) -> Grant:
         """Start OAuth (only where `oauth`)."""
         raise NotPermitted(f"{self.label} has no sign-in page.", what="oauth")

@@ -70,7 +70,7 @@ class Health:
     def arrival(self) -> str:
         """How posts come."""
         kind = Connector.kinds().get(self.channel.network)
-        if kind is not None and kind.pushed:
+        if kind is not None and kind.delivered(self.channel.settings):
             return _("delivered")
         return _("live") if self.live and not self.channel.paused else _("polling")
 

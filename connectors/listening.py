@@ -14,6 +14,7 @@ from django.db import Error as DatabaseError
 from django.db.models import Case, DateTimeField, F, Value, When
 from django.utils import timezone
 
+from connectors import hooking
 from connectors.access import Renewing, renew
 from connectors.base import Bad, Budget, Connector, Fault, Outcome, Page
 from connectors.base import Source as Listening
@@ -262,6 +263,7 @@ class Listener:
         the channel."""
         again_at = self.now + CHECK
         try:
+            hooking.apply(connector, self.channel)
             keep_facts(self.channel, connector.check())
         except AuthExpired:
             raise

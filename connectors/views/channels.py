@@ -13,11 +13,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from connectors import connecting, health, looking_back, rereading, retrying
+from connectors import connecting, health, hooking, looking_back, rereading, retrying
 from connectors.forms import NetworkForm, SettingsForm
 from connectors.lookback import complete_since
 from connectors.models import Channel, Quarantined
-from connectors.views.connect import described, hook_url
+from connectors.views.connect import described
 from inbox import happenings
 from inbox.models.reply import Clock
 from inbox.rights import admins_only
@@ -45,7 +45,7 @@ def _context(channel: Channel, tab: str) -> dict[str, Any]:
         "channel": channel,
         "health": health.of(channel, now),
         "tabs": tabs,
-        "hook": hook_url(channel),
+        "hook": hooking.hook_url(channel),
         "base": base,
     }
 
@@ -82,6 +82,9 @@ def settings(request: Request, pk: int) -> HttpResponse:
     form = SettingsForm(one, request.POST or None)
     if request.method == "POST" and form.is_valid():
         _change(one, form, request)
+        one.refresh_from_db()
+        if not one.paused:
+            _said(request, hooking.arrange(one))
         return HttpResponseRedirect(f"/set-up/channels/{pk}/", status=303)
     status = 422 if form.errors else 200
     return shown(request, "connectors/settings.html", _context(one, "settings") | {"form": form}, status=status)
@@ -126,6 +129,7 @@ def reconnect(request: Request, pk: int) -> HttpResponse:
     if not trial.ok:
         return shown(request, "connectors/reconnect.html", context | {"trial": trial.as_json()}, status=422)
     connecting.reconnect(one, form.secrets(), request.user)
+    _said(request, hooking.arrange(one))
     messages.info(request, _("Connected again. Reading goes on from where it stood."))
     return HttpResponseRedirect(f"/set-up/channels/{pk}/", status=303)
 
@@ -133,16 +137,20 @@ def reconnect(request: Request, pk: int) -> HttpResponse:
 @require_POST
 @admins_only
 def pause(request: Request, pk: int) -> HttpResponse:
-    get_object_or_404(Channel, pk=pk).pause(request.user)
+    one = get_object_or_404(Channel, pk=pk)
+    if one.pause(request.user):
+        _said(request, hooking.withdraw(one))
     return HttpResponseRedirect(f"/set-up/channels/{pk}/", status=303)
 
 
 @require_POST
 @admins_only
 def resume(request: Request, pk: int) -> HttpResponse:
+    one = get_object_or_404(Channel, pk=pk)
     with transaction.atomic():
-        get_object_or_404(Channel, pk=pk).resume(request.user)
+        one.resume(request.user)
         connecting.read_soon()
+    _said(request, hooking.arrange(one))
     return HttpResponseRedirect(f"/set-up/channels/{pk}/", status=303)
 
 
@@ -170,6 +178,8 @@ def past(request: Request, pk: int) -> HttpResponse:
 def test(request: Request, pk: int) -> HttpResponse:
     one = get_object_or_404(Channel, pk=pk)
     request.session[f"trial-{pk}"] = connecting.test(one).as_json()
+    if not one.paused:
+        _said(request, hooking.arrange(one))
     return HttpResponseRedirect(f"/set-up/channels/{pk}/", status=303)
 
 
@@ -178,8 +188,15 @@ def test(request: Request, pk: int) -> HttpResponse:
 def removal(request: Request, pk: int) -> HttpResponse:
     """Only while nothing came through it; later a channel can be paused, because its conversations stay."""
     one = get_object_or_404(Channel.objects.filter(mentions=None, conversations=None, replies=None), pk=pk)
+    _said(request, hooking.withdraw(one))
     connecting.remove(one, request.user)
     return HttpResponseRedirect("/set-up/channels/", status=303)
+
+
+def _said(request: Request, words: str) -> None:
+    """What did not work although the rest did."""
+    if words:
+        messages.warning(request, words)
 
 
 @require_POST

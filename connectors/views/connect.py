@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 from django.conf import settings
+from django.contrib import messages
 from django.db import transaction
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
@@ -16,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
-from connectors import connecting, secrets
+from connectors import connecting, hooking, secrets
 from connectors.base import Connector, Fault, Secrets, Way
 from connectors.forms import ConnectForm, PlaceForm
 from connectors.models import Channel
@@ -92,7 +93,7 @@ def test(request: Request, pk: int) -> HttpResponse:
         "trial": request.session.get(f"trial-{pk}"),
         "steps": steps("test"),
         "signed_in": bool(channel.sealed.get("access_token")),
-        "hook": hook_url(channel),
+        "hook": hooking.hook_url(channel),
         "places": _places(channel),
     }
     return shown(request, "connectors/test.html", context)
@@ -114,16 +115,14 @@ def place(request: Request, pk: int) -> HttpResponse:
             Channel.objects.filter(pk=pk).update(team=form.cleaned_data["team"])
             channel.resume(request.user)
             connecting.read_soon()
+        if words := hooking.arrange(channel):
+            messages.warning(request, words)
         return HttpResponseRedirect(f"/set-up/channels/{pk}/", status=303)
     return shown(request, "connectors/place.html", {"channel": channel, "form": form, "steps": steps("place")})
 
 
 def callback_url(network: str) -> str:
     return f"{settings.PUBLIC_URL}/set-up/channels/callback/{network}/"
-
-
-def hook_url(channel: Channel) -> str:
-    return f"{settings.PUBLIC_URL}/hooks/{channel.path}/" if channel.path else ""
 
 
 @require_POST

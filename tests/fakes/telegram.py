@@ -96,6 +96,12 @@ class Fake(FakeNetwork):
             return yes({"id": BOT, "is_bot": True, "first_name": "Brand", "username": "brand_bot"})
         if method == "getWebhookInfo":
             return yes({"url": self.hook})
+        if method == "setWebhook":
+            self.hook, self.hook_secret = given["url"], given["secret_token"]
+            return yes(True)
+        if method == "deleteWebhook":
+            self.hook = ""
+            return yes(True)
         if method == "getUpdates":
             return self.queue(given)
         return getattr(self, method)(given)

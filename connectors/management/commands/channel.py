@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from connectors import connecting, health, listening
+from connectors import connecting, health, hooking, listening
 from connectors.base import Connector, Secrets
 from connectors.forms import ConnectForm
 from connectors.models import Channel
@@ -56,6 +56,7 @@ class Command(BaseCommand):
         if trial and trial.check:
             connecting.keep_facts(channel, trial.check)
         self.stdout.write(f"Connected {name}; it is read at once.")
+        self.warn(hooking.arrange(channel))
 
     def filled(self, network: str, name: str, settings: list[str]) -> ConnectForm:
         """The same form as on the page, so that the same is refused."""
@@ -110,10 +111,18 @@ class Command(BaseCommand):
         self.stdout.write("Read.")
 
     def pause(self, name: str) -> None:
-        self.stdout.write("Paused." if self.named(name).pause(None) else "It is paused already.")
+        channel = self.named(name)
+        self.stdout.write("Paused." if channel.pause(None) else "It is paused already.")
+        self.warn(hooking.withdraw(channel))
 
     def resume(self, name: str) -> None:
-        self.stdout.write("It listens again." if self.named(name).resume(None) else "It is not paused.")
+        channel = self.named(name)
+        self.stdout.write("It listens again." if channel.resume(None) else "It is not paused.")
+        self.warn(hooking.arrange(channel))
+
+    def warn(self, words: str) -> None:
+        if words:
+            self.stderr.write(words)
 
 
 VERBS = {"list": "show"}

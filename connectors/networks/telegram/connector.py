@@ -79,11 +79,18 @@ class Telegram(Connector):
         Field(
             "arrival",
             "Messages are",
-            "Delivered needs setWebhook with the secret below",
+            "Delivered is quicker; Telegram has to reach this installation by https",
             kind="choice",
             choices=(("asked", "Asked for"), ("delivered", "Delivered to us")),
         ),
-        Field("webhook_secret", "Webhook secret", "Only when they are delivered", secret=True, required=False),
+        Field(
+            "webhook_secret",
+            "Webhook secret",
+            "One is made when this is empty",
+            secret=True,
+            required=False,
+            advanced=True,
+        ),
     )
     sources = (Source("updates", "Messages to the bot", 5, 2, 60),)
     text_rule = TextRule(4096, "UTF-16 units")
@@ -99,7 +106,28 @@ class Telegram(Connector):
         return self.secrets.get("token", "")
 
     def listening(self) -> tuple[Source, ...]:
-        return () if self.settings.get("arrival") == "delivered" else self.sources
+        return () if self.delivered(self.settings) else self.sources
+
+    @classmethod
+    def delivered(cls, settings: Mapping[str, Any]) -> bool:
+        return bool(settings.get("arrival") == "delivered")
+
+    @property
+    def _hook_secret(self) -> str:
+        """What deliveries have to carry. Without one of its own it follows from the token, which only we and Telegram
+        have, and from the channel's address."""
+        path = str(self.settings.get("path") or "")
+        derived = hmac.new(self._token.encode(), f"deliveries to {path}".encode(), "sha256").hexdigest()
+        return self.secrets.get("webhook_secret") or (derived if self._token and path else "")
+
+    def arrange(self, address: str, *, wanted: bool) -> None:
+        if wanted:
+            given = {"url": address, "secret_token": self._hook_secret, "allowed_updates": _ASKED}
+            self._ask("setWebhook", given)
+            return
+        hook = self._ask("getWebhookInfo", {})
+        if isinstance(hook, dict) and hook.get("url") == address:
+            self._ask("deleteWebhook", {"drop_pending_updates": False})
 
     def _ask(self, method: str, given: Mapping[str, Any], *, now: datetime | None = None, write: bool = False) -> Any:
         """The result of a method."""
@@ -197,7 +225,7 @@ class Telegram(Connector):
 
     def receive(self, incoming: Incoming, now: datetime) -> Accepted | Challenge | Rejected:
         """Telegram repeats what is not answered with 2xx; the number of the update tells a repeat."""
-        secret = self.secrets.get("webhook_secret", "")
+        secret = self._hook_secret
         given = incoming.headers.get("x-telegram-bot-api-secret-token", "")
         if incoming.method != "POST":
             return Rejected(405, "Deliveries are POSTed.")
@@ -278,13 +306,13 @@ class Telegram(Connector):
         )
 
     def _warnings(self, me: Mapping[str, Any], hook: Mapping[str, Any]) -> Iterator[str]:
-        delivered = not self.listening()
+        delivered = self.delivered(self.settings)
         if hook.get("url") and not delivered:
             yield "Messages are delivered to another address, so they cannot be asked for: call deleteWebhook first."
         if delivered and not hook.get("url"):
-            yield "Nothing is delivered yet: call setWebhook with this channel's address and the secret."
-        if delivered and not self.secrets.get("webhook_secret"):
-            yield "Deliveries are refused without a webhook secret."
+            yield "Nothing is delivered yet; that begins when the channel listens, if Telegram reaches us by https."
+        if delivered and hook.get("last_error_message"):
+            yield f"Telegram could not deliver: {str(hook['last_error_message'])[:200]}"
         if me.get("can_join_groups") and me.get("can_read_all_group_messages") is False:
             yield "In groups it hears only what is said to it, unless BotFather turns its privacy mode off."
 
