@@ -182,7 +182,7 @@ class Reply(models.Model):
     def take_to_settle(self) -> bool:
         """One settler at a time: the next look is put off while this one is under way."""
         due = Reply.objects.to_settle().filter(pk=self.pk, takes=self.takes)
-        return bool(due.update(not_before=Clock() + timedelta(seconds=20)))
+        return bool(due.update(not_before=Clock() + timedelta(seconds=settings.LEASE_SECONDS)))
 
     def look_later(self) -> None:
         """Could not look yet; another look follows, and a person is asked when the doubt is a minute old."""
@@ -191,7 +191,7 @@ class Reply(models.Model):
             self.flag()
         else:
             mine = Reply.objects.filter(pk=self.pk, state="in_doubt", takes=self.takes)
-            mine.update(not_before=Clock() + timedelta(seconds=10))
+            mine.update(not_before=Clock() + timedelta(seconds=settings.SETTLE_SECONDS / 3))
 
     def flag(self) -> bool:
         """Nobody but a person can settle this one."""
