@@ -13,6 +13,7 @@ from connectors.answering import Answering
 from connectors.completeness import Reread
 from connectors.lookback import Lookback
 from connectors.metering import Usage, Window
+from connectors.topics.clusters import Cluster, ClusterKey
 from connectors.topics.models import Topic, TopicMention
 from inbox import happenings
 from inbox.models import Agent
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from connectors.base import Connector
 
 __all__ = [
-    "Channel", "Delivery", "Gap", "Lookback", "Quarantined", "Reread", "Source", "Topic", "TopicMention", "Usage",
-    "Window",
+    "Channel", "Cluster", "ClusterKey", "Delivery", "Gap", "Lookback", "Quarantined", "Reread", "Source", "Topic",
+    "TopicMention", "Usage", "Window",
 ]  # fmt: skip
 
 

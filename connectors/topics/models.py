@@ -9,6 +9,7 @@ from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from connectors.topics.clusters import Cluster
 from connectors.topics.query import parse, parse_topic
 from inbox import happenings, ringing
 from inbox.models.event import Entry, record
@@ -139,10 +140,17 @@ class TopicMention(models.Model):
     topic = models.ForeignKey(Topic, models.CASCADE, related_name="found", db_index=False)
     mention = models.ForeignKey("inbox.Mention", models.CASCADE, related_name="+")
     posted_at = models.DateTimeField()
+    cluster = models.ForeignKey(
+        Cluster, models.SET_NULL, null=True, related_name="found", db_index=False, db_constraint=False
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["topic", "mention"], name="one_finding_per_mention")]
-        indexes = [models.Index(fields=["topic", "-posted_at", "-mention"], name="findings_of_topic")]
+        indexes = [
+            models.Index(fields=["topic", "-posted_at", "-mention"], name="findings_of_topic"),
+            models.Index(fields=["cluster", "topic", "posted_at"], name="findings_of_cluster"),
+            models.Index(fields=["mention"], name="findings_to_cluster", condition=Q(cluster=None)),
+        ]
 
     def __str__(self) -> str:
         return f"{self.mention_id} in topic {self.topic_id}"

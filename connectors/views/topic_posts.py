@@ -3,7 +3,7 @@ a post that was only listed."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import wraps
 from typing import Any
 
@@ -16,8 +16,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from connectors.models import Channel, Topic, TopicMention
+from connectors.models import Channel, Topic
 from connectors.topics.coverage import listening, whole_since
+from connectors.topics.lines import Line, page_of
 from connectors.topics.preview import DAYS
 from connectors.topics.query import QueryError
 from inbox.models import Agent
@@ -25,8 +26,6 @@ from inbox.models.conversation import State
 from inbox.rights import View
 from inbox.views.answering import shown
 from socialcare.pages import Request
-
-PAGE = 50
 
 
 def workers_only[**P](view: View[P]) -> View[P]:
@@ -57,17 +56,16 @@ def topics(request: Request) -> HttpResponse:
 @require_GET
 @workers_only
 def posts(request: Request, pk: int) -> HttpResponse:
-    """Newest first; `after` is the time and id of the last one shown."""
+    """Newest first, alike ones in one line; `alike` shows all of one such line."""
     topic = get_object_or_404(Topic.objects.read_by(request.user).select_related("team"), pk=pk)
-    shown_here = topic.found.filter(mention__conversation__team__in=request.user.readable_team_ids)
-    shown_here = shown_here.filter(_after(request.GET.get("after", "")))
-    related = ("mention__identity", "mention__channel", "mention__conversation__team")
-    deferred = ("mention__raw", "mention__conversation__trace", "mention__channel__exchanges")
-    rows = list(shown_here.select_related(*related).defer(*deferred).order_by("-posted_at", "-mention")[: PAGE + 1])
+    given = request.GET.get("alike", "")
+    alike = int(given) if given.isdecimal() and len(given) < 19 else None
+    page = page_of(topic, request.user, request.GET.get("after", ""), alike)
     context = {
         "topic": topic,
-        "rows": [_row(found) for found in rows[:PAGE]],
-        "older": _cursor(rows[PAGE - 1]) if len(rows) > PAGE else "",
+        "rows": [_row(line) for line in page.lines],
+        "older": page.older,
+        "alike": alike,
         "first": "after" not in request.GET,
         "mine": topic.may_be_changed_by(request.user),
         **_coverage(topic),
@@ -84,28 +82,19 @@ def _coverage(topic: Topic) -> dict[str, Any]:
     return {"listening": heard, "complete_since": whole_since(heard)}
 
 
-def _row(found: TopicMention) -> dict[str, Any]:
-    mention = found.mention
+def _row(line: Line) -> dict[str, Any]:
+    mention = line.found.mention
     gone = mention.state in ("deleted", "withheld")
     heard = mention.conversation.state == State.HEARD
     url = mention.url if mention.url.startswith(("https://", "http://")) and not gone else ""
-    return {"mention": mention, "gone": gone, "heard": heard and not gone, "queued": not heard, "url": url}
-
-
-def _cursor(found: TopicMention) -> str:
-    return f"{found.posted_at.isoformat()}_{found.mention_id}"
-
-
-def _after(cursor: str) -> Q:
-    """What stands below the cursor; a foreign one is none."""
-    at, _underscore, pk = cursor.rpartition("_")
-    try:
-        time, number = datetime.fromisoformat(at), int(pk)
-        if time.tzinfo is None or not 0 < number < 1 << 62:
-            raise ValueError("no cursor of ours")
-    except (ValueError, OverflowError):
-        return Q()
-    return Q(posted_at__lte=time) & (Q(posted_at__lt=time) | Q(mention__lt=number))
+    return {
+        "line": line,
+        "mention": mention,
+        "gone": gone,
+        "heard": heard and not gone,
+        "queued": not heard,
+        "url": url,
+    }
 
 
 @require_POST

@@ -207,7 +207,7 @@ def test_agents_read_the_topics_of_their_teams_and_of_those_what_they_may_read(c
 
 
 def test_older_posts_stand_on_the_next_page(cast, client, heard, monkeypatch):
-    monkeypatch.setattr("connectors.views.topic_posts.PAGE", 1)
+    monkeypatch.setattr("connectors.topics.lines.PAGE", 1)
     one = topic(team=cast.support)
     page = text_of(client, cast.ana, f"{POSTS}{one.pk}/")
     assert ("number 0" in page, "number 1" in page) == (True, False)

@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from connectors import access, acting, listening, metering, picturing, rereading, sending
 from connectors.models import Channel, Delivery
-from connectors.topics import comparing
+from connectors.topics import clustering, clusters, comparing
 from inbox import ringing
 from inbox.searching import indexing
 from inbox.tasks import wake
@@ -78,6 +78,7 @@ class Sweeper:
             "wait": self._wait,
             "wake": wake,
             "compare": lambda: comparing.compare_due(seconds=COMPARING),
+            "cluster": lambda: clustering.cluster_due(seconds=COMPARING),
             "warn": lambda: access.warn(timezone.now()),
             "forget": self._forget,
         }
@@ -113,6 +114,7 @@ class Sweeper:
         now = timezone.now()
         metering.forget(now)
         rereading.forget(now)
+        clusters.forget(now)
         old = Delivery.objects.filter(done_at__lt=timezone.now() - KEEP_DELIVERIES).exclude(body="")
         some = old.order_by("done_at").values("pk")[:FORGET]
         full = Delivery.objects.filter(pk__in=some).update(body="") == FORGET
