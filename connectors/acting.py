@@ -9,8 +9,10 @@ from datetime import timedelta
 import structlog
 from django.utils import timezone
 
+from connectors import metering
 from connectors.access import renew
 from connectors.base import Capability, Connector, Fault, Post, PostState, Verb
+from connectors.budgeting import answers_allowed
 from connectors.faults import AuthExpired, AuthRevoked, Outcome
 from connectors.opening import opened
 from connectors.stored import post_of, post_of_reply
@@ -22,9 +24,16 @@ log = structlog.get_logger(__name__)
 REFUSED = ("PolicyRefused", "Invalid", "NotPermitted", "Duplicate")
 
 
-def act_due(overdue_by: timedelta = timedelta(0)) -> int:
-    """Does what is due; returns how many acts it worked on."""
-    return in_turn(Act.objects.due().filter(not_before__lte=timezone.now() - overdue_by), do)
+def waiting(overdue_by: timedelta) -> list[int]:
+    """Channels on which something should have been done."""
+    due = Act.objects.due().filter(not_before__lte=timezone.now() - overdue_by)
+    return sorted(due.order_by().values_list("channel", flat=True).distinct()[:500])
+
+
+def act_due(channel_id: int | None = None, overdue_by: timedelta = timedelta(0)) -> int:
+    """Does what is due, of one channel or of all; returns how many acts it worked on."""
+    acts = Act.objects.filter(channel=channel_id) if channel_id else Act.objects.all()
+    return in_turn(acts.due().filter(not_before__lte=timezone.now() - overdue_by), do)
 
 
 def do(act: Act) -> bool:
@@ -32,6 +41,7 @@ def do(act: Act) -> bool:
     if not act.take():
         return False
     try:
+        answers_allowed(act.channel, timezone.now())
         connector = opened(act.channel)
         post = post_of(act.mention) if act.mention else post_of_reply(act.reply)  # type: ignore[arg-type]
         able = connector.can(post, timezone.now())
@@ -41,6 +51,8 @@ def do(act: Act) -> bool:
             act.failed("PolicyRefused", refusal)
         else:
             _done(act, connector, post)
+            if cost := able[act.verb].cost:  # type: ignore[index]
+                metering.count(act.channel, timezone.now(), sent_cost=cost)
     except Fault as fault:
         _record(act, fault)
     except Exception:

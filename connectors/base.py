@@ -2,9 +2,10 @@
 had here."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.utils.translation import gettext_lazy
@@ -82,6 +83,13 @@ __all__ = [
 ]  # fmt: skip
 
 
+type Billing = Callable[[Mapping[str, Decimal]], None]
+
+
+def _free(prices: Mapping[str, Decimal]) -> None:
+    """Nobody counts, as when a connection is tried."""
+
+
 class Connector(Kind, ABC, scan="connectors.networks"):
     """One network. Works on what it is handed: no clock (`now` is an argument), no sleeping, no threads, no state of
     its module. Any method that talks to the network may raise any `Fault`, and nothing else on the network's
@@ -118,6 +126,8 @@ class Connector(Kind, ABC, scan="connectors.networks"):
     def __init__(self, settings: Mapping[str, Any], secrets: Secrets, seam: "Seam") -> None:
         self.settings, self.secrets, self.seam = settings, secrets, seam
         self.facts: Mapping[str, Any] = settings.get("facts") or {}
+        self.bill: Billing = _free
+        """Told what is read besides pages where that costs: the price of each thing, which counts once a day."""
 
     @property
     def space(self) -> str:

@@ -145,6 +145,17 @@ def cap(channel: Channel, budget: Budget, now: datetime) -> None:
     budget.cost = channel.monthly_cap - used
 
 
+def answers_allowed(channel: Channel, now: datetime) -> None:
+    """QuotaSpent where the month's money is spent and the admins chose that then nothing that costs leaves either."""
+    if channel.monthly_cap is None or channel.answers_beyond_cap:
+        return
+    if metering.cost_of_month(channel, now) >= channel.monthly_cap:
+        until = metering.next_month(now)
+        whole = money(channel.monthly_cap, unit(channel))
+        raise QuotaSpent(f"{whole} for this month are spent. It leaves on {_date(until)}, or when the limit is raised.",
+                         until=until)  # fmt: skip
+
+
 def warn(channel: Channel, now: datetime) -> None:
     """Tells the admins once a month that most of its money is spent."""
     if channel.monthly_cap is None or channel.cap_warned == metering.month_of(now):
@@ -157,7 +168,8 @@ def warn(channel: Channel, now: datetime) -> None:
         if unsaid.update(cap_warned=metering.month_of(now)):
             whole = money(channel.monthly_cap, unit(channel))
             share = f"{money(used, unit(channel))} of the {whole} for this month are spent."
-            channel.tell("spending", f"{share} At {whole} reading stops until {_date(metering.next_month(now))}.")
+            ends = "reading stops" if channel.answers_beyond_cap else "reading and answering stop"
+            channel.tell("spending", f"{share} At {whole} {ends} until {_date(metering.next_month(now))}.")
 
 
 def unit(channel: Channel) -> str:

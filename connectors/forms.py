@@ -141,15 +141,21 @@ class SettingsForm(NetworkForm):
         decimal_places=2,
         help_text=_("Reading stops when this is spent and goes on with the next month. Empty: no limit."),
     )
+    answers_beyond_cap = forms.BooleanField(
+        label=_("Answers leave although the limit is reached"),
+        required=False,
+        help_text=_("Without it, answers and acts wait for the next month as well, or for a higher limit."),
+    )
 
     def __init__(self, channel: Channel, *args: Any, **kwargs: Any) -> None:
         self.channel = channel
         super().__init__(channel.kind, *args, stored=frozenset(channel.sealed), settings=channel.settings, **kwargs)
         self.initial.update(channel_name=channel.name, team=channel.team_id, monthly_cap=channel.monthly_cap)
+        self.initial.update(answers_beyond_cap=channel.answers_beyond_cap)
         if currency := channel.kind.currency:
             self.fields["monthly_cap"].label = _("At most in a month, in %(currency)s") % {"currency": currency}
         elif channel.monthly_cap is None:
-            del self.fields["monthly_cap"]
+            del self.fields["monthly_cap"], self.fields["answers_beyond_cap"]
 
     def clean(self) -> dict[str, Any]:
         """Stored secrets go to the address they were given for and to no other."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection
@@ -16,7 +17,7 @@ from connectors.base import Connector
 from connectors.bells import live
 from connectors.budgeting import SOFT, money, unit
 from connectors.faults import Fault
-from connectors.metering import Spent, account_of, spent
+from connectors.metering import Spent, account_of, forecast, spent
 from connectors.models import Channel, Delivery, Gap, Quarantined, Source, Window
 from inbox.templatetags.care import spell_out
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from django_stubs_ext import StrPromise
 
+CENT = Decimal("0.01")
 OVERDUE, MINUTE = timedelta(minutes=2), 60
 WORDS: dict[str, tuple[str, StrPromise]] = {
     "ok": ("good", gettext_lazy("ok")),
@@ -36,7 +38,7 @@ WORDS: dict[str, tuple[str, StrPromise]] = {
 TO_DO: dict[str, StrPromise] = {
     "reconnect": gettext_lazy("Connect it again: somebody who may use the account signs in, or enters new keys."),
     "needs_key": gettext_lazy("Put the missing key back into SEAL_KEYS, or enter the secrets anew."),
-    "quota": gettext_lazy("Nothing to do: reading goes on by itself when the network allows it."),
+    "quota": gettext_lazy("It goes on by itself when that is over. A limit of your own stands in the settings."),
     "slow": gettext_lazy("Nothing to do yet: it is tried again by itself. If it stays so, run the live test."),
 }
 
@@ -223,15 +225,17 @@ def left(channel: Channel, now: datetime) -> list[Left]:
 
 @dataclass(frozen=True)
 class Costs:
-    """Money, or units of a quota, in words. `mood` is danger when the month's limit is reached, warn near it."""
+    """Money, or units of a quota, in words. `forecast`: the whole month, as it goes now. `mood` is danger when the
+    month's limit is reached, warn near it."""
 
     today: str
     month: str
+    forecast: str = ""
     cap: str = ""
     mood: str = ""
 
 
-def costs(health: Health) -> Costs | None:
+def costs(health: Health, now: datetime) -> Costs | None:
     """None for a channel that costs nothing."""
     spent, channel, currency = health.spent, health.channel, unit(health.channel)
     if not (currency or spent.cost_month or channel.monthly_cap):
@@ -240,7 +244,8 @@ def costs(health: Health) -> Costs | None:
     if cap is not None and spent.cost_month >= cap * SOFT:
         mood = "danger" if spent.cost_month >= cap else "warn"
     whole = money(cap, currency) if cap is not None else ""
-    return Costs(money(spent.cost_today, currency), money(spent.cost_month, currency), whole, mood)
+    ahead = money(forecast(spent.cost_month, now).quantize(CENT), currency) if spent.cost_month else ""
+    return Costs(money(spent.cost_today, currency), money(spent.cost_month, currency), ahead, whole, mood)
 
 
 def sources(channel: Channel) -> list[Source]:

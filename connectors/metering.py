@@ -3,15 +3,16 @@ channels of one account."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from django.db import models
+from django.db import connection, models
 from django.db.models import F, Sum
 from django.db.models.functions import Coalesce
+from django.utils import timezone
 
 if TYPE_CHECKING:
     from connectors.base import Rate
@@ -36,6 +37,21 @@ class Usage(models.Model):
 
     def __str__(self) -> str:
         return f"usage of {self.channel_id} on {self.day}"
+
+
+class Billed(models.Model):
+    """A thing that was paid for on this day and is not paid for again before the next one."""
+
+    channel = models.ForeignKey("connectors.Channel", models.CASCADE, related_name="+")
+    day = models.DateField()
+    thing = models.CharField(max_length=80)
+
+    class Meta:
+        verbose_name_plural = "billed"
+        constraints = [models.UniqueConstraint(fields=["channel", "day", "thing"], name="billed_once_a_day")]
+
+    def __str__(self) -> str:
+        return f"{self.thing} on {self.day}"
 
 
 class Window(models.Model):
@@ -74,6 +90,24 @@ def count(channel: Channel, now: datetime, **more: Decimal | int) -> None:
     if not Usage.objects.filter(channel=channel.pk, day=day).update(**added):
         Usage.objects.bulk_create([Usage(channel_id=channel.pk, day=day)], ignore_conflicts=True)
         Usage.objects.filter(channel=channel.pk, day=day).update(**added)
+
+
+_BILLED = """
+    INSERT INTO connectors_billed (channel_id, day, thing) SELECT %s, %s, unnest(%s::varchar[])
+    ON CONFLICT DO NOTHING RETURNING thing"""
+
+
+def bill(channel: Channel, prices: Mapping[str, Decimal]) -> None:
+    """Counts what was read besides pages (how posts stand, what stands above one, a look for a lost reply): each thing
+    once a day of UTC, as networks bill it."""
+    if not prices:
+        return
+    now, things = timezone.now(), {thing[:80]: price for thing, price in sorted(prices.items())}
+    with connection.cursor() as cursor:
+        cursor.execute(_BILLED, [channel.pk, now.astimezone(UTC).date(), list(things)])
+        fresh = [thing for (thing,) in cursor.fetchall()]
+    if cost := sum((things[thing] for thing in fresh), NOTHING):
+        count(channel, now, read_cost=cost)
 
 
 def note(account: str, rates: Iterable[Rate], now: datetime) -> None:
@@ -132,6 +166,13 @@ def cost_of_month(channel: Channel, now: datetime) -> Decimal:
     return found.cost_month if found else NOTHING
 
 
+def forecast(month: Decimal, now: datetime) -> Decimal:
+    """What the month will have cost if it goes on as it began; never judged by less than a day."""
+    start, end = now.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0), next_month(now)
+    gone = max(now - start, timedelta(days=1))
+    return month * Decimal((end - start) / gone)
+
+
 def next_month(now: datetime) -> datetime:
     """When a monthly limit begins anew."""
     first = now.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
@@ -151,3 +192,4 @@ def forget(now: datetime) -> None:
     """Windows nobody heard of for a month, and days older than two years."""
     Window.objects.filter(seen_at__lt=now - timedelta(days=30)).delete()
     Usage.objects.filter(day__lt=(now - timedelta(days=731)).date()).delete()
+    Billed.objects.filter(day__lt=(now - timedelta(days=2)).date()).delete()

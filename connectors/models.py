@@ -12,7 +12,7 @@ from django.utils import timezone
 from connectors.answering import Answering
 from connectors.completeness import Reread
 from connectors.lookback import Lookback
-from connectors.metering import Usage, Window
+from connectors.metering import Billed, Usage, Window
 from connectors.topics.clusters import Cluster, ClusterKey
 from connectors.topics.models import Topic, TopicMention
 from inbox import happenings
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from connectors.base import Connector
 
 __all__ = [
-    "Channel", "Cluster", "ClusterKey", "Delivery", "Gap", "Lookback", "Quarantined", "Reread", "Source", "Topic",
-    "TopicMention", "Usage", "Window",
+    "Billed", "Channel", "Cluster", "ClusterKey", "Delivery", "Gap", "Lookback", "Quarantined", "Reread", "Source",
+    "Topic", "TopicMention", "Usage", "Window",
 ]  # fmt: skip
 
 
@@ -92,6 +92,7 @@ class Channel(Answering, models.Model):
     renew_at = models.DateTimeField(null=True)
     renewal_trouble = models.CharField(max_length=300, blank=True, default="", db_default="")
     monthly_cap = models.DecimalField(max_digits=12, decimal_places=2, null=True, blank=True)
+    answers_beyond_cap = models.BooleanField(default=True, db_default=True)
     cap_warned = models.DateField(null=True)
     exchanges = models.JSONField(default=list)
 

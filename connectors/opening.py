@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -38,7 +39,9 @@ def opened(
     if channel.network not in Connector.kinds():
         raise UnknownNetwork(f"It is called “{channel.network}”.")
     values = {**channel.settings, "path": channel.path or ""}
-    return connector_of(channel.network, values, opened_secrets(channel), exchanges, guard)
+    connector = connector_of(channel.network, values, opened_secrets(channel), exchanges, guard)
+    connector.bill = partial(metering.bill, channel)
+    return connector
 
 
 def connector_of(

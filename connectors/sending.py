@@ -15,6 +15,7 @@ from connectors import metering
 from connectors.access import renew
 from connectors.base import Absent, CannotKnow, Connector, Fault, Found, Outgoing, Prepared, Sent
 from connectors.bringing import StillBringing, brought, media_of, token_of, with_token
+from connectors.budgeting import answers_allowed
 from connectors.faults import AuthExpired, AuthRevoked, Gone, Outcome, Unavailable
 from connectors.opening import opened
 from connectors.stored import post_of
@@ -54,6 +55,7 @@ def send(reply: Reply) -> bool:
         return False
     failpoint("reply.after_take")
     try:
+        answers_allowed(reply.channel, timezone.now())
         connector = opened(reply.channel)
         outgoing = outgoing_of(reply)
         refusal = refused_before_sending(connector, outgoing)

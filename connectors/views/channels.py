@@ -19,6 +19,7 @@ from connectors.lookback import complete_since
 from connectors.models import Channel, Quarantined
 from connectors.views.connect import described
 from inbox import happenings
+from inbox.models import Act, Reply
 from inbox.models.reply import Clock
 from inbox.rights import admins_only
 from inbox.views.answering import shown
@@ -62,7 +63,7 @@ def channel(request: Request, pk: int) -> HttpResponse:
         "sources": [{"source": source, "past": past.get(source.name)} for source in sources],
         "lateness": health.lateness(one, now),
         "left": health.left(one, now),
-        "costs": health.costs(context["health"]),
+        "costs": health.costs(context["health"], now),
         "complete": rereading.completeness(one),
         "complete_since": complete_since(sources, past.values(), gaps),
         "goes_on": any(row.goes_on for row in past.values()),
@@ -99,13 +100,22 @@ def _change(channel: Channel, form: SettingsForm, request: Request) -> None:
         settings=values,
         team=form.cleaned_data["team"],
         monthly_cap=form.cleaned_data.get("monthly_cap"),
+        answers_beyond_cap=form.cleaned_data.get("answers_beyond_cap", channel.answers_beyond_cap),
         cap_warned=None,
         next_poll_at=Clock(),
     )
     if given := form.secrets():
         connecting.keep_secrets(channel, given)
+    _let_go(channel)
     channel.record(happenings.SetUpChanged(what=f"changed the settings of the channel {name}"), request.user)
     connecting.read_soon()
+
+
+def _let_go(channel: Channel) -> None:
+    """What waited for the month's money is tried again: the limit may be another now."""
+    for kind in (Reply.objects.filter(state="queued"), Act.objects.filter(state="waiting")):
+        ids = list(kind.filter(channel=channel, fault="QuotaSpent").order_by("pk").values_list("pk", flat=True))
+        kind.filter(pk__in=ids).update(not_before=Clock())
 
 
 @require_GET

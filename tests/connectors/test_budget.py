@@ -3,16 +3,19 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from uuid import uuid4
 
 import pytest
 import time_machine
 from django.utils import timezone
 
-from connectors import budgeting, listening, metering
+from connectors import acting, budgeting, listening, metering, sending
 from connectors.base import Connector, Page, Rate, RateLimited, Source
-from connectors.models import Channel, Usage, Window
-from inbox.models import Event, Mention, Reply
-from tests.journey.steps import connected
+from connectors.models import Billed, Channel, Usage, Window
+from inbox.models import Act, Event, Mention, Reply
+from socialcare.demo.network import Network
+from socialcare.demo.server import DemoServer
+from tests.journey.steps import answer, connected, send
 from tests.journey.steps import read as read_now
 from tests.journey.threads import in_threads
 
@@ -58,7 +61,8 @@ def channel(cast):
 
 def made(name, account="brand"):
     fields = {"settings": {"base_url": "http://127.0.0.1:9", "account": {"id": account}}}
-    return Channel.objects.create(name=name, network="demo", refresh_at=timezone.now() + timedelta(days=400), **fields)
+    later = timezone.now() + timedelta(days=400)
+    return Channel.objects.create(name=name, network="demo", refresh_at=later, history_at=later, **fields)
 
 
 def read(channel):
@@ -186,10 +190,6 @@ def test_a_higher_limit_lets_it_go_on_at_once(channel, told):
 
 
 def test_what_a_reply_costs_is_counted_when_it_was_sent(cast, settings, monkeypatch):
-    from socialcare.demo.network import Network
-    from socialcare.demo.server import DemoServer
-    from tests.journey.steps import answer, send
-
     settings.FETCH_ALLOW, settings.UNDO_SECONDS = ["127.0.0.1"], 0
     kind, usual = Connector.named("demo"), Connector.named("demo").measure
     priced = lambda self, text, post=None: replace(usual(self, text, post), cost=Decimal("0.01"))  # noqa: E731
@@ -204,6 +204,104 @@ def test_what_a_reply_costs_is_counted_when_it_was_sent(cast, settings, monkeypa
     server.stop()
     assert Reply.objects.get().state == "sent"
     assert Usage.objects.get().sent_cost == Decimal("0.01")
+
+
+@pytest.fixture
+def spent_up(cast, settings, monkeypatch):
+    """A demo channel in which every answer and act costs a dollar, with a dollar for the month."""
+    settings.FETCH_ALLOW, settings.UNDO_SECONDS = ["127.0.0.1"], 0
+    kind, priced = Connector.named("demo"), {}
+    usual, able = kind.measure, kind.can
+    monkeypatch.setattr(kind, "currency", "$")
+    monkeypatch.setattr(kind, "measure", lambda self, *a: replace(usual(self, *a), cost=Decimal(1)))
+    priced = lambda self, *a: {verb: replace(one, cost=Decimal(1)) for verb, one in able(self, *a).items()}  # noqa: E731
+    monkeypatch.setattr(kind, "can", priced)
+    server = DemoServer(Network(seed=7, pace=0))
+    server.start()
+    channel = connected(server, team=cast.support)
+    server.network.say("carla", "hello")
+    read_now(channel)
+    Channel.objects.update(monthly_cap=Decimal(1))
+    metering.count(channel, timezone.now(), read_cost=Decimal(1))
+    yield channel
+    server.stop()
+
+
+def liked(agent):
+    """An act of hers on the message, done or not."""
+    talk = Mention.objects.get().conversation
+    act = talk.act(agent, "like", uuid4(), mention=talk.last_inbound())
+    Act.objects.filter(pk=act.pk).update(not_before=PAST)
+    acting.act_due()
+    act.refresh_from_db()
+    return act
+
+
+def test_answers_leave_although_the_months_money_is_spent(cast, spent_up):
+    send(answer(cast.ana, Mention.objects.get().conversation))
+    assert Reply.objects.get().state == "sent"
+    read(spent_up)
+    assert spent_up.state == "quota"
+
+
+def test_where_the_admin_chose_so_answers_and_acts_wait_for_money_and_leave_with_a_higher_limit(cast, spent_up, client):
+    Channel.objects.update(answers_beyond_cap=False)
+    send(answer(cast.ana, Mention.objects.get().conversation))
+    waiting = Reply.objects.get()
+    assert (waiting.state, waiting.fault, waiting.not_before) == (
+        "queued",
+        "QuotaSpent",
+        metering.next_month(timezone.now()),
+    )
+    assert liked(cast.ana).fault == "QuotaSpent"
+    client.force_login(cast.ada)
+    base = f"/set-up/channels/{spent_up.pk}/"
+    assert "answers and acts wait for the next month" in client.get(f"{base}settings/").content.decode()
+    given = {"channel_name": spent_up.name, "base_url": spent_up.settings["base_url"], "monthly_cap": "9"}
+    assert client.post(f"{base}settings/", given).status_code == 303
+    sending.send_due()
+    acting.act_due()
+    assert Reply.objects.get().state == "sent"
+    assert Act.objects.get().state == "done"
+
+
+def test_what_an_act_costs_is_counted_once_it_was_done(cast, spent_up):
+    assert liked(cast.ana).state == "done"
+    assert Usage.objects.get().sent_cost == Decimal(1)
+
+
+def test_acts_of_one_channel_are_worked_off_without_those_of_another(cast, spent_up):
+    other = made("@other")
+    talk = Mention.objects.get().conversation
+    act = talk.act(cast.ana, "like", uuid4(), mention=talk.last_inbound())
+    Act.objects.update(not_before=PAST)
+    assert acting.waiting(timedelta(seconds=10)) == [spent_up.pk]
+    assert acting.act_due(other.pk) == 0
+    assert acting.act_due(spent_up.pk) == 1
+    act.refresh_from_db()
+    assert act.state == "done"
+
+
+def test_a_thing_that_is_read_besides_pages_is_paid_once_a_day(channel):
+    metering.bill(channel, {"1": Decimal("0.005"), "u7": Decimal("0.01")})
+    metering.bill(channel, {"1": Decimal("0.005"), "2": Decimal("0.005")})
+    assert Usage.objects.get().read_cost == Decimal("0.02")
+    tomorrow = timezone.now() + timedelta(days=1)
+    with time_machine.travel(tomorrow, tick=True):
+        metering.bill(channel, {"1": Decimal("0.005")})
+        metering.forget(tomorrow + timedelta(days=3))
+    assert Usage.objects.count() == 2
+    assert not Billed.objects.exists()
+
+
+def test_the_page_says_what_the_month_will_have_cost_and_what_rests_when_it_is_spent(cast, spent_up, client):
+    client.force_login(cast.ada)
+    page = client.get(f"/set-up/channels/{spent_up.pk}/").content.decode()
+    assert "by the end of it, as it goes now" in page
+    assert "Reading rests; answers leave all the same." in page
+    half = datetime(2026, 6, 16, tzinfo=UTC)
+    assert metering.forecast(Decimal(3), half) == Decimal(6)
+    assert metering.forecast(Decimal(1), datetime(2026, 6, 1, 0, 5, tzinfo=UTC)) == Decimal(30)
 
 
 def test_counting_from_many_threads_loses_nothing(channel):

@@ -1,9 +1,13 @@
 """X through the whole product: tokens that change with each use, replies that only some may get, lost answers."""
 
-import pytest
+from decimal import Decimal
 
-from connectors.opening import opened_secrets
-from inbox.models import Conversation, Mention
+import pytest
+from django.utils import timezone
+
+from connectors.models import Billed, Usage
+from connectors.opening import opened, opened_secrets
+from inbox.models import Conversation, Mention, Reply
 from tests.fakes.network import MADE
 from tests.fakes.x import ME, Fake
 from tests.journey.steps import answer, of_fake, read, send
@@ -59,3 +63,19 @@ def test_what_a_search_found_cannot_be_answered_and_nothing_is_sent(cast, fake, 
     assert reply.state == "failed"
     assert fake.made() == []
     assert ME["id"] not in {post["author_id"] for post in fake.posts.values()}
+
+
+def test_looking_how_posts_stand_and_for_a_lost_answer_is_counted_as_x_bills_it(cast, fake, channel):
+    fake.say("where is my parcel?")
+    read(channel)
+    post = Mention.objects.get().external_id  # the poll asked already how it stands
+    paid = Usage.objects.get().read_cost
+    assert paid >= Decimal("0.001") + Decimal("0.005")
+    assert Billed.objects.filter(thing=post).count() == 1
+    opened(channel).refresh([post], timezone.now())
+    assert Usage.objects.get().read_cost == paid
+    fake.order(MADE, writing=True)
+    send(answer(cast.ana, Conversation.objects.get()))
+    looked = Usage.objects.get().read_cost - paid
+    assert looked >= Decimal("0.001")
+    assert str(Reply.objects.get().external_id) in Billed.objects.values_list("thing", flat=True)

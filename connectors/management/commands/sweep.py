@@ -137,7 +137,8 @@ class Sweeper:
         """Each channel's replies and acts in a thread of their own."""
         for pk in sending.waiting(self.late):
             self._start("send", pk, partial(sending.send_due, overdue_by=self.late), pk)
-        self._start("act", 0, acting.act_due, self.late)
+        for pk in acting.waiting(self.late):
+            self._start("act", pk, partial(acting.act_due, overdue_by=self.late), pk)
         self._start("pictures", 0, picturing.fetch_due, self.late)
 
     def _start(self, kind: str, pk: int, work: Callable[..., object], *args: object) -> None:

@@ -25,6 +25,7 @@ from connectors.base import (
     Secrets,
     Unreadable,
 )
+from connectors.networks.x.api import Includes
 
 if TYPE_CHECKING:
     import tweepy
@@ -132,11 +133,16 @@ def _refused(problem: Problem, write: bool, post: Post | None) -> Fault:
     return PolicyRefused("X lets programs answer only who named or quoted us.", rule="summoned", url=url, status=403)
 
 
+def _several(data: Any) -> Sequence[Any]:
+    return data if isinstance(data, list) else [data]
+
+
 class Caller:
     """Calls of one channel. `renamed`: the server wants the new names of fields."""
 
     def __init__(self, seam: "Seam", secrets: Secrets, base: str, renamed: bool = False) -> None:
         self.seam, self.secrets, self.renamed = seam, secrets, renamed
+        self.bill: Callable[[Mapping[str, Decimal]], None] = lambda prices: None
         seam.rewrite[_LIBRARY] = seam.rewrite.get(base, base)
 
     def read(self, route: str, params: Mapping[str, Any], bucket: str) -> "Answer":
@@ -148,6 +154,13 @@ class Caller:
                 raise
             self.renamed = True
             return self._get(route, renamed(params), bucket)
+
+    def charge(self, body: Mapping[str, Any], each: Decimal) -> None:
+        """What an answer that is no page of a poll costs: its items, and the accounts and posts that came with them."""
+        items, includes = body.get("data"), Includes.of(body)
+        prices = {str(item["id"]): each for item in _several(items) if isinstance(item, dict) and item.get("id")}
+        prices |= {f"u{user}": PER_USER for user in includes.users}
+        self.bill(dict.fromkeys(includes.posts, PER_POST) | prices)
 
     def _get(self, route: str, params: Mapping[str, Any], bucket: str) -> "Answer":
         given = {name: value for name, value in params.items() if value not in (None, "")}

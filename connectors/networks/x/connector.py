@@ -51,7 +51,19 @@ from connectors.base import (
 from connectors.finding import NEAR, Sought
 from connectors.networks.x import access
 from connectors.networks.x.api import DIRECT, WEB, Includes, Reader, hidden, id_at, without_names
-from connectors.networks.x.calls import DIRECT_WANTED, PUBLIC, TOKENS, WANTED, Bill, Caller, Walk, items_of
+from connectors.networks.x.calls import (
+    DIRECT_WANTED,
+    PER_MESSAGE,
+    PER_OWN,
+    PER_USER,
+    PUBLIC,
+    TOKENS,
+    WANTED,
+    Bill,
+    Caller,
+    Walk,
+    items_of,
+)
 from connectors.networks.x.reading import PAGE, Standing, look_up, mapped, page_of, request_of, stand
 from connectors.networks.x.rules import UNIT, able, longest_of, measured
 from connectors.networks.x.weighted import LIMIT
@@ -125,7 +137,9 @@ class X(Connector):
         return str(self.settings.get("base_url") or PUBLIC).rstrip("/")
 
     def _caller(self, cursor: JSON | None = None) -> Caller:
-        return Caller(self.seam, self.secrets, self._base, bool((cursor or {}).get("renamed")))
+        caller = Caller(self.seam, self.secrets, self._base, bool((cursor or {}).get("renamed")))
+        caller.bill = self.bill
+        return caller
 
     def _reader(self) -> Reader:
         if not self.facts.get("account_id"):
@@ -238,6 +252,7 @@ class X(Connector):
         direct = outgoing.private or outgoing.parent.kind is PostKind.DIRECT
         answer = self._look(caller, reader, outgoing, direct)
         body = answer.json(dict)
+        caller.charge(body, PER_MESSAGE if direct else PER_OWN)
         posts, bad = mapped(items_of(answer, body), Includes.of(body), reader, "direct" if direct else "own")
         wanted, above = _comparable(outgoing.text, direct), outgoing.parent.external_id
 
@@ -290,6 +305,7 @@ class X(Connector):
         me = caller.read("/2/users/me", fields, "x:me").json(dict).get("data")
         if not isinstance(me, dict) or not me.get("id"):
             raise Unreadable("X did not say who we are.")
+        self.bill({f"u{me['id']}": PER_USER})
         return me
 
     def check(self) -> Check:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from connectors.base import Bad, Deleted, Gap, Page, Post, PostKind, Withheld
 from connectors.networks.x.api import DIRECT, Includes, Reader, id_at, newer_version, newest_of_each
-from connectors.networks.x.calls import DIRECT_WANTED, WANTED, Bill, Caller, Walk, items_of, problems
+from connectors.networks.x.calls import DIRECT_WANTED, PER_POST, WANTED, Bill, Caller, Walk, items_of, problems
 
 if TYPE_CHECKING:
     from connectors.answers import Answer
@@ -80,6 +80,7 @@ def look_up(caller: Caller, reader: Reader, ids: Sequence[str]) -> Standing:
 def stand(caller: Caller, reader: Reader, ids: Sequence[str], standing: Standing) -> list[str]:
     """Puts down how at most a hundred posts stand; returns the ids of versions that came after them."""
     body: Mapping[str, Any] = caller.read("/2/tweets", WANTED | {"ids": ",".join(ids)}, "x:lookup").json(dict)
+    caller.charge(body, PER_POST)
     items = [item for item in body.get("data") or () if isinstance(item, dict)]
     posts, _ = mapped(items, Includes.of(body), reader, "refresh")
     standing |= {post.external_id: post for post in posts}
