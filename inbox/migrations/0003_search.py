@@ -9,7 +9,7 @@ KINDS = [(1, 'Message'), (2, 'Reply'), (3, 'Note'), (4, 'All of a conversation')
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('inbox', '0002_reply_first_at'),
+        ('inbox', '0003_attachments'),
     ]
 
     operations = [
@@ -19,14 +19,14 @@ class Migration(migrations.Migration):
             name='SearchDue',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.SmallIntegerField(choices=KINDS)),
+                ('kind', models.BigIntegerField(choices=KINDS)),
                 ('row_id', models.BigIntegerField()),
             ],
         ),
         migrations.CreateModel(
             name='SearchFill',
             fields=[
-                ('kind', models.SmallIntegerField(choices=KINDS, primary_key=True, serialize=False)),
+                ('kind', models.BigIntegerField(choices=KINDS, primary_key=True, serialize=False)),
                 ('below', models.BigIntegerField(default=9223372036854775807)),
             ],
         ),
@@ -34,7 +34,7 @@ class Migration(migrations.Migration):
             name='SearchText',
             fields=[
                 ('pk', models.CompositePrimaryKey('kind', 'row_id', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('kind', models.SmallIntegerField(choices=KINDS)),
+                ('kind', models.BigIntegerField(choices=KINDS)),
                 ('row_id', models.BigIntegerField()),
                 ('conversation_id', models.BigIntegerField()),
                 ('team_id', models.BigIntegerField()),

@@ -28,7 +28,7 @@ class SearchText(models.Model):
     """`team_id` is a copy that may be older than the conversation's; whoever shows a row asks the conversation."""
 
     pk = models.CompositePrimaryKey("kind", "row_id")
-    kind = models.SmallIntegerField(choices=SearchKind)
+    kind = models.BigIntegerField(choices=SearchKind)
     row_id = models.BigIntegerField()
     conversation_id = models.BigIntegerField()
     team_id = models.BigIntegerField()
@@ -51,7 +51,7 @@ class SearchText(models.Model):
 class SearchDue(models.Model):
     """A row whose words are to be taken up, or taken out. Written in the transaction that changes the row."""
 
-    kind = models.SmallIntegerField(choices=SearchKind)
+    kind = models.BigIntegerField(choices=SearchKind)
     row_id = models.BigIntegerField()
 
     def __str__(self) -> str:
@@ -61,7 +61,7 @@ class SearchDue(models.Model):
 class SearchFill(models.Model):
     """How far down what was stored before there was a search has been made due; no row when all of it has."""
 
-    kind = models.SmallIntegerField(primary_key=True, choices=SearchKind)
+    kind = models.BigIntegerField(primary_key=True, choices=SearchKind)
     below = models.BigIntegerField(default=TOP)
 
     def __str__(self) -> str:

@@ -196,7 +196,7 @@ def _conditions(ask: Ask, teams: Sequence[int], after: Mark | None) -> tuple[str
     if asked:
         wanted.append("s.words @@ %(asked)s::tsquery")
     if ask.kinds:
-        wanted.append("s.kind = ANY(%(kinds)s::smallint[])")
+        wanted.append("s.kind = ANY(%(kinds)s::bigint[])")
     if ask.states:
         wanted.append(
             "EXISTS (SELECT 1 FROM inbox_conversation c WHERE c.id = s.conversation_id"
@@ -229,7 +229,7 @@ _SHOWN = """
            coalesce(a.name, '') AS writer, coalesce(m.ours, false) AS ours, coalesce(r.kind, '') AS reply_kind,
            EXISTS (SELECT 1 FROM inbox_mention newer WHERE newer.conversation_id = c.id
                    AND newer.posted_at > coalesce(m.posted_at, r.created_at, n.at) OFFSET %(messages)s) AS is_far
-      FROM unnest(%(kinds)s::smallint[], %(rows)s::bigint[]) WITH ORDINALITY AS k(kind, row_id, place)
+      FROM unnest(%(kinds)s::bigint[], %(rows)s::bigint[]) WITH ORDINALITY AS k(kind, row_id, place)
       LEFT JOIN inbox_mention m ON k.kind = 1 AND m.id = k.row_id AND m.state IN ('live', 'edited')
       LEFT JOIN inbox_reply r ON k.kind = 2 AND r.id = k.row_id AND r.state NOT IN ('undone', 'dropped', 'removed')
       LEFT JOIN inbox_note n ON k.kind = 3 AND n.id = k.row_id

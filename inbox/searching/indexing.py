@@ -148,12 +148,12 @@ def read(due: Due) -> list[Source]:
 _WRITE = """
     INSERT INTO inbox_searchtext (kind, row_id, conversation_id, team_id, at, words)
     SELECT kind, row_id, conversation_id, team_id, at, words::tsvector
-      FROM unnest(%s::smallint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::timestamptz[], %s::text[])
+      FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::timestamptz[], %s::text[])
            AS t(kind, row_id, conversation_id, team_id, at, words)
     ON CONFLICT (kind, row_id) DO UPDATE SET conversation_id = excluded.conversation_id, team_id = excluded.team_id,
            at = excluded.at, words = excluded.words"""
 _FORGET = """
-    DELETE FROM inbox_searchtext s USING unnest(%s::smallint[], %s::bigint[]) AS t(kind, row_id)
+    DELETE FROM inbox_searchtext s USING unnest(%s::bigint[], %s::bigint[]) AS t(kind, row_id)
      WHERE s.kind = t.kind AND s.row_id = t.row_id"""
 
 

@@ -156,6 +156,13 @@ class SearchPage:
             "is_filling": bool(known["fill"]),
         }
 
+    @property
+    def chosen(self) -> list[str]:
+        """What the search is narrowed to, in words."""
+        names = ("kinds", "teams", "states", "channels", "writers")
+        said = [choice.text for name in names for choice in self.facets[name] if choice.chosen]
+        return said + [day for day in (self.facets["since"], self.facets["until"]) if day]
+
     def address(self, **changed: Any) -> str:
         """This search's own address; a changed value of None leaves that one out."""
         names = ("team", "channel", "state", "kind", "by", "since", "until")
