@@ -1,7 +1,7 @@
 """What every network keeps, tried on each registered one against its fake. A network without a fake fails here."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 
 import pytest

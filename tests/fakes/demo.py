@@ -1,6 +1,7 @@
 """The demo network itself, behind a door that can be shut on it."""
 
 import http.client
+from urllib.parse import urlencode
 
 from socialcare.demo.network import Network
 from socialcare.demo.server import DemoServer
@@ -68,7 +69,7 @@ class Fake(FakeNetwork):
         return [(self.network.body(each["id"]), each["description"]) for each in made.media]
 
     def answer(self, asked):
-        query = "&".join(f"{name}={value}" for name, value in asked.query)
+        query = urlencode(asked.query)
         if self.stuck and "after=" in query:
             query = "after=0&limit=100"
         connection = http.client.HTTPConnection("127.0.0.1", self.demo.server_address[1], timeout=5)
