@@ -6,7 +6,7 @@ from __future__ import annotations
 import queue
 import secrets as random
 import threading
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
-from connectors import access
+from connectors import access, samples
 from connectors.base import Budget, Check, Connector, Fault, Post, Secrets
 from connectors.http import Exchange
 from connectors.models import Channel
@@ -40,9 +40,12 @@ class Look:
     more: bool = False
     words: str = ""
 
-    def as_json(self) -> dict[str, Any]:
-        posts = [{"author": post.author.name or post.author.handle, "text": post.text[:300]} for post in self.posts]
-        return {"label": self.label, "count": self.count, "more": self.more, "words": self.words, "posts": posts}
+    def as_json(self, unreadable: Container[str]) -> dict[str, Any]:
+        open_ = [post for post in self.posts if post.external_id not in unreadable]
+        posts = [{"author": post.author.name or post.author.handle, "text": post.text[:300]} for post in open_]
+        closed = [post.external_id for post in self.posts if post.external_id in unreadable]
+        told = {"label": self.label, "count": self.count, "more": self.more, "words": self.words}
+        return {**told, "posts": posts, "closed": closed}
 
 
 @dataclass
@@ -64,9 +67,11 @@ class Trial:
         """Signed in, and no source refused."""
         return self.ok and not any(look.words for look in self.looks)
 
-    def as_json(self) -> dict[str, Any]:
-        """For a page that shows it after a redirect."""
-        looks = [look.as_json() for look in self.looks]
+    def as_json(self, channel: Channel | None = None, agent: Agent | None = None) -> dict[str, Any]:
+        """For a page that shows it to this agent after a redirect. Without a channel it is of a public source."""
+        posts = [post for look in self.looks for post in look.posts]
+        unreadable = samples.unreadable(channel, posts, agent) if channel and agent else frozenset[str]()
+        looks = [look.as_json(unreadable) for look in self.looks]
         check = self.check
         return {
             "words": self.words,

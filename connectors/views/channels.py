@@ -13,13 +13,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from connectors import connecting, health, hooking, looking_back, rereading, retrying
+from connectors import connecting, health, hooking, looking_back, rereading, retrying, samples
 from connectors.forms import NetworkForm, SettingsForm
 from connectors.lookback import complete_since
 from connectors.models import Channel, Quarantined
 from connectors.views.connect import described
 from inbox import happenings
-from inbox.models import Act, Reply
+from inbox.models import Act, Agent, Reply
 from inbox.models.reply import Clock
 from inbox.rights import admins_only
 from inbox.views.answering import shown
@@ -69,11 +69,20 @@ def channel(request: Request, pk: int) -> HttpResponse:
         "goes_on": any(row.goes_on for row in past.values()),
         "to_pay": [row for row in past.values() if row.waits_for_consent],
         "gaps": gaps,
-        "quarantined": one.quarantined.order_by("-at")[:SHOWN],
+        "quarantined": _quarantined(one, request.user),
         "trial": request.session.pop(f"trial-{pk}", None),
         "removable": not one.mentions.exists(),
     }
     return shown(request, "connectors/channel.html", context)
+
+
+def _quarantined(channel: Channel, agent: Agent) -> list[Quarantined]:
+    """With the reasons as this admin may read them."""
+    items = list(channel.quarantined.defer("raw").order_by("-at")[:SHOWN])
+    if samples.closed_to(agent):
+        for item in items:
+            item.reason = samples.shown_reason(item.reason)
+    return items
 
 
 @admins_only
@@ -137,7 +146,9 @@ def reconnect(request: Request, pk: int) -> HttpResponse:
         return shown(request, "connectors/reconnect.html", context, status=422 if form.errors else 200)
     trial = connecting.try_new_secrets(one, form.secrets())
     if not trial.ok:
-        return shown(request, "connectors/reconnect.html", context | {"trial": trial.as_json()}, status=422)
+        return shown(
+            request, "connectors/reconnect.html", context | {"trial": trial.as_json(one, request.user)}, status=422
+        )
     connecting.reconnect(one, form.secrets(), request.user)
     _said(request, hooking.arrange(one))
     messages.info(request, _("Connected again. Reading goes on from where it stood."))
@@ -187,7 +198,7 @@ def past(request: Request, pk: int) -> HttpResponse:
 @admins_only
 def test(request: Request, pk: int) -> HttpResponse:
     one = get_object_or_404(Channel, pk=pk)
-    request.session[f"trial-{pk}"] = connecting.test(one).as_json()
+    request.session[f"trial-{pk}"] = connecting.test(one).as_json(one, request.user)
     if not one.paused:
         _said(request, hooking.arrange(one))
     return HttpResponseRedirect(f"/set-up/channels/{pk}/", status=303)

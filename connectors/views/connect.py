@@ -85,7 +85,7 @@ def test(request: Request, pk: int) -> HttpResponse:
         trial = connecting.test(channel)
         if trial.ok and trial.check:
             connecting.keep_facts(channel, trial.check)
-        request.session[f"trial-{pk}"] = trial.as_json()
+        request.session[f"trial-{pk}"] = trial.as_json(channel, request.user)
         return HttpResponseRedirect(request.path, status=303)
     context = {
         "channel": channel,
