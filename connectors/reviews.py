@@ -24,6 +24,7 @@ from connectors.base import (
     Deleted,
     Done,
     Found,
+    Gap,
     Gone,
     Invalid,
     Outgoing,
@@ -97,6 +98,8 @@ class Reviews(Connector):
     """The field of the form with the apps or places whose reviews are read, one a line."""
     looked_at: ClassVar[int] = 5
     """Reviews asked for in one refresh, which takes a request each."""
+    reach: ClassVar[timedelta | None] = None
+    """How far back the list goes; None: as far as there are reviews."""
     removable: ClassVar[bool] = True
     """Whether an answer can be taken back."""
 
@@ -132,7 +135,7 @@ class Reviews(Connector):
 
     def poll(self, source: str, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
         place, subject = Place.read(cursor, now), source.partition(":")[2]
-        gaps = place.walk.gaps
+        gaps = place.walk.gaps + self._out_of_reach(place, now)
         while not budget.spent and not place.walk.ended:
             budget.spend()
             place.begin(now)
@@ -143,6 +146,14 @@ class Reviews(Connector):
             yield Page(posts=tuple(posts), bad=tuple(bad), cursor=place.kept(), end=place.walk.ended, rate=answer.rates,
                        gaps=gaps, repeats=repeats)  # fmt: skip
             gaps = ()
+
+    def _out_of_reach(self, place: Place, now: datetime) -> tuple[Gap, ...]:
+        """What was told while nobody read, and is told no more. Once a day the whole list is read."""
+        read = datetime.fromtimestamp(place.daily, UTC)
+        if self.reach is None or not place.daily or place.walk.at or read > now - self.reach:
+            return ()
+        words = f"{self.label} gives those of the last {self.reach.days} days only."
+        return (Gap(read, now - self.reach, words),)
 
     def again(self, source: str, cursor: JSON, since: datetime, now: datetime) -> JSON | None:
         return {"walk": Walk.again(since), "daily": int(now.timestamp())}

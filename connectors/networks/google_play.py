@@ -1,7 +1,7 @@
 """Reviews of apps in Google Play. The store tells those with text that were written or changed within a week, so what
 is older when a channel begins is never seen. Nothing was tried in life."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -52,6 +52,7 @@ class GooglePlay(Reviews):
     text_rule = TextRule(350)
     subjects = "apps"
     looked_at = 3  # of 200 reads an hour
+    reach = timedelta(days=7)
     removable = False
     _held = ""
 

@@ -72,6 +72,7 @@ def test_numbers_that_begin_anew_after_a_quiet_week_are_read(fake):
     fake.say("before")
     _, _, cursor, _ = fake.read(fake.connector())
     fake.number_of_update, fake.updates = 5, []
+    _, _, cursor, _ = fake.read(fake.connector(), cursor, now=datetime.now(UTC) + timedelta(days=6, hours=12))
     new = fake.say("after a week")
     posts, _, cursor, gaps = fake.read(fake.connector(), cursor, now=datetime.now(UTC) + timedelta(days=7))
     assert [post.external_id for post in posts] == [new]

@@ -11,6 +11,9 @@ from tests.fakes.server import Reply
 class Fake(FakeNetwork):
     name, source = "feed", "feed"
     writes = tells_deletions = quarantines = gap_on_bad_cursor = False
+    forgets = True
+    holds = None
+    """How many entries stand in it, the newest; None: all."""
 
     def __init__(self):
         super().__init__()
@@ -48,11 +51,12 @@ class Fake(FakeNetwork):
         return set(self.entries)
 
     def answer(self, asked):
+        shown = dict(list(self.entries.items())[-self.holds :] if self.holds else self.entries)
         items = "".join(
             f"<item><guid isPermaLink='false'>{identity}</guid><title>{escape(entry['text'][:40])}</title>"
             f"<link>{self.server.url}/{number}</link><description>{escape(escape(entry['text']))}</description>"
             f"<author>{entry['person']}</author><pubDate>{entry['at']}</pubDate>{entry.get('more', '')}</item>"
-            for number, (identity, entry) in enumerate(reversed(self.entries.items()))
+            for number, (identity, entry) in enumerate(reversed(shown.items()))
         )
         channel = f"<channel><title>Blog</title>{items}</channel>"
         body = f"<?xml version='1.0' encoding='utf-8'?><rss version='2.0'>{channel}</rss>"

@@ -1,6 +1,7 @@
 """Reviews of one app in Google Play, for a service account that proves itself with its key."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs
 
 import jwt
@@ -23,6 +24,7 @@ class Fake(FakeReviews):
     secrets = {"service_account": json.dumps({"type": "service_account", "client_email": "care@acme.example",
                "private_key": pem(RSA), "private_key_id": CANARY})}  # fmt: skip
     prefix = f"{APP}/"
+    forgets = True
     fault = Business.fault
 
     def settings(self):
@@ -42,6 +44,10 @@ class Fake(FakeReviews):
         assert claims["iss"] == "care@acme.example"
         assert claims["scope"].endswith("/auth/androidpublisher")
         return Reply(200, {"access_token": ACCESS, "expires_in": 3599, "token_type": "Bearer"})
+
+    def newest(self, by="changed"):
+        week = datetime.now(UTC) - timedelta(days=7)
+        return [one for one in super().newest(by) if self.reviews[one][by] > week]
 
     def odd(self):
         odd = {"reviewerLanguage": None, "device": None, "thumbsUpCount": "3", "unknown": 1, "starRating": "4"}

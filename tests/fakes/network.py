@@ -80,6 +80,8 @@ class Ledger:
     """Requests one page takes."""
     most_polls = 8
     """Polls, each with requests for one page, that must be enough for 191 posts, the first of them an hour old."""
+    forgets = False
+    """It keeps no week for who was away."""
     taken_reads = frozenset()
     """Faults that a read gets over by itself."""
     taken_answers = frozenset()

@@ -2,6 +2,7 @@
 refusals by code."""
 
 import time
+from datetime import UTC, datetime, timedelta
 
 from tests.fakes.network import CANARY, FakeNetwork
 from tests.fakes.server import Reply
@@ -19,6 +20,7 @@ def no(code, status=None, **parameters):
 class Fake(FakeNetwork):
     name, source = "telegram", "updates"
     secrets = {"token": TOKEN}
+    forgets = True
     tells_own = tells_deletions = looks_back = parent_may_be_gone = False
 
     def __init__(self):
@@ -26,6 +28,7 @@ class Fake(FakeNetwork):
         from connectors.faults import AuthRevoked, Gone
 
         self.read_faults, self.write_faults = {"404": {AuthRevoked}}, {"404": {AuthRevoked}, "403": {Gone}}
+        self.arrived = {}
         self.updates, self.messages, self.bad, self.moved, self.written = [], {}, set(), {}, []
         self.hook, self.blocked, self.number_of_update = "", set(), 1000
 
@@ -51,6 +54,7 @@ class Fake(FakeNetwork):
     def update(self, kind, message):
         self.number_of_update += 1
         self.updates.append({"update_id": self.number_of_update, kind: message})
+        self.arrived[self.number_of_update] = self.start
 
     def say(self, text, person="carla", parent=None, chat=None, **more):
         number, at = self.next()
@@ -113,7 +117,9 @@ class Fake(FakeNetwork):
             return yes(self.updates[: given["limit"]])
         if given.get("offset"):
             self.updates = [each for each in self.updates if each["update_id"] >= given["offset"]]
-        return yes(self.updates[: given["limit"]])
+        day = datetime.now(UTC) - timedelta(days=1)
+        kept = [each for each in self.updates if self.arrived[each["update_id"]] > day]
+        return yes(kept[: given["limit"]])
 
     def sendMessage(self, given):
         if given["chat_id"] in self.blocked:

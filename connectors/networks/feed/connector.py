@@ -3,7 +3,7 @@ its own dates, ids or encoding is believed without need. Feeds are listened to o
 itself."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,6 +23,7 @@ from connectors.base import (
     Fault,
     Field,
     Found,
+    Gap,
     Gone,
     Needs,
     NotPermitted,
@@ -43,6 +44,8 @@ from connectors.text import normalised, plain
 
 HISTORY = timedelta(hours=48)
 KEPT_IDS, MOVES = 500, 3
+SOME = 5
+"""Entries of a feed that is long enough to show whether something fell out of it unread."""
 SIZE = 5_000_000
 """Bytes of a feed, after decompression."""
 LEAST, MOST = 300.0, 3_600.0
@@ -89,7 +92,9 @@ class Feed(Connector):
             yield Page(posts=(), cursor=place, end=True, interval=place["interval"])
             return
         parsed, url = self._parsed(answer, url, budget, now)
+        known, by_content = (place.get("ids") or {}).keys(), bool(place.get("by_content"))
         posts, bad, place = self._stored(parsed, place, first, now)
+        missed = () if place["by_content"] and not by_content else _missed(known, parsed, posts)
         news = bool(posts) and not first
         interval = max(LEAST, interval / 2) if news else min(interval * 1.25, MOST)
         place |= {"given": self._url, "interval": max(interval, min(_hint(parsed, answer), MOST))}
@@ -98,7 +103,7 @@ class Feed(Connector):
             "modified": answer.headers.get("Last-Modified", "")[:100],
         }
         self._moved(place, answer, url)
-        yield Page(posts=posts, bad=tuple(bad), cursor=place, end=True, interval=place["interval"])
+        yield Page(posts=posts, bad=tuple(bad), cursor=place, end=True, interval=place["interval"], gaps=missed)
 
     def _fetch(self, url: str, place: JSON, now: datetime) -> Any:
         headers = {"Accept": _ACCEPT}
@@ -222,6 +227,15 @@ def _ids_are_not_ids(entries: Sequence[Entry], known: Mapping[str, str], titles:
         return False
     strange = [entry for entry in entries if (entry.id or entry.link) not in known and _short(entry.title) in titles]
     return len(strange) > 0.8 * len(entries)
+
+
+def _missed(known: Collection[str], parsed: Parsed, posts: Sequence[Post]) -> tuple[Gap, ...]:
+    """Not one entry of before stands there any more: others may have come and gone between."""
+    all_new = len(posts) == len(parsed.entries[:ENTRIES]) and not any(post.external_id in known for post in posts)
+    if not known or not all_new or len(posts) < SOME:
+        return ()
+    oldest = min(post.created_at for post in posts)
+    return (Gap(None, oldest, "A feed holds its newest entries only, and all of them are new."),)
 
 
 def _sound(cursor: JSON | None) -> JSON:

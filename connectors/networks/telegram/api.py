@@ -114,16 +114,19 @@ def moved_to(answer: Answer) -> int | None:
     return new if isinstance(new, int) else None
 
 
+KEPT = timedelta(hours=24)
+"""What nobody fetched is thrown away after a day."""
 NUMBERED_ANEW = timedelta(days=6)
 """After a week without messages the server numbers its updates anew, perhaps from below."""
 MOVES = 200
 
 
 class Queue:
-    """Where reading stands: the last update that was read and when, and which groups had another id before."""
+    """Where reading stands: the last update that was read and when, when we asked last, and which groups had another
+    id before."""
 
-    def __init__(self, update: int | None, at: datetime, moves: dict[str, str]) -> None:
-        self.update, self.at, self.moves = update, at, moves
+    def __init__(self, update: int | None, at: datetime, moves: dict[str, str], asked: datetime | None = None) -> None:
+        self.update, self.at, self.moves, self.asked = update, at, moves, asked or at
 
     @classmethod
     def read(cls, cursor: JSON | None, now: datetime) -> tuple[Self, tuple[Gap, ...]]:
@@ -132,11 +135,14 @@ class Queue:
         try:
             update, at = cursor["update"], datetime.fromisoformat(cursor["at"])
             moves = {str(new): str(old) for new, old in cursor["moves"].items()}
-            if at.tzinfo is None or not (update is None or isinstance(update, int)):
+            asked = datetime.fromisoformat(cursor.get("asked") or cursor["at"])
+            if at.tzinfo is None or asked.tzinfo is None or not (update is None or isinstance(update, int)):
                 raise ValueError("no place")
         except (KeyError, TypeError, ValueError, AttributeError):
             return cls(None, now, {}), (Gap(None, now, "The place where reading stopped could not be used."),)
-        return cls(update if now - at < NUMBERED_ANEW else None, at, moves), ()
+        away = now - asked > KEPT
+        gaps = (Gap(asked, now - KEPT, "Telegram keeps for a day what nobody fetches."),) if away else ()
+        return cls(update if now - at < NUMBERED_ANEW else None, at, moves, asked), gaps
 
     def is_new(self, item: Any) -> bool:
         number = item.get("update_id") if isinstance(item, dict) else None
@@ -144,6 +150,7 @@ class Queue:
 
     def reached(self, fresh: list[Any], now: datetime) -> bool:
         """Whether reading went on."""
+        self.asked = now
         found = (item.get("update_id") for item in fresh if isinstance(item, dict))
         numbers = [number for number in found if isinstance(number, int)]
         if numbers:
@@ -159,4 +166,5 @@ class Queue:
         return self.moves.get(str(chat), str(chat))
 
     def kept(self) -> JSON:
-        return {"update": self.update, "at": self.at.isoformat(), "moves": self.moves}
+        told = {"at": self.at.isoformat(), "asked": self.asked.isoformat()}
+        return {"update": self.update, "moves": self.moves, **told}
