@@ -21,11 +21,14 @@ from connectors.topics.coverage import listening, whole_since
 from connectors.topics.lines import Line, page_of
 from connectors.topics.preview import DAYS
 from connectors.topics.query import QueryError
+from connectors.topics.voice import Heard, voice
 from inbox.models import Agent
 from inbox.models.conversation import State
 from inbox.rights import View
 from inbox.views.answering import shown
 from socialcare.pages import Request
+
+SPANS = (7, 28, 90)
 
 
 def workers_only[**P](view: View[P]) -> View[P]:
@@ -51,6 +54,21 @@ def topics(request: Request) -> HttpResponse:
     mine = Topic.objects.read_by(request.user).select_related("team")
     counted = mine.annotate(recent=Count("found", filter=recent & _found(request.user)))
     return shown(request, "connectors/topic_index.html", {"topics": counted, "days": DAYS}, current="topics")
+
+
+@require_GET
+@workers_only
+def share_of_voice(request: Request) -> HttpResponse:
+    """Own topics beside those about rivals."""
+    given = request.GET.get("days", "")
+    days = int(given) if given in map(str, SPANS) else SPANS[1]
+    until = timezone.now()
+    found = list(Topic.objects.read_by(request.user).listening().order_by("rival", "name"))
+    heard = voice(found, request.user, until - timedelta(days=days), until)
+    rows = [{"topic": each, "heard": heard.topics.get(each.pk, Heard()), "share": heard.of(each.pk)} for each in found]
+    context = {"voice": heard, "rows": rows, "days": days, "spans": SPANS, "since": until - timedelta(days=days)}
+    context |= {"until": until, "rivals": any(each.rival for each in found)}
+    return shown(request, "connectors/topic_voice.html", context, current="topics")
 
 
 @require_GET

@@ -2,9 +2,16 @@
 
 import pytest
 
+from connectors.base import Connector
 from connectors.models import Channel
 from tests.fakes.mastodon import Fake
 from tests.journey.steps import of_fake
+
+
+@pytest.fixture(autouse=True, scope="session")
+def networks():
+    """Importing the libraries of all networks takes long on a busy machine: not within a transaction of a test."""
+    Connector.kinds()
 
 
 @pytest.fixture(autouse=True)
