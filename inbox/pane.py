@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SET_UP = (  # address, icon, words, whether managers may open it too
     ("connectors:channels", "radio", "Channels", False),
-    ("topic_set_up:topics", "search", "Topics", True),
+    ("topic_set_up:topics", "search", "Topic queries", True),
     ("routing:rules", "workflow", "Rules", True),
     ("teams", "users", "Teams", True),
     ("agents", "user-plus", "People", False),

@@ -27,6 +27,15 @@ def _blank(_logger: Any, _method: str, event: Any) -> Any:
     return event
 
 
+class Unmeant(logging.Filter):
+    """Leaves out what we answer 503 on purpose and without an exception, such as every page before the set-up is done:
+    the framework takes it for a fault."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        path = getattr(getattr(record, "request", None), "path", "")
+        return getattr(record, "status_code", 0) != 503 or record.exc_info is not None or path == "/readyz"
+
+
 def configure(shape: str, level: str) -> None:
     """Sets up logging for this process: `shape` is console or json, `level` a name of the logging module."""
     stamp = structlog.processors.TimeStamper(fmt="%H:%M:%S" if shape == "console" else "iso")
@@ -56,8 +65,9 @@ def configure(shape: str, level: str) -> None:
             "version": 1,
             "disable_existing_loggers": False,
             "formatters": {"line": formatter},
+            "filters": {"unmeant": {"()": Unmeant}},
             "handlers": {"out": {"class": "logging.StreamHandler", "formatter": "line"}},
             "root": {"handlers": ["out"], "level": level},
-            "loggers": {**quiet, "django.request": {"level": "ERROR"}},
+            "loggers": {**quiet, "django.request": {"level": "ERROR", "filters": ["unmeant"]}},
         }
     )

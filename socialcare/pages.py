@@ -59,16 +59,23 @@ class ResponseHeaders:
 KEPT = 30  # seconds
 
 
-@lru_cache(maxsize=1)
-def _organisation(_half_minute: int) -> str:
+def _read() -> str:
     from socialcare.models import Organisation
 
     return Organisation.objects.values_list("name", flat=True).first() or "Socialcare"
 
 
+@lru_cache(maxsize=1)
+def _organisation(_half_minute: int) -> str:
+    return _read()
+
+
 def organisation() -> str:
-    """The name of the house; each process reads it again twice a minute."""
-    return _organisation(int(time.monotonic() / KEPT))
+    """The name of the house; each process reads it again twice a minute. Until the set-up is finished nothing is kept:
+    the first page after it bears the name that was just given."""
+    from socialcare.first_run import Progress
+
+    return _organisation(int(time.monotonic() / KEPT)) if Progress.known else _read()
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:

@@ -39,12 +39,13 @@ def ada(opened):
     return opened
 
 
-def test_before_the_set_up_every_page_says_where_it_goes_on(db, client):
+def test_before_the_set_up_every_page_says_where_it_goes_on(db, client, caplog):
     first_run.link()
     for address in ("/", "/views/all/", "/account/login/", "/set-up/channels/", "/nothing/"):
         answer = client.get(address)
         assert answer.status_code == 503, address
         assert "make run" in answer.content.decode()
+    assert [record for record in caplog.records if record.name == "django.request"] == []  # what we mean is no fault
 
 
 def test_the_link_is_good_until_the_next_one_and_only_its_digest_is_kept(db):
@@ -115,6 +116,8 @@ def test_the_end_opens_the_desk_and_the_wizard_is_over(ada, django_capture_on_co
     with django_capture_on_commit_callbacks() as rings:
         assert ada.post("/first-run/done/").headers["Location"] == "/"
     assert rings
+    title = re.search("<title>(.*)</title>", ada.get("/", follow=True).content.decode())[1]
+    assert title == "All · Acme"
     assert ada.get("/first-run/you/").headers["Location"] == "/"
     assert Client().get("/first-run/you/").headers["Location"] == "/"
 
