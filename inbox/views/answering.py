@@ -74,7 +74,7 @@ def act(view: Act) -> Callable[..., HttpResponse]:
 
 def back_to(request: Request, conversation: Conversation) -> str:
     """The page a plain form returns to: the conversation in the view it was opened from, or that view."""
-    view = request.POST.get("view", "")
+    view = request.POST.get("view") or request.GET.get("view", "")
     slug = view if SLUG.match(view) else "all"
     if conversation.team_id not in request.user.readable_team_ids:
         return reverse("inbox:view", args=[slug])

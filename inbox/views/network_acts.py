@@ -18,7 +18,7 @@ from inbox.forms import NetworkActForm
 from inbox.models import Conversation, Mention, Reply
 from inbox.models.act import OPPOSITES
 from inbox.models.answerable import KeyUsed
-from inbox.views.answering import act, conversation_or_404, done, is_alive, refused, shown
+from inbox.views.answering import act, back_to, conversation_or_404, done, is_alive, refused, shown
 from socialcare.pages import Request, is_number
 
 # In the order of the menu: label, icon, and whether it is asked about first because it cannot be taken back.
@@ -67,6 +67,7 @@ def menu(request: Request, pk: int) -> HttpResponse:
         "url": safe(post.url),
         "key": uuid4(),
         "view": request.GET.get("view", "all"),
+        "back": back_to(request, conversation),
     }
     return shown(request, "inbox/network_acts.html", context, part="menu" if is_alive(request) else "")
 
@@ -117,7 +118,7 @@ def ask(request: Request, conversation: Conversation) -> HttpResponse:
         return refused(request, conversation, _("This was asked for already. Open the menu again."))
     response = done(request, conversation)
     if is_alive(request):
-        says = _("Asked of %s") % network_name(conversation.channel)
+        says = _("Asked of %s.") % network_name(conversation.channel)
         response["HX-Trigger"] = json.dumps({"undoable": {"url": "", "says": says}})
     return response
 

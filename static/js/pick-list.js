@@ -1,5 +1,5 @@
 // <pick-list> moves through a list of choices by the arrow keys: with a [role=combobox] in it the focus stays there, what is typed leaves only the choices
-// that hold it, and Enter takes the marked one; without, the focus moves. In a popover it closes it when a choice was taken and gives the browser's Back
+// that hold it, and Enter takes the marked one; without, the focus moves. In a popover it closes it when a choice was taken, or by a control with data-hides, and gives the browser's Back
 // button something to close; a link that fetches the choices (hx-target is the listbox) opens it at once, so that the next key is already typed into it.
 customElements.define("pick-list", class extends HTMLElement {
   #box; #at = 0; #stood = false
@@ -22,6 +22,7 @@ customElements.define("pick-list", class extends HTMLElement {
     if (event.type === "toggle") return event.newState === "open" ? this.#stand() : this.#leave()
     if (event.type === "unpick") return this.#emptied()
     if (event.type === "hashchange") return location.hash === `#${this.#box.id}` || this.#leave(true) // one of a step back before ours comes late
+    if (event.type === "click" && this.#box && this.contains(event.target) && event.target.closest("[data-hides]")) { event.preventDefault(); return this.#box.hidePopover() }
     if (event.type === "click" && this.contains(event.target)) return event.target.closest("button[form]") && void setTimeout(() => this.#box?.hidePopover())
     if (event.type === "click") return this.#fetched(event, this.#list && event.target.closest?.(`[hx-target="#${this.#list.id}"]`))
     if (event.type === "htmx:after:swap") return this.#list && event.detail.ctx?.target === this.#list && this.#came()
@@ -34,7 +35,9 @@ customElements.define("pick-list", class extends HTMLElement {
     if (!link || !this.#box || event.ctrlKey || event.metaKey || event.shiftKey) return
     this.#list.replaceChildren()
     if (this.#input) this.#input.value = ""
-    this.#box.showPopover({ source: link })
+    const menu = link.closest("[popover]"), source = menu ? document.querySelector(`[popovertarget="${menu.id}"]`) : link
+    menu?.matches(":popover-open") && menu.hidePopover()
+    this.#box.showPopover({ source })
   }
   #emptied() {
     const fields = this.querySelectorAll("input[form]")
@@ -44,7 +47,7 @@ customElements.define("pick-list", class extends HTMLElement {
   #came() { this.#input ? this.#filter() : this.#items[0]?.focus() }
   #keydown(event) {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key], items = this.#items
-    if (event.isComposing || !items.length || event.target.matches("input:not([role=combobox])")) return
+    if (event.isComposing || !items.length || event.target.matches("input:not([role=combobox]), textarea")) return
     if (step && this.#input) this.#mark((this.#at + step + items.length) % items.length)
     else if (step) items[(items.indexOf(document.activeElement) + step + items.length) % items.length].focus()
     else if (event.key === "Enter" && event.target === this.#input) items[this.#at].click()
