@@ -78,12 +78,18 @@ customElements.define("row-nav", class extends HTMLElement {
     if (!next || !this.#list.contains(row)) return
     if (row === this.#cursor || row.getAttribute("aria-current") === "true") row.contains(document.activeElement) || document.activeElement === document.body ? this.#focus(next) : this.#point(this.#link(next))
   }
+  // What is the same for every row is not sent with each.
+  #dress(row) {
+    row.setAttribute("aria-selected", "false")
+    for (const control of row.querySelectorAll(".row__box, .row__open")) if (!control.hasAttribute("tabindex")) control.tabIndex = -1
+  }
   #sync() {
     const open = document.querySelector("[data-open]")?.dataset.open
     for (const row of this.#list?.querySelectorAll(":scope > [data-key]") ?? []) {
       const current = !!open && row.id === `conversation-${open}`
       if (current !== (row.getAttribute("aria-current") === "true")) current ? row.setAttribute("aria-current", "true") : row.removeAttribute("aria-current")
       if (current && row.hasAttribute("data-unread")) row.removeAttribute("data-unread")
+      if (!row.hasAttribute("aria-selected")) this.#dress(row)
     }
     if (!this.#cursor) this.#point(this.#link(this.#list?.querySelector("[aria-current=true]")) ?? this.#link(this.#rows[0]))
   }

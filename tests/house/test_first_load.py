@@ -90,4 +90,4 @@ def test_pages_and_answers_are_small_on_the_wire(cast, production, ana):
     assert answer.count(b'<div role="row" class="row"') == 3
     assert len(gzip.compress(answer)) <= 3 * KILO
     whole = re.findall(rb'<div role="row" class="row".*?</a></span></div>', answer, re.DOTALL)
-    assert max(map(len, whole)) <= 1.4 * KILO
+    assert max(map(len, whole)) <= KILO
