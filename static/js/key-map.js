@@ -15,7 +15,8 @@ customElements.define("key-map", class extends HTMLElement {
   #key(event) {
     if (event.defaultPrevented || event.isComposing || event.keyCode === 229) return
     const name = this.#name(event), mod = name.startsWith("Mod+"), writing = event.target.closest?.("input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]")
-    if (!name || event.altKey || (!mod && (event.ctrlKey || event.metaKey)) || (!mod && (writing || this.hasAttribute("off")))) return
+    const graph = event.getModifierState("AltGraph") && event.key.length === 1 // where “[” and “\\” are written so
+    if (!name || (!graph && (event.altKey || (!mod && (event.ctrlKey || event.metaKey)))) || (!mod && (writing || this.hasAttribute("off")))) return
     const dialog = document.querySelector("dialog[open]:modal")
     const control = this.#find(this.#first ? `${this.#first} ${name}` : name, dialog, event.target.closest?.("form"))
     const talk = control?.closest("[data-keys=talk]"), bounced = this.#bounces(name, control)
@@ -25,7 +26,7 @@ customElements.define("key-map", class extends HTMLElement {
     if (dialog || mod) return this.#forget()
     if (!this.#first && this.#starts(name)) { this.#first = name; this.#timer = setTimeout(() => this.#forget(), 1000); return }
     this.#forget()
-    const free = event.target.closest?.("a, button, summary, [role=option]") && ["Enter", " ", "Space"].includes(name)
+    const free = name === "Enter" ? event.target.closest?.("a, button, summary, [role=option]") : name === "Space" && event.target.closest?.("button, input, summary, [role=option]")
     if (!free && !document.dispatchEvent(new CustomEvent("key", { cancelable: true, detail: { key: name } }))) event.preventDefault()
     else if (!free && this.#opening && !dialog) this.#hold(event, name)
   }
@@ -51,10 +52,10 @@ customElements.define("key-map", class extends HTMLElement {
     box.setRangeText(text, box.selectionStart, box.selectionEnd, "end")
     box.dispatchEvent(new Event("input", { bubbles: true }))
   }
-  #name({ key, ctrlKey, metaKey, shiftKey }) {
+  #name({ key, ctrlKey, metaKey, shiftKey, altKey }) {
     if (["Shift", "Control", "Alt", "Meta", "AltGraph", "Dead"].includes(key)) return ""
     const letter = key.length === 1 && key.toLowerCase() !== key.toUpperCase(), word = key === " " ? "Space" : key
-    const mod = (ctrlKey || metaKey) && (letter || word.length > 1)
+    const mod = (ctrlKey || metaKey) && !altKey && (letter || word.length > 1)
     if (letter) return (mod ? "Mod+" : "") + (mod ? (shiftKey ? "Shift+" : "") + key.toLowerCase() : shiftKey ? key.toUpperCase() : key.toLowerCase())
     return (mod ? "Mod+" : "") + (shiftKey && word.length > 1 ? "Shift+" : "") + word
   }
@@ -63,8 +64,13 @@ customElements.define("key-map", class extends HTMLElement {
     const places = dialog ? [dialog] : [form, ...["[data-keys=bulk]:not([hidden])", "[data-keys=talk]", "[data-keys=queue]"].map(place => document.querySelector(place)), document]
     for (const place of places) for (const control of place ? this.#controls(place) : []) {
       if (!control.dataset.key.split(", ").includes(name)) continue
-      if (control.checkVisibility({ visibilityProperty: true }) && !control.disabled && (dialog || !control.closest("dialog:not([open])"))) return control
+      if (this.#isThere(control) && !control.disabled && (dialog || !control.closest("dialog:not([open])"))) return control
     }
+  }
+  // To be seen, or behind a menu whose button is.
+  #isThere(control) {
+    const menu = control.closest("[popover]:not(:popover-open)"), seen = menu ? document.querySelector(`[popovertarget="${menu.id}"]`) : control
+    return !!seen?.checkVisibility({ visibilityProperty: true })
   }
   #starts(name) { return [...this.#controls(document)].some(control => control.dataset.key.split(", ").some(keys => keys.startsWith(`${name} `))) }
   #forget() { this.#first = ""; clearTimeout(this.#timer) }

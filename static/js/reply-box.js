@@ -16,8 +16,15 @@ customElements.define("reply-box", class extends HTMLElement {
     const form = event.target.closest?.("form[data-kind]")
     if (event.type === "input" && event.target === this.#text(form ?? this)) this.#typed(form)
     else if (event.type === "click") this.#click(event, form)
+    else if (event.type === "keydown" && event.key === "Enter" && event.shiftKey && (event.ctrlKey || event.metaKey)) this.#sendAndDone(event, form)
     else if (event.type === "keydown" && event.key === "Escape" && event.target.matches("textarea")) { event.target.blur(); document.querySelector("[data-open] h2[tabindex]")?.focus() }
     else if (event.type === "htmx:after:request" && event.target === form && event.detail.ctx.response.status < 300) this.#taken(form)
+  }
+  #sendAndDone(event, form) {
+    event.preventDefault()
+    const then = form?.elements.then
+    if (then) then.checked = true
+    form?.querySelector("[data-key='Mod+Enter']")?.click()
   }
   #click(event, form) {
     const control = event.target.closest("[data-show-kind], [data-keep], [data-drop], [data-use]")
