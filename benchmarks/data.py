@@ -213,7 +213,7 @@ class _WithoutIndexes:
         for name, table, definition in self.keys:
             run(f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}")
         for table in self.tables:
-            if table != "inbox_person":
+            if table not in ("inbox_person", "inbox_searchtext"):
                 run("SELECT setval(pg_get_serial_sequence(%s, 'id'), (SELECT max(id) FROM " + table + "))", [table])
         run("SET session_replication_role = origin")
         run(f"VACUUM (ANALYZE) {', '.join(self.tables)}")

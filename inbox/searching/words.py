@@ -68,6 +68,13 @@ def words(text: str) -> Iterator[Word]:
             yield from _folded(piece, start)
 
 
+def _texts(text: str) -> list[str]:
+    """The words alone, without the places that nobody asks for."""
+    if text.isascii():
+        return [word[:LONGEST] for word in _PLAIN.findall(text.lower())]
+    return [word.text for word in words(text)]
+
+
 def _folded(piece: str, start: int) -> Iterator[Word]:
     """Mostly one word; a fraction, say, falls into two."""
     for part in _WORD.findall(fold(piece)):
@@ -104,7 +111,7 @@ def vector(parts: Iterable[str], marks: Iterable[str]) -> str:
     places: dict[str, list[int]] = {}
     place = taken = size = 0
     for part in parts:
-        for word, _start, _end in words(part):
+        for word in _texts(part):
             if taken == MOST or size > BYTES:
                 break
             place += 1

@@ -1,0 +1,202 @@
+"""BM-07: words of thirteen frequencies, together, as phrases and as beginnings, found in two tiers, beside the index of
+words alone. BM-08: how fast words are taken up, beside storing ready ones, and how long a post waits for it."""
+
+import threading
+import time
+
+from django.db import connection, connections
+
+from benchmarks.data import CHANNELS, NOW, TEXTS, Texts, _copy, _WithoutIndexes
+from benchmarks.measure import check, interleaved, milli, rate, row, taking
+from inbox.models import SearchDue, SearchKind, SearchText, Team
+from inbox.searching import finding, indexing
+from inbox.searching.asking import read
+from inbox.searching.finding import Ask
+from inbox.searching.words import address_mark, author_marks, facet_mark, vector
+
+EVERY = (2, 10, 50, 100, 250, 500, 1_000, 2_000, 5_000, 10_000, 50_000, 200_000)  # one of so many texts has the word
+DUE = 50_000
+PACE, LASTING = 500, 8.0  # posts a second, seconds
+GIN = """
+    SET LOCAL enable_seqscan = off;
+    SELECT kind, row_id, at FROM inbox_searchtext s WHERE {wanted} AND {place}
+     ORDER BY at + interval '0' DESC, kind DESC, row_id DESC LIMIT {page}"""
+
+
+def word(every):
+    return f"every{every}"
+
+
+def load():
+    """The words of every mention, as taking them up would have made them, and those of known frequency."""
+    texts = Texts(1)
+    ready = [vector([texts.text()], ()) for _ in range(TEXTS)]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT min(posted_at), count(*) FROM inbox_mention")
+        _first, count = cursor.fetchone()
+        cursor.execute("SELECT id, team_id FROM inbox_conversation ORDER BY id")
+        teams = [team for _pk, team in cursor.fetchall()]
+    with _WithoutIndexes("inbox_searchtext") as cursor:
+        _copy(cursor, "inbox_searchtext", "kind row_id conversation_id team_id at words", _rows(ready, teams, count))
+    return count
+
+
+def _rows(ready, teams, count):
+    first = NOW.timestamp() - 30 * count
+    for n in range(1, count + 1):
+        at = time.strftime("%Y-%m-%d %H:%M:%S+00", time.gmtime(first + 30 * n))
+        spread = n * 2_654_435_761 % 2**32  # which texts have a word follows no order
+        known = " ".join(f"{word(every)}:90" for every in EVERY if spread % every == 0)
+        marks = {*author_marks(f"@a{n}", f"Author {n}"), facet_mark("c", 1 + n % CHANNELS)}
+        marks |= {address_mark(f"m{n}"), address_mark(f"https://demo.example/m{n}")}
+        words = f"{ready[n % TEXTS]} {known} {' '.join(marks)}"
+        yield f"1\t{n}\t{n}\t{teams[n - 1]}\t{at}\t{words}\n"
+
+
+def by_gin(ask, teams):
+    wanted, place, values = finding._conditions(ask, teams, None)
+    return finding._run(GIN.format(wanted=wanted, place=place, page=finding.PAGE + 1), values)
+
+
+def cases(teams):
+    texts = Texts(1)
+    pair = " ".join(texts.text().split()[3:5])
+    everybody, few = sorted(teams.values()), [teams["hr"]]
+    yield "the most common", texts.words[0], everybody
+    for every in EVERY:
+        yield f"1 in {every:,}", word(every), everybody
+    yield "three words", f"{texts.words[0]} {texts.words[3]} {word(10)}", everybody
+    yield "a phrase", f'"{pair}"', everybody
+    yield "a beginning", f"{texts.words[700][:4]}*", everybody
+    yield "1 in 10, 1 % team", word(10), few
+
+
+def finds(options):
+    teams = dict(Team.objects.values_list("slug", "pk"))
+    mine, limit = {}, {}
+    for name, typed, ids in cases(teams):
+        ask = Ask(read(typed))
+        found, plain = finding._keys(ask, ids, None)[0], by_gin(ask, ids)
+        check([tuple(one) for one in found] == [tuple(one) for one in plain], f"{name}: not what the index gives")
+        check(plain or name == "1 in 200,000", f"{name}: nothing is found")
+        takes = interleaved(
+            options.rounds, {"two tiers": _asked(finding._keys, ask, ids), "gin": _asked(by_gin, ask, ids)}
+        )
+        mine[name], limit[name] = takes.each("two tiers"), takes.each("gin")
+    words = [name for name in mine if name.startswith(("the most", "1 in")) and "team" not in name]
+    rare = max(mine[name] - limit[name] for name in words[-3:])
+    worst, gin = max(mine[name] for name in words), max(limit[name] for name in words)
+    yield row(
+        "BM-07", "the slowest of 13 words, to the index alone", milli(worst), milli(gin), worst / gin, most=1 / 50
+    )
+    yield row("BM-07", "a rare word above the index alone", milli(rare), "15 ms", rare / 0.015, most=1)
+    for name, value in mine.items():
+        if "team" in name:
+            yield row("BM-07", name, milli(value), "50 ms", value / 0.050, most=1)
+        elif name not in words:
+            yield row("BM-07", f"{name}, to the index alone", milli(value), milli(limit[name]), value / limit[name])
+
+
+def _asked(find, ask, teams):
+    def take(_round, calls=3):
+        with taking(calls) as taken:
+            for _ in range(calls):
+                arguments = (ask, teams, None) if find is finding._keys else (ask, teams)
+                find(*arguments)
+        return taken
+
+    return take
+
+
+def empty(ids):
+    """The words of these mentions are to be taken up again."""
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM inbox_searchtext WHERE kind = 1 AND row_id = ANY(%s)", [ids])
+        cursor.execute("VACUUM (ANALYZE) inbox_searchtext, inbox_searchdue")
+
+
+def takes_up(options, last):
+    ids = list(range(last - DUE + 1, last + 1))
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TEMPORARY TABLE ready AS SELECT * FROM inbox_searchtext WHERE row_id = ANY(%s)", [ids])
+
+    def taken_up(_round, batch):
+        empty(ids)
+        SearchDue.objects.bulk_create((SearchDue(kind=SearchKind.MENTION, row_id=pk) for pk in ids), batch_size=5_000)
+        with taking(DUE) as taken:
+            indexing.index_due(seconds=120, batch=batch)
+        held = SearchText.objects.filter(kind=1, row_id__in=ids).count()
+        check(held == DUE, f"{held} of {DUE} mentions are found")
+        return taken
+
+    def stored(_round):
+        empty(ids)
+        with taking(DUE) as taken, connection.cursor() as cursor:
+            for start in range(ids[0], last, 1_000):
+                cursor.execute(
+                    "INSERT INTO inbox_searchtext SELECT * FROM ready WHERE row_id >= %s AND row_id < %s",
+                    [start, start + 1_000],
+                )
+        return taken
+
+    candidates = {size: (lambda number, size=size: taken_up(number, size)) for size in (100, 1_000)}
+    takes = interleaved(options.rounds, {"ready": stored, **candidates})
+    for size in (100, 1_000):
+        value = takes.rate(size)
+        yield row(
+            "BM-08", f"words taken up, {size:,} a batch, to 3,000/s", rate(value), "3,000/s", value / 3_000, least=1
+        )
+        yield row(
+            "BM-08",
+            f"the same, to storing ready ones, {size:,} a batch",
+            rate(value),
+            rate(takes.rate("ready")),
+            value / takes.rate("ready"),
+            note="",
+        )
+
+
+def lag(last):
+    """Posts become due at a steady pace; how long each waits until it is found."""
+    ids = list(range(last - int(PACE * LASTING) + 1, last + 1))
+    empty(ids)
+    asked, found, done = {}, {}, threading.Event()
+
+    def write():
+        began = time.perf_counter()
+        for place, pk in enumerate(ids):
+            wait = began + place / PACE - time.perf_counter()
+            if wait > 0:
+                time.sleep(wait)
+            SearchDue.objects.create(kind=SearchKind.MENTION, row_id=pk)
+            asked[pk] = time.perf_counter()
+        connections.close_all()
+        done.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    patience = time.perf_counter() + 5 * LASTING
+    while len(found) < len(ids) and time.perf_counter() < patience:
+        indexing.index_due(seconds=0.5)
+        waiting = [pk for pk in list(asked) if pk not in found]
+        there = SearchText.objects.filter(kind=1, row_id__in=waiting).values_list("row_id", flat=True)
+        now = time.perf_counter()
+        found.update(dict.fromkeys(there, now))
+        if not waiting:
+            time.sleep(0.02)
+    writer.join()
+    check(len(found) == len(ids), f"{len(found)} of {len(ids)} posts were found")
+    waits = sorted(found[pk] - asked[pk] for pk in ids)
+    p99 = waits[int(len(waits) * 0.99)]
+    yield row("BM-08", f"wait until found at {PACE}/s, p99", milli(p99), "2 s", p99 / 2, most=1)
+
+
+def run(options):
+    with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0")
+        cursor.execute("DELETE FROM inbox_searchdue")
+        cursor.execute("DELETE FROM inbox_searchfill")
+    count = load()
+    yield from finds(options)
+    yield from takes_up(options, count)
+    yield from lag(count)
