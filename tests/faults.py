@@ -357,7 +357,7 @@ again, and fails when a cell is missing or something else comes of it. “–”
 def written():
     """The cells of the document: {(table, label): {network: outcome}}."""
     cells, table, head = {}, "", []
-    for line in DOCUMENT.read_text().splitlines():
+    for line in DOCUMENT.read_text().partition("## What happens next")[0].splitlines():
         if line.startswith("## "):
             table, head = line.removeprefix("## "), []
         elif line.startswith("| ") and not line.startswith("| ---"):
