@@ -11,6 +11,7 @@ from django.utils import timezone
 from connectors.base import Capability, Connector, Measure, MediaRule, Secrets, Verb
 from connectors.bringing import medium_of
 from connectors.stored import post_of, post_of_reply
+from connectors.topics.rivals import guarded
 from inbox.models import Mention
 
 if TYPE_CHECKING:
@@ -35,9 +36,10 @@ class Answering:
         knows."""
         post = post_of(item) if isinstance(item, Mention) else post_of_reply(item)
         try:
-            return self.offline().can(post, timezone.now())
+            may = self.offline().can(post, timezone.now())
         except KeyError:
             return {}
+        return guarded(may, item) if isinstance(item, Mention) else may
 
     def measure(self: Channel, text: str, mention: Mention) -> Measure:  # type: ignore[misc]
         """How the text counts as an answer to this item."""

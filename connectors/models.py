@@ -15,6 +15,7 @@ from connectors.lookback import Lookback
 from connectors.metering import Billed, Usage, Window
 from connectors.topics.clusters import Cluster, ClusterKey
 from connectors.topics.models import Topic, TopicMention
+from connectors.topics.rivals import RivalAnswer
 from inbox import happenings
 from inbox.models import Agent
 from inbox.models.event import Entry, record
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from connectors.base import Connector
 
 __all__ = [
-    "Billed", "Channel", "Cluster", "ClusterKey", "Delivery", "Gap", "Lookback", "Quarantined", "Reread", "Source",
-    "Topic", "TopicMention", "Usage", "Window",
+    "Billed", "Channel", "Cluster", "ClusterKey", "Delivery", "Gap", "Lookback", "Quarantined", "Reread",
+    "RivalAnswer", "Source", "Topic", "TopicMention", "Usage", "Window",
 ]  # fmt: skip
 
 

@@ -101,13 +101,14 @@ class Withheld:
 @dataclass(frozen=True, slots=True)
 class Capability:
     """`reason`: a sentence for the agent when not allowed, or allowed under a condition. `hand_off`: where to do it
-    by hand."""
+    by hand. `ask`: a page of ours where somebody says that it is wanted all the same."""
 
     allowed: bool
     reason: str = ""
     until: datetime | None = None
     cost: Decimal | None = None
     hand_off: str = ""
+    ask: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,11 @@ class Composer:
             said = may.reason or _("You can reply")
             return {"mood": "warn" if may.until else "", "icon": "check", "text": said, "until": may.until}
         url = safe((may.hand_off if may else "") or (self.parent.url if self.parent else ""))
-        actions = [{"url": url, "text": _("Open on %s") % self.network, "foreign": True}] if url else []
+        actions: list[dict[str, Any]] = []
+        if url:
+            actions.append({"url": url, "text": _("Open on %s") % self.network, "foreign": True})
+        if may and may.ask:
+            actions.insert(0, {"url": may.ask, "text": _("Answer it all the same"), "foreign": False})
         return {"mood": "danger", "icon": "circle-alert", "text": refusal, "actions": actions}
 
     def _note(self) -> dict[str, Any]:

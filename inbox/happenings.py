@@ -53,6 +53,15 @@ class Reopened(Happening):
 
 
 @dataclass(frozen=True)
+class AnswerWanted(Happening):
+    name = "answer_wanted"
+    label = "Answer wanted"
+    sentence = "{actor} wants to answer this, which only the topic “{topic}” found"
+    icon = "reply"
+    topic: str
+
+
+@dataclass(frozen=True)
 class Edited(Happening):
     name = "edited"
     label = "Message edited"

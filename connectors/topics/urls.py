@@ -8,6 +8,7 @@ app_name = "topics"
 urlpatterns = [
     path("", topic_posts.topics, name="topics"),
     path("share-of-voice/", topic_posts.share_of_voice, name="voice"),
+    path("answers/<int:mention>/", topic_posts.answer, name="answer"),
     path("<int:pk>/", topic_posts.posts, name="posts"),
     path("<int:pk>/mentions/<int:mention>/conversation/", topic_posts.conversation, name="conversation"),
 ]

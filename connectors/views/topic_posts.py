@@ -14,15 +14,16 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from connectors.models import Channel, Topic
+from connectors.topics import rivals
 from connectors.topics.coverage import listening, whole_since
 from connectors.topics.lines import Line, page_of
 from connectors.topics.preview import DAYS
 from connectors.topics.query import QueryError
 from connectors.topics.voice import Heard, voice
-from inbox.models import Agent
+from inbox.models import Agent, Conversation, Mention
 from inbox.models.conversation import State
 from inbox.rights import View
 from inbox.views.answering import shown
@@ -113,6 +114,22 @@ def _row(line: Line) -> dict[str, Any]:
         "queued": not heard,
         "url": url,
     }
+
+
+@require_http_methods(["GET", "POST"])
+@workers_only
+def answer(request: Request, mention: int) -> HttpResponse:
+    """The one question before a post about somebody else is answered."""
+    readable = Mention.objects.filter(conversation__in=Conversation.objects.visible_to(request.user))
+    related = ("identity", "channel", "conversation")
+    one = get_object_or_404(readable.select_related(*related).defer("raw"), pk=mention)
+    back = f"{reverse('inbox:conversation', args=[one.conversation_id])}#reply-text"
+    name = rivals.topic_of(one)
+    if request.method == "POST":
+        rivals.want(one, request.user)
+    if request.method == "POST" or not name:
+        return HttpResponseRedirect(back, status=303)
+    return shown(request, "connectors/topic_answer.html", {"mention": one, "name": name}, current="topics")
 
 
 @require_POST
