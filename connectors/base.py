@@ -122,6 +122,8 @@ class Connector(Kind, ABC, scan="connectors.networks"):
     currency: ClassVar[str] = ""
     """What `Page.cost` and `Measure.cost` count: $, or units of a quota. Empty where nothing is counted."""
     recordings: ClassVar[tuple[str, ...]] = ()
+    missing: ClassVar["StrPromise | str"] = ""
+    """What has to be installed before this network can be spoken, "" when nothing is. It is not offered then."""
 
     def __init__(self, settings: Mapping[str, Any], secrets: Secrets, seam: "Seam") -> None:
         self.settings, self.secrets, self.seam = settings, secrets, seam

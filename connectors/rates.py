@@ -37,7 +37,9 @@ def rates(headers: Mapping[str, str], bucket: str, now: datetime, ahead: timedel
 
 
 def _number(text: str | None) -> int | None:
-    return int(text) if text and text.strip().isdecimal() and len(text) < 16 else None
+    """Some servers count in fractions of a request."""
+    whole, _, part = (text or "").strip().partition(".")
+    return int(whole) if whole.isdecimal() and len(whole) < 16 and (not part or part.isdecimal()) else None
 
 
 def _reset(text: str, now: datetime, ahead: timedelta) -> datetime | None:

@@ -58,7 +58,7 @@ def networks(request: Request) -> HttpResponse:
 
 def described(kind: type[Connector]) -> dict[str, Any]:
     """What a page says of a network; templates would call the class itself."""
-    names = ("name", "label", "oauth", "pushed", "listen_only", "scopes", "needs")
+    names = ("name", "label", "oauth", "pushed", "listen_only", "scopes", "needs", "missing")
     return {name: getattr(kind, name) for name in names}
 
 
@@ -68,6 +68,8 @@ def keys(request: Request, network: str) -> HttpResponse:
     if network not in Connector.kinds():
         raise Http404
     kind = Connector.named(network)
+    if kind.missing:
+        raise Http404
     form = ConnectForm(kind, request.POST or None)
     if request.method == "POST" and form.is_valid():
         name = form.cleaned_data["channel_name"]

@@ -63,6 +63,8 @@ class Command(BaseCommand):
         if network not in Connector.kinds():
             raise CommandError(f"There is no network “{network}”. Networks: {', '.join(Connector.kinds())}.")
         kind = Connector.named(network)
+        if kind.missing:
+            raise CommandError(str(kind.missing))
         typed = dict(pair.partition("=")[::2] for pair in settings)
         if unknown := typed.keys() - {field.name for field in kind.form if not field.secret}:
             raise CommandError(f"{kind.label} has no setting “{min(unknown)}”.")
