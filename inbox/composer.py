@@ -13,8 +13,10 @@ from django.apps import apps
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from inbox.attaching import Attaching
+
 if TYPE_CHECKING:
-    from inbox.models import Agent, Conversation, Draft, Mention
+    from inbox.models import Agent, Attachment, Conversation, Draft, Mention
 
 COUNTERS = {"weighted characters": "weighted", "weighted": "weighted", "graphemes": "graphemes+bytes", "utf16": "utf16"}
 BYTES = {"graphemes+bytes": 3_000}
@@ -38,6 +40,7 @@ class Composer:
     agent: Agent
     parent: Mention | None
     drafts: Sequence[Draft]
+    files: Sequence[Attachment] = ()
 
     @property
     def conversation_id(self) -> int:
@@ -93,6 +96,7 @@ class Composer:
             "placeholder": _("Write an answer"),
             "language": self.conversation.language,
             "foot": "inbox/composer_foot.html",
+            "attaching": None if refusal else self._attaching(kind),
             "facts": _("as %(channel)s") % {"channel": self.conversation.channel.name},
         }
 
@@ -108,6 +112,9 @@ class Composer:
         if may and may.ask:
             actions.insert(0, {"url": may.ask, "text": _("Answer it all the same"), "foreign": False})
         return {"mood": "danger", "icon": "circle-alert", "text": refusal, "actions": actions}
+
+    def _attaching(self, kind: str) -> Attaching:
+        return Attaching(self.conversation, self.parent, kind, [one for one in self.files if one.kind == kind])
 
     def _note(self) -> dict[str, Any]:
         return {

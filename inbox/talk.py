@@ -17,7 +17,7 @@ from inbox import thread as threads
 from inbox.composer import Composer, network_label
 from inbox.filters import STATE_NAMES
 from inbox.forms import snooze_choices
-from inbox.models import Conversation, Draft, Seen
+from inbox.models import Attachment, Conversation, Draft, Seen
 from inbox.why import Why, why
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from inbox.thread import Thread
 
 OTHERS = 6
+KINDS = ("reply", "private", "note")
 _SEEN = """
     INSERT INTO inbox_seen (agent_id, conversation_id, seq) VALUES (%s, %s, %s)
     ON CONFLICT (agent_id, conversation_id) DO UPDATE SET seq = GREATEST(inbox_seen.seq, excluded.seq)"""
@@ -44,19 +45,19 @@ class Talk:
 
     def open(self, *, earlier: bool = False) -> None:
         """Everything, and the reader has now seen it."""
-        drafts, seen = self._mine()
+        drafts, seen, files = self._mine()
         self.is_whole = True
         self.thread = threads.whole(self.conversation, self.agent, seen, earlier=earlier)
-        self.composer = Composer(self.conversation, self.agent, self.thread.last_inbound, drafts)
+        self.composer = Composer(self.conversation, self.agent, self.thread.last_inbound, drafts, files)
         self.others = self._others()
         if seen is None or seen < self.conversation.seen_seq:
             self.seen(self.conversation.seen_seq)
 
     def since(self, number: int) -> None:
         """What changed after that number; the composer's texts are left alone, its line is asked again."""
-        drafts, _seen = self._mine()
+        drafts, _seen, files = self._mine()
         self.thread = threads.since(self.conversation, self.agent, number)
-        self.composer = Composer(self.conversation, self.agent, self.conversation.last_inbound(), drafts)
+        self.composer = Composer(self.conversation, self.agent, self.conversation.last_inbound(), drafts, files)
 
     def seen(self, seq: int) -> None:
         """The reader has read it up to this number; it never goes back."""
@@ -64,14 +65,20 @@ class Talk:
         with connection.cursor() as cursor:
             cursor.execute(_SEEN, row)
 
-    def _mine(self) -> tuple[list[Draft], int | None]:
-        """This reader's drafts and how far the conversation was read, in one statement."""
+    def _mine(self) -> tuple[list[Draft], int | None, list[Attachment]]:
+        """This reader's drafts and how far the conversation was read, in one statement; a second one only when files
+        hang from a draft."""
         mine = {"agent": self.agent.pk, "conversation": self.conversation.pk}
         drafts = Draft.objects.filter(**mine).values_list("kind", "text", Cast("version", IntegerField()))
         seen = Seen.objects.filter(**mine).values_list(Value("seen", CharField()), Value(""), "seq")
-        kept = list(drafts.union(seen, all=True))
+        drafted = Attachment.objects.filter(**mine, reply=None)
+        some = drafted.values_list(Value("files", CharField()), Value(""), Value(0))
+        kept = list(drafts.union(seen, some, all=True))
         read = next((number for kind, _text, number in kept if kind == "seen"), None)
-        return [Draft(kind=kind, text=text, version=number) for kind, text, number in kept if kind != "seen"], read
+        written = [Draft(kind=kind, text=text, version=number) for kind, text, number in kept if kind in KINDS]
+        hanging = any(kind == "files" for kind, _text, _number in kept)
+        files = list(Attachment.objects.drafted(self.agent, self.conversation).light()) if hanging else []
+        return written, read, files
 
     def _others(self) -> list[Conversation]:
         """Other conversations of the same person that this reader may see, newest first."""

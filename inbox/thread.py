@@ -13,14 +13,16 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from inbox.attaching import shown_of
 from inbox.happenings import Happening
 from inbox.models import Event, Mention, Note, Reply, Revision
+from inbox.models.attachment import of_replies
 from inbox.models.picture import MOST as MOST_MEDIA
 from inbox.models.picture import picture_url, version_of
 from inbox.queue import sentence
 
 if TYPE_CHECKING:
-    from inbox.models import Agent, Conversation
+    from inbox.models import Agent, Attachment, Conversation
 
 SHOWN = 300  # newest messages; older ones are one link away
 MOST = 2_000  # newest messages and events that are read at all
@@ -165,7 +167,8 @@ def _entries(
     revisions = _revisions(mentions)
     shown = [one for one in mentions if not (one.ours and one.external_id in own_posts)]
     entries: list[Any] = [_of_mention(one, revisions.get(one.pk, [])) for one in shown]
-    entries += [_of_reply(reply, conversation) for reply in replies]
+    hanging = of_replies(list(replies))
+    entries += [_of_reply(reply, conversation, hanging.get(reply.pk, ())) for reply in replies]
     entries += [_of_note(note) for note in notes]
     entries += [_of_event(event) for event in events if not Happening.named(event.happening).quiet]
     return entries
@@ -257,7 +260,7 @@ STATES = {
 }
 
 
-def _of_reply(reply: Reply, conversation: Conversation) -> Message | Line:
+def _of_reply(reply: Reply, conversation: Conversation, files: Sequence[Attachment] = ()) -> Message | Line:
     """A message of ours as the outbox knows it; what was taken back or dropped is only a line."""
     key = _key(reply.created_at, "c", reply.pk)
     if words := TAKEN_BACK.get(reply.state):
@@ -271,6 +274,7 @@ def _of_reply(reply: Reply, conversation: Conversation) -> Message | Line:
         network=conversation.identity.network,
         at=reply.sent_at or reply.created_at,
         text=reply.text,
+        media=[shown_of(one) for one in files],
         state=reply.state,
         state_text=_said_of(reply),
         url=reply.url if reply.url.startswith(("https://", "http://")) else "",

@@ -18,15 +18,17 @@ from django.utils.translation import gettext as _
 
 from inbox.composer import problems_of, why_not
 from inbox.forms import DraftForm, NoteForm, ReplyForm, SettleForm
+from inbox.hanging import files_gone, hung
 from inbox.happenings import Happening
-from inbox.models import Agent, Conversation, Draft, Event, Mention, Reply
+from inbox.models import Agent, Attachment, Conversation, Draft, Event, Mention, Reply
 from inbox.models.answerable import KeyUsed, Stale
+from inbox.models.attachment import FilesGone
 from inbox.queue import sentence
 from inbox.views.answering import act, back_to, done, is_alive, refused, shown
 from socialcare.pages import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 
 @act
@@ -38,7 +40,8 @@ def replies(request: Request, conversation: Conversation) -> HttpResponse:
     said = form.cleaned_data
     private = said["kind"] == "private"
     parent = conversation.last_inbound()
-    problems = _problems(conversation, parent, said["text"], private)
+    hanging = hung(request, conversation, parent, said["kind"], said["key"])
+    problems = hanging.problems or _problems(conversation, parent, said["text"], private, hanging.files)
     if problems:
         return unfit(request, conversation, problems)
     try:
@@ -51,20 +54,27 @@ def replies(request: Request, conversation: Conversation) -> HttpResponse:
             kind="direct" if private else "reply",
             anyway=said["anyway"],
             then_close=said["then"] == "close",
+            files=hanging.keys,
         )
     except Stale as stale:
         return meanwhile(request, conversation, stale.news, said)
     except KeyUsed:
         return unfit(request, conversation, [another_text()])
+    except FilesGone:
+        return unfit(request, conversation, [files_gone()])
     return queued(request, conversation, reply)
 
 
-def _problems(conversation: Conversation, parent: Mention | None, text: str, private: bool) -> list[str]:
-    """Why this text cannot leave for this item, in sentences."""
+def _problems(
+    conversation: Conversation, parent: Mention | None, text: str, private: bool, files: Sequence[Attachment] = ()
+) -> list[str]:
+    """Why this text cannot leave for this item with these files, in sentences."""
     channel: Any = conversation.channel
     may = channel.may(parent).get("private_reply" if private else "reply") if parent else None
     refusal = why_not(channel, parent, may)
-    return [refusal] if refusal or parent is None else problems_of(channel, text, parent)
+    if refusal or parent is None:
+        return [refusal]
+    return [*problems_of(channel, text, parent), *channel.media_problems(files, parent, private=private)]
 
 
 def queued(request: Request, conversation: Conversation, reply: Reply) -> HttpResponse:
@@ -96,6 +106,7 @@ def meanwhile(request: Request, conversation: Conversation, news: list[Event], s
         "news": [_told(conversation, event) for event in news],
         "seen_seq": max([conversation.seen_seq, *(event.seq for event in news)]),
         "said": said,
+        "kept_files": request.POST.getlist("files"),
         "conversation": conversation,
         "back": back_to(request, conversation),
     }
@@ -159,7 +170,8 @@ def undo(request: Request, conversation: Conversation, reply: Reply) -> HttpResp
 @on_reply
 def release(request: Request, conversation: Conversation, reply: Reply) -> HttpResponse:
     """Sends a held reply after all, or tries a failed one again, if the item can still be answered."""
-    problems = _problems(conversation, reply.parent, reply.text, reply.kind == "direct")
+    files = list(reply.attachments.light().order_by("place")) if reply.files else []
+    problems = _problems(conversation, reply.parent, reply.text, reply.kind == "direct", files)
     if problems:
         return refused(request, conversation, " ".join(problems), status=422)
     if not reply.release(request.user):

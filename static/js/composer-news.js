@@ -15,6 +15,7 @@ customElements.define("composer-news", class extends HTMLElement {
   #take() {
     for (const form of this.parentElement.querySelectorAll("form[data-kind]")) if (!form.elements.text.value && form.elements.seen_seq) form.elements.seen_seq.value = this.getAttribute("seen")
     const form = document.getElementById(this.getAttribute("for")), draft = this.getAttribute("draft")
+    form?.querySelector("file-drop")?.recall?.(this.getAttribute("files") ?? "")
     if (!form || form.elements.text.value || !draft || +this.getAttribute("version") <= +form.elements.version.value) return
     form.elements.version.value = this.getAttribute("version")
     form.elements.text.value = draft

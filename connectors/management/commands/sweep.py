@@ -22,6 +22,7 @@ from connectors import access, acting, listening, metering, picturing, rereading
 from connectors.models import Channel, Delivery
 from connectors.topics import clustering, clusters, comparing
 from inbox import ringing
+from inbox.models.attachment import forget_unsent
 from inbox.searching import indexing
 from inbox.tasks import wake
 
@@ -114,6 +115,7 @@ class Sweeper:
         now = timezone.now()
         metering.forget(now)
         rereading.forget(now)
+        forget_unsent(now)
         clusters.forget(now)
         old = Delivery.objects.filter(done_at__lt=timezone.now() - KEEP_DELIVERIES).exclude(body="")
         some = old.order_by("done_at").values("pk")[:FORGET]
