@@ -4,7 +4,7 @@ in the transaction, so numbers become visible in order and a reader who holds on
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,7 +16,9 @@ from django.utils import timezone
 
 from inbox import ringing
 from inbox.failpoints import failpoint
+from inbox.models import tally
 from inbox.models.arrays import array, columns
+from inbox.models.tally import ADD
 from inbox.models.team import Team
 
 if TYPE_CHECKING:
@@ -85,45 +87,58 @@ class Event(models.Model):
         return f"{self.stream}#{self.number} {self.happening}"
 
 
-_RAISE = """
-    INSERT INTO inbox_stream (key, n) SELECT key, k FROM unnest(%s::text[], %s::bigint[]) AS t(key, k) ORDER BY key
-    ON CONFLICT (key) DO UPDATE SET n = inbox_stream.n + excluded.n RETURNING key, n"""
-_INSERT = """
-    INSERT INTO inbox_event (stream, number, happening, conversation_id, seq, actor_id, at, payload, echo)
-    SELECT stream, number, happening, conversation_id, seq, actor_id, %s, payload, echo FROM ROWS FROM (
-        unnest(%s::text[], %s::bigint[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[]),
-        jsonb_array_elements(%s::jsonb), unnest(%s::boolean[]))
-        AS t(stream, number, happening, conversation_id, seq, actor_id, payload, echo)"""
+# One statement, since everybody who changes something in these teams waits from its first lock until the commit. It
+# asks for the counters' count before it raises a number, because both are locked in this order everywhere.
+_RECORD = f"""
+    WITH counted AS ({ADD} RETURNING 1),
+    raised AS (
+        INSERT INTO inbox_stream (key, n) SELECT key, k FROM unnest(%s::text[], %s::bigint[]) AS t(key, k)
+         WHERE (SELECT count(*) FROM counted) >= 0 ORDER BY key
+        ON CONFLICT (key) DO UPDATE SET n = inbox_stream.n + excluded.n RETURNING key, n),
+    stored AS (
+        INSERT INTO inbox_event (stream, number, happening, conversation_id, seq, actor_id, at, payload, echo)
+        SELECT stream, raised.n - behind, happening, conversation_id, seq, actor_id, %s, payload, echo FROM ROWS FROM (
+            unnest(%s::text[], %s::bigint[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[]),
+            jsonb_array_elements(%s::jsonb), unnest(%s::boolean[])) WITH ORDINALITY
+            AS t(stream, behind, happening, conversation_id, seq, actor_id, payload, echo, place)
+          JOIN raised ON raised.key = stream ORDER BY place)
+    SELECT key, n FROM raised"""  # noqa: S608  a constant of ours
 
 
-def record(entries: Sequence[Entry]) -> dict[str, int]:
-    """Writes the events and rings for their streams after commit; two statements however many. Must be the last work
-    of a transaction, because the counter rows stay locked until it commits. Returns the newest number of each
-    stream."""
+def record(entries: Sequence[Entry], change: Mapping[tuple[str, int], int] | None = None) -> dict[str, int]:
+    """Adds the `change` of counters, writes the events and rings for their streams after commit; one statement however
+    many. Must be the last work of a transaction, because counters and streams stay locked until it commits. Returns
+    the newest number of each stream."""
     rows = [(stream, entry, place > 0) for entry in entries for place, stream in enumerate(entry.streams)]
     if not rows:
+        tally.add(change or {})
         return {}
     counts = Counter(stream for stream, _, _ in rows)
+    raised = [*tally.columns_of(change or {}), array(counts), array(counts.values())]
     with connection.cursor() as cursor:
-        cursor.execute(_RAISE, (array(counts), array(counts.values())))
+        cursor.execute(_RECORD, [*raised, timezone.now(), *_columns(rows, counts)])
         newest = dict(cursor.fetchall())
-        failpoint("event.after_numbers")
-        last = {stream: newest[stream] - count for stream, count in counts.items()}
-        cursor.execute(_INSERT, [timezone.now(), *_columns(rows, last)])
+    failpoint("event.after_numbers")
     touched = dict(newest)
     for entry in entries:
         if entry.conversation_id:
             stream = f"conversation:{entry.conversation_id}"
             touched[stream] = max(entry.seq, touched.get(stream, 0))
-    transaction.on_commit(partial(ringing.bell, touched), robust=True)
+    ring(touched)
     return newest
 
 
-def _columns(rows: Iterable[tuple[str, Entry, bool]], last: dict[str, int]) -> list[str]:
-    table: list[tuple[object, ...]] = []
+def ring(touched: dict[str, int]) -> None:
+    """Says after commit which streams moved and to which number."""
+    transaction.on_commit(partial(ringing.bell, touched), robust=True)
+
+
+def _columns(rows: Iterable[tuple[str, Entry, bool]], counts: Counter[str]) -> list[str]:
+    """With how far each event's number is behind the newest of its stream."""
+    behind, table = counts.copy(), []
     for stream, entry, echo in rows:
-        last[stream] += 1
+        behind[stream] -= 1
         what = entry.happening
         who = (entry.conversation_id, entry.seq, entry.actor_id)
-        table.append((stream, last[stream], what.name, *who, what.payload(), echo))
+        table.append((stream, behind[stream], what.name, *who, what.payload(), echo))
     return columns(table)

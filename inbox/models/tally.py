@@ -24,6 +24,11 @@ class Place(NamedTuple):
         return f"team:{self.team_id}", owner
 
 
+# The same for a row of a statement that has {0}team_id and {0}agent_id; with its state it makes the counters' keys.
+SCOPES = """(VALUES ('team:' || {0}team_id),
+                    (coalesce('agent:' || {0}agent_id, 'team:' || {0}team_id || ':free')))"""
+
+
 class TallyQuerySet(models.QuerySet["Tally"]):
     def by_scope(self, scopes: Iterable[str]) -> dict[tuple[str, int], int]:
         """{(scope, state): n} of the scopes named."""
@@ -55,30 +60,32 @@ def deltas(moves: Iterable[tuple[Place | None, Place | None]]) -> dict[tuple[str
     return {key: n for key, n in change.items() if n}
 
 
+ADD = """
+    INSERT INTO inbox_tally (scope, state, n)
+    SELECT * FROM unnest(%s::text[], %s::smallint[], %s::bigint[]) AS t(scope, state, n) ORDER BY 1, 2
+    ON CONFLICT (scope, state) DO UPDATE SET n = inbox_tally.n + excluded.n"""
+
+
 def add(change: Mapping[tuple[str, int], int]) -> None:
     """Adds the deltas, in key order, in one statement."""
-    if not change:
-        return
+    if change:
+        with connection.cursor() as cursor:
+            cursor.execute(ADD, columns_of(change))
+
+
+def columns_of(change: Mapping[tuple[str, int], int]) -> list[str]:
+    """What ADD is given for these deltas."""
     rows = [(scope, state, n) for (scope, state), n in sorted(change.items())]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """INSERT INTO inbox_tally (scope, state, n)
-               SELECT * FROM unnest(%s::text[], %s::smallint[], %s::bigint[]) AS t(scope, state, n) ORDER BY 1, 2
-               ON CONFLICT (scope, state) DO UPDATE SET n = inbox_tally.n + excluded.n""",
-            columns(rows),
-        )
+    return columns(rows) if rows else ["{}"] * 3
 
 
-_COMPARE = """
+_COMPARE = f"""
     WITH counted AS (
-        SELECT scope, state, count(*) AS n
-          FROM inbox_conversation c
-         CROSS JOIN LATERAL (VALUES ('team:' || c.team_id),
-                                    (coalesce('agent:' || c.agent_id, 'team:' || c.team_id || ':free'))) AS s(scope)
+        SELECT scope, state, count(*) AS n FROM inbox_conversation CROSS JOIN LATERAL {SCOPES.format("")} AS s(scope)
          GROUP BY scope, state)
     SELECT coalesce(t.scope, r.scope), coalesce(t.state, r.state), coalesce(t.n, 0), coalesce(r.n, 0)
       FROM inbox_tally t FULL JOIN counted r ON r.scope = t.scope AND r.state = t.state
-     WHERE coalesce(t.n, 0) <> coalesce(r.n, 0)"""
+     WHERE coalesce(t.n, 0) <> coalesce(r.n, 0)"""  # noqa: S608  a constant of ours
 
 
 def differences() -> dict[tuple[str, int], tuple[int, int]]:

@@ -58,10 +58,10 @@ def test_a_page_offered_again_costs_no_more_than_its_facts(channel):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("verb", ["claim", "close"])
-def test_a_verb_costs_at_most_ten_statements(cast, channel, verb):
+def test_a_verb_is_one_statement(cast, channel, verb):
     offer(channel, post(1))
     one = Conversation.objects.get()
-    assert statements_of(getattr(one, verb), cast.mona) <= 10
+    assert statements_of(getattr(one, verb), cast.mona) == 1
 
 
 @pytest.fixture
