@@ -8,6 +8,12 @@ from tests.fakes.server import Reply, parts_of
 
 ME = {"id": "1", "acct": "brand", "uri": "https://fake.example/users/brand", "url": "https://fake.example/@brand"}
 
+TOLD = {
+    "accounts/verify_credentials": ME,
+    "/api/v2/instance": {"domain": "fake.example", "version": "4.6.4", "configuration": {}},
+    "/api/v2/notifications/policy": {"for_private_mentions": "filter"},
+}
+
 
 class Fake(FakeNetwork):
     name, source = "mastodon", "notifications"
@@ -119,15 +125,9 @@ class Fake(FakeNetwork):
             return Reply(200, {"statuses": self._page(found, asked)})
         if path == "/api/v2/media" or path.startswith("media/"):
             return self._look(path.removeprefix("media/")) if asked.method == "GET" else self._file(asked)
-        if path == "accounts/verify_credentials":
-            return Reply(200, ME)
         if path == "accounts/1/statuses":
             return Reply(200, self.made()[::-1][:40])
-        if path == "/api/v2/instance":
-            return Reply(200, {"domain": "fake.example", "version": "4.6.4", "configuration": {}})
-        if path == "/api/v2/notifications/policy":
-            return Reply(200, {"for_private_mentions": "filter"})
-        return self._statuses(asked, path)
+        return Reply(200, TOLD[path]) if path in TOLD else self._statuses(asked, path)
 
     def _page(self, items, asked):
         above, limit, below = asked.one("min_id", ""), int(asked.one("limit")), asked.one("max_id", "")
