@@ -48,7 +48,7 @@ def _one(house, name, number):
     house.kill("sweep")
     _forget_claims()
     house.start("sweep")
-    done = wait_until(lambda: stored(number) and settled(side), 20, 0.05)
+    done = wait_until(lambda: stored(number) and searchable(number) and settled(side), 20, 0.05)
     house.kill("sweep")
     connections.close_all()
     wrong = lost_and_double(side) | wrong_numbers()
@@ -96,7 +96,18 @@ def _forget_claims():
 
 
 def stored(number):
+    return said(number).count() == 3
+
+
+def searchable(number):
+    """Whether the words of what was said are taken up, and nothing is waiting for it."""
+    from inbox.models import SearchDue, SearchText
+
+    found = SearchText.objects.filter(kind=1, row_id__in=said(number).values("pk"))
+    return found.count() == 3 and not SearchDue.objects.exists()
+
+
+def said(number):
     from inbox.models import Mention
 
-    said = {f"where is my order {number}-{place}?" for place in range(3)}
-    return Mention.objects.filter(text__in=said).count() == 3
+    return Mention.objects.filter(text__in={f"where is my order {number}-{place}?" for place in range(3)})
