@@ -17,6 +17,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 
 from connectors.addresses import WEB, Allowed, Refused, reachable
 from connectors.faults import Fault, Invalid, NotPermitted, RateLimited, Unavailable, Unreadable
+from connectors.frames import FRAME, Events, Frame, Pace, TooMuch
 from connectors.http import CONNECT, READ, Seam
 from connectors.streams import Stream
 
@@ -24,20 +25,10 @@ OPEN = CONNECT + READ  # seconds until a stream has to be open
 SILENCE = 90.0
 """Seconds in which something whole has to arrive: networks that have nothing to say send a sign of life twice a
 minute."""
-FRAME = 1_000_000
-"""Bytes of one frame."""
-PIECES, BYTES = 5_000, 4_000_000
-"""Lines or messages, and bytes, of one connection in a second; what comes faster waits in the sender."""
 _SECURE = {"https": True, "wss": True, "http": False, "ws": False}
 
 quiet = logging.getLogger("connectors.streaming.websocket")
 quiet.setLevel(logging.ERROR)  # the library would log the head of a request, which holds our credentials
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    event: str
-    data: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,73 +50,6 @@ class Place:
     @property
     def secure(self) -> bool:
         return _SECURE[self.parts.scheme]
-
-
-class TooMuch(Exception):
-    """One frame is larger than we read."""
-
-
-class Pace:
-    """Lets through what one second may bring; whoever is ahead of it waits, so that a flood costs its sender and not
-    us."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self.clock = clock
-        self.begun, self.pieces, self.bytes = clock(), 0, 0
-
-    def wait(self, pieces: int, size: int) -> float:
-        """Seconds to wait after so much came."""
-        now = self.clock()
-        if now - self.begun >= 1:
-            self.begun, self.pieces, self.bytes = now, 0, 0
-        self.pieces, self.bytes = self.pieces + pieces, self.bytes + size
-        ahead = max(self.pieces / PIECES, self.bytes / BYTES)
-        return max(0.0, self.begun + ahead - now) if ahead >= 1 else 0.0
-
-
-class Events:
-    """Server-sent events out of bytes as they come."""
-
-    def __init__(self) -> None:
-        self._parts: list[bytes] = []  # of a line that has not ended: joined once, because it may come byte by byte
-        self._unended, self._after_cr = 0, False
-        self._event, self._data, self._size = "", list[str](), 0
-        self.lines = 0
-        """Whole lines so far: signs of life are comments, and no frames."""
-
-    def feed(self, more: bytes) -> list[Frame]:
-        if self._after_cr:
-            more = more.removeprefix(b"\n")
-        self._after_cr = more.endswith(b"\r")
-        found = []
-        first, *others = more.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
-        self._grow(first)
-        for part in others:
-            found.append(self._line(b"".join(self._parts)))
-            self._parts, self._unended = [], 0
-            self._grow(part)
-        self.lines += len(others)
-        return [frame for frame in found if frame is not None]
-
-    def _grow(self, part: bytes) -> None:
-        self._parts.append(part)
-        self._unended += len(part)
-        if self._unended + self._size > FRAME:
-            raise TooMuch
-
-    def _line(self, line: bytes) -> Frame | None:
-        if not line:
-            frame = Frame(self._event, "\n".join(self._data)) if self._data else None
-            self._event, self._data, self._size = "", [], 0
-            return frame
-        name, _, value = line.decode("utf-8", "replace").partition(":")
-        value = value.removeprefix(" ")
-        if name == "event":
-            self._event = value
-        elif name == "data":
-            self._data.append(value)
-            self._size += len(line) + 50  # what an empty one costs as well
-        return None
 
 
 @asynccontextmanager

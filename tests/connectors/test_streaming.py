@@ -9,11 +9,12 @@ from contextlib import contextmanager
 
 import pytest
 
-from connectors import streaming
+from connectors import frames, streaming
 from connectors.bells import GAP, SHARE, Bells
 from connectors.faults import Invalid, NotPermitted, RateLimited, Unavailable, Unreadable
+from connectors.frames import Events, Frame, Pace
 from connectors.http import Seam
-from connectors.streaming import Events, Frame, Pace, opened
+from connectors.streaming import opened
 from connectors.streams import Stream
 from tests.fakes.streams import EventServer, SocketServer
 
@@ -64,7 +65,9 @@ def say(server, text):
 @contextmanager
 def shorter(monkeypatch, **limits):
     for name, value in limits.items():
-        monkeypatch.setattr(streaming, name, value)
+        for module in (frames, streaming):
+            if hasattr(module, name):
+                monkeypatch.setattr(module, name, value)
     started = time.monotonic()
     yield
     assert time.monotonic() - started < 5
@@ -231,10 +234,10 @@ def test_what_is_no_http_at_all_is_unreadable(events, monkeypatch):
 def test_a_flood_waits_in_its_sender():
     clock = [0.0]
     pace = Pace(lambda: clock[0])
-    assert pace.wait(streaming.PIECES - 1, 10) == 0
+    assert pace.wait(frames.PIECES - 1, 10) == 0
     assert pace.wait(1, 10) == pytest.approx(1.0)
     clock[0] = 1.0
-    assert pace.wait(1, 3 * streaming.BYTES) == pytest.approx(3.0)
+    assert pace.wait(1, 3 * frames.BYTES) == pytest.approx(3.0)
     clock[0] = 5.0
     assert pace.wait(1, 1) == 0
 

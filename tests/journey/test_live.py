@@ -1,28 +1,26 @@
 """Streams: a post is in the inbox because its network announced it, and nothing depends on that."""
 
-import asyncio
 import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
 from django.core.cache import cache
-from django.db import connection, connections
+from django.db import connection
 from django.utils import timezone
 
 from connectors import attending, health, listening
-from connectors.attending import Attendant, plan
+from connectors.attending import plan
 from connectors.bells import live, mark_live, ring
 from connectors.models import Channel
 from inbox.models import Mention
 from socialcare.local import CHECKOUT
 from tests.fakes.mastodon import Fake
 from tests.fakes.streams import EventServer, SocketServer
+from tests.journey.attended import attended, soon
 from tests.journey.steps import of_fake, read
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -61,37 +59,6 @@ def settled(channel, streams):
     channel.sources.update(next_at=later)
     Channel.objects.filter(pk=channel.pk).update(next_poll_at=later)
     return channel
-
-
-def soon(condition, patience=10.0):
-    deadline = time.monotonic() + patience
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
-    return found
-
-
-@contextmanager
-def attended(interval=0.1):
-    """The loop of `manage.py listen` in a thread."""
-    attendant, loop = Attendant(interval), asyncio.new_event_loop()
-    task = loop.create_task(attendant.run())
-
-    def run():
-        try:
-            loop.run_until_complete(task)
-        except asyncio.CancelledError:
-            connections.close_all()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield attendant
-    finally:
-        loop.call_soon_threadsafe(task.cancel)
-        thread.join(10)
-        assert not thread.is_alive()
-        loop.close()
 
 
 def texts():

@@ -6,11 +6,13 @@ import pytest
 import requests
 from django.utils import timezone
 
-from connectors import connecting, sending
+from connectors import connecting, listening, sending
+from connectors.bells import live
 from connectors.models import Channel
 from inbox.models import Conversation, Mention, Reply
 from tests.fakes.server import FakeServer
 from tests.fakes.server import Reply as Answer
+from tests.journey.attended import attended, soon
 from tests.journey.steps import answer, read, sealed, send
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -153,3 +155,12 @@ def test_a_rate_limit_is_waited_for(alice, channel, mastodon):
     read(channel)
     assert channel.fault == "RateLimited"
     assert channel.next_poll_at >= now + timedelta(seconds=298)
+
+
+def test_a_mention_is_announced_by_the_server_before_it_would_be_asked_for(alice, channel):
+    with attended():
+        soon(lambda: live() == {channel.pk})
+        assert not listening.listen(channel.pk)
+        alice.status_post("@bob is anybody there?")
+        soon(lambda: listening.listen(channel.pk))
+    assert Mention.objects.filter(text__contains="is anybody there?").exists()
