@@ -1,6 +1,6 @@
 """Ringing: telling the hubs that a stream moved, and Celery that something is due. A ring is put into a bounded queue
-and sent by one daemon thread of the process, so it can neither fail nor slow a request; a lost ring is made good by a
-row and a sweep."""
+and sent by one daemon thread of the process, the first at once and those close behind it together, so it can neither
+fail nor slow a request; a lost ring is made good by a row and a sweep."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import structlog
 
 LIMIT = 1_000
 PAUSE = 5.0  # seconds without trying after a failure
+GAP = 0.05  # between two sendings; a hub rings a stream no more than ten times a second, and each costs half a verb
 GROUP = "bell"
 
 log = structlog.get_logger(__name__)
@@ -56,6 +57,7 @@ class Ringer:
     async def _serve(self, streams: dict[str, int], tasks: set[str]) -> None:
         try:
             await _send(streams, tasks)
+            await asyncio.sleep(GAP)
         except Exception as error:  # noqa: BLE001  whatever Redis answers, rows and sweep repair it; the thread lives on
             self.dropped += 1
             log.warning("rings are not getting through", error=type(error).__name__)

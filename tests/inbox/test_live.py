@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 import websockets
 from django.test import Client
+from redis import Redis
 
 from connectors.models import Channel
 from inbox import live, ringing
@@ -87,6 +88,27 @@ def test_without_redis_the_counter_rows_ring_within_two_seconds(web, house, monk
     monkeypatch.setattr(ringing.ringer, "put", lambda ring: None)  # every ring is lost, as with Redis away
     first, then = talk(web, house.mona, [house.marketing.stream], lambda: offer(channel, post(2, author="theo")))
     assert then["n"] > first[0]["n"]
+
+
+def test_rings_close_behind_each_other_are_sent_together_and_the_last_number_comes_through(web, house, settings):
+    redis = Redis.from_url(settings.REDIS_URL)
+
+    def sent():
+        return redis.info("commandstats").get("cmdstat_publish", {"calls": 0})["calls"]
+
+    def ring():
+        for number in range(101, 141):
+            ringing.bell({house.support.stream: number})
+            time.sleep(0.005)
+
+    before = sent()
+    _first, then = talk(web, house.ana, [house.support.stream], ring)
+    assert then["n"] > 100
+    deadline = time.monotonic() + 5
+    while live.hub().numbers.get(house.support.stream, 140) < 140 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert live.hub().numbers.get(house.support.stream, 140) == 140
+    assert 1 <= sent() - before <= 20
 
 
 @pytest.mark.parametrize("who", ["ana", "mona", "ada", "otto"])
