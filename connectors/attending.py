@@ -18,10 +18,11 @@ from django.db import close_old_connections, connections
 from connectors.base import Connector, Fault
 from connectors.bells import Bells, mark_live, ring
 from connectors.faults import RateLimited, Unavailable, Unreadable
+from connectors.frames import Frame
 from connectors.http import Seam
 from connectors.models import Channel
 from connectors.opening import opened as connector_of
-from connectors.streaming import Frame, opened
+from connectors.streaming import opened
 from connectors.streams import Stream
 from connectors.topics.arrival import Topics
 
