@@ -1,11 +1,16 @@
 """What must hold after the last fault: nothing lost, nothing double, progress made, counters and numbers right."""
 
+import re
 from collections import Counter
+
+ENTRY = re.compile(r"^(?=\d\d:\d\d:\d\d \[)", re.MULTILINE)
+RAISED = re.compile(r"^[\w.]+: .*|^[\w.]+(?:Error|Exception)$", re.MULTILINE)
+DATABASE = ("django.db.utils.", "psycopg2.")
 
 
 def lost_and_double(side):
     """Compares the inbox with one network's ledger; {what: list of what is wrong}."""
-    return read_wrongly(side) | posted_wrongly(side)
+    return read_wrongly(side) | posted_wrongly(side) | done_wrongly(side)
 
 
 def read_wrongly(side):
@@ -45,6 +50,29 @@ def posted_wrongly(side):
         "replies bound twice": [one for one, n in ids.items() if n > 1],
         "replies failed by a defect": [f"{row.pk} {row.reason}" for row in rows if row.fault == "defect"],
     }
+
+
+def done_wrongly(side):
+    """What agents asked for besides answers."""
+    from inbox.models import Act
+
+    acts, posted = list(Act.objects.filter(channel=side.channel).select_related("reply")), set(side.posted())
+    return {
+        "acts not settled": [f"{act.pk} {act.reason}" for act in acts if act.state in ("waiting", "doing")],
+        "acts failed by a defect": [f"{act.pk} {act.reason}" for act in acts if act.fault == "defect"],
+        "deleted and still there": [act.reply.text for act in acts if act.state == "done" and act.reply.text in posted],
+    }
+
+
+def defects(log):
+    """What the log calls a defect of ours, by its last exception; a database that was killed is none."""
+    found = Counter()
+    for entry in ENTRY.split(log):
+        if "a defect" in entry.partition("\n")[0]:
+            raised = [line for line in RAISED.findall(entry) if not line.startswith("  ")]
+            if not raised or not raised[-1].startswith(DATABASE):
+                found[f"{entry.partition(']')[2][:60].strip()}: {raised[-1][:150] if raised else '?'}"] += 1
+    return {"defects in the log": [f"{n} × {what}" for what, n in found.items()]}
 
 
 def channel_trouble(side):

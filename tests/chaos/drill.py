@@ -6,8 +6,9 @@ import random
 import sys
 import threading
 import time
+from collections import Counter
 
-from tests.chaos.checks import channel_trouble, lost_and_double, waiting, wrong_numbers
+from tests.chaos.checks import channel_trouble, defects, lost_and_double, waiting, wrong_numbers
 from tests.chaos.house import House, wait_until
 from tests.chaos.side import Clockwork
 
@@ -33,12 +34,14 @@ class Load(threading.Thread):
                 if self.stop.wait(max(0.05, 0.1 / len(self.sides))):
                     return
                 side.write()
-                if side.number % 4 == 0:
-                    try:
+                try:
+                    if side.number % 4 == 0:
                         side.answer(self.agent)
-                    except Error:
-                        self.refused += 1
-                        connections.close_all()
+                    if side.number % 12 == 0:
+                        side.take_back(self.agent)
+                except Error:
+                    self.refused += 1
+                    connections.close_all()
 
 
 class Faults:
@@ -163,7 +166,8 @@ def report(house, faults, seconds, seed, settled_in):
 
     connections.close_all()
     networks = {side.name: of_side(side, seconds / max(2, 2 * len(house.sides) - 1)) for side in house.sides}
-    violations = {what: wrong[:10] for what, wrong in wrong_numbers().items() if wrong}
+    log = (house.folder / "log").read_text(errors="replace")
+    violations = {what: wrong[:10] for what, wrong in (wrong_numbers() | defects(log)).items() if wrong}
     for name, told in networks.items():
         violations |= {f"{name}: {what}": wrong for what, wrong in told["violations"].items()}
     states = {}
@@ -185,7 +189,7 @@ def report(house, faults, seconds, seed, settled_in):
 
 def of_side(side, least):
     """One network's part. `least`: mentions without which there was no progress; a tenth of it in replies."""
-    from inbox.models import Mention, Reply
+    from inbox.models import Act, Mention, Reply
 
     replies = Reply.objects.filter(channel=side.channel)
     violations = {what: wrong[:10] for what, wrong in (lost_and_double(side) | channel_trouble(side)).items() if wrong}
@@ -204,6 +208,7 @@ def of_side(side, least):
     return {
         "mentions": mentions,
         "replies": states,
+        "acts": dict(Counter(Act.objects.filter(channel=side.channel).values_list("state", flat=True))),
         "healed": sent.filter(doubted_at__isnull=False).count(),
         "flagged": replies.exclude(flagged_at=None).count(),
         "failed": why,

@@ -33,6 +33,7 @@ class Side:
         self.fake.live, self.fake.patience = True, 1.0
         self.fake.forget_keys()
         self.said, self.deleted, self.faults, self.answered, self.number = {}, set(), {}, 0, 0
+        self.parents = set()  # with one of them, a network may take away what hangs on it
 
     def connect(self):
         """The channel, two days old, so that its past can be read again."""
@@ -62,6 +63,7 @@ class Side:
             else:
                 parent = self.random.choice(standing) if chance < 0.3 and standing else None
                 text = f"my refund number {self.number} is late"
+                self.parents.add(parent)
                 self.said[self.fake.say(text, f"customer{self.number % PEOPLE}", parent)] = text
 
     def correct(self, one):
@@ -70,7 +72,7 @@ class Side:
 
     def last_words(self):
         """The newest are corrected and taken back: who reads on finds that in time."""
-        newest = [one for one in self.said if one not in self.deleted][-6:]
+        newest = [one for one in self.said if one not in self.deleted and one not in self.parents][-6:]
         with self.fake.lock:
             if self.fake.tells_edits:
                 self.number += 1
@@ -97,12 +99,22 @@ class Side:
         conversation.reply(agent, text, uuid4(), 0, parent=parent, anyway=True)
         self.answered += 1
 
+    def take_back(self, agent):
+        """Deletes an answer of ours on the network, where it may be deleted."""
+        from inbox.models import Reply
+
+        sent = Reply.objects.filter(channel=self.channel, state="sent", text__startswith="answer", acts=None)
+        if reply := sent.exclude(external_id=None).order_by("?").first():
+            reply.conversation.act(agent, "delete", uuid4(), reply=reply)
+
     # The network
 
     def strike(self, chance):
         """A fault for one of the next requests; drawn with the drill's own dice."""
         writing = self.fake.writes and chance.random() < 0.5
         fault = chance.choice(WRITING if writing else READING)
+        if fault in self.fake.taken_answers:  # no fault to this network: what it did not take would count as sent
+            return
         try:
             with self.fake.lock:
                 self.fake.order(fault, writing)

@@ -62,6 +62,9 @@ class Fake(FakeNetwork):
     def forget_keys(self):
         self.network.__class__ = Forgetful
 
+    def texts(self):
+        return [post.text for post in self.made() if not post.deleted]
+
     def made(self):
         return [post for post in self.network.posts.values() if post.author["id"] == "brand"]
 

@@ -56,7 +56,8 @@ class FakeReviews(FakeNetwork):
         return {self.prefix + one for one in self.reviews if one not in self.spoiled}
 
     def texts(self):
-        return self.written
+        """Also those that were replaced, as long as there is any."""
+        return [text for one, text in self.written if one not in self.reviews or self.reviews[one]["answer"]]
 
     def made(self):
         return [told["answer"] for told in self.reviews.values() if told["answer"]]
@@ -64,7 +65,7 @@ class FakeReviews(FakeNetwork):
     def replied(self, one, text):
         """Whoever answers last is shown; to say the same again changes nothing."""
         if (self.reviews[one]["answer"] or {}).get("text") != text:
-            self.written.append(text)
+            self.written.append((one, text))
         self.reviews[one]["answer"] = {"text": text, "at": datetime.now(UTC)}
 
     def newest(self, by="changed"):

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import count
 
 from connectors.base import Prepared
 from tests.fakes.graph import GONE, SECRET, FakeGraph, form, refused, stamp
@@ -18,6 +19,7 @@ class Fake(FakeGraph):
         super().__init__()
         self.posts = {OURS: self.post(OURS, "Our new tea is here", "acme", stamp(self.start))}
         self.containers, self.reads, self.found = {}, 0, []
+        self.numbers = count(7000)  # none is given twice, whatever was deleted
 
     def settings(self):
         return {"app_id": "app-1", "base_url": self.server.url, "searches": ["tea"]}
@@ -131,7 +133,7 @@ class Fake(FakeGraph):
         if edge == "threads_publish":
             made = self.containers[given["creation_id"]]
             made["status"] = "PUBLISHED"
-            identity = str(7000 + len(self.made()))
+            identity = str(next(self.numbers))
             now = stamp(datetime.now(UTC))
             self.posts[identity] = self.post(identity, made["text"], "acme", now, made["reply_to_id"])
             return Reply(200, {"id": identity})
