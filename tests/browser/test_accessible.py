@@ -6,6 +6,7 @@ from axe_playwright_python.sync_playwright import Axe
 from django.core.management import call_command
 from playwright.sync_api import expect
 
+from inbox.searching import indexing
 from tests.browser.conftest import DESKTOP, PHONE, signed_in
 from tests.world import answer, write
 
@@ -64,7 +65,9 @@ def thread(site):
 
 def test_the_desk_has_no_serious_fault(browser, site, thread):
     judge = Judge(browser, site, site.cast.max)
+    indexing.index_due()
     judge.see("/views/", "/views/done/", "/views/support/filters/", "/views/support/save/?tag=vip")
+    judge.see("/search/?q=parcel&kind=message", "/search/?q=nowhere")
     judge.see(f"/conversations/{thread.pk}/trace/", f"/conversations/{thread.pk}/?view=support")
     judge.page.locator(".row__box").first.check()
     judge.page.locator("#bulk [value=give]").first.click()
