@@ -6,16 +6,18 @@ from __future__ import annotations
 import queue
 import secrets as random
 import threading
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from django.db import transaction
+from django.db import connections, transaction
 from django.utils import timezone
 
 from connectors import access, samples
 from connectors.base import Budget, Check, Connector, Fault, Post, Secrets
+from connectors.faults import AuthExpired
 from connectors.http import Exchange
 from connectors.models import Channel
 from connectors.opening import connector_of, opened_secrets, sealed_secrets
@@ -57,6 +59,9 @@ class Trial:
     words: str = ""
     fault: str = ""
     exchanges: list[Exchange] = field(default_factory=list)
+    renewed: dict[str, str] = field(default_factory=dict)
+    """Access that the network gave anew for what was tried: the old one may be spent, so whoever keeps that keeps
+    this."""
 
     @property
     def ok(self) -> bool:
@@ -85,22 +90,36 @@ class Trial:
         }
 
 
-def try_out(network: str, values: Mapping[str, Any], given: Secrets, deadline: float = DEADLINE) -> Trial:
+def try_out(
+    network: str,
+    values: Mapping[str, Any],
+    given: Secrets,
+    deadline: float = DEADLINE,
+    renew: Callable[[], Secrets] | None = None,
+) -> Trial:
     """Signs in and reads one page of each source, and keeps nothing. Ends within the deadline: the thread that may
     still be waiting for a slow network is left to the time limit of its call."""
     answers: queue.Queue[Trial] = queue.Queue(1)
-    threading.Thread(target=lambda: answers.put(_trial(network, values, given)), name="trial", daemon=True).start()
+    threading.Thread(
+        target=lambda: answers.put(_trial(network, values, given, renew)), name="trial", daemon=True
+    ).start()
     try:
         return answers.get(timeout=deadline)
     except queue.Empty:
         return Trial(words=f"There was no complete answer within {deadline:.0f} seconds.", fault="Unavailable")
 
 
-def _trial(network: str, values: Mapping[str, Any], given: Secrets) -> Trial:
+def _trial(network: str, values: Mapping[str, Any], given: Secrets, renew: Callable[[], Secrets] | None) -> Trial:
     trial = Trial()
     try:
         connector = connector_of(network, values, given, trial.exchanges)
-        trial.check = connector.check()
+        try:
+            trial.check = connector.check()
+        except AuthExpired:
+            fresh = renew() if renew else connector.renew(given)
+            trial.renewed = {} if renew else {name: word for name, word in fresh.items() if given.get(name) != word}
+            connector = connector_of(network, values, fresh, trial.exchanges)
+            trial.check = connector.check()
         sources = connector.listening()
         trial.looks = [_look(connector, source.name, source.label) for source in sources[:6]]
         if not sources and not connector.pushed:
@@ -129,12 +148,22 @@ def _look(connector: Connector, source: str, label: str) -> Look:
 
 
 def test(channel: Channel) -> Trial:
-    """The live test of a channel as it is stored."""
+    """The live test of a channel as it is stored. Access that ran out is renewed as a poll would, under the lease, so
+    that nobody spends a refresh token and forgets the new one."""
     try:
         given = opened_secrets(channel)
     except Fault as fault:
         return Trial(words=fault.words, fault=fault.name)
-    return try_out(channel.network, channel.settings, given)
+    return try_out(channel.network, channel.settings, given, renew=partial(_renewed, channel))
+
+
+def _renewed(channel: Channel) -> Secrets:
+    """In the trial's own thread, with a database connection of its own."""
+    try:
+        access.renew(channel)
+        return opened_secrets(channel)
+    finally:
+        connections.close_all()
 
 
 @transaction.atomic

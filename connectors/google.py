@@ -3,7 +3,6 @@
 
 import base64
 import hashlib
-import json
 import secrets as randomness
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -30,6 +29,7 @@ from connectors.base import (
     Secrets,
     Unavailable,
 )
+from connectors.text import read_json
 
 SIGN_IN, TOKEN = "https://accounts.google.com/o/oauth2/v2/auth", "https://oauth2.googleapis.com/token"
 _SPENT = {"quotaExceeded", "dailyLimitExceeded", "dailyLimitExceededUnreg"}
@@ -176,7 +176,7 @@ def reasons(answer: Answer) -> tuple[str, ...]:
     """The words for what went wrong, the most exact first: the reason, those of the details, the status as a word.
     Nothing where the error is only a sentence."""
     try:
-        told = json.loads(answer.content)
+        told = read_json(answer.content)
     except (ValueError, RecursionError):
         return ()
     error = told.get("error") if isinstance(told, dict) else None

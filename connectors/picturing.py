@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import structlog
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
+from django.db.models import Q
 from django.utils import timezone
 from PIL import Image, ImageOps
 
@@ -38,13 +39,19 @@ def fetch_due(overdue_by: timedelta = timedelta(0)) -> int:
     """Fetches what is wanted, oldest first; how many rows it worked on. A host that gave no answer is asked no more in
     this round: its other pictures would only keep everybody else's waiting."""
     worked, ends = 0, time.monotonic() + ROUND
-    silent: set[str] = set()
-    due = Picture.objects.due().filter(not_before__lte=timezone.now() - overdue_by).order_by("not_before")
-    for picture in due.defer("body")[:SEEN]:
-        if worked >= BATCH or time.monotonic() > ends:
+    silent, seen = set[str](), set[int]()
+    due = Picture.objects.due().filter(not_before__lte=timezone.now() - overdue_by).order_by("not_before", "pk")
+    while worked < BATCH and len(seen) < SEEN and time.monotonic() < ends:
+        # One at a time, so that however many wait behind a host that is silent, the others' are found.
+        rested = Q()
+        for host in sorted(silent):
+            rested |= Q(source__startswith=f"https://{host}") | Q(source__startswith=f"http://{host}")
+        rest = due.exclude(rested) if rested else due
+        picture = rest.exclude(pk__in=seen).defer("body").first()
+        if picture is None:
             break
-        if _host(picture.source) not in silent:
-            worked += fetch(picture, silent)
+        seen.add(picture.pk)
+        worked += fetch(picture, silent)
     return worked
 
 

@@ -3,39 +3,46 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import partial
 
 from django.db import transaction
 from django.utils import timezone
 
 from connectors.arriving import sound
-from connectors.base import Connector, Fault, Post
-from connectors.models import Channel, Quarantined
+from connectors.base import Budget, Connector, Fault, Post
+from connectors.models import Quarantined
 from connectors.opening import opened
-from connectors.storing import bind
-from connectors.text import normalised
-from connectors.topics.arrival import Topics, bind_topics
-from inbox.arrival import Place
+from connectors.storing import Claim, Overtaken, bind, release, seize
+from connectors.topics.arrival import bind_topics
 from inbox.models.receive import receive
 from routing import engine
 
 
 def retry(item: Quarantined) -> str:
     """Asks the network for it again, or reads the kept delivery again. "" when it is stored now, else why not, in
-    words."""
-    now = timezone.now()
+    words. The channel is claimed meanwhile: what a poll stored since we asked is newer than what we hold."""
+    channel = item.channel
+    seize(channel)
     try:
-        connector = opened(item.channel)
-        posts, bad = sound(_posts(connector, item), now)
+        return _retried(item, Claim(channel, timezone.now(), Budget()))
     except Fault as fault:
         return fault.words
+    except Overtaken:
+        return "The channel was changed or read at this moment. Try again."
+    finally:
+        release(channel)
+
+
+def _retried(item: Quarantined, claim: Claim) -> str:
+    channel, now = item.channel, claim.now
+    connector = opened(channel, guard=claim.hold)
+    posts, bad = sound(_posts(connector, item), now)
     if not posts:
         return bad[0].reason if bad else "The network does not give it any more. Drop it, or try later."
-    channel = item.channel
-    asked = Topics.of(channel).asked_of(posts)
-    place = Place(channel.pk, channel.network, connector.space, now, normalised, asked=asked)
+    place = replace(claim.place(connector), asked=claim.topics.asked_of(posts))
     decide = partial(engine.decide, default_team=channel.team_id)
-    stored = receive(place, posts, decide, partial(_settle, item), partial(bind_topics, place, posts))
+    stored = receive(place, posts, decide, partial(_settle, item, claim), partial(bind_topics, place, posts))
     bind(stored.bound)
     return ""
 
@@ -48,9 +55,9 @@ def _posts(connector: Connector, item: Quarantined) -> list[Post]:
     return [answer for answer in answers if isinstance(answer, Post)]
 
 
-def _settle(item: Quarantined) -> None:
-    """In the transaction that stores it: it is no longer quarantined."""
-    Channel.objects.select_for_update().get(pk=item.channel_id)
+def _settle(item: Quarantined, claim: Claim) -> None:
+    """In the transaction that stores it, if the claim still holds: it is no longer quarantined."""
+    claim.fence()
     Quarantined.objects.filter(pk=item.pk).delete()
 
 

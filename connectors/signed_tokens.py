@@ -1,7 +1,6 @@
 """Tokens we sign ourselves with a private key of the organisation's, which stores give out instead of passwords. They
 hold the time they are made, so this reads the clock, as the seam does."""
 
-import json
 import re
 import textwrap
 from collections.abc import Mapping
@@ -9,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from connectors.faults import AuthRevoked
+from connectors.text import read_json
 
 LIVES = 15 * 60
 """Seconds. Apple takes no token that is made for more than twenty minutes."""
@@ -39,7 +39,7 @@ def signed(claims: Mapping[str, Any], key: str, algorithm: str, key_id: str) -> 
 def service_account(text: str) -> Mapping[str, str]:
     """What the file of a Google service account holds."""
     try:
-        held = json.loads(text)
+        held = read_json(text)
         return {name: str(held[name]) for name in ("client_email", "private_key", "private_key_id")}
     except (ValueError, KeyError, TypeError, RecursionError):
         raise AuthRevoked("This is not the JSON file of a service account.") from None

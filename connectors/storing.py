@@ -50,6 +50,19 @@ def claim(channel_id: int) -> Channel | None:
     return Channel.objects.filter(pk=channel_id).first()
 
 
+def seize(channel: Channel) -> None:
+    """The same for work that somebody asked for, due or not. A poll under way is overtaken: it stores nothing more and
+    reads it again."""
+    mine = Channel.objects.filter(pk=channel.pk)
+    mine.update(polling_until=Clock() + CLAIM, cursor_version=F("cursor_version") + 1)
+    channel.refresh_from_db()
+
+
+def release(channel: Channel) -> None:
+    """Ends a claim that moved no cursor; whoever has overtaken it is not disturbed."""
+    Channel.objects.filter(pk=channel.pk, cursor_version=channel.cursor_version).update(polling_until=None)
+
+
 class Claim:
     """The right to write for one channel, as long as nobody else claims it."""
 

@@ -200,7 +200,7 @@ class Bell(AsyncWebsocketConsumer):  # type: ignore[misc]
             return
         try:
             wanted = {str(stream) for stream in json.loads(text_data)["where"]}
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             await self.close(TOO_MUCH)
             return
         answer = await database_sync_to_async(watch.allowed)(self.agent_id, wanted)

@@ -3,7 +3,6 @@ one way of messages and one kind of webhook. Names of permissions, review and th
 
 import hashlib
 import hmac
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -29,6 +28,7 @@ from connectors.base import (
     Secrets,
 )
 from connectors.meta.graph import Graph, bare, following, moment, named, onward, rows, signed, time_of
+from connectors.text import read_json
 
 SIGN_IN = "https://www.facebook.com"
 BODY, SOON = 1_000_000, timedelta(days=7)
@@ -191,7 +191,7 @@ def receive(incoming: Incoming, secrets: Mapping[str, str]) -> Accepted | Challe
     if not signed(secrets.get("app_secret", ""), incoming.body, incoming.headers.get("x-hub-signature-256", "")):
         return Rejected(403, "The signature is wrong.")
     try:
-        if not isinstance(json.loads(incoming.body), dict):
+        if not isinstance(read_json(incoming.body), dict):
             raise ValueError("no object")
     except (ValueError, RecursionError):
         return Rejected(400, "A delivery is a JSON object.")
@@ -201,7 +201,7 @@ def receive(incoming: Incoming, secrets: Mapping[str, str]) -> Accepted | Challe
 def told_by(body: bytes) -> list[JSON]:
     """The changes and messages of a delivery, each with the account (`to`) and field it is about."""
     told: list[JSON] = []
-    for entry in rows(json.loads(body), "entry"):
+    for entry in rows(read_json(body), "entry"):
         if not isinstance(entry, dict):
             continue
         about = {"to": str(entry.get("id") or ""), "time": entry.get("time")}

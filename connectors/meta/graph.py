@@ -29,7 +29,7 @@ from connectors.faults import (
 from connectors.http import Seam
 from connectors.posts import JSON, Post, Rate
 from connectors.rates import http_date
-from connectors.text import storable
+from connectors.text import read_json, storable
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", SyntaxWarning)  # the library's patterns are older than this Python
@@ -158,7 +158,7 @@ def _meaning(answer: Answer, code: int, subcode: int, now: datetime | None, post
 
 def _error(answer: Answer) -> Mapping[str, Any]:
     try:
-        told = json.loads(answer.content)
+        told = read_json(answer.content)
     except (ValueError, RecursionError):
         return {}
     error = told.get("error") if isinstance(told, dict) else None
@@ -276,7 +276,7 @@ def named(value: Any) -> str:
 
 def _object(text: str | None) -> JSON:
     try:
-        value = json.loads(text or "")
+        value = read_json(text or "")
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}

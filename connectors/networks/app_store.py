@@ -1,7 +1,6 @@
 """Reviews of apps in Apple's App Store, through App Store Connect. A review that was edited is told with its old date,
 so the list is read again each day. Nothing was tried in life."""
 
-import json
 import re
 from datetime import datetime, timedelta
 from typing import Any
@@ -28,6 +27,7 @@ from connectors.base import (
 )
 from connectors.reviews import Review, Reviews, answer_to, named, stars, time_of, writer
 from connectors.signed_tokens import signed
+from connectors.text import read_json
 
 API, PAGE = "https://api.appstoreconnect.apple.com", 200
 LONGEST = 5_970
@@ -163,7 +163,7 @@ def _meaning(answer: Answer, post: Post | None) -> Fault | None:
     """By the code; what it leaves open, by the status. A conflict is never a text that is there already: an answer
     replaces the one before."""
     try:
-        errors = json.loads(answer.content).get("errors")
+        errors = read_json(answer.content).get("errors")
         code = str(errors[0]["code"])
     except (ValueError, RecursionError, KeyError, IndexError, TypeError, AttributeError):
         code = ""

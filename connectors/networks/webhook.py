@@ -204,7 +204,7 @@ class Webhook(Connector):
         answer = self.seam.answer("POST", target, now=outgoing.sending_at, data=raw, headers=headers, accept=(409,))
         # 409 says it is there already. An answer without JSON is good enough: the receiver owes us nothing but its 2xx.
         try:
-            made = json.loads(answer.content)
+            made = read_json(answer.content)
         except (ValueError, RecursionError):
             made = {}
         given = made if isinstance(made, dict) else {}

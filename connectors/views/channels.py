@@ -149,7 +149,7 @@ def reconnect(request: Request, pk: int) -> HttpResponse:
         return shown(
             request, "connectors/reconnect.html", context | {"trial": trial.as_json(one, request.user)}, status=422
         )
-    connecting.reconnect(one, form.secrets(), request.user)
+    connecting.reconnect(one, {**form.secrets(), **trial.renewed}, request.user)
     _said(request, hooking.arrange(one))
     messages.info(request, _("Connected again. Reading goes on from where it stood."))
     return HttpResponseRedirect(f"/set-up/channels/{pk}/", status=303)

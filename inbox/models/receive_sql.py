@@ -247,19 +247,19 @@ _CHANGE = """
                  AS t(id, text, version, state, edited_at, rating, media, raw)),
     kept AS (INSERT INTO inbox_revision (mention_id, text, until)
              SELECT m.id, m.text, %s FROM inbox_mention m JOIN t ON t.id = m.id
-              WHERE t.state = 'edited' AND m.text <> t.text),
+              WHERE t.state = 'edited' AND m.text <> t.text AND m.state NOT IN ('deleted', 'withheld')),
     due AS (INSERT INTO inbox_searchdue (kind, row_id) SELECT 1, id FROM t)
     UPDATE inbox_mention m SET version = t.version, state = t.state, edited_at = coalesce(t.edited_at, m.edited_at),
            text = CASE WHEN t.state = 'edited' THEN t.text ELSE m.text END,
            rating = CASE WHEN t.state = 'edited' THEN t.rating ELSE m.rating END,
            media = CASE WHEN t.state = 'edited' THEN t.media ELSE m.media END,
            raw = CASE WHEN t.state = 'edited' THEN t.raw ELSE m.raw END
-      FROM t WHERE m.id = t.id"""
+      FROM t WHERE m.id = t.id AND m.state NOT IN ('deleted', 'withheld')"""
 
 
 def change_mentions(place: Place, changes: Sequence[Change]) -> None:
     """Edited posts get the new text and keep the old one as a revision; deleted ones are marked, their text stays
-    until a retention rule removes it."""
+    until a retention rule removes it. That is final: whoever read the post before it went revives nothing."""
     if not changes:
         return
     rows = []

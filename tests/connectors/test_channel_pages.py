@@ -6,10 +6,11 @@ import pytest
 from django.test import Client
 
 from connectors import listening
-from connectors.base import Secrets
+from connectors.base import Connector, Secrets
 from connectors.connecting import connect, try_out
 from connectors.models import Channel, Gap, Quarantined
 from connectors.opening import opened_secrets
+from connectors.storing import Overtaken, claim, release, seize
 from inbox.models import Event, Mention
 from socialcare.demo.network import Network
 from socialcare.demo.server import DemoServer, Fault
@@ -260,3 +261,41 @@ def test_a_channel_whose_network_is_gone_is_still_shown(cast, client):
     Channel.objects.create(name="@acme", network="myspace")
     assert client.get("/set-up/channels/").status_code == 200
     assert client.get("/set-up/health/").status_code == 200
+
+
+def test_an_item_that_is_tried_again_while_the_channel_is_read_does_not_overwrite_what_is_newer(
+    ada, demo, channel, monkeypatch
+):
+    post = demo.network.say("carla", "odd")
+    item = Quarantined.objects.create(channel=channel, source="mentions", external_id=post.id, digest="1", reason="bad")
+    usual, polled = Connector.named("demo").refresh, []
+
+    def slow(self, ids, now):
+        """What the network said before it was edited, arriving after the poll that read the edit."""
+        found = usual(self, ids, now)
+        demo.network.edit(post.id, "corrected")
+        polled.append(listening.listen(channel.pk))
+        return found
+
+    monkeypatch.setattr(Connector.named("demo"), "refresh", slow)
+    ada.post(f"/set-up/channels/{channel.pk}/quarantined/{item.pk}/retry/")
+    monkeypatch.undo()
+    listening.listen(channel.pk)
+    mention = Mention.objects.get()
+    assert polled == [False]
+    assert mention.text == "corrected"
+    assert [revision.text for revision in mention.revisions.all()] == ["odd"]
+
+
+def test_a_poll_under_way_stores_nothing_over_an_item_that_was_tried_again(channel, demo):
+    demo.network.say("carla", "one")
+    held = claim(channel.pk)
+    seize(Channel.objects.get(pk=channel.pk))
+    listener = listening.Listener(held)
+    with pytest.raises(Overtaken):
+        listener.run()
+    assert not Mention.objects.exists()
+    channel.refresh_from_db()
+    release(channel)
+    assert listening.listen(channel.pk)
+    assert Mention.objects.get().text == "one"

@@ -449,8 +449,10 @@ def test_a_refresh_token_alone_is_enough_to_connect_and_one_that_is_refused_is_f
         renewed = connector.renew(connector.secrets)
         assert dict(renewed) == {"refresh_token": "r2", "client_secret": "s", "access_token": "fresh-token"}
         assert tokens.asked[0].body == b"grant_type=refresh_token&refresh_token=r1&client_id=c&client_secret=s"
-        with pytest.raises(AuthRevoked):
+        with pytest.raises(AuthExpired):  # whoever asks renews it where the new tokens are kept
             connector.check()
+        with pytest.raises(AuthRevoked):
+            connector.renew(connector.secrets)
 
 
 @pytest.mark.parametrize(

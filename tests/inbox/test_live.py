@@ -12,6 +12,7 @@ from redis import Redis
 
 from connectors.models import Channel
 from inbox import live, ringing
+from inbox.live import TOO_MUCH
 from inbox.models import Agent, Conversation
 from tests.conftest import make_cast
 from tests.inbox.test_receive import offer, post
@@ -207,6 +208,20 @@ def test_a_conversation_that_moves_away_rings_no_more(web, house):
                 await asyncio.wait_for(socket.recv(), 2)
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("frame", ["[" * 4000, '{"where":' + "[" * 2000 + "]" * 2000 + "}"])
+def test_a_frame_of_nothing_but_brackets_is_refused_as_any_other_nonsense(web, house, frame):
+    cookie = session_of(house.ana)
+
+    async def run():
+        async with connect(web, cookie) as socket:
+            await socket.send(frame)
+            with pytest.raises(websockets.ConnectionClosed) as closed:
+                await asyncio.wait_for(socket.recv(), 5)
+        return closed.value.rcvd.code
+
+    assert asyncio.run(run()) == TOO_MUCH
 
 
 def test_a_conversation_that_moves_away_leaves_the_rest_of_the_line_alone(web, house):

@@ -110,6 +110,18 @@ def test_an_edit_keeps_the_old_text_and_a_deletion_marks_the_post(channel):
     assert mention.state == "deleted"
 
 
+@pytest.mark.parametrize("gone", ["deleted", "withheld"])
+def test_a_page_that_was_decided_before_a_post_went_does_not_bring_it_back(channel, gone):
+    offer(channel, post(1, "first"))
+    place = Place(channel.pk, channel.network, "demo", NOW, normalised)
+    later = [post(1, "second", edited_at=NOW + timedelta(minutes=2), state=PostState.EDITED)]
+    mentions = Mention.objects.all()
+    receive(place, later, partial(engine.decide), lambda: mentions.update(state=gone, version="gone") and None)
+    mention = Mention.objects.get()
+    assert (mention.state, mention.text, mention.version) == (gone, "first", "gone")
+    assert not mention.revisions.exists()
+
+
 def test_an_edit_does_not_take_a_conversation_from_its_owner(cast, channel):
     offer(channel, post(1))
     conversation = Conversation.objects.get()

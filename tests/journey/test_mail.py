@@ -4,11 +4,15 @@ once, and what a stranger or a program writes changes nobody's conversation."""
 import pytest
 from django.template.loader import render_to_string
 
-from inbox.models import Conversation, Event, Mention, Reply
+from connectors import connecting
+from connectors.opening import opened_secrets, sealed_secrets
+from inbox.models import Conversation, Event, Mention
+from inbox.models import Reply as Answer
 from inbox.thread import whole
 from tests.connectors.test_mail import bounce
 from tests.fakes.mail import Fake
 from tests.fakes.network import MADE
+from tests.fakes.server import FakeServer, Reply
 from tests.journey.steps import answer, of_fake, read, send
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -31,7 +35,7 @@ def test_a_thread_stays_one_conversation_over_answers_from_here_and_from_elsewhe
     conversation = Conversation.objects.get()
     answer(cast.ana, conversation, "On its way")
     send()
-    own = Reply.objects.get()
+    own = Answer.objects.get()
     assert own.state == "sent"
     mail.say("Thanks, and the invoice?", parent=own.external_id)
     mail.deliver(
@@ -60,8 +64,8 @@ def test_an_answer_that_arrived_without_a_word_is_found_in_the_folder_for_sent_m
     answer(cast.ana, Conversation.objects.get(), "We are on it")
     mail.order(MADE, writing=True)
     send()  # the doubt is settled at once
-    assert Reply.objects.get().state == "sent"
-    assert Reply.objects.get().doubted_at
+    assert Answer.objects.get().state == "sent"
+    assert Answer.objects.get().doubted_at
     send()
     assert mail.handed_in == 1
     read(channel)
@@ -86,7 +90,7 @@ def test_an_out_of_office_note_opens_nothing_again_and_holds_no_answer_back(mail
     answer(cast.ana, conversation, "Done")
     send()
     before = Conversation.objects.get().state
-    own = Reply.objects.get().external_id
+    own = Answer.objects.get().external_id
     mail.say("I am away", parent=own, headers=("Auto-Submitted: auto-replied",))
     read(channel)
     after = Conversation.objects.get()
@@ -105,7 +109,7 @@ def sent_answer(mail, channel, cast):
     conversation = Conversation.objects.get()
     answer(cast.ana, conversation, "We are on it")
     send()
-    return conversation, Reply.objects.get()
+    return conversation, Answer.objects.get()
 
 
 def test_an_answer_that_came_back_has_failed_with_its_reason_and_is_no_message_of_a_customer(mail, channel, cast):
@@ -162,3 +166,29 @@ def test_what_a_program_sent_says_so_and_quoted_text_is_folded_and_not_lost(mail
     assert "Your parcel left." in message.quoted
     page = render_to_string("parts/message.html", {"message": message})
     assert page.index("Show quoted text") < page.index("Your parcel left.")
+
+
+def test_a_live_test_keeps_the_refresh_token_that_it_was_given(mail, cast, settings):
+    mail.token = b"fresh-token"
+    given = iter([{"access_token": "fresh-token", "refresh_token": "r2"}])
+    with FakeServer(lambda asked: Reply(200, next(given))) as tokens:
+        channel = of_fake(mail, team=cast.support)
+        channel.settings = {**channel.settings, "token_url": tokens.url, "client_id": "c"}
+        channel.sealed = sealed_secrets(channel.pk, {"refresh_token": "r1", "client_secret": "s"})
+        channel.save(update_fields=["settings", "sealed"])
+        connecting.test(channel)  # the fake's own SMTP takes passwords only, which ends it after IMAP
+        channel.refresh_from_db()
+        assert dict(opened_secrets(channel)) == {
+            "refresh_token": "r2", "client_secret": "s", "access_token": "fresh-token",
+        }  # fmt: skip
+        connecting.test(channel)
+        assert len(tokens.asked) == 1
+
+
+def test_a_trial_of_new_secrets_hands_back_what_they_became(mail, cast):
+    mail.token = b"fresh-token"
+    with FakeServer(lambda asked: Reply(200, {"access_token": "fresh-token", "refresh_token": "r2"})) as tokens:
+        channel = of_fake(mail, team=cast.support)
+        channel.settings = {**channel.settings, "token_url": tokens.url, "client_id": "c"}
+        trial = connecting.try_new_secrets(channel, {"refresh_token": "r1", "client_secret": "s", "password": ""})
+    assert trial.renewed == {"access_token": "fresh-token", "refresh_token": "r2"}

@@ -226,6 +226,19 @@ def test_a_host_that_gives_no_answer_is_asked_once_a_round_and_others_go_on(show
     assert sorted(Picture.objects.values_list("state", "tries")) == [("due", 0), ("due", 1), ("ready", 1)]
 
 
+def test_however_many_pictures_a_silent_host_has_those_of_others_are_found(shown, stranger, client):
+    talk = shown("/silent.png")
+    mention, kept = talk.mentions.get(), {"source": f"{stranger.url}/silent.png", "state": "due"}
+    Picture.objects.bulk_create(Picture(mention=mention, place=place, **kept) for place in range(240))
+    other = FakeServer(lambda asked: ANSWERS["/good.png"])
+    last = shown("/good.png").mentions.get()
+    Picture.objects.bulk_create([Picture(mention=last, place=0, source=f"{other.url}/good.png", state="due")])
+    fetch()
+    other.close()
+    assert len(stranger.asked) == 1
+    assert Picture.objects.get(mention=last).state == "ready"
+
+
 def test_pictures_go_with_their_message(shown, client):
     talk = shown("/good.png")
     client.get(address(talk))

@@ -52,7 +52,8 @@ class Command(BaseCommand):
         trial = None if no_test else connecting.try_out(network, chosen, Secrets(given))
         if trial and not trial.ok:
             raise CommandError(trial.words)
-        channel = connecting.connect(network, name, chosen, given, None, team=place)
+        kept = {**given, **(trial.renewed if trial else {})}
+        channel = connecting.connect(network, name, chosen, kept, None, team=place)
         if trial and trial.check:
             connecting.keep_facts(channel, trial.check)
         self.stdout.write(f"Connected {name}; it is read at once.")

@@ -3,7 +3,6 @@ posts and what an error means."""
 
 import base64
 import hashlib
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from connectors.faults import AuthExpired, AuthRevoked, Fault, Gone, Invalid, PolicyRefused, Unavailable
 from connectors.networks.bluesky.text import readable
 from connectors.posts import Author, Media, Post, PostKind
+from connectors.text import read_json
 
 POSTS, LIKES, GATES = "app.bsky.feed.post", "app.bsky.feed.like", "app.bsky.feed.threadgate"
 WEB = "https://bsky.app/profile"
@@ -45,7 +45,7 @@ def fault_of(answer: Any, own: bool) -> Fault | None:
     if answer.status == 429 or answer.status >= 500:
         return None
     try:
-        name = json.loads(answer.content).get("error")
+        name = read_json(answer.content).get("error")
     except (ValueError, AttributeError, RecursionError):
         return None
     kind = _FAULTS.get(name) if isinstance(name, str) else None
@@ -98,8 +98,8 @@ def claims_of(token: str) -> Mapping[str, Any]:
     """What a token says of itself; unchecked, so only good for advice."""
     try:
         middle = token.split(".")[1]
-        claims = json.loads(base64.urlsafe_b64decode(middle + "=" * (-len(middle) % 4)))
-    except (IndexError, ValueError):
+        claims = read_json(base64.urlsafe_b64decode(middle + "=" * (-len(middle) % 4)))
+    except (IndexError, ValueError, RecursionError):
         return {}
     return claims if isinstance(claims, dict) else {}
 

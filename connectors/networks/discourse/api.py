@@ -2,7 +2,6 @@
 how the forum says what a post answers; the number it is changed by is kept beside."""
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,7 +10,7 @@ from urllib.parse import urljoin, urlsplit
 from connectors.answers import WAIT_UNTOLD, Answer, wait_until
 from connectors.faults import AuthRevoked, Fault, Gone, Invalid, PolicyRefused, RateLimited
 from connectors.posts import JSON, Author, Gap, Post, PostKind, PostState, Visibility
-from connectors.text import plain, storable
+from connectors.text import plain, read_json, storable
 
 LIKE = 2
 """The forum's number for a like (unverified)."""
@@ -138,7 +137,7 @@ def _until(answer: Answer, told: Mapping[str, Any], now: datetime | None) -> dat
 
 def _told(answer: Answer) -> Mapping[str, Any]:
     try:
-        told = json.loads(answer.content)
+        told = read_json(answer.content)
     except (ValueError, RecursionError):
         return {}
     return told if isinstance(told, dict) else {}

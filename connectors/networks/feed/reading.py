@@ -1,7 +1,6 @@
 """The formats of feeds, each brought to the same entries; nothing here believes a date or an id more than it must."""
 
 import hashlib
-import json
 import re
 from calendar import timegm
 from collections.abc import Mapping
@@ -14,7 +13,7 @@ from urllib.parse import urljoin
 import feedparser
 
 from connectors.posts import Bad, Media
-from connectors.text import plain
+from connectors.text import plain, read_json
 
 ENTRIES = 200
 """Entries taken of one fetch."""
@@ -99,7 +98,7 @@ def _entry(item: Any, url: str) -> Entry:
 
 def _json_feed(content: bytes, url: str) -> Parsed:
     try:
-        feed = json.loads(content)
+        feed = read_json(content)
     except (ValueError, RecursionError):
         feed = {}
     if not isinstance(feed, dict) or not isinstance(feed.get("items"), list):

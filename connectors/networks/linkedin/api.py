@@ -2,7 +2,6 @@
 the post and a number, and errors with a code of their own."""
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,7 +18,7 @@ from connectors.faults import (
     RateLimited,
 )
 from connectors.posts import Author, Post, PostKind
-from connectors.text import storable
+from connectors.text import read_json, storable
 
 WEB = "https://www.linkedin.com/feed/update"
 UNKNOWN = "LinkedIn member"
@@ -145,7 +144,7 @@ def _midnight(now: datetime) -> datetime:
 
 def _code(answer: Answer) -> str:
     try:
-        told = json.loads(answer.content)
+        told = read_json(answer.content)
     except (ValueError, RecursionError):
         return ""
     return str(told.get("code") or "") if isinstance(told, dict) else ""

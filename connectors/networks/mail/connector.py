@@ -361,8 +361,6 @@ class Mail(Connector):
         return {"reply": Capability(True)}
 
     def check(self) -> Check:
-        if self.secrets.get("refresh_token") and not self.secrets.get("access_token"):
-            self.secrets = self.renew(self.secrets)  # for this look only; a poll renews it and keeps it
         with self._mailbox() as box:
             sent = self._sent(box)
             for source in self.listening():

@@ -3,7 +3,6 @@ number is only ever asked for once what came before is committed. A bot cannot r
 fate is unknown is for a person. Limits and lifetimes of the real service are unverified."""
 
 import hmac
-import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
@@ -55,6 +54,7 @@ from connectors.networks.telegram.api import (
     utf16,
     visibility_of,
 )
+from connectors.text import read_json
 
 PUBLIC = "https://api.telegram.org"
 WINDOW = timedelta(hours=48)
@@ -320,7 +320,7 @@ class Telegram(Connector):
 def _delivered(body: bytes) -> JSON:
     """One update; ValueError for what is none."""
     try:
-        item = json.loads(body)
+        item = read_json(body)
     except (ValueError, RecursionError):
         raise ValueError("The body is not JSON.") from None
     if not isinstance(item, dict) or not isinstance(item.get("update_id"), int):

@@ -9,12 +9,10 @@ from connectors.answers import Answer
 from connectors.base import (
     JSON,
     Accepted,
-    AuthExpired,
     AuthRevoked,
     Challenge,
     Check,
     Connector,
-    Fault,
     Field,
     Grant,
     Incoming,
@@ -87,7 +85,7 @@ class ThreadsAccess(Connector):
     def _warnings(self) -> tuple[str, ...]:
         told = (
             []
-            if self.secrets.get("renew_at")
+            if self.secrets.get("expires_at")
             else ["This token was not got by signing in: it ends and is not renewed."]
         )
         try:
@@ -122,7 +120,7 @@ class ThreadsAccess(Connector):
         return self._long("access_token", asked, grant)
 
     def _long(self, path: str, asked: Mapping[str, str], kept: Secrets) -> Secrets:
-        """A token for 60 days, and when to get the next one: half-way, by the server's clock."""
+        """A token for 60 days, with its end by the server's clock."""
         judge = judging(None)
         answer = self.seam.answer("GET", f"{self._base}/{path}", params=asked, judge=judge)
         told, now = whole(answer, judge), moment(answer, None)
@@ -130,19 +128,13 @@ class ThreadsAccess(Connector):
             raise AuthRevoked("Threads gave no token.")
         lives = int(told.get("expires_in") or 60 * DAY)
         begins = int(now.timestamp()) if now else 0
-        times = {"renew_at": str(begins + lives // 2), "expires_at": str(begins + lives)} if begins else {}
+        times = {"expires_at": str(begins + lives)} if begins else {"expires_in": str(lives)}
         return kept.replace(access_token=named(told["access_token"]), **times)
 
     def renew(self, secrets: Secrets) -> Secrets:
-        """A token that cannot be renewed today is tried again tomorrow, as long as it lasts."""
-        try:
-            asked = {"grant_type": "th_refresh_token", "access_token": secrets.get("access_token", "")}
-            return self._long("refresh_access_token", asked, secrets)
-        except Fault as fault:
-            again = int(secrets.get("renew_at", "0")) + DAY
-            if isinstance(fault, AuthRevoked | AuthExpired) or again >= int(secrets.get("expires_at", "0")):
-                raise
-            return secrets.replace(renew_at=str(again))
+        """Ahead of its end; what goes wrong is the caller's to say, and to try again as long as the token lasts."""
+        asked = {"grant_type": "th_refresh_token", "access_token": secrets.get("access_token", "")}
+        return self._long("refresh_access_token", asked, secrets)
 
     def receive(self, incoming: Incoming, now: datetime) -> Accepted | Challenge | Rejected:
         return receive(incoming, self.secrets)

@@ -1,12 +1,12 @@
 """Reads what Threads says of posts, and what its deliveries tell. People are known by their user name only, which is
 weak: names change."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from connectors.base import JSON, Author, Media, Post, PostKind
 from connectors.meta.graph import bare, named, rows, time_of, version_of
+from connectors.text import read_json
 
 FIELDS = (
     "id,text,username,permalink,timestamp,media_type,media_url,thumbnail_url,is_quote_post,has_replies,root_post,"
@@ -59,7 +59,7 @@ def id_in(value: Any) -> str:
 
 def told_by(body: bytes) -> list[JSON]:
     """The changes of a delivery, {field, value}. Meta shows two forms of it; both are taken."""
-    whole = json.loads(body)
+    whole = read_json(body)
     held = whole.get("values")
     found = held if isinstance(held, list) else [held]
     for entry in rows(whole, "entry"):

@@ -12,7 +12,6 @@ from connectors.answers import Answer
 from connectors.base import (
     JSON,
     Absent,
-    AuthExpired,
     Bad,
     Budget,
     CannotKnow,
@@ -85,9 +84,6 @@ class Threads(ThreadsAccess):
     # Listening
 
     def poll(self, source: str, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
-        due = self.secrets.get("renew_at", "")
-        if due and not budget.spent and now >= time_of(due):
-            raise AuthExpired("It is time to renew it, well before it ends.")
         pages = self._replies(cursor, budget, now) if source == "replies" else self._found(source, cursor, budget, now)
         yield from pages
 

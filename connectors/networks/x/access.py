@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from connectors.base import AuthRevoked, Challenge, Fault, Grant, Incoming, Rejected, Secrets
+from connectors.text import read_json
 
 if TYPE_CHECKING:
     from connectors.answers import Answer
@@ -94,7 +95,7 @@ def signature(secret: str, body: bytes) -> str:
 def delivered(body: bytes) -> tuple[str, list[Any], dict[str, Any]]:
     """The source a delivery belongs to, its items, and what comes with them."""
     try:
-        value = json.loads(body)
+        value = read_json(body)
     except (ValueError, RecursionError):
         raise ValueError("The body is not JSON.") from None
     data = value.get("data") if isinstance(value, dict) else None

@@ -2,7 +2,6 @@
 the newest post, and what each page costs. Reading calls use the library's plain `request`: X has announced other names
 for fields, and the library's methods know only the old ones."""
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -26,6 +25,7 @@ from connectors.base import (
     Unreadable,
 )
 from connectors.networks.x.api import Includes
+from connectors.text import read_json
 
 if TYPE_CHECKING:
     import tweepy
@@ -107,7 +107,7 @@ TOKENS = frozenset({"pagination_token", "next_token"})
 def fault_of(answer: "Answer", renewable: bool, post: Post | None = None) -> Fault | None:
     """What a refusal of X means, by its problem type first; None where the status says all."""
     try:
-        found = problems(json.loads(answer.content))
+        found = problems(read_json(answer.content))
     except (ValueError, RecursionError):
         found = []
     first, status = found[0] if found else Problem(), answer.status
