@@ -17,6 +17,8 @@ from inbox.models import Conversation
 from inbox.row import Row, by_id, chip_of
 
 if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
     from inbox.models import Agent, Event, SavedView, Team
 
 PAGE = 50
@@ -86,17 +88,22 @@ class Queue:
         """Conversations of one page and the cursor of the next, "" at the end. ValueError for a foreign cursor."""
         after = Q(self.order.after(cursor)) if cursor else Q()
         names = self.order.names()
-        base = Conversation.objects.filter(self.belongs, after).order_by(*self.order.columns)
+        base = Conversation.objects.filter(self.belongs, after).order_by(*self.order.columns).values(*names)
         teams = [team.pk for team in self.teams]
-        parts = [base.filter(team=team).values(*names)[: size + 1] for team in teams]
-        if not parts:
-            return [], ""
-        # One limited walk of an index per team, merged; `team IN (…)` with an order would sort everything.
-        found = parts[0] if len(parts) == 1 else parts[0].union(*parts[1:], all=True).order_by(*self.order.columns)
-        keys = list(found[: size + 1])
+        keys = list(self._limited(base, teams, size + 1)) if teams else []
         rows = by_id([row["id"] for row in keys[:size]], teams)
         more = self.order.cursor(keys[size - 1]) if len(keys) > size else ""
         return rows, more
+
+    def _limited(self, base: QuerySet[Any, Any], teams: list[int], size: int) -> QuerySet[Any, Any]:
+        """One limited walk of an index per team, merged; `team IN (…)` with an order would sort everything. What one
+        agent owns is a walk of its own, of whatever teams."""
+        if len(teams) == 1:
+            return base.filter(team=teams[0])[:size]
+        if self.view.is_personal:
+            return base.filter(team__in=teams)[:size]
+        parts = [base.filter(team=team)[:size] for team in teams]
+        return parts[0].union(*parts[1:], all=True).order_by(*self.order.columns)[:size]
 
     def rows(self, conversations: Sequence[Any], gone: dict[int, str] | None = None) -> list[Row]:
         return [self._row(one, (gone or {}).get(one.id, "")) for one in conversations]

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from django.db import connection
-from django.db.models import CharField, IntegerField, Value
-from django.db.models.functions import Cast
 from django.urls import reverse
 from django.utils import timezone
 
@@ -17,7 +15,7 @@ from inbox import thread as threads
 from inbox.composer import Composer, network_label
 from inbox.filters import STATE_NAMES
 from inbox.forms import snooze_choices
-from inbox.models import Attachment, Conversation, Draft, Seen
+from inbox.models import Attachment, Conversation, Draft
 from inbox.why import Why, why
 
 if TYPE_CHECKING:
@@ -28,8 +26,13 @@ if TYPE_CHECKING:
 OTHERS = 6
 KINDS = ("reply", "private", "note")
 _SEEN = """
-    INSERT INTO inbox_seen (agent_id, conversation_id, seq) VALUES (%s, %s, %s)
-    ON CONFLICT (agent_id, conversation_id) DO UPDATE SET seq = GREATEST(inbox_seen.seq, excluded.seq)"""
+    INSERT INTO inbox_seen (agent_id, conversation_id, seq) VALUES (%(agent)s, %(conversation)s, %(seq)s)
+    ON CONFLICT (agent_id, conversation_id) DO UPDATE SET seq = excluded.seq WHERE inbox_seen.seq < excluded.seq"""
+_OF = "WHERE agent_id = %(agent)s AND conversation_id = %(conversation)s"
+_MINE = f"""
+    SELECT kind, text, version::bigint FROM inbox_draft {_OF}
+     UNION ALL SELECT 'seen', '', seq FROM inbox_seen {_OF}
+     UNION ALL SELECT 'files', '', 0 WHERE EXISTS (SELECT FROM inbox_attachment {_OF} AND reply_id IS NULL)"""  # noqa: S608
 
 
 class Talk:
@@ -45,35 +48,35 @@ class Talk:
 
     def open(self, *, earlier: bool = False) -> None:
         """Everything, and the reader has now seen it."""
-        drafts, seen, files = self._mine()
+        drafts, seen, files = self._mine(
+            f"WITH now_seen AS ({_SEEN}) {_MINE}"
+        )  # which still tells how far it was before
         self.is_whole = True
         self.thread = threads.whole(self.conversation, self.agent, seen, earlier=earlier)
         self.composer = Composer(self.conversation, self.agent, self.thread.last_inbound, drafts, files)
         self.others = self._others()
-        if seen is None or seen < self.conversation.seen_seq:
-            self.seen(self.conversation.seen_seq)
 
     def since(self, number: int) -> None:
         """What changed after that number; the composer's texts are left alone, its line is asked again."""
-        drafts, _seen, files = self._mine()
+        drafts, _seen, files = self._mine(_MINE)
         self.thread = threads.since(self.conversation, self.agent, number)
         self.composer = Composer(self.conversation, self.agent, self.conversation.last_inbound(), drafts, files)
 
     def seen(self, seq: int) -> None:
         """The reader has read it up to this number; it never goes back."""
-        row = (self.agent.pk, self.conversation.pk, min(seq, self.conversation.seen_seq))
         with connection.cursor() as cursor:
-            cursor.execute(_SEEN, row)
+            cursor.execute(_SEEN, self._reader | {"seq": min(seq, self.conversation.seen_seq)})
 
-    def _mine(self) -> tuple[list[Draft], int | None, list[Attachment]]:
+    @property
+    def _reader(self) -> dict[str, int]:
+        return {"agent": self.agent.pk, "conversation": self.conversation.pk}
+
+    def _mine(self, statement: str) -> tuple[list[Draft], int | None, list[Attachment]]:
         """This reader's drafts and how far the conversation was read, in one statement; a second one only when files
         hang from a draft."""
-        mine = {"agent": self.agent.pk, "conversation": self.conversation.pk}
-        drafts = Draft.objects.filter(**mine).values_list("kind", "text", Cast("version", IntegerField()))
-        seen = Seen.objects.filter(**mine).values_list(Value("seen", CharField()), Value(""), "seq")
-        drafted = Attachment.objects.filter(**mine, reply=None)
-        some = drafted.values_list(Value("files", CharField()), Value(""), Value(0))
-        kept = list(drafts.union(seen, some, all=True))
+        with connection.cursor() as cursor:
+            cursor.execute(statement, self._reader | {"seq": self.conversation.seen_seq})
+            kept = cursor.fetchall()
         read = next((number for kind, _text, number in kept if kind == "seen"), None)
         written = [Draft(kind=kind, text=text, version=number) for kind, text, number in kept if kind in KINDS]
         hanging = any(kind == "files" for kind, _text, _number in kept)
