@@ -44,11 +44,9 @@ class LookingBack:
         self._begin(connector, sources)
         rows = Lookback.objects.filter(channel=channel, source__in=[each.name for each in sources])
         rows = rows.unfinished().permitted()
-        wait: timedelta | None = AGAIN
-        if self._has_room(rows.filter(paid=True).exists()):
-            wait = self._some(connector, list(rows.order_by("moved_at", "pk")))
-            if not wait and rows.exists():
-                return True
+        wait = self._some(connector, list(rows.order_by("moved_at", "pk")))
+        if not wait and rows.exists():
+            return True
         Channel.objects.filter(pk=channel.pk).update(history_at=self.now + (wait or AGAIN))
         return False
 
@@ -99,11 +97,11 @@ class LookingBack:
         allowed, wait = budget.requests, None
         try:
             for row in rows:
-                if not budget.spent and self.allowance.ample:
-                    wait = self._tried(connector, row) or wait
+                if not budget.spent:
+                    wait = (self._tried(connector, row) if self._has_room(row.paid) else AGAIN) or wait
         finally:
             budget.requests = held - (allowed - budget.requests)
-        return wait if self.allowance.ample else AGAIN
+        return wait
 
     def _tried(self, connector: Connector, row: Lookback) -> timedelta | None:
         """What befalls the past is no fault of the channel, unless access itself has ended."""
@@ -134,7 +132,7 @@ class LookingBack:
             self.claim.store(connector, beside, replace(page, posts=tuple(past), gaps=()), None)
             oldest = min((post.created_at for post in page.posts), default=None)
             row.reached(page.cursor, oldest, page.end, self.now)
-            if page.end or self.claim.budget.spent or not self.allowance.ample:
+            if page.end or self.claim.budget.spent or not self._has_room(row.paid):
                 break
 
     def _give_up(self, row: Lookback, words: str) -> None:

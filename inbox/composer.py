@@ -91,6 +91,7 @@ class Composer:
             "current": kind == "reply",
             "capability": self._capability(may, refusal),
             "cannot": bool(refusal),
+            "shut": bool(may and may.ask),
             "counter": counter_of(self.conversation.channel, self.parent),
             "send_text": _("Send"),
             "placeholder": _("Write an answer"),

@@ -5,7 +5,8 @@ from playwright.sync_api import expect
 
 from connectors.models import Topic
 from connectors.topics import comparing
-from tests.world import write
+from inbox.models.conversation import State
+from tests.world import post, store, write
 
 pytestmark = pytest.mark.browser
 
@@ -23,7 +24,8 @@ def said(site):
         write(site.channel, text, site.cast.support, author=f"author{number}", history=True, ago=3_600 * number)
     for number in range(6):
         write(site.channel, f"our garden kettle, {number}", site.cast.support, author=f"gardener{number}", history=True)
-        write(site.channel, f"what a fine day {number}", site.cast.support, author=f"guest{number}", history=True)
+    strangers = [post(f"what a fine day {number}", f"guest{number}", history=True) for number in range(60)]
+    store(site.channel, *strangers, team=site.cast.support)
 
 
 def test_a_query_is_judged_while_it_is_typed_and_what_it_finds_is_taken(site, desk_of, said):
@@ -62,3 +64,25 @@ def test_what_was_refused_is_said_until_it_is_mended(site, desk_of, said):
     query.press_sequentially('"')
     expect(page.locator("#reads")).to_contain_text("reads:")
     expect(page.locator(".field .field__error", has_text="closing quote")).to_be_hidden()
+
+
+def test_one_key_takes_the_row_of_the_cursor_into_the_queue(site, desk_of, said):
+    topic = Topic(name="Kettles")
+    topic.rewrite(None, [], query="leaks", team=site.cast.support)
+    comparing.compare_due()
+    page = desk_of(site.cast.ana).open(f"/topics/{topic.pk}/")
+    expect(page.locator(".topic-post")).to_have_count(2)
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    expect(page.locator(".topic-post__open").nth(1)).to_be_focused()
+    page.keyboard.press("Shift+P")
+    expect(page.locator("#talk")).to_contain_text("the kettle of the old series leaks")
+    states = {one.mention.text: one.mention.conversation.state for one in topic.found.select_related("mention")}
+    assert states["the kettle of the old series leaks"] == State.NEW
+    assert states["my kettle leaks again"] == State.HEARD
+    page.go_back()
+    page.reload()
+    expect(page.locator(".topic-post").nth(1)).to_contain_text("in the queue")
+    page.locator(".topic-post__open").nth(1).focus()
+    page.keyboard.press("Shift+P")
+    expect(page.locator("say-aloud")).to_contain_text("is a conversation already")

@@ -1,6 +1,8 @@
 """What was said before a channel was connected comes in the background, is history, and holds up nothing."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from django.utils import timezone
@@ -9,7 +11,7 @@ from connectors import looking_back
 from connectors.base import Past
 from connectors.faults import Unavailable
 from connectors.metering import account_of
-from connectors.models import Channel, Lookback, Topic, Window
+from connectors.models import Channel, Lookback, Topic, Usage, Window
 from connectors.networks.mastodon.connector import Mastodon
 from inbox import ringing
 from inbox.models import Conversation, Event, Mention
@@ -188,6 +190,31 @@ def test_a_past_that_costs_money_waits_until_somebody_wants_it(channel, fake, ca
     assert [event.actor for event in Event.objects.filter(happening="set_up_changed")] == [cast.ada]
     until_it_is_done(channel)
     assert Mention.objects.count() == 200
+
+
+def test_a_past_that_is_paid_stops_at_half_of_the_months_limit(channel, fake, cast, monkeypatch):
+    free, back = Mastodon.history, Mastodon._back
+
+    def paid(self, source, cursor, since, now):
+        return Past(cursor=free(self, source, cursor, since, now).cursor, paid=True)
+
+    def dear(self, source, cursor, budget, now):
+        for page in back(self, source, cursor, budget, now):
+            budget.spend(0, Decimal(6))
+            yield replace(page, cost=Decimal(6))
+
+    monkeypatch.setattr(Mastodon, "history", paid)
+    monkeypatch.setattr(Mastodon, "_back", dear)
+    Channel.objects.update(monthly_cap=Decimal(10))
+    look_back(channel)
+    looking_back.allow(channel, cast.ada)
+    look_back(channel)
+    look_back(channel)
+    row = Lookback.objects.get()
+    assert row.oldest_at
+    assert not row.done_at
+    assert Usage.objects.get().read_cost == 6
+    assert Channel.objects.get().history_at > timezone.now()
 
 
 def test_a_past_that_cannot_be_had_harms_the_channel_in_nothing(channel, fake, monkeypatch):

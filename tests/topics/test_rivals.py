@@ -1,5 +1,7 @@
 """What only a topic about somebody else found is read, and answered by nobody who did not say so."""
 
+import re
+
 import pytest
 
 from connectors.models import RivalAnswer, Topic
@@ -46,6 +48,7 @@ def test_the_reply_box_opens_only_after_somebody_said_that_it_is_wanted(cast, cl
     page = page_of(client, one)
     assert "Only the topic “Bolt” found this, which is about somebody else." in page
     assert f"/topics/answers/{mention.pk}/" in page
+    assert re.search(r'id="reply-text"[^>]* hidden', page)
     assert post_reply(client, one).status_code == 422
     assert not Reply.objects.exists()
     asked = client.get(f"/topics/answers/{mention.pk}/")
@@ -56,7 +59,9 @@ def test_the_reply_box_opens_only_after_somebody_said_that_it_is_wanted(cast, cl
         assert client.post(f"/topics/answers/{mention.pk}/").status_code == 303
     assert RivalAnswer.objects.get().by == cast.ana
     assert Event.objects.filter(happening="answer_wanted", conversation=one, actor=cast.ana).count() == 1
-    assert "which is about somebody else" not in page_of(client, one)
+    page = page_of(client, one)
+    assert "which is about somebody else" not in page
+    assert not re.search(r'id="reply-text"[^>]* hidden', page)
     assert post_reply(client, one).status_code == 303
     assert Reply.objects.get().text == "We are not them."
 
