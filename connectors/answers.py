@@ -51,6 +51,11 @@ class Answer:
             raise self.unreadable(f"It is {type(value).__name__} where {shapes[0].__name__} was expected.")
         return value
 
+    def yes(self) -> None:
+        """That something was done: nothing, or a JSON object. A page to sign in says 200 to everything."""
+        if 200 <= self.status < 300 and self.content.strip():
+            self.json(dict)
+
     def unreadable(self, why: str) -> Fault:
         excerpt = redacted(storable(self.content[:KEPT_BYTES].decode("utf-8", "replace")))
         return (InDoubt if self.write else Unreadable)(why, body=excerpt, status=self.status)

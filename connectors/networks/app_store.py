@@ -128,7 +128,7 @@ class AppStore(Reviews):
             raise answer.unreadable("It does not say what the answer is now.")
 
     def _erase(self, review: Review) -> None:
-        self._ask("DELETE", f"customerReviewResponses/{review.answer_id}", None, review.post, accept=(404,))
+        self._ask("DELETE", f"customerReviewResponses/{review.answer_id}", None, review.post, accept=(404,)).yes()
 
     def check(self) -> Check:
         apps = self._subjects

@@ -119,7 +119,7 @@ class GoogleBusiness(Reviews, GoogleAccess):
             raise answer.unreadable("It does not say what the answer is now.")
 
     def _erase(self, review: Review) -> None:
-        self._ask("DELETE", f"{review.post.external_id}/reply", None, review.post, accept=(404,))
+        self._ask("DELETE", f"{review.post.external_id}/reply", None, review.post, accept=(404,)).yes()
 
     def measure(self, text: str, post: Post | None = None) -> Measure:
         used = len(text.encode("utf-8", "replace"))

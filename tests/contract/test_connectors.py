@@ -184,6 +184,21 @@ def test_an_answer_is_posted_once_however_often_its_key_is_sent(writing):
     assert len(writing.made()) == 1
 
 
+@pytest.mark.parametrize("fault", ["sign-in page", "wrong type", "502 page", "reset"])
+def test_what_was_not_deleted_does_not_count_as_deleted(writing, fault):
+    connector = writing.connector()
+    sent = connector.send(reply(writing, connector))
+    standing = connector.refresh([sent.external_id], datetime.now(UTC)) if writing.tells_own else []
+    if not standing or "delete" not in connector.can(standing[0], datetime.now(UTC)):
+        pytest.skip(f"{writing.name} deletes no answer of ours")
+    writing.order(fault, writing=True)
+    with pytest.raises(Fault):
+        writing.connector().do("delete", standing[0])
+    assert len(writing.texts()) == 1
+    writing.connector().do("delete", standing[0])
+    assert writing.texts() == []
+
+
 def test_a_post_bound_to_another_answer_is_not_taken_for_ours(writing):
     connector = writing.connector()
     outgoing = reply(writing, connector)

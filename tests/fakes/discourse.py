@@ -112,6 +112,9 @@ class Fake(FakeNetwork):
         return {f"{each['topic_id']}/{each['post_number']}" for each in self.posts.values()
                 if each["created_at"] != "soon" and each["topic_id"] == TOPIC}  # fmt: skip
 
+    def texts(self):
+        return [str(one) for one in self.made() if not one["deleted_at"]]
+
     def made(self):
         return [each for each in self.posts.values() if each["user_id"] == ME and each["post_number"] > 1]
 

@@ -76,6 +76,9 @@ class Fake(FakeNetwork):
     def ids(self):
         return {str(number) for number, one in self.comments.items() if one["post"] and one["author"] != ME}
 
+    def texts(self):
+        return [str(one) for one in self.made() if one["status"] != "trash"]
+
     def made(self):
         return [one for one in self.comments.values() if one["author"] == ME]
 

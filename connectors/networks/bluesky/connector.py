@@ -302,7 +302,7 @@ class Bluesky(Announced):
     def _drop(self, uri: str) -> None:
         _, collection, rkey = parts_of(uri)
         body = {"repo": self._me, "collection": collection, "rkey": rkey}
-        self._ask("POST", "com.atproto.repo.deleteRecord", json=body)
+        self._ask("POST", "com.atproto.repo.deleteRecord", json=body).yes()
 
     def _server_time(self, post: Post) -> str:
         """Now, by the clock of the server that was asked a moment ago."""

@@ -290,12 +290,12 @@ class Discourse(Connector):
         if verb == "edit":
             self._ask("PUT", f"/posts/{number}.json", post=post, json={"post": {"raw": text}})
         elif verb == "delete" and now.state is not PostState.DELETED:
-            self._ask("DELETE", f"/posts/{number}.json", post=post, accept=(404,))
+            self._ask("DELETE", f"/posts/{number}.json", post=post, accept=(404,)).yes()
         elif verb == "like" and not stands:
-            self._ask("POST", "/post_actions.json", post=post, json={"id": number, "post_action_type_id": LIKE})
+            self._ask("POST", "/post_actions.json", post=post, json={"id": number, "post_action_type_id": LIKE}).yes()
         elif verb == "unlike" and stands:
             asked = {"post_action_type_id": str(LIKE)}
-            self._ask("DELETE", f"/post_actions/{number}.json", post=post, params=asked, accept=(404,))
+            self._ask("DELETE", f"/post_actions/{number}.json", post=post, params=asked, accept=(404,)).yes()
         return Done()
 
     def can(self, post: Post, now: datetime) -> dict[Verb, Capability]:

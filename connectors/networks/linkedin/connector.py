@@ -219,7 +219,7 @@ class LinkedIn(LinkedInAccess):
             self._ask("POST", path, asked, post=post, body=body, partial=True)
             return Done()
         try:
-            self._ask("DELETE", path, asked, post=post)
+            self._ask("DELETE", path, asked, post=post).yes()
         except Gone:
             return Done()
         return Done()

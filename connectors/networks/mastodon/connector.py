@@ -417,7 +417,8 @@ class Mastodon(Streaming):
             if verb == "delete":
                 return Done()
             raise
-        return Done() if verb == "delete" else Done(self._post(answer.json(dict), post.source))
+        told = answer.json(dict)
+        return Done() if verb == "delete" else Done(self._post(told, post.source))
 
     def _hanging(self, post: Post) -> list[str]:
         """The files of our own post: an edit that does not name them would take them away."""

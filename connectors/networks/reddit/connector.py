@@ -206,7 +206,7 @@ class Reddit(Connector):
             self._written("api/editusertext", {"thing_id": post.external_id, "text": text}, post)
         elif verb == "delete":
             try:
-                self._ask("POST", "api/del", data={"id": post.external_id})
+                self._ask("POST", "api/del", data={"id": post.external_id}).yes()
             except Gone:
                 return Done()
         else:

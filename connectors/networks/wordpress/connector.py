@@ -264,7 +264,7 @@ class WordPress(Connector):
     def do(self, verb: Verb, post: Post, text: str = "") -> Done:
         path = f"{COMMENTS}/{post.external_id}"
         if verb == "delete":
-            self._ask("DELETE", path, accept=(404, 410))
+            self._ask("DELETE", path, accept=(404, 410)).yes()
             return Done()
         if verb == "edit":
             body: JSON = {"content": escape(text, quote=False)}

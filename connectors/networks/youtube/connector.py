@@ -245,7 +245,7 @@ class YouTube(GoogleAccess):
         one = post.external_id
         if verb == "delete":
             try:
-                self._ask("DELETE", "comments", {"id": one}, post=post)
+                self._ask("DELETE", "comments", {"id": one}, post=post).yes()
             except Gone:
                 return Done()
             return Done()
@@ -257,7 +257,7 @@ class YouTube(GoogleAccess):
         if verb not in _MODERATION:
             return super().do(verb, post, text)
         asked = {"id": one, "moderationStatus": _MODERATION[verb], "banAuthor": "true" if verb == "block" else ""}
-        self._ask("POST", "comments/setModerationStatus", asked, post=post)
+        self._ask("POST", "comments/setModerationStatus", asked, post=post).yes()
         held = _MODERATION[verb] == "heldForReview"
         return Done(replace(post, visibility=Visibility.HELD if held else Visibility.PUBLIC))
 
