@@ -50,13 +50,13 @@ class Answering:
         return self.offline().media_rule(post_of(mention), private=private)
 
     def media_problems(  # type: ignore[misc]
-        self: Channel, files: Sequence[Attachment], mention: Mention, *, private: bool = False
+        self: Channel, files: Sequence[Attachment], mention: Mention, *, private: bool = False, text: str = ""
     ) -> tuple[str, ...]:
         """Why these files cannot leave with an answer to this item, in sentences."""
         if not files:
             return ()
         rule = self.media_rule(mention, private=private)
-        return rule.problems([medium_of(one) for one in files], self.kind.label)
+        return rule.problems([medium_of(one) for one in files], self.kind.label, text)
 
     def link_length(self: Channel, mention: Mention) -> int:  # type: ignore[misc]
         """What a long link counts as; 0 when it counts as what it is."""

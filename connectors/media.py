@@ -43,7 +43,8 @@ class Uploaded:
 class MediaRule:
     """What may hang from an answer to one item. `types`: those taken; none at all where `reason` says why. `most`: how
     many. `sizes`: bytes of each, by kind; `total`: of all. `pixels` and `side`: of a picture. `description`: characters
-    of a text for who cannot see it, None where the network has none. `alone`: kinds that leave with no other file."""
+    of a text for who cannot see it, None where the network has none. `alone`: kinds that leave with no other file.
+    `text`: what fits beside files, in UTF-16, where that is less than the network takes else."""
 
     types: frozenset[str] = frozenset()
     most: int = 4
@@ -53,9 +54,10 @@ class MediaRule:
     side: int | None = None
     description: int | None = None
     alone: frozenset[str] = frozenset()
+    text: int | None = None
     reason: str = ""
 
-    def problems(self, media: Sequence[Medium], label: str) -> tuple[str, ...]:
+    def problems(self, media: Sequence[Medium], label: str, text: str = "") -> tuple[str, ...]:
         """Why these may not leave together, in sentences; none when they may."""
         if not media:
             return ()
@@ -67,6 +69,9 @@ class MediaRule:
         together = next((one.kind for one in media if one.kind in self.alone), "")
         if len(media) > 1 and together:
             found.append(f"{label} takes {MANY[together]} alone only, with no other file.")
+        over = len(text.encode("utf-16-le", "surrogatepass")) // 2 - self.text if self.text is not None else 0
+        if over > 0:
+            found.append(f"Beside a file {label} takes {self.text} characters; this is {over} too long.")
         size = sum(medium.size for medium in media)
         if self.total is not None and size > self.total:
             found.append(f"Together too large: {megabytes(size)} of at most {megabytes(self.total)}.")

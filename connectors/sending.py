@@ -143,7 +143,7 @@ def refused_before_sending(connector: Connector, outgoing: Outgoing) -> str:
         return (capability and capability.reason) or "This network takes no such answer."
     problems = connector.measure(outgoing.text, outgoing.parent).problems
     rule = connector.media_rule(outgoing.parent, private=outgoing.private)
-    return " ".join((*problems, *rule.problems(outgoing.media, connector.label)))
+    return " ".join((*problems, *rule.problems(outgoing.media, connector.label, outgoing.text)))
 
 
 def outgoing_of(reply: Reply) -> Outgoing:

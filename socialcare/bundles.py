@@ -15,6 +15,7 @@ from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 LISTED = {"css/all.css": "templates/parts/styles.html", "js/all.js": "templates/parts/scripts.html"}
 _HEAD = re.compile(r"\A(?://[^\n]*\n)+")
+_COMMENT, _ROOM = re.compile(r"/\*.*?\*/", re.DOTALL), re.compile(r"\s*\n\s*")
 _EXPORT = re.compile(r"^export (?=function|class|const)", re.MULTILINE)
 
 
@@ -30,10 +31,15 @@ def module(text: str) -> str:
     return f"{{{_EXPORT.sub('', _HEAD.sub('', text)).strip()}\n}}\n"
 
 
+def sheet(text: str) -> str:
+    """A sheet without what stands there for its readers only: comments and the room before each line."""
+    return _ROOM.sub("\n", _COMMENT.sub("", text)).strip()
+
+
 def joined(bundle: str, folder: Path) -> str:
     """The bundle's text from the collected files. Relative addresses stand only in sheets beside the bundle."""
     texts = [(folder / name).read_text(encoding="utf-8") for name in names(bundle)]
-    return "".join(map(module, texts)) if bundle.endswith(".js") else "\n".join(texts)
+    return "".join(map(module, texts)) if bundle.endswith(".js") else "\n".join(map(sheet, texts))
 
 
 class Bundled(CompressedManifestStaticFilesStorage):  # type: ignore[misc]

@@ -26,7 +26,7 @@ from connectors.faults import (
     RateLimited,
     Unavailable,
 )
-from connectors.http import Seam
+from connectors.http import UPLOAD, Seam
 from connectors.posts import JSON, Post, Rate
 from connectors.rates import http_date
 from connectors.text import read_json, storable
@@ -83,7 +83,7 @@ class Graph(facebook.GraphAPI):  # type: ignore[misc]
         path: str,
         args: Mapping[str, Any] | None = None,
         post_args: Mapping[str, Any] | None = None,
-        files: None = None,
+        files: Mapping[str, Any] | None = None,
         method: str | None = None,
         post: Post | None = None,
     ) -> JSON:
@@ -95,6 +95,8 @@ class Graph(facebook.GraphAPI):  # type: ignore[misc]
         if token and self.app_secret:
             given["appsecret_proof"] = proof(self.app_secret, token)
         how: dict[str, Any] = {"data" if method == "POST" else "params": given}
+        if files:  # brought to where nobody sees them, so that a lost answer means no more than once again
+            how |= {"files": files, "write": False, "whole": UPLOAD}
         judge = judging(self.now, post)
         url = f"{self.base}/{quote(path, safe='/%')}"
         self.answer = self.session.answer(method, url, now=self.now, headers=headers, judge=judge, **how)

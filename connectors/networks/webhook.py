@@ -2,6 +2,7 @@
 timestamp, so that a delivery can be neither changed nor kept for later; a repeat of the same key is the receiver's
 duty to recognise."""
 
+import base64
 import hashlib
 import hmac
 import json
@@ -28,6 +29,8 @@ from connectors.base import (
     Found,
     Incoming,
     Media,
+    MediaRule,
+    Medium,
     Needs,
     NotPermitted,
     Outgoing,
@@ -42,10 +45,20 @@ from connectors.base import (
     Visibility,
     Way,
 )
+from connectors.media import NAMES
 from connectors.text import plain, read_json
 
 BODY, ITEMS, ID = 1_000_000, 100, 128
 SKEW = timedelta(seconds=300)
+
+
+FILES = frozenset(NAMES)
+
+
+def _file(medium: Medium) -> JSON:
+    """A file as a receiver gets it, whole: it has no right to fetch anything from us."""
+    data = base64.b64encode(medium.read()).decode()
+    return {"name": medium.name, "type": medium.type, "description": medium.description, "data": data}
 
 
 class Webhook(Connector):
@@ -199,6 +212,8 @@ class Webhook(Connector):
         body: JSON = {"reply_to": outgoing.parent.external_id, "text": outgoing.text, "key": outgoing.key}
         if outgoing.agent_name:
             body["agent_name"] = outgoing.agent_name
+        if outgoing.media:
+            body["files"] = [_file(medium) for medium in outgoing.media]
         raw = json.dumps(body, ensure_ascii=False).encode()
         headers = self._signed(raw, outgoing)
         answer = self.seam.answer("POST", target, now=outgoing.sending_at, data=raw, headers=headers, accept=(409,))
@@ -209,6 +224,9 @@ class Webhook(Connector):
             made = {}
         given = made if isinstance(made, dict) else {}
         return Sent(str(given.get("id") or f"reply:{outgoing.key}")[:ID], _address(given.get("url")))
+
+    def media_rule(self, post: Post, *, private: bool = False) -> MediaRule:
+        return MediaRule(types=FILES, most=10, total=5_000_000, description=2_000)
 
     def _signed(self, raw: bytes, outgoing: Outgoing) -> dict[str, str]:
         stamp = str(int(outgoing.sending_at.timestamp()))

@@ -74,7 +74,7 @@ def _problems(
     refusal = why_not(channel, parent, may)
     if refusal or parent is None:
         return [refusal]
-    return [*problems_of(channel, text, parent), *channel.media_problems(files, parent, private=private)]
+    return [*problems_of(channel, text, parent), *channel.media_problems(files, parent, private=private, text=text)]
 
 
 def queued(request: Request, conversation: Conversation, reply: Reply) -> HttpResponse:

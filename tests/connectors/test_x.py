@@ -137,8 +137,10 @@ def test_a_sign_in_that_lacks_a_scope_says_so(fake):
     assert not connector.can(post, now())["reply"].allowed
     assert [source.name for source in connector.listening()] == ["mentions", "search:acme"]
     warnings = connector.check().warnings
-    assert len(warnings) == 4
+    assert len(warnings) == 5
     assert any("dm.read" in warning for warning in warnings)
+    assert any("media.write" in warning for warning in warnings)
+    assert "connect the channel again" in connector.media_rule(post).reason
     assert fake.connector().check().warnings == ()
     assert fake.connector({"client_secret": "app"}).listening() == ()
 

@@ -19,10 +19,12 @@ def named(status, error, **headers):
 
 class Fake(FakeNetwork):
     name, source = "bluesky", "notifications"
+    takes_files, uploads = True, ("/xrpc/com.atproto.repo.uploadBlob",)
     secrets = {"access_jwt": CANARY, "refresh_jwt": REFRESH, "app_password": PASSWORD}
 
     def __init__(self):
         super().__init__()
+        self.blobs = {}
         self.records, self.people, self.told, self.hidden = {}, {ME: MEMBER}, [], set()
         self.commits, self.tokens, self.expired, self.passwords = [], {CANARY}, set(), {PASSWORD}
         self.closed, self.shut, self.logins = set(), set(), 0
@@ -118,6 +120,7 @@ class Fake(FakeNetwork):
             "com.atproto.identity.resolveHandle": self._resolve,
             "com.atproto.repo.getRecord": self._get,
             "com.atproto.repo.putRecord": self._put,
+            "com.atproto.repo.uploadBlob": self._blob,
             "com.atproto.repo.deleteRecord": self._drop,
             "app.bsky.actor.getProfile": self._profile,
             "app.bsky.feed.getPosts": self._posts,
@@ -178,6 +181,16 @@ class Fake(FakeNetwork):
             return named(400, "InvalidSwap")
         self.keep(ME, given["collection"], given["rkey"], given["record"])
         return Reply(200, {"uri": uri, "cid": self.records[uri]["cid"]})
+
+    def _blob(self, asked):
+        link = hashlib.sha256(asked.body).hexdigest()
+        self.blobs[link] = asked.body
+        ref = {"ref": {"$link": link}, "mimeType": asked.headers["content-type"], "size": len(asked.body)}
+        return Reply(200, {"blob": {"$type": "blob"} | ref})
+
+    def attached(self, made):
+        images = made["record"].get("embed", {"images": ()})["images"]
+        return [(self.blobs[each["image"]["ref"]["$link"]], each["alt"]) for each in images]
 
     def _drop(self, asked):
         given = asked.json()

@@ -2,13 +2,14 @@
 refusals that do not say what they are about."""
 
 import json
+import re
 from datetime import UTC, datetime
 from html import escape
 from itertools import count
 
 from connectors.faults import AuthRevoked
 from tests.fakes.network import CANARY, FAULTS, FakeNetwork
-from tests.fakes.server import Reply
+from tests.fakes.server import Reply, parts_of
 
 ME, USER, TOPIC, PRIVATE = 7, "care", 40, 41
 
@@ -20,10 +21,12 @@ def no(status, kind, **more):
 class Fake(FakeNetwork):
     name, source = "discourse", "posts"
     secrets = {"api_key": CANARY}
+    takes_files, uploads = True, ("/uploads.json",)
     read_faults = {"403": {AuthRevoked}}
 
     def __init__(self):
         super().__init__()
+        self.files = {}
         self.posts, self.notes, self.closed, self.page = {}, [], False, 50
         self.numbers = count(1000)  # none is given twice, whatever was deleted
         self.keep("Our new tea", "care", None, self.start, user_id=ME)
@@ -161,7 +164,15 @@ class Fake(FakeNetwork):
         posts = [self.single(self.posts[one]) for one in shown if one in self.posts]
         return Reply(200, {"post_stream": {"posts": posts} | ({} if chosen else {"stream": ids}), "id": topic})
 
+    def attached(self, made):
+        named = re.findall(r"!\[(.*?)\|24x18\]\((.*?)\)", made["raw"])
+        return [(self.files[address], said) for said, address in named]
+
     def written(self, asked, path):
+        if path == ["uploads"]:
+            address = f"upload://{len(self.files)}.jpg"
+            self.files[address] = parts_of(asked)["file"]
+            return Reply(200, {"short_url": address, "id": len(self.files)})
         given = json.loads(asked.body or b"{}")
         if path[0] == "post_actions":
             return self.liked(asked, given, path)

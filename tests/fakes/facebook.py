@@ -11,11 +11,13 @@ OURS = "1_555"
 
 class Fake(FakeGraph):
     name, source = "facebook", "comments"
+    takes_files, uploads = True, ("/v26.0/1/photos",)
     scopes = ("pages_show_list", "pages_read_engagement", "pages_read_user_content", "pages_manage_engagement",
               "pages_manage_metadata", "pages_messaging")  # fmt: skip
 
     def __init__(self):
         super().__init__()
+        self.photos = {}
         post = {"id": OURS, "message": "Our new tea is here", "created_time": stamp(self.start), "from": PAGE,
                 "permalink_url": "https://www.facebook.com/1/posts/555", "status_type": "added_photos"}  # fmt: skip
         self.posts, self.comments, self.talks, self.ratings = {OURS: post}, {}, {}, []
@@ -56,6 +58,9 @@ class Fake(FakeGraph):
 
     def made(self):
         return [comment for comment in self.comments.values() if comment.get("from") is PAGE]
+
+    def attached(self, made):
+        return [self.photos[made["hung"]]]
 
     def visit(self, text, person="carla", edge="visitor_posts"):
         number, at = self.next()
@@ -142,6 +147,11 @@ class Fake(FakeGraph):
         return Reply(200, above(self.comments[head]))
 
     def written_to_page(self, edge, given):
+        if edge == "photos":
+            assert given["published"] == "false"
+            identity = str(8000 + len(self.photos))
+            self.photos[identity] = given["source"], given.get("alt_text_custom")
+            return Reply(200, {"id": identity})
         if edge == "blocked":
             self.blocked.append(given["user"])
             return Reply(200, {given["user"]: True})
@@ -164,6 +174,7 @@ class Fake(FakeGraph):
             parent = head if known is self.comments else None
             under = head.split("_")[0] if parent else head
             made = self.comment(given["message"], PAGE, parent, self.now(), under=f"x_{under}" if parent else head)
+            self.comments[made]["hung"] = given.get("attachment_id")
             return Reply(200, {"id": made, "permalink_url": self.comments[made]["permalink_url"]})
         if edge == "likes":
             known[head]["user_likes"] = method == "POST"

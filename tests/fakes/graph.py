@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from urllib.parse import parse_qs
 
 from tests.fakes.network import CANARY, FakeNetwork
-from tests.fakes.server import Reply
+from tests.fakes.server import Reply, parts_of
 
 SECRET = "app-secret-77aa"
 FEW = 100
@@ -47,6 +47,10 @@ def stamp(at):
 
 
 def form(asked):
+    if asked.headers["content-type"].startswith("multipart"):
+        parts = parts_of(asked)
+        return {name: part if name == "source" else str(part, "utf-8") for name, part in parts.items()
+                if not name.endswith(".name")}  # fmt: skip
     return {name: values[0] for name, values in parse_qs(asked.body.decode(), keep_blank_values=True).items()}
 
 

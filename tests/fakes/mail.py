@@ -226,6 +226,7 @@ class Postbox:
 class Fake(Ledger):
     name, source = "mail", "inbox"
     secrets = {"password": CANARY}
+    takes_files = True
     tells_edits = tells_deletions = parent_may_be_gone = waits = False
     write_faults = {}
 
@@ -387,6 +388,10 @@ class Fake(Ledger):
 
     def made(self):
         return self.sent
+
+    def attached(self, made):
+        parts = message_from_bytes(made.content, policy=default).iter_attachments()
+        return [(part.get_payload(decode=True), part.get("Content-Description")) for part in parts]
 
     def texts(self):
         return [message_from_bytes(envelope.content, policy=default).get_body().get_content() for envelope in self.sent]

@@ -1,15 +1,16 @@
 """The Telegram Bot API as far as we use it: a queue that forgets what is confirmed by asking for more, chats, and
 refusals by code."""
 
+import json
 import time
 from datetime import UTC, datetime, timedelta
 
 from tests.fakes.network import CANARY, FakeNetwork
-from tests.fakes.server import Reply
+from tests.fakes.server import Reply, parts_of
 
 BOT = 4711
 TOKEN = f"{BOT}:{CANARY}"
-WRITING = ("sendMessage", "editMessageText", "deleteMessage")
+WRITING = ("sendMessage", "sendPhoto", "editMessageText", "deleteMessage")
 
 
 def no(code, status=None, **parameters):
@@ -19,6 +20,7 @@ def no(code, status=None, **parameters):
 
 class Fake(FakeNetwork):
     name, source = "telegram", "updates"
+    takes_files = True
     secrets = {"token": TOKEN}
     forgets = True
     tells_own = tells_deletions = looks_back = parent_may_be_gone = False
@@ -95,7 +97,7 @@ class Fake(FakeNetwork):
         _, who, method = asked.path.split("/")
         if who != f"bot{TOKEN}":
             return no(401)
-        given = asked.json()
+        given = asked.json() if "json" in asked.headers["content-type"] else self.with_file(asked)
         if method == "getMe":
             return yes({"id": BOT, "is_bot": True, "first_name": "Brand", "username": "brand_bot"})
         if method == "getWebhookInfo":
@@ -109,6 +111,15 @@ class Fake(FakeNetwork):
         if method == "getUpdates":
             return self.queue(given)
         return getattr(self, method)(given)
+
+    def with_file(self, asked):
+        parts = parts_of(asked)
+        file = next(parts[name] for name in ("photo", "animation", "video", "document") if name in parts)
+        return {"text": parts["caption"].decode(), "chat_id": int(parts["chat_id"]), "file": file,
+                "reply_parameters": json.loads(parts["reply_parameters"])}  # fmt: skip
+
+    def attached(self, made):
+        return [(made["file"], None)]
 
     def queue(self, given):
         if self.hook:
@@ -135,6 +146,8 @@ class Fake(FakeNetwork):
         }
         self.written.append(given)
         return yes(message)
+
+    sendPhoto = sendAnimation = sendVideo = sendDocument = sendMessage
 
     def editMessageText(self, given):
         return yes(True)

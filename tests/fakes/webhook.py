@@ -2,6 +2,7 @@
 
 import json
 import time
+from base64 import b64decode
 from datetime import UTC, datetime
 
 from connectors.base import Accepted, Incoming
@@ -13,6 +14,7 @@ from tests.fakes.server import Reply
 class Fake(FakeNetwork):
     name = source = "webhook"
     secrets = {"secret": CANARY}
+    takes_files = True
     gap_on_bad_cursor = tells_own = parent_may_be_gone = False
     # The receiver owes its 2xx and no more, so any whole 2xx is a reply taken.
     taken_answers = {"sign-in page", "wrong type", "error in 200"}
@@ -57,6 +59,9 @@ class Fake(FakeNetwork):
 
     def made(self):
         return list(self.keys.values())
+
+    def attached(self, made):
+        return [(b64decode(each["data"]), each["description"]) for each in made["files"]]
 
     def answer(self, asked):
         body, key = asked.json(), asked.headers["idempotency-key"]

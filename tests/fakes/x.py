@@ -7,7 +7,7 @@ from html import escape
 from connectors.faults import AuthExpired
 from connectors.networks.x.api import id_at
 from tests.fakes.network import CANARY, FakeNetwork
-from tests.fakes.server import Reply
+from tests.fakes.server import Reply, parts_of
 
 ME = {"id": "7001", "name": "Acme", "username": "acme"}
 LEAST_PAGE = {"mentions": 5, "tweets": 5, "recent": 10, "dm_events": 1}
@@ -32,11 +32,13 @@ FAULTS = {
 
 class Fake(FakeNetwork):
     name, source = "x", "mentions"
+    takes_files, uploads = True, ("/2/media/",)
     secrets = {"access_token": CANARY, "refresh_token": f"{CANARY}-again", "client_secret": f"{CANARY}-app"}
     read_faults = write_faults = {"401": {AuthExpired}}
 
     def __init__(self):
         super().__init__()
+        self.files, self.described = {}, {}
         # Reading looks a quarter of an hour back; whatever is said now is at most that old.
         self.start = datetime.now(UTC) - timedelta(minutes=6)
         self.posts, self.users, self.messages, self.spoiled, self.hidden = {}, {ME["id"]: ME}, [], [], set()
@@ -147,9 +149,24 @@ class Fake(FakeNetwork):
             return self._hide(parts[1], asked.json()["hidden"])
         if asked.method == "DELETE":
             return self._remove(parts[1])
+        if parts[0] == "media":
+            return self._file(asked, parts[1])
         if parts[0] == "dm_conversations":
             return self._write(parts[2], asked.json()["text"])
         return self._post(asked.json())
+
+    def _file(self, asked, what):
+        if what == "metadata":
+            given = asked.json()
+            self.described[given["id"]] = given["metadata"]["alt_text"]["text"]
+            return Reply(200, {"data": {"id": given["id"]}})
+        given, identity = parts_of(asked), str(9000 + len(self.files))
+        assert given["media_category"] == b"tweet_image"
+        self.files[identity] = given["media"]
+        return Reply(200, {"data": {"id": identity, "media_key": f"3_{identity}", "expires_after_secs": 86400}})
+
+    def attached(self, made):
+        return [(self.files[one], self.described.get(one)) for one in made["attached"]]
 
     def _token(self, asked):
         from urllib.parse import parse_qs
@@ -243,7 +260,10 @@ class Fake(FakeNetwork):
             detail = "You are not allowed to create a Tweet with duplicate content."
             return problem(403, title="Forbidden", detail=detail)
         to = self.users[parent["author_id"]]["username"]
-        made = self.post(ME, f"@{to} {given['text']}", parent["id"])
+        hanging = given.get("media", {}).get("media_ids", [])
+        link = " https://t.co/aBcDeFgHiJ" if hanging else ""
+        made = self.post(ME, f"@{to} {given['text']}{link}", parent["id"])
+        self.posts[made]["attached"] = hanging
         return Reply(201, {"data": {"id": made, "text": self.posts[made]["text"]}})
 
     def _write(self, to, text):

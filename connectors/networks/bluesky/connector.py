@@ -24,6 +24,8 @@ from connectors.base import (
     Gone,
     Invalid,
     Measure,
+    MediaRule,
+    Medium,
     Needs,
     Outgoing,
     Page,
@@ -36,10 +38,12 @@ from connectors.base import (
     Source,
     TextRule,
     Unreadable,
+    Uploaded,
     Verb,
     Way,
     Withheld,
 )
+from connectors.networks.bluesky import uploads
 from connectors.networks.bluesky.api import (
     GATES,
     LIKES,
@@ -104,6 +108,7 @@ class Bluesky(Announced):
     text_rule = TextRule(LONGEST)
     lag = 5.0
     keyed = True
+    keeps_uploads = 1_800.0
     recordings = ("bluesky",)
     dialect = dialects.BLUESKY
 
@@ -227,11 +232,19 @@ class Bluesky(Announced):
             record["facets"] = found
         if outgoing.lang:
             record["langs"] = [outgoing.lang]
+        if outgoing.media:
+            record["embed"] = uploads.embed(outgoing.media)
         answer = self._put(POSTS, record_key(outgoing.key, parent.created_at), record)
         uri = answer.json(dict).get("uri")
         if not isinstance(uri, str) or not uri:
             raise answer.unreadable("The answer to a new post has no address.")
         return Sent(uri, address_of(uri))
+
+    def media_rule(self, post: Post, *, private: bool = False) -> MediaRule:
+        return uploads.RULE
+
+    def upload(self, medium: Medium, outgoing: Outgoing, so_far: str) -> Uploaded:
+        return uploads.step(self._ask, medium)
 
     def _current(self, post: Post) -> JSON:
         """What a reply to this refers to, as it stands now. The network itself would take a reply to nothing."""

@@ -32,11 +32,13 @@ class Signed(Connector):
             claims_of(self.secrets.get("access_jwt", "")).get("sub", "")
         )
 
-    def _ask(self, method: str, name: str, token: str | None = "", **request: Any) -> Any:
+    def _ask(self, method: str, name: str, token: str | None = "", *, content_type: str = "", **request: Any) -> Any:
+        """`content_type`: of a body that is no JSON."""
+        kind = {"Content-Type": content_type} if content_type else {}
         return self.seam.answer(
             method,
             f"{self._base}/xrpc/{name}",
-            headers=self._signed(token),
+            headers={**self._signed(token), **kind},
             bucket="bluesky",
             judge=self._judged,
             **request,

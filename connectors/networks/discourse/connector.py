@@ -29,6 +29,8 @@ from connectors.base import (
     Gap,
     Gone,
     Invalid,
+    MediaRule,
+    Medium,
     Needs,
     Outgoing,
     Page,
@@ -39,11 +41,13 @@ from connectors.base import (
     Sent,
     Source,
     TextRule,
+    Uploaded,
     Verb,
     Way,
     Withheld,
 )
 from connectors.finding import Sought
+from connectors.networks.discourse import uploads
 from connectors.networks.discourse.api import (
     LIKE,
     MAPPING,
@@ -67,6 +71,7 @@ LOOKED_AT, SHOWN, WAITING = 10, 20, 100
 class Discourse(Connector):
     name = "discourse"
     label = "Discourse forum"
+    keeps_uploads = 86_400.0
     needs = Needs(
         way=Way.NOW,
         does=gettext_lazy(
@@ -225,7 +230,7 @@ class Discourse(Connector):
         if above.state is PostState.DELETED:
             raise Gone("It was deleted in the forum.", what=parent.external_id)
         topic, number = place_of(parent.external_id)
-        body = {"raw": outgoing.text, "topic_id": topic, "reply_to_post_number": number}
+        body = {"raw": uploads.written(outgoing), "topic_id": topic, "reply_to_post_number": number}
         try:
             answer = self._ask("POST", "/posts.json", now=now, post=parent, json=body)
         except Invalid as fault:
@@ -236,6 +241,12 @@ class Discourse(Connector):
         if not made.get("post_number"):
             raise answer.unreadable("The answer to a new post has no number.")
         return Sent(f"{topic}/{made['post_number']}", f"{self._site}/t/{topic}/{made['post_number']}")
+
+    def media_rule(self, post: Post, *, private: bool = False) -> MediaRule:
+        return uploads.RULE
+
+    def upload(self, medium: Medium, outgoing: Outgoing, so_far: str) -> Uploaded:
+        return uploads.step(self._ask, medium)
 
     def _stands(self, outgoing: Outgoing) -> bool:
         try:
@@ -250,7 +261,8 @@ class Discourse(Connector):
         wanted = normalised(outgoing.text)
 
         def same(post: Post) -> bool:
-            said = (str(post.raw.get("raw") or ""), post.text, plain(str(post.raw.get("cooked") or "")))
+            raw = uploads.words_of(str(post.raw.get("raw") or ""))
+            said = (raw, post.text, plain(str(post.raw.get("cooked") or "")))
             below = post.parent_id in (parent.external_id, f"{topic}/1")
             return below and wanted in map(normalised, said)
 

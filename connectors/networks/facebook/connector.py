@@ -18,6 +18,8 @@ from connectors.base import (
     Done,
     Found,
     Gone,
+    MediaRule,
+    Medium,
     Needs,
     Outgoing,
     Post,
@@ -26,6 +28,7 @@ from connectors.base import (
     Sent,
     Source,
     TextRule,
+    Uploaded,
     Verb,
     Way,
 )
@@ -46,6 +49,7 @@ LOOKED = 3
 class Facebook(PageReading):
     name = "facebook"
     label = "Facebook page"
+    keeps_uploads = 12 * 3600.0
     needs = Needs(
         way=Way.APPROVAL,
         does=gettext_lazy(
@@ -83,10 +87,26 @@ class Facebook(PageReading):
             return self._send_message(outgoing)
         graph = self._graph(outgoing.sending_at)
         path = f"{graph.version}/{parent.external_id}/comments"
-        made = graph.request(path, post_args={"message": outgoing.text, "fields": "id,permalink_url"}, post=parent)
+        made = graph.request(path, post_args=_comment(outgoing), post=parent)
         if not made.get("id"):
             raise graph.answer.unreadable("The answer to a new comment has no id.")
         return Sent(comment_id(made["id"], parent.external_id.split("_")[0]), str(made.get("permalink_url") or ""))
+
+    def media_rule(self, post: Post, *, private: bool = False) -> MediaRule:
+        if private or post.kind is PostKind.DIRECT:
+            return MediaRule(reason="Facebook fetches what hangs from a message from a public address; we have none.")
+        types = frozenset({"image/jpeg", "image/png"})
+        return MediaRule(types=types, most=1, sizes={"image": 4_000_000}, description=1_000)
+
+    def upload(self, medium: Medium, outgoing: Outgoing, so_far: str) -> Uploaded:
+        """A photo of the page that is not published."""
+        graph = self._graph(outgoing.sending_at)
+        given = {"published": "false", "alt_text_custom": medium.description or None}
+        file = {"source": (medium.name, medium.read(), medium.type)}
+        made = graph.request(f"{graph.version}/{self._page_id}/photos", post_args=given, files=file)
+        if not made.get("id"):
+            raise graph.answer.unreadable("The answer to a photo has no id.")
+        return Uploaded(str(made["id"]))
 
     def find(self, outgoing: Outgoing) -> Found | Absent | CannotKnow:
         """An answer to an answer may stand under the comment above it, so all of that is read."""
@@ -165,6 +185,11 @@ class Facebook(PageReading):
             facts={"account_id": page, "page_id": page},
             warnings=tuple(warnings),
         )
+
+
+def _comment(outgoing: Outgoing) -> dict[str, str | None]:
+    hanging = next((medium.token for medium in outgoing.media), None)
+    return {"message": outgoing.text, "attachment_id": hanging, "fields": "id,permalink_url"}
 
 
 def _verbs(post: Post) -> Iterator[Verb]:

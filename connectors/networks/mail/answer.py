@@ -10,6 +10,7 @@ from email.message import EmailMessage
 from email.utils import format_datetime, formataddr
 
 from connectors.faults import Invalid
+from connectors.media import Medium
 from connectors.networks.mail.message import cleaned, token_in
 from connectors.posts import Post
 from connectors.replies import Outgoing
@@ -66,7 +67,19 @@ def letter(outgoing: Outgoing, address: str, name: str) -> Letter:
         heads.append(f"Content-Language: {outgoing.lang}")
     content = EmailMessage(policy.SMTP.clone(cte_type="7bit"))
     content.set_content(storable(outgoing.text))
+    for medium in outgoing.media:
+        _hang(content, medium)
+    if outgoing.media:  # the library would choose another one each time
+        content.set_boundary(f"care-{token(outgoing.key)}-{token(own_id)}")
     return Letter(own_id, recipients, "\r\n".join(heads).encode("ascii") + b"\r\n" + content.as_bytes())
+
+
+def _hang(content: EmailMessage, medium: Medium) -> None:
+    kind, _, inner = medium.type.partition("/")
+    content.add_attachment(medium.read(), maintype=kind, subtype=inner, filename=storable(medium.name))
+    *_rest, part = content.iter_parts()
+    if medium.description:
+        part["Content-Description"] = " ".join(storable(medium.description).split())
 
 
 def recipients_of(post: Post) -> tuple[str, ...]:

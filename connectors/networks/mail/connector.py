@@ -25,6 +25,7 @@ from connectors.base import (
     Field,
     Found,
     Gone,
+    MediaRule,
     Needs,
     NotPermitted,
     Outgoing,
@@ -40,6 +41,7 @@ from connectors.base import (
     Way,
     Withheld,
 )
+from connectors.media import NAMES
 from connectors.networks.mail import guess
 from connectors.networks.mail.answer import MARK, id_of, is_own_id, letter, parent_id, recipients_of
 from connectors.networks.mail.folder import (
@@ -329,6 +331,9 @@ class Mail(Connector):
         except Unreadable as fault:  # of what is read before: nothing was handed in
             raise Unavailable(fault.detail, body=fault.body) from fault
         return Sent(made.id)
+
+    def media_rule(self, post: Post, *, private: bool = False) -> MediaRule:
+        return MediaRule(types=frozenset(NAMES), most=10, total=8_000_000, description=500)
 
     def _file(self, box: Mailbox, sent: str, content: bytes, at: datetime) -> None:
         if not sent or self.settings.get("filed_by") == "provider":

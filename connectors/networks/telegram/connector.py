@@ -28,6 +28,7 @@ from connectors.base import (
     InDoubt,
     Invalid,
     Measure,
+    MediaRule,
     Needs,
     Outgoing,
     Page,
@@ -43,6 +44,7 @@ from connectors.base import (
     Verb,
     Way,
 )
+from connectors.media import NAMES
 from connectors.networks.telegram.api import (
     Queue,
     author_of,
@@ -61,6 +63,9 @@ WINDOW = timedelta(hours=48)
 LIMIT = 100
 DELETABLE = timedelta(hours=48)
 _HEARD = ("message", "edited_message")
+_METHODS = {
+    "image": ("sendPhoto", "photo"), "animation": ("sendAnimation", "animation"), "video": ("sendVideo", "video"),
+}  # fmt: skip
 _ASKED = ["message", "edited_message", "callback_query", "my_chat_member"]
 _TOKEN = re.compile(r"\d{1,20}:[A-Za-z0-9_-]{5,200}")
 
@@ -129,7 +134,10 @@ class Telegram(Connector):
         if isinstance(hook, dict) and hook.get("url") == address:
             self._ask("deleteWebhook", {"drop_pending_updates": False})
 
-    def _ask(self, method: str, given: Mapping[str, Any], *, now: datetime | None = None, write: bool = False) -> Any:
+    def _ask(
+        self, method: str, given: Mapping[str, Any], *, now: datetime | None = None, write: bool = False,
+        files: Mapping[str, Any] | None = None,
+    ) -> Any:  # fmt: skip
         """The result of a method."""
         if not _TOKEN.fullmatch(self._token):  # it is a part of the address
             raise AuthRevoked("This is no token of a bot.")
@@ -139,11 +147,12 @@ class Telegram(Connector):
         def judge(answer: Any) -> Fault | None:
             return refusal(answer, now)
 
-        answer = self.seam.answer("POST", url, now=now, json=given, write=write, bucket="telegram", judge=judge)
-        body = answer.json(dict)
-        if body.get("ok") is not True:  # some servers refuse with 200
+        body: JSON = {"data": given, "files": files} if files else {"json": given}
+        answer = self.seam.answer("POST", url, now=now, write=write, bucket="telegram", judge=judge, **body)
+        told = answer.json(dict)
+        if told.get("ok") is not True:  # some servers refuse with 200
             raise refusal(answer, now) or answer.unreadable("It says neither yes nor no.")
-        return body.get("result")
+        return told.get("result")
 
     # Listening
 
@@ -252,7 +261,7 @@ class Telegram(Connector):
         if not outgoing.prepared:  # in a group that moved, the old numbers mean nothing
             given["reply_parameters"] = {"message_id": int(number), "allow_sending_without_reply": True}
         try:
-            made = self._ask("sendMessage", given, write=True)
+            made = self._sent(given, outgoing)
         except Invalid:
             new = moved_to(self.seam.last) if self.seam.last is not None else None
             if new is None or outgoing.prepared:
@@ -262,6 +271,20 @@ class Telegram(Connector):
             raise InDoubt("The answer to a new message has no number.")
         where = made["chat"] if isinstance(made.get("chat"), dict) else {}
         return Sent(f"{where.get('id') or given['chat_id']}:{made['message_id']}", link_of(where, made["message_id"]))
+
+    def _sent(self, given: JSON, outgoing: Outgoing) -> Any:
+        """One message; with a file its words are the file's caption."""
+        if not outgoing.media:
+            return self._ask("sendMessage", given, write=True)
+        medium = outgoing.media[0]
+        method, part = _METHODS.get(medium.kind, ("sendDocument", "document"))
+        told = {"caption" if name == "text" else name: value for name, value in given.items()}
+        form = {name: json.dumps(value) if isinstance(value, dict) else str(value) for name, value in told.items()}
+        return self._ask(method, form, write=True, files={part: (medium.name, medium.read(), medium.type)})
+
+    def media_rule(self, post: Post, *, private: bool = False) -> MediaRule:
+        sizes = {"image": 8_000_000, "animation": 8_000_000, "video": 8_000_000, "file": 8_000_000}
+        return MediaRule(types=frozenset(NAMES), most=1, sizes=sizes, side=5_000, text=1_024)
 
     def find(self, outgoing: Outgoing) -> CannotKnow:
         return CannotKnow("A bot cannot read what it wrote. Look into the chat with another account, or ask there.")

@@ -17,13 +17,15 @@ if TYPE_CHECKING:
     from connectors.http import Seam
 
 SCOPES = (
-    "tweet.read", "users.read", "tweet.write", "tweet.moderate.write", "dm.read", "dm.write", "offline.access",
+    "tweet.read", "users.read", "tweet.write", "tweet.moderate.write", "dm.read", "dm.write", "media.write",
+    "offline.access",
 )  # fmt: skip
 MEANING = {
     "tweet.write": "Replies cannot be posted",
     "tweet.moderate.write": "Replies of others cannot be hidden",
     "dm.read": "Private messages are not read",
     "dm.write": "Private messages cannot be answered",
+    "media.write": "Pictures cannot be sent",
     "offline.access": "Access ends after two hours and cannot be renewed",
 }
 LARGEST = 1_000_000

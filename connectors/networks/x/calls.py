@@ -166,6 +166,18 @@ class Caller:
         given = {name: value for name, value in params.items() if value not in (None, "")}
         return self.call(lambda client: client.request("GET", route, params=given), bucket)
 
+    def upload(self, route: str, **request: Any) -> "Answer":
+        """One step of bringing a file, which the library can only do by an older way in."""
+        return self.seam.answer(
+            "POST",
+            f"{_LIBRARY}{route}",
+            write=False,
+            headers={"Authorization": f"Bearer {self._token()}"},
+            bucket="x:media",
+            judge=lambda answer: fault_of(answer, "refresh_token" in self.secrets),
+            **request,
+        )
+
     def call(self, act: Callable[["tweepy.Client"], Any], bucket: str, post: Post | None = None) -> "Answer":
         """One call of the library. Its result and its exceptions are not used: it loses bodies and breaks on odd
         ones."""

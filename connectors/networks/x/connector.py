@@ -30,6 +30,8 @@ from connectors.base import (
     Incoming,
     Invalid,
     Measure,
+    MediaRule,
+    Medium,
     Needs,
     NotPermitted,
     Outgoing,
@@ -44,12 +46,13 @@ from connectors.base import (
     Source,
     TextRule,
     Unreadable,
+    Uploaded,
     Verb,
     Way,
     Withheld,
 )
 from connectors.finding import NEAR, Sought
-from connectors.networks.x import access
+from connectors.networks.x import access, uploads
 from connectors.networks.x.api import DIRECT, WEB, Includes, Reader, hidden, id_at, without_names
 from connectors.networks.x.calls import (
     DIRECT_WANTED,
@@ -79,6 +82,7 @@ SEARCHED, KEPT = timedelta(days=7) - timedelta(minutes=5), timedelta(days=30)
 class X(Connector):
     name = "x"
     label = "X"
+    keeps_uploads = 12 * 3600.0
     needs = Needs(
         way=Way.APP,
         does=gettext_lazy(
@@ -210,7 +214,10 @@ class X(Connector):
         try:
             answer = self._caller().call(
                 lambda client: client.create_tweet(
-                    text=outgoing.text, in_reply_to_tweet_id=parent.external_id, user_auth=False
+                    text=outgoing.text,
+                    in_reply_to_tweet_id=parent.external_id,
+                    media_ids=[medium.token for medium in outgoing.media] or None,
+                    user_auth=False,
                 ),
                 "x:post",
                 parent,
@@ -220,6 +227,13 @@ class X(Connector):
             raise
         made = _made(answer, "id")
         return Sent(made, f"{WEB}/{self.facts.get('username') or 'i'}/status/{made}")
+
+    def media_rule(self, post: Post, *, private: bool = False) -> MediaRule:
+        return uploads.rule_of(self.secrets, direct=private or post.kind is PostKind.DIRECT)
+
+    def upload(self, medium: Medium, outgoing: Outgoing, so_far: str) -> Uploaded:
+        direct = outgoing.private or outgoing.parent.kind is PostKind.DIRECT
+        return uploads.step(self._caller(), medium, so_far, direct=direct)
 
     def _if_gone(self, parent: Post) -> None:
         """X refuses an answer to a post that is not there as it refuses others: only looking tells."""
@@ -236,7 +250,12 @@ class X(Connector):
         group = outgoing.parent.kind is PostKind.DIRECT and conversation.isdecimal()
         to = {"dm_conversation_id": conversation} if group else {"participant_id": self._other(outgoing.parent)}
         answer = self._caller().call(
-            lambda client: client.create_direct_message(text=outgoing.text, user_auth=False, **to),
+            lambda client: client.create_direct_message(
+                text=outgoing.text,
+                media_id=next((medium.token for medium in outgoing.media), None),
+                user_auth=False,
+                **to,
+            ),
             "x:message",
             outgoing.parent,
         )
@@ -257,7 +276,8 @@ class X(Connector):
         wanted, above = _comparable(outgoing.text, direct), outgoing.parent.external_id
 
         def same(post: Post) -> bool:
-            return (direct or post.parent_id == above) and _comparable(post.text, direct) == wanted
+            said = uploads.without_link(post.text) if outgoing.media else post.text
+            return (direct or post.parent_id == above) and _comparable(said, direct) == wanted
 
         sought = Sought(outgoing, same)
         sought.among([replace(post, url="") for post in posts] if direct else posts, answer.skew, bad)
