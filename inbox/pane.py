@@ -12,13 +12,14 @@ from django.utils.translation import gettext as _
 from inbox import desk
 from inbox.models import SavedView
 from inbox.models.saved_view import MOST
+from inbox.rights import may_read_figures
 
 if TYPE_CHECKING:
     from inbox.models import Agent, Team
 
 SET_UP = (  # address, icon, words, whether managers may open it too
     ("connectors:channels", "radio", "Channels", False),
-    ("topic_set_up:topics", "search", "Topic queries", True),
+    ("topic_set_up:topics", "list", "Topic queries", True),
     ("routing:rules", "workflow", "Rules", True),
     ("teams", "users", "Teams", True),
     ("agents", "user-plus", "People", False),
@@ -43,7 +44,8 @@ def pane(
     saved views, which have no counts and stay on the page as they are."""
     teams = agent.readable_teams
     if not teams:
-        return {"groups": set_up(agent), "tabs": [], "find": False}
+        alone = [{"label": "", "views": figures(agent, current)}] if figures(agent, current) else []
+        return {"groups": alone + set_up(agent), "tabs": [], "find": False}
     known = desk.counts_of(teams, agent) if counts is None else counts
     views = [_view(view, teams, agent, known, current) for view in desk.standard()]
     listed = {"url": reverse("topics:topics"), "icon": "hash", "text": _("Topics"), "current": current == "topics"}
@@ -55,6 +57,7 @@ def pane(
         "current": current == "search",
     }
     standing = [everything, *(view for view in views if _is_shown(view)), *([listed] if agent.works else ())]
+    standing += figures(agent, current)
     groups: list[dict[str, Any]] = [{"label": "", "views": standing}]
     kept = SavedView.objects.shown_to(agent).select_related(None)[:MOST] if whole else ()
     saved = [_saved(view, current) for view in kept]
@@ -107,6 +110,14 @@ def _team(team: Team, agent: Agent, counts: dict[tuple[str, int], int], current:
         "count": desk.All.total(counts, [team], agent) or None,
         "current": current == slug,
     }
+
+
+def figures(agent: Agent, current: str) -> list[dict[str, Any]]:
+    """The page of figures, for who may read some."""
+    if not may_read_figures(agent):
+        return []
+    own = {"url": reverse("reports"), "icon": "activity", "text": _("Figures"), "key": "g r"}
+    return [{**own, "current": current == "reports"}]
 
 
 def set_up(agent: Agent) -> list[dict[str, Any]]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate
+from typing import TYPE_CHECKING, Concatenate
 
 from django.http import Http404, HttpResponseBase
 
 from socialcare.pages import Request
+
+if TYPE_CHECKING:
+    from inbox.models import Agent
 
 type View[**P] = Callable[Concatenate[Request, P], HttpResponseBase]
 
@@ -21,6 +24,11 @@ def admins_only[**P](view: View[P]) -> View[P]:
         return view(request, *args, **kwargs)
 
     return guarded
+
+
+def may_read_figures(agent: Agent) -> bool:
+    """Readers, managers and admins; of which teams is up to the view's queries."""
+    return agent.is_active and (agent.is_reader or agent.manages_any)
 
 
 def managers_too[**P](view: View[P]) -> View[P]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from django.contrib.auth.decorators import login_not_required
 from django.db import DatabaseError, connection
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from connectors import health as channel_health
-from inbox.rights import admins_only
+from inbox.rights import admins_only, may_read_figures
 from inbox.views.answering import shown
+from insights import standing
 from insights.health import figures
 from socialcare.pages import Request
 
@@ -20,6 +21,20 @@ from socialcare.pages import Request
 def health(request: Request) -> HttpResponse:
     now = timezone.now()
     return shown(request, "insights/health.html", {"health": figures(now), "channels": channel_health.of_all(now)})
+
+
+@require_safe
+def reports(request: Request) -> HttpResponse:
+    """Where the work stands, for readers of figures, managers and admins."""
+    lines = standing.lines(request.user, timezone.now()) if may_read_figures(request.user) else []
+    if not lines:
+        raise Http404
+    totals = {
+        name: sum(getattr(line, name) for line in lines) for name in ("open", "ours", "free", "snoozed", "failed")
+    }
+    oldest = max((line.oldest for line in lines if line.oldest is not None), default=None)
+    context = {"lines": lines, "totals": totals, "oldest": oldest}
+    return shown(request, "insights/reports.html", context, current="reports")
 
 
 @require_safe

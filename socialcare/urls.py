@@ -4,7 +4,7 @@ from django.conf import settings
 from django.urls import include, path
 
 from connectors.views.hooks import hook
-from insights.views import livez, readyz
+from insights.views import livez, readyz, reports
 from socialcare.notices import notices
 from socialcare.people_views import invitation
 
@@ -16,6 +16,7 @@ urlpatterns = [
     path("hooks/<str:path>/", hook, name="hook"),  # no login, but a signature
     path("topics/", include("connectors.topics.urls")),
     path("notices/", notices, name="notices"),
+    path("reports/", reports, name="reports"),
     path("set-up/", include("socialcare.set_up_urls")),
     path("", include("inbox.urls")),
     path("account/", include("allauth.account.urls")),

@@ -18,8 +18,9 @@ from inbox import desk, filters, presence
 from inbox import pane as panes
 from inbox.changes import Lack, answers, marks_of, numbers_of, written
 from inbox.forms import snooze_choices
-from inbox.models import SavedView
+from inbox.models import SavedView, Team
 from inbox.queue import WHOLE, Queue
+from inbox.rights import may_read_figures
 from inbox.talk import Talk
 from inbox.views.answering import SLUG, conversation_or_404, is_alive, shown
 from socialcare.pages import Request, is_number
@@ -30,8 +31,10 @@ DENSITIES = {"normal": _lazy("Normal"), "roomy": _lazy("Roomy"), "dense": _lazy(
 
 @require_safe
 def start(request: Request) -> HttpResponse:
-    """The first page: the queue, or a calm word for somebody who has no team yet."""
+    """The first page: the queue, the figures for who reads those alone, or a calm word for who has no team yet."""
     if not request.user.readable_teams:
+        if may_read_figures(request.user) and Team.objects.filter(private=False).exists():
+            return HttpResponseRedirect(reverse("reports"))
         return shown(request, "inbox/start.html", {})
     return HttpResponseRedirect(reverse("inbox:view", args=["all"]))
 
