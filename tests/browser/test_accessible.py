@@ -15,7 +15,7 @@ pytestmark = pytest.mark.browser
 SEVERE = ("serious", "critical")
 FULL = "{resultTypes: ['violations']}"
 COLOURS = "{resultTypes: ['violations'], runOnly: ['color-contrast']}"  # nothing else differs between light and dark
-LOOKS = [("light", DESKTOP, FULL), ("dark", DESKTOP, COLOURS), ("light", PHONE, FULL)]
+LOOKS = [("light", DESKTOP, FULL), ("dark", DESKTOP, COLOURS), ("dark", PHONE, COLOURS), ("light", PHONE, FULL)]
 
 
 class Judge:
@@ -37,7 +37,7 @@ class Judge:
             self.look(path)
 
     def look(self, what):
-        for scheme, viewport, options in LOOKS if what.startswith("/") else LOOKS[:2]:
+        for scheme, viewport, options in LOOKS:
             self.page.emulate_media(color_scheme=scheme)
             self.page.set_viewport_size(viewport)
             for fault in self.page.evaluate(f"axe.run({options}).then(told => told.violations)"):
