@@ -3,6 +3,7 @@ number is only ever asked for once what came before is committed. A bot cannot r
 fate is unknown is for a person. Limits and lifetimes of the real service are unverified."""
 
 import hmac
+import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
