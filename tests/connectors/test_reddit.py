@@ -255,7 +255,7 @@ def test_without_the_extra_a_channel_says_what_to_install(fake, without):
     assert not fake.server.asked
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_without_the_extra_it_is_shown_but_not_offered(cast, client, without):
     client.force_login(cast.ada)
     shown = client.get("/set-up/channels/connect/").content.decode()
@@ -264,7 +264,7 @@ def test_without_the_extra_it_is_shown_but_not_offered(cast, client, without):
     assert client.get("/set-up/channels/connect/reddit/").status_code == 404
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_with_the_extra_it_is_offered(cast, client):
     client.force_login(cast.ada)
     assert "/set-up/channels/connect/reddit/" in client.get("/set-up/channels/connect/").content.decode()
