@@ -134,7 +134,7 @@ class Side:
         from django.utils import timezone
 
         from connectors.models import Channel, Source, Window
-        from inbox.models import Reply
+        from inbox.models import Act, Reply
         from inbox.models.reply import Clock
 
         soon = timezone.now() + timedelta(seconds=60)
@@ -143,6 +143,7 @@ class Side:
         mine.filter(next_poll_at__gt=Clock()).update(next_poll_at=Clock())
         Window.objects.filter(reset_at__gt=Clock()).update(reset_at=Clock())
         Reply.objects.filter(channel=self.channel, state="queued", not_before__gt=soon).update(not_before=Clock())
+        Act.objects.filter(channel=self.channel, state="waiting", not_before__gt=soon).update(not_before=Clock())
         if days:
             mine.update(refresh_at=Clock(), reread_at=Clock())
 
