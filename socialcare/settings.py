@@ -72,6 +72,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "socialcare.pages.frame",
+                "connectors.alarm.banner",
             ],
             "builtins": ["inbox.templatetags.care"],
         },
