@@ -89,7 +89,7 @@ customElements.define("row-nav", class extends HTMLElement {
       const current = !!open && row.id === `conversation-${open}`
       if (current !== (row.getAttribute("aria-current") === "true")) current ? row.setAttribute("aria-current", "true") : row.removeAttribute("aria-current")
       if (current && row.hasAttribute("data-unread")) row.removeAttribute("data-unread")
-      if (!row.hasAttribute("aria-selected")) this.#dress(row)
+      if (row.matches("[role=row]:not([aria-selected])")) this.#dress(row)
     }
     if (!this.#cursor) this.#point(this.#link(this.#list?.querySelector("[aria-current=true]")) ?? this.#link(this.#rows[0]))
   }
