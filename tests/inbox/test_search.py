@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.template.loader import get_template
 from django.test.utils import CaptureQueriesContext
 from django.urls import get_resolver
 from django.utils import timezone
@@ -29,6 +30,8 @@ EVERYBODY = ("ana", "max", "hugo", "pia", "mona", "ada", "eva", "otto")
 def loaded():
     """Before any test begins a transaction: on a busy machine it takes longer than one may idle."""
     assert get_resolver().url_patterns
+    for name in ("inbox/search.html", "inbox/search_hits.html", "frame.html", "base.html", "parts/views_pane.html"):
+        assert get_template(name)
 
 
 @pytest.fixture
