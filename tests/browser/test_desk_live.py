@@ -109,8 +109,8 @@ def test_a_day_with_keys_alone(site, desk_of):
         page.keyboard.press("Enter")
     page.keyboard.press("c")  # before anything of it is there
     page.wait_for_timeout(50)
-    page.unroute("**/conversations/*/?view=support")
     on_its_way.pop().continue_()
+    page.unroute("**/conversations/*/?view=support")
     expect(page.locator("#talk")).to_have_attribute("data-open", str(cases[0].pk))
     expect(page).to_have_url(re.compile(f"/conversations/{cases[0].pk}/"))
     expect(page.locator("form[data-act=release]")).to_be_attached()
