@@ -18,7 +18,13 @@ from inbox.attaching import Attaching
 if TYPE_CHECKING:
     from inbox.models import Agent, Attachment, Conversation, Draft, Mention
 
-COUNTERS = {"weighted characters": "weighted", "weighted": "weighted", "graphemes": "graphemes+bytes", "utf16": "utf16"}
+COUNTERS = {
+    "weighted characters": "weighted",
+    "weighted": "weighted",
+    "graphemes": "graphemes+bytes",
+    "UTF-16 units": "utf16",
+    "bytes": "bytes",
+}
 BYTES = {"graphemes+bytes": 3_000}
 
 

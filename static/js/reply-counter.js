@@ -1,10 +1,11 @@
 // <reply-counter for="reply-text" kind="weighted" limit="280" link="23" bytes="" data-text-few="%d left" data-text-over="%d over"> says what is left.
-// Kinds: weighted (X), graphemes+bytes (Bluesky), characters (Mastodon: every link counts as `link`), utf16, none. The server counts again with
+// Kinds: weighted (X), graphemes+bytes (Bluesky), characters (Mastodon: every link counts as `link`), utf16, bytes, none. The server counts again with
 // functions tested against the same table (`tlds` names the list of endings that X counts as links); here the surplus only stops the form and says so.
 let known = new Set("com net org info biz edu gov io app dev shop store online site xyz eu uk de fr es pt it nl be us ca br co me tv ai".split(" "))
 const LINK = /(?<![@#$\p{L}\p{N}_/.-])(?:(https?:\/\/)|)((?:[\p{L}\p{N}](?:[\p{L}\p{N}_-]*[\p{L}\p{N}])?\.)+)([\p{L}\p{M}]{2,24}|xn--[a-z0-9-]+)(?![\p{L}\p{N}@_])(?::\d+)?(?:\/[^\s<>"“”‘’\u202A-\u202E\u2066-\u2069]*)?(?:\?[^\s<>"\u202A-\u202E\u2066-\u2069]*)?/giu
 const leads = ([, scheme, labels, tld]) => (known.has(tld.toLowerCase()) || /^xn--/i.test(tld)) && (scheme || /^[\x00-\x7f]*$/.test(labels))
 const WEB = /(?<![\p{L}\p{N}])https?:\/\/[^\s<>"“”‘’]+/giu
+const FAR = /@([\p{L}\p{N}_.-]+)@[\p{L}\p{N}_.-]+[\p{L}\p{N}_]/gu
 const EMOJI = /\p{RI}\p{RI}|[0-9#*]\uFE0F?\u20E3|\p{Emoji}(?:\uFE0F|\p{EMod})?(?:[\u{E0020}-\u{E007E}]+\u{E007F})?(?:\u200D\p{Emoji}(?:\uFE0F|\p{EMod})?)*/uy
 const bare = link => link.replace(/[.,;:!?'"…)\]]+$/u, "")
 const graphemes = text => [...new Intl.Segmenter("en", { granularity: "grapheme" }).segment(text)].length
@@ -27,12 +28,13 @@ export function learn(tlds) { known = new Set(tlds.trim().split(/\s+/)) }
 export function characters(text, link = 0) {
   if (!link) return graphemes(text)
   const links = [...text.matchAll(WEB)].map(match => bare(match[0]))
-  return graphemes(links.reduce((rest, one) => rest.replace(one, ""), text)) + links.length * link
+  return graphemes(links.reduce((rest, one) => rest.replace(one, ""), text).replace(FAR, "@$1")) + links.length * link
 }
 export function left(kind, text, { limit, link, bytes }) {
   if (kind === "weighted") return limit - weighted(text, link || 23)
   if (kind === "graphemes+bytes") { const over = (bytes || Infinity) - new TextEncoder().encode(text).length; return over < 0 ? over : limit - graphemes(text) }
   if (kind === "characters") return limit - characters(text, link)
+  if (kind === "bytes") return limit - new TextEncoder().encode(text).length
   return kind === "utf16" ? limit - text.length : Infinity
 }
 

@@ -351,7 +351,7 @@ class Bluesky(Announced):
             problems.append(f"{used - LONGEST} characters too long.")
         if size > LONGEST_BYTES:
             problems.append(f"{size - LONGEST_BYTES} bytes too long: some of its characters take many.")
-        return Measure(used, LONGEST, "characters", tuple(problems))
+        return Measure(used, LONGEST, "graphemes", tuple(problems))
 
 
 def _uri(item: Any) -> str:

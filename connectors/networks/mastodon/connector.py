@@ -70,7 +70,7 @@ SCOPES = (
 WINDOW = timedelta(hours=48)
 BATCH = 20
 _FAR_HANDLE = re.compile(r"@([\w.-]+)@[\w.-]+\w")
-_LINK = re.compile(r"https?://\S+")
+_LINK = re.compile(r"(?<![^\W_])https?://[^\s<>\"“”‘’]*[^\s<>\"“”‘’.,;:!?'…)\]]", re.IGNORECASE)
 
 
 class Mastodon(Streaming):
