@@ -112,7 +112,7 @@ def test_no_key_breaks_the_policy_of_content(opened):
     """The whole way through what keys open; the page's own record of violations is judged in the end."""
     page, one, link = opened
     kept = page.locator("#messages > [id]").last  # as live-thread leaves a message whose text became shorter
-    kept.evaluate("one => one.style.setProperty('min-block-size', '1px')")
+    kept.evaluate("one => one.style.setProperty('--kept', '1')")
     for key in ("a", "h", "s", "w", "t", "?", "Control+k", "n", "r", "i"):
         page.keyboard.press(key)
         page.wait_for_timeout(60)
