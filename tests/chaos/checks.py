@@ -69,8 +69,8 @@ def defects(log):
     found = Counter()
     for entry in ENTRY.split(log):
         if "a defect" in entry.partition("\n")[0]:
-            raised = [line for line in RAISED.findall(entry) if not line.startswith("  ")]
-            if not raised or not raised[-1].startswith(DATABASE):
+            raised = RAISED.findall(entry)
+            if not any(line.startswith(DATABASE) for line in raised):
                 found[f"{entry.partition(']')[2][:60].strip()}: {raised[-1][:150] if raised else '?'}"] += 1
     return {"defects in the log": [f"{n} × {what}" for what, n in found.items()]}
 
