@@ -76,10 +76,9 @@ __all__ = [
     "CURSOR_LIMIT", "IMAGES", "JSON", "URL_LIMIT", "Absent", "Accepted", "AuthExpired", "AuthRevoked", "Author", "Bad",
     "Budget", "CannotKnow", "Capability", "Challenge", "Check", "Connector", "Deleted", "Done", "Duplicate",
     "Fault", "Field", "Found", "Gap", "Gone", "Grant", "InDoubt", "Incoming", "Invalid", "Measure", "Media",
-    "MediaRule", "Medium",
-    "Needs", "NotPermitted", "Outcome", "Outgoing", "Page", "Past", "PolicyRefused", "Post", "PostKind", "PostState",
-    "Prepared", "QuotaSpent", "Rate", "RateLimited", "Rejected", "Secrets", "Sent", "Source", "TextRule", "Unavailable",
-    "Undelivered", "Unreadable", "Uploaded", "Verb", "Visibility", "Way", "Withheld",
+    "MediaRule", "Medium", "Needs", "NotPermitted", "Outcome", "Outgoing", "Page", "Past", "PolicyRefused", "Post",
+    "PostKind", "PostState", "Prepared", "QuotaSpent", "Rate", "RateLimited", "Rejected", "Secrets", "Sent", "Source",
+    "TextRule", "Unavailable", "Undelivered", "Unreadable", "Uploaded", "Verb", "Visibility", "Way", "Withheld",
 ]  # fmt: skip
 
 
