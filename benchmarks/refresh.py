@@ -18,7 +18,7 @@ from benchmarks.sockets import Socket, connect, handshake
 from inbox.models import Agent, Conversation, Team
 
 CONVERSATIONS, CHANGED, EVENTS, PAUSE = 4_000, 20, 60, 0.2
-_ROW = re.compile(rb'id="conversation-(\d+)" data-key="(\d+)" data-state="(\w+)"')
+_ROW = re.compile(rb'id="conversation-(\d+)" data-key="(\d+)"([^>]*)>')
 
 
 class Screen(Socket):
