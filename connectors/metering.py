@@ -44,7 +44,7 @@ class Billed(models.Model):
 
     channel = models.ForeignKey("connectors.Channel", models.CASCADE, related_name="+")
     day = models.DateField()
-    thing = models.CharField(max_length=80)
+    thing = models.TextField()
 
     class Meta:
         verbose_name_plural = "billed"
@@ -93,7 +93,7 @@ def count(channel: Channel, now: datetime, **more: Decimal | int) -> None:
 
 
 _BILLED = """
-    INSERT INTO connectors_billed (channel_id, day, thing) SELECT %s, %s, unnest(%s::varchar[])
+    INSERT INTO connectors_billed (channel_id, day, thing) SELECT %s, %s, unnest(%s::text[])
     ON CONFLICT DO NOTHING RETURNING thing"""
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from connectors.base import JSON, MediaRule, Medium, Unreadable, Uploaded
 from connectors.http import UPLOAD
+from connectors.text import read_json
 
 RULE = MediaRule(
     # A GIF would stand still there.
@@ -31,7 +32,7 @@ def embed(media: Sequence[Medium]) -> JSON:
 
 
 def _image(medium: Medium) -> JSON:
-    image: JSON = {"alt": medium.description, "image": json.loads(medium.token)}
+    image: JSON = {"alt": medium.description, "image": read_json(medium.token)}
     if medium.width and medium.height:
         image["aspectRatio"] = {"width": medium.width, "height": medium.height}
     return image
