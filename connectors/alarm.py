@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
@@ -14,6 +17,7 @@ from connectors.access import ending, ends_in_words
 from connectors.models import Channel
 
 SOON = timedelta(days=7)  # before access ends; until then the notice is enough
+KEPT = 5  # seconds
 
 
 def banner(request: HttpRequest) -> dict[str, Any]:
@@ -24,9 +28,25 @@ def banner(request: HttpRequest) -> dict[str, Any]:
 def _banner(request: HttpRequest) -> dict[str, Any] | None:
     if not getattr(getattr(request, "user", None), "is_admin", False):
         return None
+    if is_calm(int(time.monotonic() / KEPT)):
+        return None
     now = timezone.now()
-    broken = list(Channel.objects.filter(paused=False, state__in=Channel.NEEDS_A_PERSON).order_by("fault_since", "pk"))
-    return _of("danger", broken, now) or _of("warn", list(ending(now).filter(access_until__lte=now + SOON)), now)
+    channels = list(_concerned(now))
+    standing = [channel for channel in channels if channel.state in Channel.NEEDS_A_PERSON]
+    return _of("danger", standing, now) or _of("warn", channels, now)
+
+
+@lru_cache(maxsize=1)
+def is_calm(_moment: int) -> bool:
+    """Whether there is nothing to say, which each process believes for some seconds. A trouble that is there is read
+    for every page, so that it is gone with its cause."""
+    return not _concerned(timezone.now()).exists()
+
+
+def _concerned(now: datetime) -> QuerySet[Channel]:
+    broken = Q(paused=False, state__in=Channel.NEEDS_A_PERSON)
+    soon = Q(pk__in=ending(now).filter(access_until__lte=now + SOON).order_by().values("pk"))
+    return Channel.objects.filter(broken | soon).order_by("fault_since", "name", "pk")
 
 
 def _of(mood: str, channels: list[Channel], now: datetime) -> dict[str, Any] | None:

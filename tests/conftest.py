@@ -62,3 +62,13 @@ def emptied(case):
 @pytest.fixture(autouse=True, scope="session")
 def short_cleaning():
     TransactionTestCase._fixture_teardown = emptied
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered():
+    """What a process keeps for some seconds is of the test before."""
+    from connectors.alarm import is_calm
+    from socialcare.pages import _organisation
+
+    is_calm.cache_clear()
+    _organisation.cache_clear()

@@ -216,12 +216,17 @@ class Demo(Connector):
     def do(self, verb: Verb, post: Post, text: str = "") -> Done:
         path, judge = f"posts/{post.external_id}", self._refused(post)
         if verb == "edit":
-            return Done(self._post(self._ask("PUT", path, judge, json={"text": text}).json(dict), None))
-        if verb == "delete":
-            return Done(self._post(self._ask("DELETE", path, judge).json(dict), None))
-        if verb in ("like", "unlike", "hide", "unhide"):
-            return Done(self._post(self._ask("POST", f"{path}/{verb}", judge).json(dict), None))
-        return super().do(verb, post, text)
+            answer = self._ask("PUT", path, judge, json={"text": text})
+        elif verb == "delete":
+            answer = self._ask("DELETE", path, judge)
+        elif verb in ("like", "unlike", "hide", "unhide"):
+            answer = self._ask("POST", f"{path}/{verb}", judge)
+        else:
+            return super().do(verb, post, text)
+        posts, _bad = self._posts([answer.json(dict)], post.created_at, False)
+        if not posts:
+            raise answer.unreadable("The answer to a change is no post.")
+        return Done(posts[0])
 
     def refresh(self, ids: Sequence[str], now: datetime) -> list[Post | Deleted | Withheld]:
         items = self._ask("GET", "posts", params={"ids": ",".join(ids)}).json(dict).get("posts") or []

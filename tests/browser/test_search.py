@@ -61,6 +61,8 @@ def test_a_phone_reaches_search_from_its_bar_and_narrows_it(site, desk_of):
     indexing.index_due()
     page = desk_of(site.cast.ana, viewport=PHONE, has_touch=True).open("/views/all/")
     page.locator(".tabbar a", has_text="Search").tap()
+    page.wait_for_url("**/search/")
+    page.locator("live-bell[state=live]").wait_for(state="attached")
     page.locator("#search-words").fill("purple")
     expect(page.locator("#search-hits [data-key]")).to_have_count(2)
     page.locator("#search-facets > summary").tap()

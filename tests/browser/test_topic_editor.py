@@ -80,8 +80,7 @@ def test_one_key_takes_the_row_of_the_cursor_into_the_queue(site, desk_of, said)
     states = {one.mention.text: one.mention.conversation.state for one in topic.found.select_related("mention")}
     assert states["the kettle of the old series leaks"] == State.NEW
     assert states["my kettle leaks again"] == State.HEARD
-    page.go_back()
-    page.reload()
+    page.goto(f"{site.url}/topics/{topic.pk}/")
     expect(page.locator(".topic-post").nth(1)).to_contain_text("in the queue")
     page.locator(".topic-post__open").nth(1).focus()
     page.keyboard.press("Shift+P")

@@ -2,7 +2,10 @@
 doubled. The work is done by `sweep` alone, so that each place is reached for sure; the process that died is started
 again."""
 
+import io
 from uuid import uuid4
+
+from PIL import Image
 
 from tests.chaos.checks import lost_and_double, waiting, wrong_numbers
 from tests.chaos.drill import settled
@@ -81,7 +84,19 @@ def _answer(house, name, number):
         house.sides[0].fake.order(MADE, writing=True)
     conversation = Conversation.objects.get(mentions__text=f"where is my order {number}-0?")
     words = f"answer {number} of ours"
-    conversation.reply(house.cast.mona, words, uuid4(), 0, parent=conversation.last_inbound(), anyway=True)
+    files = [_picture(house.cast.mona, conversation)] if name == "reply.after_upload" else []
+    parent = conversation.last_inbound()
+    conversation.reply(house.cast.mona, words, uuid4(), 0, parent=parent, anyway=True, files=files)
+
+
+def _picture(agent, conversation):
+    """The key of a picture in the agent's draft."""
+    from inbox.files import judged
+    from inbox.models import Attachment
+
+    drawn = io.BytesIO()
+    Image.new("RGB", (40, 30), "red").save(drawn, "PNG")
+    return Attachment.add(agent, conversation, "reply", judged(drawn.getvalue(), "red.png")).key
 
 
 def _forget_claims():

@@ -127,7 +127,7 @@ class Side:
             self.fake.faults.clear()
 
     def let_time_pass(self, *, days=False):
-        """Everything is due at once, and waits of more than a minute are over; with `days`, what is done every few
+        """Everything is due at once, and longer waits are over; with `days`, what is done every few
         minutes and once a day is due too."""
         from datetime import timedelta
 
@@ -137,7 +137,7 @@ class Side:
         from inbox.models import Act, Reply
         from inbox.models.reply import Clock
 
-        soon = timezone.now() + timedelta(seconds=60)
+        soon = timezone.now() + timedelta(seconds=15)
         mine = Channel.objects.filter(pk=self.channel)
         Source.objects.filter(channel=self.channel, next_at__gt=Clock()).update(next_at=Clock())
         mine.filter(next_poll_at__gt=Clock()).update(next_poll_at=Clock())

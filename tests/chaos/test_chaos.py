@@ -31,6 +31,7 @@ def test_a_minute_of_killing_loses_nothing_and_doubles_nothing():
     assert sum(result["faults"].values()) >= SECONDS / 2
 
 
+@pytest.mark.networks
 @pytest.mark.timeout(TOGETHER + 340)
 def test_on_no_network_is_anything_lost_or_doubled():
     result, done = run("--network", "all", "--seconds", str(TOGETHER), timeout=TOGETHER + 330)

@@ -14,9 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection, connections
 from django.db.migrations.loader import MigrationLoader
 
+from socialcare import environment
 from socialcare.embedded import Postgres
 from socialcare.ground import Ground
 
@@ -93,10 +96,9 @@ def migration_check() -> tuple[int, str]:
     later = sorted(key for key, migration in found.items() if key[0] in CODE and not migration.initial)
     with tempfile.TemporaryDirectory() as folder:
         for app, name in later:
-            code, sql = _run(*MANAGE, "sqlmigrate", app, name)
-            if code:
-                return code, sql
-            Path(folder, f"{app}.{name}.sql").write_text(sql + "\n")
+            with Path(folder, f"{app}.{name}.sql").open("w") as sql:
+                call_command("sqlmigrate", app, name, stdout=sql, no_color=True)
+        connection.close()
         if not later:
             return 0, ""
         exclude = "--exclude=prefer-bigint-over-int,prefer-identity,prefer-robust-stmts,require-timeout-settings"
@@ -150,6 +152,7 @@ def scratch_database() -> Iterator[None]:
         try:
             postgres.start()
             os.environ["DATABASE_URL"] = postgres.url
+            connections.settings["default"].update(environment.database(postgres.url))
             yield
         finally:
             postgres.stop()

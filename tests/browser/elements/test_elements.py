@@ -191,7 +191,9 @@ def test_the_palette_offers_the_controls_of_the_page_and_the_servers_answers(des
     page = desk.page
     page.keyboard.press("Control+k")
     page.keyboard.type("done")
-    expect(page.locator("#palette-list [role=option]")).to_have_text(["DoMark conversation doneE", "GoView: done"])
+    expect(page.locator("#palette-list [role=option]")).to_have_text(
+        ["DoMark conversation doneE", "GoView: done", "SearchAll conversations that say “done”"]
+    )
     desk.post = (204, {}, "")
     page.keyboard.press("Enter")
     expect(page.locator("#palette")).to_be_hidden()
