@@ -83,6 +83,8 @@ def ring(news: Mapping[int, Collection[str]]) -> None:
     named = Q()
     for channel, names in news.items():
         named |= Q(channel=channel, name__in=names)
+    # The channel before its sources, as whoever polls locks them.
+    list(Channel.objects.filter(pk__in=news).order_by("pk").select_for_update(of=("self",)).values_list("pk"))
     Source.objects.filter(named, fault="").update(next_at=Clock())
     later = Q(next_poll_at__gt=Clock()) | Q(polling_until__gt=Clock())
     Channel.objects.listening().filter(later, pk__in=news, fault="").update(next_poll_at=Clock())

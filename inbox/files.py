@@ -4,9 +4,11 @@ anew, so that neither the place where it was taken nor anything else hidden in i
 from __future__ import annotations
 
 import io
+import struct
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import PurePath
 from typing import Any
 
@@ -24,7 +26,8 @@ ENDINGS = {
 }  # fmt: skip
 PHONES = (b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"avif")
 KEPT = ("icc_profile", "transparency")  # of what stands beside the pixels
-BROKEN = (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError)
+PIXELS_IN_ALL = 200_000_000  # of all pictures of an animation together
+BROKEN = (OSError, ValueError, SyntaxError, EOFError, LookupError, struct.error, Image.DecompressionBombError)
 
 
 class Unfit(Exception):
@@ -138,11 +141,14 @@ def _see_through(image: Image.Image) -> bool:
 
 
 def _moving(raw: bytes, name: str, image: Image.Image) -> File:
-    frames = getattr(image, "n_frames", 1)
-    if frames > FRAMES:
-        raise Unfit(_("“%s” has too many pictures for an animation.") % name)
-    for place in range(frames):
-        image.seek(place)
+    at_most = min(FRAMES, PIXELS_IN_ALL // (image.width * image.height))
+    for place in count():  # not n_frames, which reads the whole file before it says a number
+        if place >= at_most:
+            raise Unfit(_("“%s” has too many pictures for an animation.") % name)
+        try:
+            image.seek(place)
+        except EOFError:
+            break
         image.load()
     body = b"".join(_gif(raw))
     return File("animation", "image/gif", _named(name, "image/gif"), body, image.width, image.height)

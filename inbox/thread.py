@@ -115,6 +115,7 @@ def whole(conversation: Conversation, agent: Agent, seen: int | None = None, *, 
     answered = len(events) >= MOST or any(event.happening == "reply_queued" for event in events)
     replies = list(conversation.replies.select_related("author")) if answered else []
     own_posts = {reply.external_id for reply in replies}
+    replies = _told(replies, conversation, agent, events)
     entries = _entries(conversation, thread.mentions, replies, _notes(conversation, agent, events), events, own_posts)
     if thread.earlier:
         oldest = min(_key(one.posted_at, "b", one.pk) for one in thread.mentions)
@@ -142,6 +143,15 @@ def _events(conversation: Conversation, agent: Agent, after: int = -1) -> list[E
     """The newest of the timeline after that number, oldest first, without what this reader may not hear."""
     told = Event.objects.told_to(agent, conversation).timeline().filter(seq__gt=after)
     return list(told.select_related("actor").reverse()[:MOST])[::-1]
+
+
+def _told(replies: Sequence[Reply], conversation: Conversation, agent: Agent, events: Sequence[Event]) -> list[Reply]:
+    """Answers, too, are read by those who may read the event of their writing."""
+    if len(events) < MOST:
+        told = {event.payload.get("reply") for event in events if event.happening == "reply_queued"}
+        return [reply for reply in replies if reply.pk in told]
+    kept = set(Event.objects.kept_from(agent, conversation, "reply_queued").values_list("payload__reply", flat=True))
+    return [reply for reply in replies if reply.pk not in kept]
 
 
 def _notes(conversation: Conversation, agent: Agent, events: Sequence[Event]) -> list[Note]:

@@ -129,6 +129,11 @@ def _settle(answer: asyncio.Future[Said | None], said: Said | None) -> None:
         answer.set_result(said)
 
 
+def _is_key(session: str) -> bool:
+    """Nothing else is a session of ours, and what no database takes must not spoil the answer of others."""
+    return session.isascii() and session.isalnum() and len(session) <= 40
+
+
 def read(scope: Any) -> Question | None:
     """The question a request asks; None for every other request."""
     before, after = _path()
@@ -142,7 +147,7 @@ def read(scope: Any) -> Question | None:
     pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
     asked = dict(pairs)
     plain = asked.keys() <= PLAIN and len(pairs) == len(asked)
-    if not (plain and session and Progress.known and _is_our_name(headers.get(b"host", ""))):
+    if not (plain and _is_key(session) and Progress.known and _is_our_name(headers.get(b"host", ""))):
         return None
     held = asked.get("held", "")
     return Question(

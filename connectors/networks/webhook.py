@@ -45,6 +45,7 @@ from connectors.base import (
     Visibility,
     Way,
 )
+from connectors.http import UPLOAD
 from connectors.media import NAMES
 from connectors.text import plain, read_json
 
@@ -216,7 +217,10 @@ class Webhook(Connector):
             body["files"] = [_file(medium) for medium in outgoing.media]
         raw = json.dumps(body, ensure_ascii=False).encode()
         headers = self._signed(raw, outgoing)
-        answer = self.seam.answer("POST", target, now=outgoing.sending_at, data=raw, headers=headers, accept=(409,))
+        whole = UPLOAD if outgoing.media else None
+        answer = self.seam.answer(
+            "POST", target, now=outgoing.sending_at, data=raw, headers=headers, accept=(409,), whole=whole
+        )
         # 409 says it is there already. An answer without JSON is good enough: the receiver owes us nothing but its 2xx.
         try:
             made = read_json(answer.content)

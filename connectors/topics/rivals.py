@@ -40,10 +40,13 @@ def topic_of(mention: Mention) -> str:
         return ""  # it was written to us
     wanted = models.Exists(RivalAnswer.objects.filter(mention=mention))
     found = TopicMention.objects.filter(mention=mention).annotate(wanted=wanted)
-    rows = list(found.values_list("topic__rival", "topic__name", "wanted").order_by("topic__name"))
-    if not rows or not all(rival for rival, _name, _wanted in rows) or rows[0][2]:
+    rows = list(
+        found.values_list("topic__rival", "topic__name", "wanted", "topic__team__private").order_by("topic__name")
+    )
+    if not rows or not all(rival for rival, *_rest in rows) or rows[0][2]:
         return ""
-    return str(rows[0][1])
+    # What a private team listens for is named to nobody else.
+    return next((str(name) for _rival, name, _wanted, private in rows if not private), _("of another team"))
 
 
 def guarded(may: dict[Verb, Capability], mention: Mention) -> dict[Verb, Capability]:

@@ -56,9 +56,18 @@ class EventQuerySet(models.QuerySet["Event"]):
     def told_to(self, agent: Agent, conversation: Conversation) -> EventQuerySet:
         """What happened to the conversation, without what happened while a private team had it that this reader is
         not in: an event's stream is the team that had it."""
+        return self.filter(conversation=conversation).exclude(stream__in=self._closed_to(agent))
+
+    def kept_from(self, agent: Agent, conversation: Conversation, happening: str) -> EventQuerySet:
+        """The others: what of this kind happened while a private team had it that this reader is not in."""
+        kept = self.filter(conversation=conversation, happening=happening)
+        return kept.filter(stream__in=self._closed_to(agent))
+
+    @staticmethod
+    def _closed_to(agent: Agent) -> models.QuerySet[Team, str]:
         private = Team.objects.filter(private=True).exclude(pk__in=sorted(agent.readable_team_ids))
         streams = private.annotate(stream_key=Concat(models.Value("team:"), Cast("pk", models.CharField())))
-        return self.filter(conversation=conversation).exclude(stream__in=streams.values("stream_key"))
+        return streams.values_list("stream_key", flat=True)
 
     def timeline(self) -> EventQuerySet:
         return self.filter(echo=False).order_by("seq", "id")

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods
 
 from inbox.attaching import Attaching
 from inbox.files import Unfit
-from inbox.models import Attachment, Conversation
+from inbox.models import Attachment, Conversation, Event
 from inbox.views.answering import act, conversation_or_404, shown
 from socialcare.pages import Request
 
@@ -55,6 +55,9 @@ def file(request: Request, pk: int, key: UUID) -> HttpResponse:
     conversation = conversation_or_404(request, pk)
     readable = Attachment.objects.filter(Q(reply__isnull=False) | Q(agent=request.user), conversation=conversation)
     one = get_object_or_404(readable if request.method == "GET" else readable.light(), key=key)
+    kept = Event.objects.kept_from(request.user, conversation, "reply_queued")
+    if one.reply_id and kept.filter(payload__reply=one.reply_id).exists():
+        raise Http404
     if request.method == "GET":
         return _bytes(one)
     if request.method != "POST" or not one.describe(request.POST.get("description", "")):

@@ -147,6 +147,8 @@ def on_reply(view: OnReply) -> Callable[..., HttpResponse]:
     @wraps(view)
     def wrapped(request: Request, conversation: Conversation, reply: int) -> HttpResponse:
         found = get_object_or_404(conversation.replies.select_related("author"), pk=reply)
+        if Event.objects.kept_from(request.user, conversation, "reply_queued").filter(payload__reply=reply).exists():
+            raise Http404
         found.conversation = conversation
         return view(request, conversation, found)
 

@@ -7,7 +7,10 @@ import uuid
 import pytest
 from django.urls import get_resolver
 
+from inbox.files import judged
+from inbox.models import Attachment
 from inbox.urls import urlpatterns
+from tests.inbox.test_files import picture
 from tests.world import make_channel, write
 
 TOKENS = re.compile(r'(csrfmiddlewaretoken" value=")[^"]+')
@@ -145,6 +148,26 @@ def test_notes_of_a_private_team_stay_there_when_a_conversation_leaves_it(cast, 
     hr.assign(cast.support, None, by=cast.hugo)
     client.force_login(cast.ana)
     assert "salary talk" not in client.get(f"/conversations/{hr.pk}/").content.decode()
+
+
+def test_answers_of_a_private_team_and_their_files_stay_there_when_a_conversation_leaves_it(cast, threads, client):
+    hr = threads["hr"]
+    file = Attachment.add(cast.hugo, hr, "reply", judged(picture(), "letter.png"))
+    parent = hr.last_inbound()
+    theirs = hr.reply(cast.hugo, "salary answer", uuid.uuid4(), 0, parent=parent, anyway=True, files=[file.key])
+    hr.assign(cast.support, None, by=cast.hugo)
+    ours = hr.reply(cast.ana, "parcel answer", uuid.uuid4(), 0, parent=parent, anyway=True)
+    client.force_login(cast.ana)
+    page = client.get(f"/conversations/{hr.pk}/").content.decode()
+    assert "parcel answer" in page
+    assert "salary answer" not in page
+    assert client.get(f"/conversations/{hr.pk}/files/{file.key}/").status_code == 404
+    assert client.post(f"/conversations/{hr.pk}/replies/{theirs.pk}/undo/").status_code == 404
+    assert client.post(f"/conversations/{hr.pk}/replies/{ours.pk}/undo/").status_code != 404
+    client.force_login(cast.hugo)
+    hr.assign(cast.hr, None, by=cast.ana)
+    assert "salary answer" in client.get(f"/conversations/{hr.pk}/").content.decode()
+    assert client.get(f"/conversations/{hr.pk}/files/{file.key}/").status_code == 200
 
 
 def test_picking_the_number_of_a_private_conversation_does_nothing(cast, threads, client):

@@ -261,10 +261,11 @@ class Discourse(Connector):
         wanted = normalised(outgoing.text)
 
         def same(post: Post) -> bool:
-            raw = uploads.words_of(str(post.raw.get("raw") or ""))
-            said = (raw, post.text, plain(str(post.raw.get("cooked") or "")))
-            below = post.parent_id in (parent.external_id, f"{topic}/1")
-            return below and wanted in map(normalised, said)
+            raw = str(post.raw.get("raw") or "")
+            said = {normalised(each) for each in (raw, post.text, plain(str(post.raw.get("cooked") or "")))}
+            if outgoing.media:
+                said.add(normalised(raw.removesuffix(uploads.pictures_in(raw, len(outgoing.media)))))
+            return post.parent_id in (parent.external_id, f"{topic}/1") and wanted in said
 
         items, skew = self._newest(topic, now)
         posts, bad = self._mapped(items, "own")

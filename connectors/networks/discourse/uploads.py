@@ -35,6 +35,9 @@ def _marked(medium: Medium) -> str:
     return f"{_PICTURE}{said}{size}]({medium.token})"
 
 
-def words_of(raw: str) -> str:
-    """A post without the pictures at its end."""
-    return raw.partition(_PICTURE)[0]
+def pictures_in(raw: str, count: int) -> str:
+    """The part of a post, from so many pictures before its end."""
+    start = len(raw)
+    for _ in range(count):
+        start = max(raw.rfind(_PICTURE, 0, start), 0)
+    return raw[start:]

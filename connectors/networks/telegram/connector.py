@@ -45,6 +45,7 @@ from connectors.base import (
     Verb,
     Way,
 )
+from connectors.http import UPLOAD
 from connectors.media import NAMES
 from connectors.networks.telegram.api import (
     Queue,
@@ -148,7 +149,7 @@ class Telegram(Connector):
         def judge(answer: Any) -> Fault | None:
             return refusal(answer, now)
 
-        body: JSON = {"data": given, "files": files} if files else {"json": given}
+        body: JSON = {"data": given, "files": files, "whole": UPLOAD} if files else {"json": given}
         answer = self.seam.answer("POST", url, now=now, write=write, bucket="telegram", judge=judge, **body)
         told = answer.json(dict)
         if told.get("ok") is not True:  # some servers refuse with 200

@@ -3,6 +3,7 @@ quoted the account; whatever else is heard has to be answered on X itself. Unver
 the names that X puts before a reply count as naming, and whether refresh tokens change with each use (a new one is
 kept where one is given)."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
     from connectors.answers import Answer
 
 SEARCHED, KEPT = timedelta(days=7) - timedelta(minutes=5), timedelta(days=30)
+_DOTTED = re.compile(r"\w\.\w{2}|://")
 
 
 class X(Connector):
@@ -276,12 +278,14 @@ class X(Connector):
         wanted, above = _comparable(outgoing.text, direct), outgoing.parent.external_id
 
         def same(post: Post) -> bool:
-            said = uploads.without_link(post.text) if outgoing.media else post.text
-            return (direct or post.parent_id == above) and _comparable(said, direct) == wanted
+            # X writes the address of our pictures behind the words, and may or may not tell it from one of ours.
+            said = {post.text, uploads.without_link(post.text)} if outgoing.media else {post.text}
+            return (direct or post.parent_id == above) and wanted in {_comparable(each, direct) for each in said}
 
         sought = Sought(outgoing, same)
         sought.among([replace(post, url="") for post in posts] if direct else posts, answer.skew, bad)
-        return sought.verdict(whole=sought.passed or len(posts) < PAGE)
+        shortened = direct and _DOTTED.search(outgoing.text)  # its links stand there under addresses of X's own
+        return sought.verdict(whole=not shortened and (sought.passed or len(posts) < PAGE))
 
     def _look(self, caller: Caller, reader: Reader, outgoing: Outgoing, direct: bool) -> "Answer":
         conversation = str(outgoing.parent.grants.get("conversation") or "")
