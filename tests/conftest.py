@@ -65,10 +65,11 @@ def short_cleaning():
 
 
 @pytest.fixture(autouse=True)
-def nothing_remembered():
-    """What a process keeps for some seconds is of the test before."""
-    from connectors.alarm import is_calm
-    from socialcare.pages import _organisation
+def nothing_remembered(monkeypatch):
+    """What a process keeps for some seconds is of the test before, and must not end in the middle of this one."""
+    from connectors import alarm
+    from socialcare import pages
 
-    is_calm.cache_clear()
-    _organisation.cache_clear()
+    for module, kept in ((alarm, alarm.is_calm), (pages, pages._organisation)):
+        monkeypatch.setattr(module, "KEPT", 1e9)
+        kept.cache_clear()
