@@ -194,6 +194,8 @@ class Supervisor:
     def watch(self) -> None:
         """Until Stopped is raised by a signal."""
         while True:
+            if _asked:  # what a signal raised in a place that ignores exceptions is raised again
+                raise Stopped
             for keeper in self.keepers:
                 keeper.look(self.log)
             time.sleep(0.2)
@@ -205,10 +207,14 @@ class Supervisor:
             keeper.child.stop()
 
 
+_asked: list[int] = []
+
+
 def on_signals() -> None:
     """Makes the signals that end a program raise Stopped, wherever it is."""
 
-    def stop(_number: int, _frame: FrameType | None) -> None:
+    def stop(number: int, _frame: FrameType | None) -> None:
+        _asked.append(number)
         raise Stopped
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
