@@ -217,6 +217,7 @@ def on_signals() -> None:
         _asked.append(number)
         raise Stopped
 
+    _asked.clear()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
 

@@ -47,14 +47,15 @@ def index_due(seconds: float = SECONDS, batch: int = BATCH) -> int:
     """Works off what is due, then what was there before; how many rows were taken up. Returns at once when somebody
     else is at it."""
     done, size, until = 0, batch, time.monotonic() + seconds
+    tried: Due = {}
     while time.monotonic() < until:
         try:
-            taken = _one_batch(size)
+            taken = _one_batch(size, tried)
         except DatabaseError as error:
             if not _is_unfit(error):
                 raise
             # One row of these is to blame; alone, it is left out, so that it does not hold up the others.
-            taken, size = (_leave_out(), batch) if size == 1 else (0, 1)
+            taken, size = (_leave_out(tried), batch) if size == 1 else (0, 1)
             continue
         if not taken and not fill():
             break
@@ -63,10 +64,13 @@ def index_due(seconds: float = SECONDS, batch: int = BATCH) -> int:
 
 
 @transaction.atomic
-def _one_batch(batch: int) -> int:
+def _one_batch(batch: int, tried: Due) -> int:
+    """`tried` is told what was taken, which the list has again when this fails."""
     if not _mine():
         return 0
     due = _take(batch)
+    tried.clear()
+    tried.update(due)
     failpoint("search.after_take")
     rows = read(due) if due else []
     if due:
@@ -83,10 +87,12 @@ def _is_unfit(error: DatabaseError) -> bool:
 
 
 @transaction.atomic
-def _leave_out() -> int:
-    """Takes the oldest of the list off it without taking it up."""
-    due = _take(1) if _mine() else {}
-    for kind, ids in due.items():
+def _leave_out(blamed: Due) -> int:
+    """Takes the one to blame off the list without taking it up, unless somebody else did so meanwhile."""
+    if not _mine() or _take(1) != blamed:
+        transaction.set_rollback(True)
+        return 0
+    for kind, ids in blamed.items():
         log.error("a text cannot be taken up for search", kind=SearchKind(kind).name, row=min(ids))
     return 0
 

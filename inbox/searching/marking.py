@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from inbox.foreign import clean, snippet
 from inbox.searching.asking import Term
-from inbox.searching.words import words
+from inbox.searching.words import Word, words
 
 READ = 20_000  # characters of a text in which words are marked
 BEFORE, LENGTH = 80, 280  # characters of the excerpt before its first mark, and in all
@@ -20,22 +20,36 @@ class Piece(NamedTuple):
 
 
 def found_in(text: str, terms: Sequence[Term]) -> list[tuple[int, int]]:
-    """Where the terms stand in the text, in order and without overlaps."""
-    said = list(words(text[:READ]))
-    asked = [term for term in terms if not term.without and not term.author and term.words]
-    spans = sorted(
-        (said[place].start, said[place + len(term.words) - 1].end)
-        for term in asked
-        for place in range(len(said))
-        if term.found_at(said, place)
-    )
+    """Where the terms stand in the text, in order and without overlaps, from the first of them as far as an excerpt
+    goes."""
     joined: list[tuple[int, int]] = []
-    for start, end in spans:
+    for start, end in sorted(_spans(text[:READ], terms)):
         if joined and start <= joined[-1][1]:
             joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
         else:
             joined.append((start, end))
     return joined
+
+
+def _spans(text: str, terms: Sequence[Term]) -> list[tuple[int, int]]:
+    asked = [term for term in terms if not term.without and not term.author and term.words]
+    longest = max((len(term.words) for term in asked), default=0)
+    said: list[Word] = []
+    spans: list[tuple[int, int]] = []
+
+    def look(place: int) -> None:
+        found = [term for term in asked if term.found_at(said, place)]
+        spans.extend((said[place].start, said[place + len(term.words) - 1].end) for term in found)
+
+    for word in words(text) if asked else ():
+        said.append(word)
+        if len(said) >= longest:
+            look(len(said) - longest)
+        if spans and word.start > spans[0][0] + LENGTH:
+            return spans
+    for place in range(max(len(said) - longest + 1, 0), len(said)):
+        look(place)
+    return spans
 
 
 def excerpt(text: str, terms: Sequence[Term]) -> list[Piece]:

@@ -47,9 +47,17 @@ class Word(NamedTuple):
     end: int
 
 
-@lru_cache(maxsize=50_000)
 def fold(text: str) -> str:
     """Without case, accents and other forms of the same letter."""
+    return _kept(text) if len(text) <= LONGEST else _fold(text)  # what is no word is not kept
+
+
+@lru_cache(maxsize=50_000)
+def _kept(text: str) -> str:
+    return _fold(text)
+
+
+def _fold(text: str) -> str:
     bare = unicodedata.normalize("NFKD", text.casefold()).casefold().translate(_FOLD)
     return unicodedata.normalize("NFKC", bare)
 

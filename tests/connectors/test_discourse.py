@@ -1,11 +1,12 @@
 """What is special about Discourse: posts named by their number in a topic, pages with holes, private messages, and
 refusals that do not say what they are about."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from connectors.base import Deleted, Outgoing, PostKind, PostState, Sent, Visibility, Withheld
+from connectors.base import Deleted, Medium, Outgoing, PostKind, PostState, Sent, Visibility, Withheld
 from connectors.faults import AuthRevoked, Duplicate, Gone, Invalid, NotPermitted, PolicyRefused, RateLimited
 from connectors.networks.discourse.api import place_of
 from tests.fakes.discourse import ME, PRIVATE, TOPIC, Fake, no
@@ -148,6 +149,21 @@ def test_our_answer_is_found_in_a_long_topic(fake):
         fake.say(f"me too {number}")
     sent = connector.send(answering(post))
     assert connector.find(answering(post)).external_id == sent.external_id
+
+
+def test_an_answer_with_a_picture_of_its_writers_own_is_found(fake):
+    post, connector = one(fake, fake.say("Help!")), fake.connector()
+    words = "Look:\n\n![our shop](https://acme.example/shop.png)\n\nWe open at nine."
+    sent = connector.send(answering(post, words))
+    (made,) = fake.made()
+    made["cooked"] = '<p>Look:</p><p><img src="/shop.png" alt="our shop"></p><p>We open at nine.</p>'
+    assert connector.find(answering(post, words)).external_id == sent.external_id
+    hanging = Medium(
+        key="f", kind="image", type="image/png", size=3, name="a.png", read=lambda: b"png", token="upload://x"
+    )
+    made["raw"] += "\n\n![a.png](upload://x)"
+    wish = replace(answering(post, words), media=(hanging,))
+    assert connector.find(wish).external_id == sent.external_id
 
 
 def test_a_closed_topic_is_answered_by_hand(fake):

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from connectors.base import (
+    Absent,
     Accepted,
     AuthExpired,
     AuthRevoked,
@@ -23,6 +24,7 @@ from connectors.base import (
     Gone,
     Incoming,
     Invalid,
+    Medium,
     NotPermitted,
     Outgoing,
     PolicyRefused,
@@ -417,6 +419,26 @@ def test_a_reply_is_found_however_the_network_dresses_it(fake, said, shown):
     links = {"urls": [{"url": "https://t.co/a", "expanded_url": "http://acme.com/t", "start": 11, "end": 25}]}
     made = fake.post(ME, shown, parent.external_id, entities=links)
     assert fake.connector().find(outgoing(parent, said)).external_id == made
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_reply_is_found_by_its_words_and_own_links_when_pictures_hang_from_it(fake, told):
+    parent = heard(fake, fake.say("Help!"))
+    own = {"url": "https://t.co/a", "expanded_url": "https://acme.example/help"}
+    links = [own, {"url": "https://t.co/b", "media_key": "3_1"}] if told else [own]
+    shown = "@carla See https://t.co/a https://t.co/b"
+    made = fake.post(ME, shown, parent.external_id, entities={"urls": links})
+    hanging = Medium(key="f", kind="image", type="image/png", size=3, name="a.png", read=lambda: b"png")
+    wish = outgoing(parent, "See https://acme.example/help", media=(hanging,))
+    assert fake.connector().find(wish).external_id == made
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"), [("see https://acme.com/help", CannotKnow), ("see acme.com", CannotKnow), ("hi", Absent)]
+)
+def test_a_message_whose_links_the_network_shortens_is_never_called_absent(fake, text, verdict):
+    wish = outgoing(heard(fake, fake.say("help me")), text, private=True)
+    assert isinstance(fake.connector().find(wish), verdict)
 
 
 def test_two_posts_of_ours_that_look_alike_are_for_a_person(fake):

@@ -1,4 +1,5 @@
 import os
+import subprocess
 import sys
 import time
 
@@ -138,3 +139,24 @@ def test_a_log_nobody_reads_any_more_does_not_stop_the_end(monkeypatch):
     monkeypatch.setattr(sys, "stdout", os.fdopen(writer, "w", buffering=1))
     Log().say("x" * 100_000)
     Log().say("and again")
+
+
+IGNORED = """
+import os, signal, weakref
+from socialcare.supervisor import Log, Stopped, Supervisor, on_signals
+class Thing: pass
+on_signals()
+thing = Thing()
+watched = weakref.ref(thing, lambda _: os.kill(os.getpid(), signal.SIGTERM))
+del thing
+try:
+    Supervisor(Log()).watch()
+except Stopped:
+    print("stopped")
+"""
+
+
+def test_a_signal_that_meets_a_place_which_ignores_exceptions_ends_it_all_the_same():
+    done = subprocess.run([sys.executable, "-c", IGNORED], capture_output=True, text=True, timeout=20)
+    assert "ignored" in done.stderr
+    assert done.stdout == "stopped\n"

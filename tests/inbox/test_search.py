@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 from inbox.failpoints import Failpoint, arm
 from inbox.models import Conversation, Mention, Reply, SearchDue, SearchFill, SearchKind, SearchText
-from inbox.searching import finding, indexing
+from inbox.searching import finding, indexing, marking
 from inbox.searching.asking import read, tsquery
 from inbox.searching.finding import Ask, find
 from inbox.searching.marking import excerpt
-from inbox.searching.words import fold, vector
+from inbox.searching.words import fold, vector, words
 from tests.world import answer, make_channel, post, store, write
 
 EVERYBODY = ("ana", "max", "hugo", "pia", "mona", "ada", "eva", "otto")
@@ -380,6 +380,15 @@ def test_a_text_that_cannot_be_taken_up_does_not_hold_up_the_others(cast, channe
     assert texts(cast.ana, "parcel") == ["parcel 0", "parcel 1", "parcel 2", "parcel 4"]
 
 
+def test_only_the_one_to_blame_is_left_out_whoever_was_faster(cast, channel):
+    many_write(channel, 2, "parcel", cast.support)
+    first, second = SearchDue.objects.order_by("id").values_list("kind", "row_id")
+    indexing._leave_out({second[0]: {second[1]}})
+    assert SearchDue.objects.count() == 2
+    indexing._leave_out({first[0]: {first[1]}})
+    assert list(SearchDue.objects.values_list("kind", "row_id")) == [second]
+
+
 def test_a_very_long_text_is_taken_up_as_far_as_it_can_be(cast, channel):
     import random
 
@@ -490,6 +499,14 @@ def test_a_long_text_is_cut_around_the_first_word_that_was_asked_for():
     assert shown.endswith("after…")
     assert "the [parcel] after" in shown
     assert len(shown) < 320
+
+
+def test_marking_reads_a_text_no_further_than_its_excerpt(monkeypatch):
+    read_on = []
+    monkeypatch.setattr(marking, "words", lambda text: (read_on.append(word) or word for word in words(text)))
+    pieces = marking.excerpt("the parcel " + "and so on " * 1_500, read("parcel"))
+    assert [piece.text for piece in pieces if piece.marked] == ["parcel"]
+    assert len(read_on) < 120
 
 
 def test_a_hit_opens_its_conversation_in_the_view_that_lists_it(cast, channel, client):
@@ -627,3 +644,23 @@ def test_a_search_that_takes_too_long_goes_back_in_time_piece_by_piece(cast, man
         looks += 1
     assert looks == 3
     assert sorted(row[1] for row in rows) == list(range(-99_999, -99_990))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_walk_that_is_too_slow_is_made_shorter(cast, many, monkeypatch):
+    monkeypatch.setattr(finding, "PROBE", 10)
+    monkeypatch.setattr(finding, "WALK", 40_000)
+    run, walked = finding._run, []
+
+    def slow(sql, values):
+        if "LIMIT 4000)" not in sql:
+            sql = sql.replace("WITH ", "SELECT pg_sleep(2); WITH ", 1)
+        walked.append(sql)
+        return run(sql, values)
+
+    monkeypatch.setattr(finding, "_run", slow)
+    monkeypatch.setattr(finding, "PATIENCE", 250)
+    keys, back_to = finding._keys(Ask(read("rare")), [cast.support.pk], None)
+    assert len(walked) == 3
+    assert keys == []
+    assert back_to.row_id < 0

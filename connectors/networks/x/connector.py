@@ -3,7 +3,6 @@ quoted the account; whatever else is heard has to be answered on X itself. Unver
 the names that X puts before a reply count as naming, and whether refresh tokens change with each use (a new one is
 kept where one is given)."""
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -70,7 +69,7 @@ from connectors.networks.x.calls import (
 )
 from connectors.networks.x.reading import PAGE, Standing, look_up, mapped, page_of, request_of, stand
 from connectors.networks.x.rules import UNIT, able, longest_of, measured
-from connectors.networks.x.weighted import LIMIT
+from connectors.networks.x.weighted import LIMIT, has_link
 from connectors.text import lines, normalised
 from connectors.topics import dialects
 
@@ -78,7 +77,6 @@ if TYPE_CHECKING:
     from connectors.answers import Answer
 
 SEARCHED, KEPT = timedelta(days=7) - timedelta(minutes=5), timedelta(days=30)
-_DOTTED = re.compile(r"\w\.\w{2}|://")
 
 
 class X(Connector):
@@ -284,7 +282,7 @@ class X(Connector):
 
         sought = Sought(outgoing, same)
         sought.among([replace(post, url="") for post in posts] if direct else posts, answer.skew, bad)
-        shortened = direct and _DOTTED.search(outgoing.text)  # its links stand there under addresses of X's own
+        shortened = direct and has_link(outgoing.text)  # its links stand there under addresses of X's own
         return sought.verdict(whole=not shortened and (sought.passed or len(posts) < PAGE))
 
     def _look(self, caller: Caller, reader: Reader, outgoing: Outgoing, direct: bool) -> "Answer":
