@@ -48,12 +48,16 @@ class Wanted:
 class Plan:
     streams: dict[Key, Wanted] = field(default_factory=dict)
     least: dict[int, dict[str, float]] = field(default_factory=dict)
+    partly: set[int] = field(default_factory=set)
+    """Channels with more streams than one channel may hold: the rest of what they hear comes by polling."""
 
     def add(self, channel: Channel) -> None:
         connector = connector_of(channel)
         sources = Topics.of(channel).sources(connector)
-        streams = connector.streams(sources)[:MOST]
-        for stream in streams:
+        streams = connector.streams(sources)
+        if len(streams) > MOST:
+            self.partly.add(channel.pk)
+        for stream in streams[:MOST]:
             key = (stream.url, tuple(sorted(stream.headers.items())))
             wanted = self.streams.setdefault(key, Wanted(stream, connector.seam))
             wanted.channels[channel.pk] = stream
@@ -118,7 +122,7 @@ class Attendant:
     def _live(self) -> list[int]:
         """Channels all of whose streams are open."""
         closed = {pk for key, wanted in self.plan.streams.items() if key not in self.open for pk in wanted.channels}
-        return sorted(self.plan.least.keys() - closed)
+        return sorted(self.plan.least.keys() - closed - self.plan.partly)
 
     async def _hold(self, key: Key) -> None:
         """One stream, opened again and again with growing pauses."""

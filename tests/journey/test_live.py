@@ -4,12 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from datetime import timedelta
 
 import pytest
 from django.core.cache import cache
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from connectors import attending, health, listening
@@ -124,6 +125,40 @@ def test_a_ring_for_one_channel_touches_no_other_and_costs_the_same_for_many(tal
         ring({channel.pk: {"notifications", "hashtag:tea"} for channel in [talk, *others]})
     assert len(many) == len(few)
     assert all(listening.listen(channel.pk) for channel in [talk, *others])
+
+
+def test_a_channel_of_which_a_part_is_polled_is_not_live(talk):
+    """Every stream that is held is open, and still it is not live."""
+    tags = "\n".join(f"#tea{number}" for number in range(attending.MOST))
+    Channel.objects.filter(pk=talk.pk).update(settings={**talk.settings, "hashtags": tags})
+    with attended() as attendant:
+        soon(lambda: len(attendant.open) == attending.MOST)
+        assert attendant._live() == []
+
+
+def test_a_ring_during_a_poll_waits_for_it(talk):
+    """Both lock the channel before its sources; in the other order one of them would be ended as a deadlock."""
+    with transaction.atomic():
+        Channel.objects.select_for_update().get(pk=talk.pk)
+        ringing = threading.Thread(target=rung, args=(talk.pk,))
+        ringing.start()
+        soon(waits_for_a_lock)
+        talk.sources.update(interval=7)
+    ringing.join(10)
+    assert talk.sources.get(name="notifications").next_at <= timezone.now()
+
+
+def rung(channel):
+    try:
+        ring({channel: {"notifications"}})
+    finally:
+        connection.close()
+
+
+def waits_for_a_lock():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return cursor.fetchone()[0] > 0
 
 
 def test_streams_follow_the_channels(talk, fake, cast, streams):
