@@ -10,13 +10,13 @@ import structlog
 from django.utils import timezone
 
 from connectors import metering
-from connectors.access import renew
+from connectors.access import with_access
 from connectors.base import Capability, Connector, Fault, Post, PostState, Verb
 from connectors.budgeting import answers_allowed
-from connectors.faults import AuthExpired, AuthRevoked, Outcome
+from connectors.faults import Outcome
 from connectors.opening import opened
 from connectors.stored import post_of, post_of_reply
-from connectors.turns import in_turn
+from connectors.turns import in_turn, mishap
 from inbox.models import Act
 from inbox.models.act import OPPOSITES
 
@@ -50,14 +50,15 @@ def do(act: Act) -> bool:
         elif refusal := _refusal(connector, act, post, able):
             act.failed("PolicyRefused", refusal)
         else:
-            _done(act, connector, post)
+            _done(act, post)
             if cost := able[act.verb].cost:  # type: ignore[index]
                 metering.count(act.channel, timezone.now(), sent_cost=cost)
     except Fault as fault:
         _record(act, fault)
-    except Exception:
+    except Exception as error:
         log.exception("a defect in acting on the network", act=act.pk)
-        act.again(None, "defect", "A defect on our side; the log has the details.")
+        fault, words, counts = mishap(error, "while doing this")
+        act.again(None, fault, words, counts=counts)
     return True
 
 
@@ -78,16 +79,8 @@ def _refusal(connector: Connector, act: Act, post: Post, able: Mapping[Verb, Cap
     return " ".join(problems)
 
 
-def _done(act: Act, connector: Connector, post: Post) -> None:
-    try:
-        answer = connector.do(act.verb, post, act.text)  # type: ignore[arg-type]
-    except AuthExpired:
-        renew(act.channel)
-        connector = opened(act.channel)
-        try:
-            answer = connector.do(act.verb, post, act.text)  # type: ignore[arg-type]
-        except AuthExpired as fault:
-            raise AuthRevoked(fault.detail) from fault
+def _done(act: Act, post: Post) -> None:
+    answer = with_access(act.channel, lambda connector: connector.do(act.verb, post, act.text))  # type: ignore[arg-type]
     now = answer.post
     act.done(visibility=now.visibility if now else "", grants=dict(now.grants) if now else None)
 

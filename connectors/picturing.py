@@ -19,6 +19,7 @@ from PIL import Image, ImageOps
 from connectors.base import Fault
 from connectors.faults import Outcome, Unavailable
 from connectors.http import Seam
+from connectors.turns import mishap
 from inbox.models import Picture
 
 log = structlog.get_logger(__name__)
@@ -78,9 +79,13 @@ def fetch(picture: Picture, silent: set[str]) -> bool:
             picture.refuse(fault.words)
     except SoftTimeLimitExceeded:  # our clock, not the picture: its lease brings it back
         raise
-    except Exception:
+    except Exception as error:
         log.exception("a defect in fetching a picture", picture=picture.pk)
-        picture.refuse("A defect on our side; the log has the details.")
+        _, words, counts = mishap(error, "while fetching it")
+        if counts:
+            picture.refuse(words)
+        else:
+            picture.again(words)
     return True
 
 

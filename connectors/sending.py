@@ -12,14 +12,14 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from connectors import metering
-from connectors.access import renew
+from connectors.access import renew, with_access
 from connectors.base import Absent, CannotKnow, Connector, Fault, Found, Outgoing, Prepared, Sent
 from connectors.bringing import StillBringing, brought, media_of, token_of, with_token
 from connectors.budgeting import answers_allowed
 from connectors.faults import AuthExpired, AuthRevoked, Gone, Outcome, Unavailable
 from connectors.opening import opened
 from connectors.stored import post_of
-from connectors.turns import BATCH, in_turn
+from connectors.turns import BATCH, in_turn, mishap
 from inbox.failpoints import failpoint
 from inbox.models import Reply
 
@@ -42,7 +42,7 @@ def send_due(channel_id: int | None = None, overdue_by: timedelta = timedelta(0)
     replies = Reply.objects.filter(channel=channel_id) if channel_id else Reply.objects.all()
     worked = 0
     for reply in replies.abandoned()[:BATCH]:
-        worked += reply.doubted("InDoubt", "The sender died while posting; it may stand on the network.")
+        worked += _doubt(reply, "InDoubt", "The sender died while posting; it may stand on the network.")
     limit = timezone.now() - overdue_by
     worked += in_turn(replies.due().filter(not_before__lte=limit), send)
     worked += in_turn(replies.to_settle(), settle)
@@ -60,13 +60,17 @@ def send(reply: Reply) -> bool:
         outgoing = outgoing_of(reply)
         refusal = refused_before_sending(connector, outgoing)
         # An earlier try may stand there after all, seen by nobody who could write it down.
-        earlier = connector.find(outgoing) if reply.takes > 1 and not refusal else None
+        earlier = None
+        if reply.takes > 1 and not refusal:
+            earlier = with_access(reply.channel, lambda asked: asked.find(outgoing))
+            connector = opened(reply.channel)  # access may be another one now
     except Fault as fault:
         _record_fault(reply, fault)
         return True
-    except Exception:
+    except Exception as error:
         log.exception("a defect before sending", reply=reply.pk)
-        reply.again(None, "defect", "A defect on our side before posting; the log has the details.")
+        fault, words, counts = mishap(error, "before posting")
+        reply.again(None, fault, words, counts=counts)
         return True
     if refusal:
         reply.failed("PolicyRefused", refusal)
@@ -82,9 +86,9 @@ def _leave(reply: Reply, connector: Connector, outgoing: Outgoing) -> None:
         answer = _post(reply, connector, outgoing)
     except Fault as fault:
         _record_fault(reply, fault)
-    except Exception:  # a defect of ours after which nobody knows whether a byte left
+    except Exception as error:  # nobody knows whether a byte left
         log.exception("a defect in sending", reply=reply.pk)
-        reply.doubted("InDoubt", "A defect on our side while posting; the log has the details.")
+        _doubt(reply, "InDoubt", mishap(error, "while posting").reason)
     else:
         failpoint("reply.after_post")
         _record_sent(reply, answer)
@@ -172,7 +176,7 @@ def _record_fault(reply: Reply, fault: Fault) -> None:
     elif isinstance(fault, StillBringing):
         reply.again(fault.until, fault.name, fault.words, counts=False)
     elif fault.name in DOUBTFUL:
-        reply.doubted(fault.name, fault.words)
+        _doubt(reply, fault.name, fault.words)
     elif fault.outcome is Outcome.RECONNECT:
         reply.again(timezone.now(), fault.name, fault.words, counts=False)
         reply.channel.broken("reconnect", fault.name, fault.words)
@@ -184,6 +188,12 @@ def _record_fault(reply: Reply, fault: Fault) -> None:
         reply.again(timezone.now() + timedelta(minutes=1), fault.name, fault.words, counts=False)
     else:
         reply.again(fault.until, fault.name, fault.words)
+
+
+def _doubt(reply: Reply, fault: str, words: str) -> bool:
+    """Looked up after the settle time, later on a network that shows us our own posts later than most do."""
+    kind = Connector.kinds().get(reply.channel.network, Connector)
+    return reply.doubted(fault, words, later=max(0.0, kind.lag - Connector.lag))
 
 
 def _wait(channel_id: int, until: datetime) -> None:
@@ -201,7 +211,8 @@ def settle(reply: Reply) -> bool:
         return False
     failpoint("settle.before_read")
     try:
-        answer = opened(reply.channel).find(outgoing_of(reply))
+        outgoing = outgoing_of(reply)
+        answer = with_access(reply.channel, lambda connector: connector.find(outgoing))
     except Gone:
         reply.flag()
         return True

@@ -6,7 +6,7 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from connectors import access, listening
@@ -387,6 +387,42 @@ def test_a_network_that_cannot_give_its_past_is_no_worse_a_channel(cast, server,
     assert not Reread.objects.filter(done_at=None).exists(), "after a day it is given up"
     channel.refresh_from_db()
     assert (channel.state, channel.failures) == ("ok", 0)
+
+
+class Cutting(Mastodon):
+    """While it is asked for what we have said, the database ends the connection of whoever asks, once."""
+
+    backend = None
+
+    def answer(self, asked):
+        if self.backend and asked.method == "GET":
+            other = connection.copy()
+            with other.cursor() as cursor:
+                cursor.execute("SELECT pg_terminate_backend(%s)", [self.backend])
+            other.close()
+            self.backend = None
+        return super().answer(asked)
+
+
+def test_a_database_that_goes_away_during_a_send_is_named_and_the_reply_leaves_once(cast):
+    with Cutting() as fake:
+        channel = of_fake(fake, team=cast.support)
+        fake.say("where is my refund?")
+        read(channel)
+        reply = answer(cast.ana, Conversation.objects.get())
+        Reply.objects.update(takes=1, first_at=timezone.now())  # an earlier try, so that it is looked for first
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            fake.backend = cursor.fetchone()[0]
+        send(reply)
+        assert fake.backend is None
+        assert reply.state in ("queued", "in_doubt")
+        assert "database" in reply.reason
+        assert "defect" not in reply.reason
+        send(reply)
+        send(reply)
+        assert reply.state == "sent"
+        assert len(fake.made()) == 1
 
 
 def test_a_step_of_the_sweep_that_fails_keeps_no_other_from_its_turn(cast, channel, monkeypatch):
