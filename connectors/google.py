@@ -1,16 +1,13 @@
 """Signing in with Google, and what its refusals mean, for all of its services that we read. Status alone says little: a
 403 is a spent quota, a missing right or comments that are off, so the reason in the body decides where there is one."""
 
-import base64
-import hashlib
-import secrets as randomness
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
-from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from connectors.answers import WAIT_UNTOLD, Answer, wait_until
+from connectors.authorizing import address, proof
 from connectors.base import (
     AuthExpired,
     AuthRevoked,
@@ -63,16 +60,14 @@ class GoogleAccess(Connector):
         client = str(self.settings.get("client_id") or "").strip()
         if not client:
             raise Invalid("The client ID is missing.", field="client_id")
-        verifier = randomness.token_urlsafe(48)
-        challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
-        asked = {
-            "response_type": "code", "client_id": client, "redirect_uri": redirect_uri, "scope": " ".join(self.scopes),
-            "state": state, "code_challenge": challenge, "code_challenge_method": "S256",
-            # Without both, Google gives a token for an hour that cannot be renewed.
-            "access_type": "offline", "prompt": "consent",
-        }  # fmt: skip
+        verifier, asked = proof()
+        # Without both, Google gives a token for an hour that cannot be renewed.
+        asked |= {"access_type": "offline", "prompt": "consent"}
         url = self._google("sign_in_url", "/o/oauth2/v2/auth", SIGN_IN)
-        return Grant(f"{url}?{urlencode(asked)}", self.secrets.replace(code_verifier=verifier))
+        return Grant(
+            address(url, client, redirect_uri, state, self.scopes, **asked),
+            self.secrets.replace(code_verifier=verifier),
+        )
 
     def finish(self, code: str, redirect_uri: str, grant: Secrets) -> Secrets:
         verifier = grant.get("code_verifier", "")
@@ -96,7 +91,8 @@ class GoogleAccess(Connector):
     def _lacking(self) -> tuple[str, ...]:
         """Sentences about what was not ticked at the sign-in, or cannot be renewed."""
         granted = self.secrets.get("scope", "").split()
-        lacking = [f"The sign-in lacks {scope}." for scope in self.scopes if granted and scope not in granted]
+        missing = [scope for scope in self.scopes if granted and scope not in granted]
+        lacking = [f"Nothing can be read or answered: at the sign-in {scope} was not ticked." for scope in missing]
         if not self.secrets.get("refresh_token"):
             lacking.append("Access ends after an hour and cannot be renewed: sign in again.")
         return tuple(lacking)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
-from urllib.parse import urlencode
 
+from connectors.authorizing import address
 from connectors.base import (
     JSON,
     Accepted,
@@ -34,6 +34,18 @@ SIGN_IN = "https://www.facebook.com"
 BODY, SOON = 1_000_000, timedelta(days=7)
 MAPPING = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
 """What an odd item raises while it is mapped."""
+WITHOUT = {
+    "pages_show_list": "The page cannot be found",
+    "pages_read_engagement": "Comments are not read",
+    "pages_read_user_content": "What visitors write on the page is not read",
+    "pages_manage_engagement": "Comments can be neither answered nor hidden",
+    "pages_manage_metadata": "Meta cannot be asked to deliver at once",
+    "pages_messaging": "Messages are neither read nor answered",
+    "instagram_basic": "The account is not read",
+    "instagram_manage_comments": "Comments are neither read nor answered",
+    "instagram_manage_messages": "Messages are neither read nor answered",
+}
+"""What an admin has to do without when a permission is missing."""
 APP = (
     Field("app_id", "App number", "Of your organisation's own app with Meta, which Meta has to approve for customers' "
           "posts", required=False),
@@ -76,9 +88,7 @@ class Meta(Connector):
         if not app or not secret:
             raise NotPermitted("Signing in needs the number and the secret of your app.", what="oauth")
         base = str(self.settings.get("sign_in_url") or self.settings.get("base_url") or SIGN_IN).rstrip("/")
-        asked = {"client_id": app, "redirect_uri": redirect_uri, "state": state, "response_type": "code",
-                 "scope": ",".join(self.needed)}  # fmt: skip
-        url = f"{base}/{self._graph().version}/dialog/oauth?{urlencode(asked)}"
+        url = address(f"{base}/{self._graph().version}/dialog/oauth", app, redirect_uri, state, self.needed, ",")
         return Grant(url, Secrets({"app_secret": secret}))
 
     def finish(self, code: str, redirect_uri: str, grant: Secrets) -> Secrets:
@@ -105,8 +115,11 @@ class Meta(Connector):
         if len(chosen) == 1:
             return str(chosen[0]["access_token"])
         names = ", ".join(str(page.get("name") or page.get("id")) for page in pages[:20])
-        why = f"Write one of these into “Page”, then sign in again: {names}." if pages else "It manages no page."
-        raise NotPermitted(why, what="page")
+        if not pages:
+            why = ("Whoever signed in has no role on a page, or ticked none. Let them be given a role that may answer "
+                   "in the page’s name, then sign in again and tick the page.")  # fmt: skip
+            raise NotPermitted(why, what="page")
+        raise NotPermitted(f"Write one of these into “Page”, then sign in again: {names}.", what="page")
 
     def renew(self, secrets: Secrets) -> Secrets:
         if not secrets.get("user_token"):
@@ -126,7 +139,8 @@ class Meta(Connector):
         token = told.get("data") if isinstance(told.get("data"), dict) else {}
         now = moment(graph.answer, None)
         scopes = tuple(str(scope) for scope in rows(token, "scopes"))
-        warnings = [f"The permission {scope} is missing." for scope in self.needed if scopes and scope not in scopes]
+        missing = [scope for scope in self.needed if scopes and scope not in scopes]
+        warnings = [f"{WITHOUT[scope]}: the permission {scope} is missing." for scope in missing]
         if token.get("type") == "USER":
             warnings.append("The token belongs to a person and not to the page.")
         for name, what in (("expires_at", "The token"), ("data_access_expires_at", "The access to data")):

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar
-from urllib.parse import urlencode
 
 from connectors.answers import Answer
+from connectors.authorizing import address
 from connectors.base import (
     JSON,
     AuthRevoked,
@@ -23,6 +23,11 @@ from connectors.networks.linkedin.api import encoded, judging, months_old, onwar
 from connectors.rates import http_date
 
 API, SIGN_IN, VERSION = "https://api.linkedin.com", "https://www.linkedin.com", "202606"
+MEANING = {
+    "r_organization_social": "Comments are not read",
+    "w_organization_social": "Comments cannot be answered",
+    "rw_organization_admin": "New comments are found late",
+}
 OLD = 10
 """Months after which a version is about to end."""
 
@@ -90,7 +95,8 @@ class LinkedInAccess(Connector):
         told = answer.json(dict)
         name, vanity = str(told.get("localizedName") or number), str(told.get("vanityName") or number)
         granted = self.secrets.get("scope", "").replace(",", " ").split()
-        warnings = [f"The sign-in lacks {scope}." for scope in self.scopes if granted and scope not in granted]
+        lacking = [scope for scope in MEANING if granted and scope not in granted]
+        warnings = [f"{MEANING[scope]}: the sign-in lacks {scope}." for scope in lacking]
         warnings += self._missing(answer)
         return Check(
             account_id=me,
@@ -118,9 +124,8 @@ class LinkedInAccess(Connector):
         return told
 
     def begin(self, redirect_uri: str, state: str) -> Grant:
-        asked = {"response_type": "code", "client_id": self._client, "redirect_uri": redirect_uri, "state": state,
-                 "scope": " ".join(self.scopes)}  # fmt: skip
-        return Grant(f"{self._oauth('sign_in_url')}/authorization?{urlencode(asked)}", self.secrets)
+        endpoint = f"{self._oauth('sign_in_url')}/authorization"
+        return Grant(address(endpoint, self._client, redirect_uri, state, self.scopes), self.secrets)
 
     @property
     def _client(self) -> str:

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from connectors.answers import Answer
+from connectors.authorizing import address
 from connectors.base import (
     JSON,
     Accepted,
@@ -105,9 +106,8 @@ class ThreadsAccess(Connector):
         if not app or not secret:
             raise NotPermitted("Signing in needs the number and the secret of your app.", what="oauth")
         base = str(self.settings.get("sign_in_url") or self.settings.get("base_url") or SIGN_IN).rstrip("/")
-        asked = {"client_id": app, "redirect_uri": redirect_uri, "scope": ",".join(self.scopes), "state": state,
-                 "response_type": "code"}  # fmt: skip
-        return Grant(f"{base}/oauth/authorize?{urlencode(asked)}", Secrets({"app_secret": secret}))
+        url = address(f"{base}/oauth/authorize", app, redirect_uri, state, self.scopes, ",")
+        return Grant(url, Secrets({"app_secret": secret}))
 
     def finish(self, code: str, redirect_uri: str, grant: Secrets) -> Secrets:
         secret = grant.get("app_secret", "")

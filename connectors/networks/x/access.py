@@ -5,10 +5,9 @@ import base64
 import hashlib
 import hmac
 import json
-import secrets as randomness
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
+from connectors.authorizing import address, proof
 from connectors.base import AuthRevoked, Challenge, Fault, Grant, Incoming, Rejected, Secrets
 from connectors.text import read_json
 
@@ -43,13 +42,9 @@ def warnings(secrets: Secrets) -> tuple[str, ...]:
 
 
 def begin(base: str, client_id: str, secrets: Secrets, redirect_uri: str, state: str) -> Grant:
-    verifier = randomness.token_urlsafe(48)
-    challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
-    asked = {
-        "response_type": "code", "client_id": client_id, "redirect_uri": redirect_uri, "scope": " ".join(SCOPES),
-        "state": state, "code_challenge": challenge, "code_challenge_method": "S256",
-    }  # fmt: skip
-    return Grant(f"{base}/2/oauth2/authorize?{urlencode(asked)}", secrets.replace(code_verifier=verifier))
+    verifier, asked = proof()
+    url = address(f"{base}/2/oauth2/authorize", client_id, redirect_uri, state, SCOPES, **asked)
+    return Grant(url, secrets.replace(code_verifier=verifier))
 
 
 def token(seam: "Seam", base: str, client_id: str, secrets: Secrets, **asked: str) -> Secrets:

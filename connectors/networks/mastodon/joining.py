@@ -1,0 +1,88 @@
+"""How an account of a Mastodon server joins: the app registers itself at each server, a person signs in there, and the
+check reads what that server allows."""
+
+from typing import Any
+
+from connectors.authorizing import address, proof
+from connectors.base import JSON, AuthRevoked, Check, Fault, Grant, Secrets
+from connectors.networks.mastodon import uploads
+from connectors.networks.mastodon.api import author_of
+from connectors.networks.mastodon.reading import Reading
+from connectors.networks.mastodon.streams import streams_from
+
+SCOPES = (
+    "read:accounts read:statuses read:notifications read:search write:statuses write:favourites write:media "
+    "write:reports write:mutes write:blocks write:notifications"
+)
+
+
+class Joining(Reading):
+    """Registers no network."""
+
+    def check(self) -> Check:
+        answer = self._ask("GET", "/api/v2/instance", accept=(404,))
+        if answer.status == 404:
+            answer = self._ask("GET", "/api/v1/instance")
+        server = answer.json(dict)
+        posts = (server.get("configuration") or {}).get("statuses") or {}
+        facts: JSON = {
+            "longest": posts.get("max_characters") or 500,
+            "link": posts.get("characters_reserved_per_url") or 23,
+            "media": uploads.facts_of(server.get("configuration") or {}),
+            "streaming": streams_from(server),
+        }
+        name = (
+            f"{server.get('domain') or server.get('uri') or self._base} ({server.get('version') or 'version unknown'})"
+        )
+        if not self._token:
+            return Check(
+                account_name=str(server.get("domain") or self._base), account_url=self._base, server=name, facts=facts
+            )
+        me = self._ask("GET", "/api/v1/accounts/verify_credentials", judge=_refused_token).json(dict)
+        account = author_of(me)
+        facts |= {"account_id": account.external_id, "local_id": str(me["id"])}
+        return Check(
+            account_id=account.external_id,
+            account_name=f"@{account.handle}",
+            account_url=account.url,
+            server=name,
+            scopes=self.scopes,
+            facts=facts,
+            warnings=self._warnings(),
+        )
+
+    def _warnings(self) -> tuple[str, ...]:
+        answer = self._ask("GET", "/api/v2/notifications/policy", accept=(401, 403, 404))
+        policy = answer.json(dict) if answer.status == 200 else {}
+        hides = [
+            name[4:].replace("_", " ") for name, how in policy.items() if name.startswith("for_") and how == "filter"
+        ]
+        return (f"The account filters {', '.join(hides)}; they are read all the same.",) if hides else ()
+
+    def begin(self, redirect_uri: str, state: str) -> Grant:
+        registration = {"client_name": "SocialCare", "redirect_uris": redirect_uri, "scopes": SCOPES}
+        app = self._ask("POST", "/api/v1/apps", json=registration).json(dict)
+        client, (verifier, asked) = app["client_id"], proof()
+        kept = Secrets({"client_id": client, "client_secret": app["client_secret"], "code_verifier": verifier})
+        url = address(f"{self._base}/oauth/authorize", client, redirect_uri, state, SCOPES.split(), **asked)
+        return Grant(url, kept)
+
+    def finish(self, code: str, redirect_uri: str, grant: Secrets) -> Secrets:
+        asked = {
+            "grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri, "scope": SCOPES,
+            "client_id": grant["client_id"], "client_secret": grant["client_secret"],
+            "code_verifier": grant["code_verifier"],
+        }  # fmt: skip
+        token = self._ask("POST", "/oauth/token", json=asked, write=False, judge=_refused_token).json(dict)
+        if not token.get("access_token"):
+            raise AuthRevoked("The server gave no token.")
+        return grant.replace(access_token=str(token["access_token"]), code_verifier="")
+
+
+def _refused_token(answer: Any) -> Fault | None:
+    """Some servers of this API answer 400 to a bad token."""
+    return (
+        AuthRevoked("The server does not know the token.", status=answer.status)
+        if answer.status in (400, 401)
+        else None
+    )
