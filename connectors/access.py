@@ -4,18 +4,20 @@ renew it, the admins are told in words while there is time."""
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from threading import Event
 from typing import Any
 
 import structlog
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.formats import date_format
 
-from connectors.base import Connector, Fault
+from connectors.base import Connector, Fault, Secrets
 from connectors.faults import AuthExpired, AuthRevoked, Outcome, Unavailable
 from connectors.http import Exchange
 from connectors.models import Channel
@@ -25,6 +27,8 @@ from inbox.models.reply import Clock
 
 log = structlog.get_logger(__name__)
 RENEWING = timedelta(seconds=30)
+PATIENCE = 10.0
+"""Seconds that what a network gave is kept for a database that is away; with the call before it, less than RENEWING."""
 LEAST, MOST = timedelta(minutes=2), timedelta(days=15)
 """How long before the end access is renewed at the latest and at the earliest; else a quarter of its life."""
 STEPS = (1, 7, 14)
@@ -34,7 +38,9 @@ DEFECT = "A defect in renewing access; the log has the details."
 
 
 class Renewing(Unavailable):
-    """Another process is at it."""
+    """Another process is at it. Waiting for it is no failed try: one that died holds on to it for half a minute."""
+
+    outcome = Outcome.WAIT
 
 
 # When it ends
@@ -96,7 +102,8 @@ def renew(channel: Channel) -> None:
     try:
         connector = opened(channel, exchanges)
         fresh = connector.renew(connector.secrets)
-        sealed = sealed_secrets(channel.pk, fresh)
+        failpoint("renew.after_answer")
+        _keep(channel, fresh)
     except BaseException as problem:
         Channel.objects.filter(pk=channel.pk, sealed=old).update(renewing_until=None)
         if isinstance(problem, AuthExpired):
@@ -105,13 +112,39 @@ def renew(channel: Channel) -> None:
     finally:
         # An answer with tokens in it is not kept at all, however well secrets are struck out.
         remember(channel, [replace(each, body="") if each.status < 300 else each for each in exchanges])
-    failpoint("renew.after_answer")
-    now = timezone.now()
+    channel.refresh_from_db(fields=["sealed"])
+
+
+def _keep(channel: Channel, fresh: Secrets) -> None:
+    """Before anything else is done: many networks give a refresh token once and take the old one no more. So a
+    database that is away for a moment is waited for, as long as nobody else may renew."""
+    sealed, now = sealed_secrets(channel.pk, fresh), timezone.now()
     fields = dated(channel.kind, given_until(fresh, now), now)
     # One statement: between two, another process could spend the old refresh token again. A person who entered new
-    # secrets meanwhile is right.
-    Channel.objects.filter(pk=channel.pk, sealed=old).update(sealed=sealed, renewing_until=None, **fields)
-    channel.refresh_from_db(fields=["sealed"])
+    # secrets meanwhile is right. Repeated after a lost answer, it finds nothing to do.
+    mine, patience = Channel.objects.filter(pk=channel.pk, sealed=channel.sealed), Event()
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            mine.update(sealed=sealed, renewing_until=None, **fields)
+            return
+        except (OperationalError, InterfaceError):
+            if time.monotonic() >= until:
+                raise
+            connection.close()
+            patience.wait(0.25)
+
+
+def with_access[T](channel: Channel, ask: Callable[[Connector], T]) -> T:
+    """What the channel's connector answers; access that has run out is renewed first and the question repeated once."""
+    try:
+        return ask(opened(channel))
+    except AuthExpired:
+        renew(channel)
+    try:
+        return ask(opened(channel))
+    except AuthExpired as fault:
+        raise AuthRevoked(fault.detail) from fault
 
 
 def _leased(channel: Channel) -> bool:

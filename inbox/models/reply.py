@@ -162,11 +162,11 @@ class Reply(models.Model):
         """The network took it and gave it back: it reached nobody. The conversation is open again."""
         return self._move(["sent", "in_doubt"], "failed", fault="Returned", reason=reason[:300])
 
-    def doubted(self, fault: str, reason: str) -> bool:
-        """It may stand on the network or not; somebody will look after the settle time."""
+    def doubted(self, fault: str, reason: str, later: float = 0.0) -> bool:
+        """It may stand on the network or not; somebody will look after the settle time, or so many seconds later."""
         fields: dict[str, Any] = {
             "doubted_at": timezone.now(),
-            "not_before": Clock() + timedelta(seconds=settings.SETTLE_SECONDS),
+            "not_before": Clock() + timedelta(seconds=settings.SETTLE_SECONDS + later),
         }
         return self._move(["sending"], "in_doubt", fault=fault, reason=reason[:300], **fields)
 

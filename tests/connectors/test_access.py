@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
+from django.db import connection
 from django.utils import timezone
 
 from connectors import access, health, listening
@@ -14,6 +15,7 @@ from connectors.faults import AuthRevoked, Unavailable
 from connectors.management.commands.sweep import Sweeper
 from connectors.models import Channel
 from connectors.opening import opened, sealed_secrets
+from inbox import failpoints
 from inbox.models import Event, Mention
 from socialcare.demo.network import Network
 from socialcare.demo.server import DemoServer, Fault
@@ -141,6 +143,50 @@ def test_many_who_find_it_due_renew_it_once(channel, mortal, server):
     assert mortal.renewals == 1
     channel.refresh_from_db()
     assert (channel.renewing_until, opened(channel).secrets["token"]) == (None, server.token)
+
+
+def test_what_a_network_gives_once_is_kept_although_the_database_goes_away_meanwhile(channel, mortal, server):
+    given(channel, mortal.life)
+    plain = mortal.renew
+
+    def renew(connector, secrets):
+        fresh = plain(connector, secrets)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            (mine,) = cursor.fetchone()
+        in_threads(lambda: ended(mine))
+        return fresh
+
+    mortal.renew = renew
+    access.renew(channel)
+    channel.refresh_from_db()
+    assert (mortal.renewals, opened(channel).secrets["token"]) == (1, server.token)
+    assert channel.renewing_until is None
+
+
+def ended(backend):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s)", [backend])
+
+
+def test_who_dies_with_the_answer_in_hand_costs_one_sign_in_and_nothing_else(cast, channel, mortal, network, server):
+    """The network gives it once: nobody but a person can help, so the admins are told, and nothing is lost."""
+    given(channel, timedelta(hours=2))
+    old = server.token
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(failpoints, "_ARMED", {"renew.after_answer": ("raise", 1)})
+        with pytest.raises(failpoints.Failpoint):
+            access.renew(channel)
+    Channel.objects.update(renewing_until=PAST, renew_at=PAST)  # as whoever was killed leaves it
+    assert server.token != old
+    network.say("carla", "anybody there")
+    look()
+    look()
+    assert [state for state, _ in notices(cast.ada)] == ["reconnect"]
+    channel.refresh_from_db()
+    reconnect(channel, {"token": server.token}, cast.ada)
+    read(channel)
+    assert (channel.state, Mention.objects.count()) == ("ok", 1)
 
 
 def test_a_poll_that_meets_a_renewal_waits_and_is_no_worse_for_it(channel, server, network):
