@@ -25,6 +25,7 @@ def read_wrongly(side):
         "mentions lost": [one for one in standing if one not in count],
         "mentions double": [one for one, n in count.items() if n > 1] + [one for one in count if one not in side.said],
         "edits missed": [one for one, text in standing.items() if one in texts and text not in texts[one]],
+        "access renewed by two": side.fake.misused,
         "deletions missed": [one for one in side.deleted if states.get(one, "deleted") not in ("deleted", "withheld")],
     }
 

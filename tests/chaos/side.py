@@ -15,6 +15,8 @@ READING = ("500", "502 page", "sign-in page", "wrong type", "cut", "reset", "han
 WRITING = (MADE, MADE, MADE, SLOW, "500", "502 page", "wrong type", "error in 200", "cut", "reset", "hang", "429")
 OURS = re.compile(r"answer \d+ of ours|Thank you for telling us")
 PEOPLE = 10
+LAG = 1.5
+"""Seconds after which a list shows what we posted; with a call (`patience`) less than SETTLE_SECONDS of the house."""
 
 
 def names():
@@ -30,7 +32,7 @@ class Side:
     def __init__(self, name, seed):
         self.name, self.random = name, random.Random(f"{name} {seed}")
         self.fake = import_module(f"tests.fakes.{name}").Fake()
-        self.fake.live, self.fake.patience = True, 1.0
+        self.fake.live, self.fake.patience, self.fake.lag = True, 1.0, (OURS, LAG)
         self.fake.forget_keys()
         self.said, self.deleted, self.faults, self.answered, self.number = {}, set(), {}, 0, 0
         self.parents = set()  # with one of them, a network may take away what hangs on it
@@ -110,7 +112,12 @@ class Side:
     # The network
 
     def strike(self, chance):
-        """A fault for one of the next requests; drawn with the drill's own dice."""
+        """A fault for one of the next requests, or the end of our access; drawn with the drill's own dice."""
+        if chance.random() < 0.15:
+            with self.fake.lock:
+                ended = self.fake.expire()
+            self.faults["expired"] = self.faults.get("expired", 0) + ended
+            return
         writing = self.fake.writes and chance.random() < 0.5
         fault = chance.choice(WRITING if writing else READING)
         if fault in self.fake.taken_answers:  # no fault to this network: what it did not take would count as sent
@@ -125,6 +132,19 @@ class Side:
     def heal(self):
         with self.fake.lock:
             self.fake.faults.clear()
+
+    def help(self):
+        """An admin signs in again where a renewal died with its answer, on a network that gives each only once."""
+        from connectors.connecting import reconnect
+        from connectors.models import Channel
+
+        channel = Channel.objects.get(pk=self.channel)
+        if channel.state == "reconnect" and channel.fault == "AuthRevoked" and not self.fake.misused:
+            with self.fake.lock:
+                given = self.fake.sign_in()
+            if given:
+                reconnect(channel, given, None)
+                self.faults["signed in again"] = self.faults.get("signed in again", 0) + 1
 
     def let_time_pass(self, *, days=False):
         """Everything is due at once, and longer waits are over; with `days`, what is done every few
@@ -168,5 +188,6 @@ class Clockwork(threading.Thread):
                 side.fake.push(side.path, lambda headers, body, path=side.path: self.door(path, headers, body))
                 try:
                     side.let_time_pass()
+                    side.help()
                 except Error:
                     connections.close_all()

@@ -154,9 +154,15 @@ class Fake(FakeNetwork):
     def _again(self, asked):
         token = asked.headers["authorization"].removeprefix("Bearer ")
         if token not in {REFRESH, *self.tokens} - self.expired:
+            self.spent()
             return named(400, "ExpiredToken")
+        self.renewed()
         self.expired.add(token)
         return self._session()
+
+    def expire(self):
+        self.expired |= {token for token in self.tokens if not token.startswith("refresh-")}
+        return True
 
     def _resolve(self, asked):
         found = [did for did, one in self.people.items() if one["handle"] == asked.one("handle")]

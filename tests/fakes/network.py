@@ -1,7 +1,10 @@
 """What the contract suite needs of every fake network: a ledger, people who speak, edit and delete, faults on order,
 and traits that say where the network differs from the rest."""
 
+import json
 import threading
+import time
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -34,6 +37,10 @@ FAULTS = {
     "trickle": Reply(200, "[" + " " * 1_000 + "]", manner="trickle"),
 }
 MADE = "made, unanswered"
+
+
+ALONE = 20.0
+"""Seconds in which nobody else may renew, because whoever does is known to be alive or holds the lease."""
 
 
 class Ledger:
@@ -104,6 +111,9 @@ class Ledger:
         self.live = False  # whether what is said now is of now, and not a second later than the post before it
         self.skew = timedelta(0)  # how far its clock is ahead of ours
         self.patience = 30.0  # seconds a server that hangs holds a connection, and a slow one its answer
+        self.lag = None  # (pattern, seconds): words of ours that fit show in no list before they are so old
+        self.renewed_at, self.unheard = -ALONE, False  # of the last time it took a refresh token
+        self.misused = []
 
     def __enter__(self):
         return self
@@ -149,6 +159,24 @@ class Ledger:
     def texts(self):
         """What we posted, each as often as it was made, in any form in which plain words can be read."""
         return [str(one) for one in self.made()] if self.writes else []
+
+    def expire(self):
+        """Ends the access it gave, which can be renewed; False where it gives none that ends."""
+        return False
+
+    def sign_in(self):
+        """The secrets a person gets who signs in once more, where nothing else helps any longer."""
+        return {}
+
+    def renewed(self):
+        """It took a refresh token, which is good for nothing from now on."""
+        self.renewed_at, self.unheard = time.monotonic(), False
+
+    def spent(self):
+        """It was given one that it took before. Whoever had the answer may have died, but no second one may ask while
+        the first one is alive."""
+        if time.monotonic() - self.renewed_at < ALONE and not self.unheard:
+            self.misused.append(f"again after {time.monotonic() - self.renewed_at:.1f} s")
 
     def forget_keys(self):
         """From now on it takes the same key twice, like servers that know no keys. Nothing where the network itself
@@ -209,7 +237,7 @@ class FakeNetwork(Ledger):
 
     def __init__(self):
         super().__init__()
-        self.faults = []
+        self.faults, self.young = [], {}
         self.server = FakeServer(self._answer)
 
     def close(self):
@@ -257,10 +285,26 @@ class FakeNetwork(Ledger):
             self.server.stop.wait(self.patience)
         if fault in (None, MADE, SLOW):
             with self.lock:
-                answer = self.answer(asked)
+                renewed_at, answer = self.renewed_at, self._told(asked)
+                self.unheard = self.unheard or (fault == MADE and self.renewed_at != renewed_at)
             return Reply(manner="reset") if fault == MADE else answer
         reply = self.fault(fault)
         return replace(reply, seconds=self.patience) if reply.manner == "hang" else reply
+
+    def _told(self, asked):
+        """Its answer, in which the lists lag behind."""
+        if self.lag is None:
+            return self.answer(asked)
+        before, now = self._standing(), time.monotonic()
+        answer = self.answer(asked)
+        self.young |= dict.fromkeys(self._standing() - before, now + self.lag[1])
+        self.young = {words: until for words, until in self.young.items() if until > now}
+        if asked.method == "GET" and self.young and (body := _read(answer.body)) is not None:
+            return replace(answer, body=_without(body, list(self.young)))
+        return answer
+
+    def _standing(self):
+        return Counter(found[0] for text in self.texts() if (found := self.lag[0].search(text)))
 
     def _due(self, asked):
         """The fault that was ordered for this request."""
@@ -270,3 +314,23 @@ class FakeNetwork(Ledger):
                     del self.faults[place]
                     return fault
         return None
+
+
+def _read(body):
+    """A body as the lists and objects it is of, None if it is none."""
+    if isinstance(body, dict | list):
+        return body
+    try:
+        return json.loads(body)
+    except ValueError:
+        return None
+
+
+def _without(told, words):
+    """The same without the items of lists in which these words are said, the smallest that are."""
+    if isinstance(told, dict):
+        return {name: _without(value, words) for name, value in told.items()}
+    if not isinstance(told, list):
+        return told
+    items = [_without(item, words) for item in told]
+    return [item for item in items if not (isinstance(item, dict) and any(each in json.dumps(item) for each in words))]

@@ -24,7 +24,7 @@ class Fake(FakeNetwork):
     def __init__(self):
         super().__init__()
         self.things, self.locked, self.page, self.written = {}, set(), 100, []
-        self.told, self.codes = [], {"good": ME}
+        self.told, self.codes, self.access = [], {"good": ME}, CANARY
         self.things[POST] = self.thing("t3", POST, ME, "Tell us", self.start, title="Our new tea")
 
     def settings(self):
@@ -102,7 +102,7 @@ class Fake(FakeNetwork):
         path = asked.path.strip("/")
         if path == "api/v1/access_token":
             return self.signed(dict(parse_qsl(asked.body.decode())), asked)
-        if asked.headers.get("authorization") != f"bearer {CANARY}":
+        if asked.headers.get("authorization") != f"bearer {self.access}":
             return Reply(401, {"message": "Unauthorized", "error": 401})
         if asked.method == "POST":
             return self.posted(path, dict(parse_qsl(asked.body.decode(), keep_blank_values=True)))
@@ -148,9 +148,18 @@ class Fake(FakeNetwork):
             return Reply(401, {"message": "Unauthorized", "error": 401})
         if given["grant_type"] == "authorization_code" and given["code"] not in self.codes:
             return Reply(200, {"error": "invalid_grant"})
-        token = {"access_token": CANARY, "token_type": "bearer", "expires_in": 86_400, "scope": "identity read submit"}
+        token = {
+            "access_token": self.access,
+            "token_type": "bearer",
+            "expires_in": 86_400,
+            "scope": "identity read submit",
+        }
         more = {} if given["grant_type"] == "client_credentials" else {"refresh_token": f"r-{CANARY}"}
         return Reply(200, token | more)
+
+    def expire(self):
+        self.access = f"{CANARY}-{len(self.server.asked)}"
+        return True
 
     def posted(self, path, given):
         assert given["api_type"] == "json"

@@ -174,15 +174,25 @@ class Fake(FakeNetwork):
         given = {name: values[0] for name, values in parse_qs(asked.body.decode()).items()}
         self.token_asked = given | {"authorization": asked.headers.get("authorization", "")}
         if given["grant_type"] == "refresh_token" and given["refresh_token"] != self.refresh:
+            self.spent()
             return Reply(
                 400, {"error": "invalid_request", "error_description": "Value passed for the token was invalid."}
             )
-        number = len(self.server.asked)
-        self.access, self.refresh = f"{CANARY}-access-{number}", f"{CANARY}-refresh-{number}"
+        self.renewed()
+        self.sign_in()
         return Reply(200, {
             "token_type": "bearer", "expires_in": 7200, "access_token": self.access, "refresh_token": self.refresh,
             "scope": "tweet.read users.read tweet.write offline.access",
         })  # fmt: skip
+
+    def expire(self):
+        self.access = "ended"
+        return True
+
+    def sign_in(self):
+        number = len(self.server.asked)
+        self.access, self.refresh = f"{CANARY}-access-{number}", f"{CANARY}-refresh-{number}"
+        return {"access_token": self.access, "refresh_token": self.refresh}
 
     def _get(self, asked, parts):
         if self.asked_names == "new" and asked.one("tweet.fields"):

@@ -121,6 +121,10 @@ class Fake(FakeNetwork):
                 "scope": "https://www.googleapis.com/auth/youtube.force-ssl"}  # fmt: skip
         return Reply(200, told | ({"refresh_token": f"{CANARY}-again"} if name == "code" else {}))
 
+    def expire(self):
+        self.access = f"{CANARY}-{len(self.server.asked)}"
+        return True
+
     def comment(self, identity, given=True):
         snippet = dict(self.comments[identity])
         if not given:  # asked by number, it does not tell
