@@ -10,8 +10,8 @@ from django.utils import timezone
 from PIL import Image
 
 from connectors import picturing
+from inbox.entries import media_of
 from inbox.models import Conversation, Mention, Picture
-from inbox.thread import _media
 from tests.fakes.server import FakeServer, Reply
 from tests.world import make_channel, write
 
@@ -79,7 +79,7 @@ def test_a_picture_comes_once_a_worker_has_fetched_it_and_is_then_asked_for_no_m
     first = client.get(address(talk))
     assert (first.status_code, first["Cache-Control"]) == (503, "no-store")
     fetch()
-    (medium,) = _media(talk.mentions.get())
+    (medium,) = media_of(talk.mentions.get())
     answer = client.get(medium["picture"])
     assert answer.status_code == 200
     assert answer["Content-Type"] == "image/webp"
@@ -171,11 +171,11 @@ def test_another_picture_after_an_edit_is_fetched_and_has_another_address(shown,
     client.get(address(talk))
     fetch()
     mention = talk.mentions.get()
-    before = _media(mention)[0]["picture"]
+    before = media_of(mention)[0]["picture"]
     old = Picture.objects.get()
     mention.media[0]["url"] = f"{stranger.url}/large.jpg"
     mention.save(update_fields=["media"])
-    now = _media(mention)[0]["picture"]
+    now = media_of(mention)[0]["picture"]
     assert before != now
     assert client.get(now).status_code == 503
     assert not old.keep(b"of the old address")
