@@ -52,9 +52,10 @@ class Answer:
         return value
 
     def yes(self) -> None:
-        """That something was done: nothing, or a JSON object. A page to sign in says 200 to everything."""
-        if 200 <= self.status < 300 and self.content.strip():
-            self.json(dict)
+        """That something was done: nothing, or a JSON object that tells of no error. A page to sign in says 200 to
+        everything, and so do servers that put their errors inside."""
+        if 200 <= self.status < 300 and self.content.strip() and (self.json(dict).get("error") is not None):
+            raise self.unreadable("It tells of an error.")
 
     def unreadable(self, why: str) -> Fault:
         excerpt = redacted(storable(self.content[:KEPT_BYTES].decode("utf-8", "replace")))

@@ -184,7 +184,7 @@ def test_an_answer_is_posted_once_however_often_its_key_is_sent(writing):
     assert len(writing.made()) == 1
 
 
-@pytest.mark.parametrize("fault", ["sign-in page", "wrong type", "502 page", "reset"])
+@pytest.mark.parametrize("fault", ["sign-in page", "wrong type", "error in 200", "502 page", "reset"])
 def test_what_was_not_deleted_does_not_count_as_deleted(writing, fault):
     connector = writing.connector()
     sent = connector.send(reply(writing, connector))
