@@ -60,6 +60,12 @@ def listen(channel_id: int) -> bool:
     return True
 
 
+def rotated[T](newest: list[T], round_: int) -> list[T]:
+    """The newest first, then the others, each time from another place: some networks tell of a few at a time."""
+    start = 2 * round_ % len(newest) if newest else 0
+    return [*newest[:1], *newest[start:], *newest[:start]]
+
+
 class Listener:
     """One poll of one channel, from its claim to its end."""
 
@@ -245,7 +251,8 @@ class Listener:
         ids = list(newest.order_by("-newest_at").values_list("pk", flat=True)[:REFRESHED])
         mentions = Mention.objects.filter(conversation__in=ids, channel=self.channel, ours=False)
         standing = mentions.filter(state__in=["live", "edited"]).select_related("identity").order_by("-posted_at")
-        by_id = {mention.external_id: mention for mention in standing[:REFRESHED]}
+        turn = rotated(list(standing[:REFRESHED]), self.channel.cursor_version)
+        by_id = {mention.external_id: mention for mention in turn}
         if not by_id:
             return
         try:

@@ -10,6 +10,7 @@ from connectors.base import Connector
 from connectors.models import Channel, Gap, Quarantined
 from connectors.opening import sealed_secrets
 from inbox.models import Conversation, Event, Mention, Reply
+from tests.fakes import google_play
 from tests.fakes.mastodon import Fake as Mastodon
 from tests.journey.steps import answer, connected, fails, make_due, of_fake, our_posts, read, send, told
 from tests.journey.threads import in_threads
@@ -471,3 +472,14 @@ def test_a_network_that_gives_every_reply_one_id_gets_each_reply_once(cast, netw
     Reply.objects.filter(pk=first.pk).update(external_id=f"d{len(network.posts) + 1}")
     assert send(other).state == "sent"
     assert len(our_posts(network)) == 2
+
+
+def test_a_network_that_tells_of_a_few_at_a_time_is_asked_for_all_in_turn(cast):
+    with google_play.Fake() as fake:
+        said = [fake.say(f"Weak tea {number}", f"Customer {number}") for number in range(12)]
+        channel = of_fake(fake, "Play", team=cast.support)
+        read(channel)
+        fake.delete(said[4])
+        for _ in range(12):
+            read(channel, refresh=True)
+        assert set(Mention.objects.exclude(state="live").values_list("external_id", flat=True)) == {said[4]}
