@@ -189,8 +189,10 @@ class Mastodon(Joining):
             if verb == "delete":
                 return Done()
             raise
-        told = answer.json(dict)
-        return Done() if verb == "delete" else Done(self._post(told, post.source))
+        if verb == "delete":
+            answer.yes()
+            return Done()
+        return Done(self._post(answer.json(dict), post.source))
 
     def _hanging(self, post: Post) -> list[str]:
         """The files of our own post: an edit that does not name them would take them away."""
