@@ -21,6 +21,7 @@ from inbox.models import Act
 from inbox.models.act import OPPOSITES
 
 log = structlog.get_logger(__name__)
+UNCLEAR = "No clear answer came; it may or may not have been done."
 REFUSED = ("PolicyRefused", "Invalid", "NotPermitted", "Duplicate")
 
 
@@ -96,4 +97,5 @@ def _record(act: Act, fault: Fault) -> None:
     elif fault.outcome is Outcome.WAIT:
         act.again(fault.until or timezone.now() + timedelta(minutes=5), fault.name, fault.words, counts=False)
     else:
-        act.again(fault.until, fault.name, fault.words)
+        words = UNCLEAR if fault.outcome is Outcome.IN_DOUBT else fault.words
+        act.again(fault.until, fault.name, words)

@@ -32,9 +32,11 @@ def read_wrongly(side):
 
 def posted_wrongly(side):
     """Word for word: how often it stands there, against the replies that say so."""
-    from inbox.models import Reply
+    from inbox.models import Act, Reply
 
     rows = list(Reply.objects.filter(channel=side.channel))
+    unclear = Act.objects.filter(channel=side.channel, verb="delete", state="failed", fault="InDoubt")
+    perhaps_gone = set(unclear.values_list("reply__text", flat=True))  # which their agents were told
     posted, wanted = Counter(side.posted()), Counter(row.text for row in rows)
     sent = Counter(row.text for row in rows if row.state == "sent")
     asked = Counter(row.text for row in rows if row.flagged_at and row.state != "sent")  # a person was asked
@@ -44,7 +46,7 @@ def posted_wrongly(side):
     return {
         "replies posted twice": [text for text, n in posted.items() if 0 < wanted[text] < n],
         "replies posted by nobody": [text for text in posted if not wanted[text]],
-        "replies silently unsent": [text for text, n in sent.items() if n > posted[text]],
+        "replies silently unsent": [text for text, n in sent.items() if n > posted[text] and text not in perhaps_gone],
         "replies sent but not known": [
             text for text, n in posted.items() if n > sent[text] + asked[text] + under_way[text]
         ],
