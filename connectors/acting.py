@@ -58,8 +58,8 @@ def do(act: Act) -> bool:
         _record(act, fault)
     except Exception as error:
         log.exception("a defect in acting on the network", act=act.pk)
-        fault, words, counts = mishap(error, "while doing this")
-        act.again(None, fault, words, counts=counts)
+        name, words, counts = mishap(error, "while doing this")
+        act.again(None, name, words, counts=counts)
     return True
 
 

@@ -69,8 +69,8 @@ def send(reply: Reply) -> bool:
         return True
     except Exception as error:
         log.exception("a defect before sending", reply=reply.pk)
-        fault, words, counts = mishap(error, "before posting")
-        reply.again(None, fault, words, counts=counts)
+        name, words, counts = mishap(error, "before posting")
+        reply.again(None, name, words, counts=counts)
         return True
     if refusal:
         reply.failed("PolicyRefused", refusal)
