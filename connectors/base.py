@@ -106,6 +106,8 @@ class Connector(Kind, ABC, scan="connectors.networks"):
     """Seconds until our own new post can be read back; a look-back before 15 s + lag proves nothing."""
     listen_only: ClassVar[bool] = False
     oauth: ClassVar[bool] = False
+    public: ClassVar[bool] = False
+    """Where `oauth`: something can be read before anybody signed in."""
     pushed: ClassVar[bool] = False
     """Posts arrive by `receive`; `poll` has nothing to ask."""
     hooked: ClassVar[bool] = False

@@ -218,6 +218,18 @@ def keep_facts(channel: Channel, check: Check) -> None:
         access.learned(channel, check.expires_at)
 
 
+def unfinished(channel: Channel) -> bool:
+    """Nobody has come to the end of connecting it: it never listened."""
+    return channel.paused and channel.last_read_at is None and channel.last_post_at is None
+
+
+def namesakes(channel: Channel) -> list[Channel]:
+    """Other channels that listen to the same account of the same network; what is delivered knows no account."""
+    account = "" if channel.kind.pushed else (channel.settings.get("account") or {}).get("id", "")
+    same = Channel.objects.filter(network=channel.network, settings__account__id=account).exclude(pk=channel.pk)
+    return list(same.order_by("name")) if account else []
+
+
 def read_soon() -> None:
     """Rings for due channels once the transaction is there for others to see."""
     transaction.on_commit(lambda: ringing.task("connectors.tasks.listen_due"), robust=True)

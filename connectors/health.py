@@ -16,6 +16,7 @@ from connectors.access import ending, ends_in_words
 from connectors.base import Connector
 from connectors.bells import live
 from connectors.budgeting import SOFT, money, unit
+from connectors.connecting import unfinished
 from connectors.faults import Fault
 from connectors.metering import Spent, account_of, forecast, spent
 from connectors.models import Channel, Delivery, Gap, Quarantined, Source, Window
@@ -84,6 +85,10 @@ class Health:
     def needs_a_person(self) -> bool:
         return self.mood == "danger" and not self.channel.paused
 
+    @property
+    def unfinished(self) -> bool:
+        return unfinished(self.channel)
+
     def figures(self) -> dict[str, Any]:
         """The same as plain data, without any secret."""
         channel = self.channel
@@ -145,7 +150,8 @@ def _told(channel: Channel, now: datetime, gaps: int, held: int, waiting: int, s
     overdue = channel.state in {"ok", "slow"} and not channel.paused and channel.next_poll_at < now - OVERDUE
     shown = str(word)
     if channel.paused:
-        mood, shown, to_do = "", _("paused"), _("Resume it to go on from where it stood.")
+        to_do = _("Go on with connecting it.") if unfinished(channel) else _("Resume it to go on from where it stood.")
+        mood, shown = "", _("paused")
     elif overdue:
         mood, shown, why = "warn", _("late"), _("It is due and nobody reads it: is the worker running?")
     if ends and mood == "good":

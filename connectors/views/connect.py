@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
-from connectors import connecting, hooking, secrets
+from connectors import connecting, hooking, secrets, signing_in
 from connectors.base import Connector, Fault, Secrets, Way
 from connectors.forms import ConnectForm, PlaceForm
 from connectors.models import Channel
@@ -26,7 +26,7 @@ from inbox.rights import admins_only
 from inbox.views.answering import shown
 from socialcare.pages import Request
 
-STATE = "oauth"
+STATE, DONE = "oauth", "oauth-done"
 STATE_SECONDS = 600
 STEPS = (
     ("network", gettext_lazy("Network")),
@@ -58,7 +58,7 @@ def networks(request: Request) -> HttpResponse:
 
 def described(kind: type[Connector]) -> dict[str, Any]:
     """What a page says of a network; templates would call the class itself."""
-    names = ("name", "label", "oauth", "pushed", "listen_only", "scopes", "needs", "missing")
+    names = ("name", "label", "oauth", "pushed", "listen_only", "public", "scopes", "needs", "missing")
     return {name: getattr(kind, name) for name in names}
 
 
@@ -75,7 +75,14 @@ def keys(request: Request, network: str) -> HttpResponse:
         name = form.cleaned_data["channel_name"]
         channel = connecting.connect(network, name, form.settings(), form.secrets(), request.user, listening=False)
         return HttpResponseRedirect(f"/set-up/channels/{channel.pk}/connect/", status=303)
-    context = {"network": described(kind), "form": form, "steps": steps("keys"), "callback": callback_url(network)}
+    callback = callback_url(network)
+    context = {
+        "network": described(kind),
+        "form": form,
+        "steps": steps("keys"),
+        "callback": callback,
+        "insecure": not callback.startswith("https://"),
+    }
     return shown(request, "connectors/keys.html", context, status=422 if form.errors else 200)
 
 
@@ -95,8 +102,9 @@ def test(request: Request, pk: int) -> HttpResponse:
         "trial": request.session.get(f"trial-{pk}"),
         "steps": steps("test"),
         "signed_in": bool(channel.sealed.get("access_token")),
-        "hook": hooking.hook_url(channel),
+        "hook": "" if hooking.arranges(channel.network) else hooking.hook_url(channel),
         "places": _places(channel),
+        "namesakes": connecting.namesakes(channel),
     }
     return shown(request, "connectors/test.html", context)
 
@@ -119,6 +127,8 @@ def place(request: Request, pk: int) -> HttpResponse:
             connecting.read_soon()
         if words := hooking.arrange(channel):
             messages.warning(request, words)
+        messages.info(request, _("Connected. It listens from now on."))
+        request.session.pop(f"trial-{pk}", None)
         return HttpResponseRedirect(f"/set-up/channels/{pk}/", status=303)
     return shown(request, "connectors/place.html", {"channel": channel, "form": form, "steps": steps("place")})
 
@@ -138,41 +148,69 @@ def sign_in(request: Request, pk: int) -> HttpResponse:
         connector = connector_of(channel.network, channel.settings, opened_secrets(channel))
         grant = connector.begin(callback_url(channel.network), state)
     except Fault as fault:
-        return shown(request, "connectors/sign_in.html", {"channel": channel, "words": fault.words}, status=502)
+        return _not_signed_in(request, signing_in.in_vain(channel.kind, fault), channel, status=502)
     sealed = {name: secrets.seal(value, table=STATE, row=pk, field=name) for name, value in grant.secrets.items()}
     request.session[STATE] = {"state": state, "channel": pk, "until": time.time() + STATE_SECONDS, "grant": sealed}
-    return shown(request, "connectors/sign_in.html", {"channel": channel, "url": grant.url})
+    return shown(request, "connectors/sign_in.html", _signing_in(channel) | {"url": grant.url})
+
+
+def _signing_in(channel: Channel | None) -> dict[str, Any]:
+    if channel is None:
+        return {}
+    steps_of = {"steps": steps("test")} if connecting.unfinished(channel) else {}
+    return {"channel": channel, "network": described(channel.kind), **steps_of}
+
+
+def _not_signed_in(
+    request: Request, words: str, channel: Channel | None = None, *, said: str = "", status: int = 403
+) -> HttpResponse:
+    context = _signing_in(channel) | {"words": words, "said": said}
+    return shown(request, "connectors/sign_in.html", context, status=status)
 
 
 @require_GET
 @admins_only
 def callback(request: Request, network: str) -> HttpResponse:
-    """The way back from the network. The state is good once, for ten minutes, in this login, for its channel."""
-    kept = request.session.pop(STATE, None)
+    """The way back from the network. The state is good once, for ten minutes, in this login, for its channel. Who
+    comes back a second time, by a reload or a second click, is led to where the first time led."""
     given = request.GET.get("state", "")
-    if not kept or not constant_time_compare(kept["state"], given) or kept["until"] < time.time():
-        return shown(
-            request, "connectors/sign_in.html", {"words": _("This way back was used, or is too old.")}, status=403
-        )
+    if _is(request.session.get(DONE), given):
+        return _onward(request, get_object_or_404(Channel, pk=request.session[DONE]["channel"], network=network))
+    kept = request.session.pop(STATE, None)
+    if not _is(kept, given) or kept["until"] < time.time():
+        return _not_signed_in(request, _("This way back was used, or is too old. Begin once more from the channel."))
     channel = get_object_or_404(Channel, pk=kept["channel"], network=network)
     code = request.GET.get("code", "")
     if not code:
-        words = _("The network says that access was not given.")
-        return shown(request, "connectors/sign_in.html", {"channel": channel, "words": words}, status=403)
+        words, said = signing_in.without_code(channel.kind, request.GET.dict(), callback_url(network))
+        return _not_signed_in(request, words, channel, said=said)
     grant = {
         name: secrets.open(value, table=STATE, row=channel.pk, field=name) for name, value in kept["grant"].items()
     }
     try:
         connector = connector_of(network, channel.settings, Secrets(grant))
         fresh = connector.finish(code, callback_url(network), Secrets(grant))
+        words = signing_in.looked_at(channel, fresh)
     except Fault as fault:
-        return shown(request, "connectors/sign_in.html", {"channel": channel, "words": fault.words}, status=502)
-    return _signed_in(request, channel, fresh)
+        return _not_signed_in(request, signing_in.in_vain(channel.kind, fault), channel, status=502)
+    if words:
+        return _not_signed_in(request, words, channel, status=409)
+    return _signed_in(request, channel, fresh, given)
 
 
-def _signed_in(request: Request, channel: Channel, fresh: Secrets) -> HttpResponse:
+def _is(kept: dict[str, Any] | None, given: str) -> bool:
+    return kept is not None and constant_time_compare(kept["state"], given)
+
+
+def _signed_in(request: Request, channel: Channel, fresh: Secrets, state: str) -> HttpResponse:
     """A new channel goes on to its test; one that had lost access listens again."""
     connecting.reconnect(channel, fresh, request.user)
     request.session.pop(f"trial-{channel.pk}", None)
-    new = channel.paused and channel.last_read_at is None
-    return HttpResponseRedirect(f"/set-up/channels/{channel.pk}/{'connect/' if new else ''}")
+    request.session[DONE] = {"state": state, "channel": channel.pk}
+    return _onward(request, channel)
+
+
+def _onward(request: Request, channel: Channel) -> HttpResponse:
+    if not channel.paused:
+        messages.info(request, _("Signed in again. Reading goes on from where it stood."))
+    return HttpResponseRedirect(f"/set-up/channels/{channel.pk}/{'connect/' if connecting.unfinished(channel) else ''}")

@@ -191,6 +191,10 @@ def oauth_server(asked):
         return Reply(body={"client_id": "app", "client_secret": "app-secret"})
     if asked.path == "/oauth/token":
         return Reply(body={"access_token": "fresh-token" if asked.json()["code"] == "good" else ""})
+    if asked.path == "/api/v1/accounts/verify_credentials":
+        return Reply(body={"id": "7", "acct": "other", "uri": "https://elsewhere.example/users/other", "url": ""})
+    if asked.path in ("/api/v2/instance", "/api/v1/instance"):
+        return Reply(body={"version": "4.5.0", "domain": "elsewhere.example", "configuration": {}})
     return Reply(404)
 
 
@@ -234,11 +238,69 @@ def test_the_way_back_is_no_good_in_another_login(client, cast, mastodon):
     assert other.get(BACK, {"state": state, "code": "good"}).status_code == 403
 
 
-def test_a_refused_sign_in_says_so(client, mastodon):
-    answer = client.get(BACK, {"state": begun(client, mastodon), "error": "access_denied"})
-    assert "access was not given" in answer.content.decode()
-    answer = client.get(BACK, {"state": begun(client, mastodon), "code": "bad"})
-    assert "The server gave no token." in answer.content.decode()
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"error": "access_denied"}, "Mastodon gave no access: whoever signed in said no."),
+        ({"error": "invalid_scope", "error_description": "no write:media"}, "does not let your app ask for all of"),
+        ({"error": "unauthorized_client"}, "does not accept your app, or not the address"),
+        ({"error": "server_error"}, "Sign in again in some minutes."),
+        ({"error": "<b>odd</b>"}, "sent you back without access."),
+        ({"code": "bad"}, "Mastodon did not take the sign-in"),
+    ],
+)
+def test_a_sign_in_in_vain_says_why_in_words_and_offers_the_next_try(client, mastodon, given, words):
+    text = client.get(BACK, {"state": begun(client, mastodon), **given}).content.decode()
+    assert words in text
+    assert f'action="/set-up/channels/{mastodon.pk}/sign-in/"' in text
+    assert "<b>odd" not in text
+    mastodon.refresh_from_db()
+    assert mastodon.sealed == {}
+
+
+def test_a_second_click_on_the_way_back_leads_where_the_first_one_led(client, mastodon):
+    state = begun(client, mastodon)
+    client.get(BACK, {"state": state, "code": "good"})
+    again = client.get(BACK, {"state": state, "code": "bad"})
+    assert again.headers["Location"] == f"/set-up/channels/{mastodon.pk}/connect/"
+    mastodon.refresh_from_db()
+    assert opened_secrets(mastodon)["access_token"] == "fresh-token"
+
+
+def test_a_channel_is_not_turned_into_that_of_another_account(client, mastodon):
+    """Whoever signs in again may be signed in there as somebody else."""
+    account = {"account": {"id": "https://elsewhere.example/users/acme", "name": "@acme"}}
+    Channel.objects.filter(pk=mastodon.pk).update(paused=False, settings=mastodon.settings | account)
+    answer = client.get(BACK, {"state": begun(client, mastodon), "code": "good"})
+    assert answer.status_code == 409
+    assert "That is the account @other, but this channel is @acme. Nothing was changed." in answer.content.decode()
+    mastodon.refresh_from_db()
+    assert mastodon.sealed == {}
+
+
+def test_new_keys_of_another_account_are_not_taken(ada, demo, channel):
+    Channel.objects.update(settings=channel.settings | {"account": {"id": "another", "name": "@another"}})
+    answer = ada.post(f"/set-up/channels/{channel.pk}/secrets/", {"token": "demo"})
+    assert answer.status_code == 422
+    assert "but this channel is @another" in answer.content.decode()
+
+
+def test_an_account_that_another_channel_listens_to_is_said_before_it_is_heard_twice(ada, demo, channel):
+    ada.post(f"/set-up/channels/{channel.pk}/connect/")
+    ada.post("/set-up/channels/connect/demo/", {"channel_name": "second", "base_url": demo.url, "token": "demo"})
+    second = Channel.objects.get(name="second")
+    text = ada.post(f"/set-up/channels/{second.pk}/connect/", follow=True).content.decode()
+    assert "The channel @acme listens to this account already" in text
+
+
+def test_connecting_that_was_left_is_gone_on_with(ada, demo):
+    channel, _ = connected(ada, demo)
+    text = ada.get(f"/set-up/channels/{channel.pk}/").content.decode()
+    assert f'href="/set-up/channels/{channel.pk}/connect/"' in text
+    assert "resumption" not in text
+    form = {"channel_name": "@acme", "base_url": demo.url, "token": ""}
+    answer = ada.post(f"/set-up/channels/{channel.pk}/settings/", form)
+    assert answer.headers["Location"] == f"/set-up/channels/{channel.pk}/connect/"
 
 
 def test_a_stored_token_goes_to_no_other_address(cast, client):

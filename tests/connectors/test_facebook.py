@@ -401,7 +401,7 @@ def test_checking_says_who_we_are_and_what_is_missing(fake):
     fake.scopes = fake.scopes[:-1]
     check = fake.connector().check()
     assert (check.account_id, check.account_name, check.facts["page_id"]) == ("1", "Acme", "1")
-    assert check.warnings == ("The permission pages_messaging is missing.",)
+    assert check.warnings == ("Messages are neither read nor answered: the permission pages_messaging is missing.",)
     secrets = {"access_token": CANARY}
     alone = Facebook({"base_url": fake.server.url}, Secrets(secrets), fake.connector().seam)
     assert "nobody can see" in " ".join(alone._token_says()[1])

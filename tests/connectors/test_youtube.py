@@ -278,7 +278,7 @@ def test_signing_in_keeps_what_is_needed_to_renew(fake):
 def test_a_check_says_who_we_are_and_what_was_not_granted(fake):
     check = fake.connector(secrets={**fake.secrets, "scope": "openid"}).check()
     assert (check.account_id, check.account_name, check.facts) == ("UCacme", "Acme", {"account_id": "UCacme"})
-    assert check.warnings == (f"The sign-in lacks {SCOPE}.",)
+    assert check.warnings == (f"Nothing can be read or answered: at the sign-in {SCOPE} was not ticked.",)
     assert fake.connector().check().warnings == ()
     assert "an hour" in fake.connector(secrets={"access_token": CANARY}).check().warnings[0]
     fake.answer = lambda asked: Reply(200, {"items": []})

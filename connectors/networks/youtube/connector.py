@@ -75,8 +75,8 @@ class YouTube(GoogleAccess):
             "Free within 10,000 units a day: reading takes few, an answer takes 50, so about 200 answers a day."
         ),
         approval=gettext_lazy(
-            "None for the beginning. Until Google has looked at the consent screen, you sign in again every "
-            "seven days; a larger quota is asked for with a form."
+            "Nobody has to approve it to begin with. Until Google has looked at the consent screen, you sign in again "
+            "every seven days; a larger quota is asked for with a form."
         ),
     )
     form = (

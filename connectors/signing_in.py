@@ -1,0 +1,76 @@
+"""What came back from a network's page of signing in, in words for the admin who stands there: no access, a code that
+is not taken, or access to another account than the channel's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from django.utils.translation import gettext as _
+
+from connectors.base import Connector, Fault, Secrets
+from connectors.connecting import unfinished
+from connectors.faults import Outcome
+from connectors.opening import connector_of
+
+if TYPE_CHECKING:
+    from connectors.base import Check
+    from connectors.models import Channel
+
+NO = {"access_denied", "user_denied", "user_cancelled_login", "user_cancelled_authorize"}
+SCOPE = {"invalid_scope", "unauthorized_scope_error"}
+APP = {"unauthorized_client", "invalid_client", "invalid_request", "redirect_uri_mismatch", "unsupported_response_type"}
+BUSY = {"server_error", "temporarily_unavailable"}
+OWN_APP = {"client_id", "app_id"}
+SAID = 200  # characters of the network's own words
+
+
+def without_code(kind: type[Connector], given: Mapping[str, str], callback: str) -> tuple[str, str]:
+    """Why no access was given, and the network's own words beside ours where ours do not say it all."""
+    error, label = given.get("error", ""), kind.label
+    said = (given.get("error_description") or given.get("error_message") or "")[:SAID]
+    if error in NO or given.get("error_reason") in NO:
+        return _(
+            "%(network)s gave no access: whoever signed in said no. Nothing was changed. Sign in again and allow it."
+        ) % {"network": label}, ""
+    if error in SCOPE or "scope" in said.casefold():
+        return _(
+            "%(network)s does not let your app ask for all of these rights: %(scopes)s. Add them to the app there, or "
+            "wait until they are approved, then sign in again."
+        ) % {"network": label, "scopes": ", ".join(kind.scopes)}, said
+    if error in APP:
+        return _(
+            "%(network)s does not accept your app, or not the address it shall come back to. Compare the app’s ID in "
+            "the settings, and enter this address in the app exactly as it stands here: %(callback)s"
+        ) % {"network": label, "callback": callback}, said
+    if error in BUSY:
+        return _("%(network)s could not do it just now. Sign in again in some minutes.") % {"network": label}, said
+    return _("%(network)s sent you back without access. Sign in again.") % {"network": label}, said or error[:SAID]
+
+
+def in_vain(kind: type[Connector], fault: Fault) -> str:
+    """What a fault means while somebody signs in: there is no access yet that could have ended."""
+    if fault.outcome is not Outcome.RECONNECT:
+        return (fault.detail if fault.outcome is Outcome.PERSON else "") or fault.words
+    words = _("%(network)s did not take the sign-in, which is good for some minutes only: sign in again.")
+    if any(field.name in OWN_APP for field in kind.form):
+        words += " " + _("If that does not help, compare the ID and the secret of your app in the settings.")
+    return words % {"network": kind.label}
+
+
+def of_another_account(channel: Channel, check: Check | None) -> str:
+    """Words, when this access is to another account than the one the channel listens to; else ""."""
+    account = channel.settings.get("account") or {}
+    if not check or not check.account_id or account.get("id", "") in ("", check.account_id):
+        return ""
+    return _(
+        "That is the account %(new)s, but this channel is %(old)s. Nothing was changed. Sign in as %(old)s, or connect "
+        "%(new)s as a channel of its own."
+    ) % {"new": check.account_name or check.account_id, "old": account.get("name") or account["id"]}
+
+
+def looked_at(channel: Channel, fresh: Secrets) -> str:
+    """The same for access that was just given to a channel that listens; asks the network."""
+    if unfinished(channel) or not (channel.settings.get("account") or {}).get("id"):
+        return ""
+    return of_another_account(channel, connector_of(channel.network, channel.settings, fresh).check())
