@@ -38,6 +38,7 @@ class View(Kind, scan="inbox.desk"):
     noun: ClassVar[Any] = _("open")
     empty: ClassVar[Any] = _("Nobody is waiting.")
     is_personal: ClassVar[bool] = False  # whether two readers of the same teams see different conversations
+    walk: ClassVar[str] = ""  # what the database's own functions call it, which walk a queue without filters
 
     @classmethod
     def where(cls, agent: Agent) -> Q:
@@ -57,13 +58,13 @@ class View(Kind, scan="inbox.desk"):
 
 class All(View):
     name, label, key, place = "all", _("All"), "g i", 1
-    icon = "inbox"
+    icon, walk = "inbox", "all"
 
 
 class Mine(View):
     name, label, icon, key, place = "mine", _("Mine"), "user", "g m", 2
     empty = _("Nothing of yours is open.")
-    is_personal = True
+    is_personal, walk = True, "mine"
 
     @classmethod
     def where(cls, agent: Agent) -> Q:
@@ -76,7 +77,7 @@ class Mine(View):
 
 class Unassigned(View):
     name, label, icon, key, place = "unassigned", _("Unassigned"), "hand", "g u", 3
-    empty = _("Everything is in somebody's hands.")
+    empty, walk = _("Everything is in somebody's hands."), "unassigned"
 
     @classmethod
     def where(cls, agent: Agent) -> Q:
@@ -150,20 +151,23 @@ class Order(Kind, scan="inbox.desk"):
         return [column.lstrip("-") for column in cls.columns]
 
     @classmethod
-    def after(cls, cursor: str) -> Any:
-        """The condition for rows after the signed cursor; ValueError when it is not one of ours."""
+    def place(cls, cursor: str) -> tuple[Any, ...]:
+        """The columns' values of the row that the signed cursor stands for; ValueError when it is not one of ours."""
         try:
             values = signing.loads(cursor, salt=f"queue:{cls.name}")
         except signing.BadSignature as error:
             raise ValueError("not a cursor of this order") from error
-        row = tuple(datetime.fromisoformat(value) if isinstance(value, str) else value for value in values)
-        compare = TupleLessThan if cls.columns[0].startswith("-") else TupleGreaterThan
-        return compare(Tuple(*cls.names()), row)
+        return tuple(datetime.fromisoformat(value) if isinstance(value, str) else value for value in values)
 
     @classmethod
-    def cursor(cls, row: dict[str, Any]) -> str:
-        values = [row[name] for name in cls.names()]
-        told = [value.isoformat() if isinstance(value, datetime) else value for value in values]
+    def after(cls, place: tuple[Any, ...]) -> Any:
+        """The condition for rows after that one."""
+        compare = TupleLessThan if cls.columns[0].startswith("-") else TupleGreaterThan
+        return compare(Tuple(*cls.names()), place)
+
+    @classmethod
+    def cursor(cls, place: tuple[Any, ...]) -> str:
+        told = [value.isoformat() if isinstance(value, datetime) else value for value in place]
         return signing.dumps(told, salt=f"queue:{cls.name}")
 
     @classmethod

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from inbox import desk, filters
 from inbox.happenings import Happening
 from inbox.models import Conversation
+from inbox.models.arrays import array
 from inbox.row import Row, by_id, chip_of
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 PAGE = 50
 WHOLE = 500  # rows a list holds at most
+Place = tuple[Any, ...]  # a row's values of the columns that order it
 
 
 class Queue:
@@ -88,27 +90,47 @@ class Queue:
 
     def page(self, cursor: str = "", size: int = PAGE) -> tuple[list[Any], str]:
         """Conversations of one page and the cursor of the next, "" at the end. ValueError for a foreign cursor."""
-        after = Q(self.order.after(cursor)) if cursor else Q()
-        names = self.order.names()
-        base = Conversation.objects.filter(self.belongs, after).order_by(*self.order.columns).values(*names)
+        after = self.order.place(cursor) if cursor else ()
         teams = [team.pk for team in self.teams]
-        keys = self._keys(base, teams, size + 1) if teams else []
-        rows = by_id([row["id"] for row in keys[:size]], teams)
-        more = self.order.cursor(keys[size - 1]) if len(keys) > size else ""
-        return rows, more
+        if not teams:
+            return [], ""
+        walk = self._kept_walk if self.view.walk and not self.filters else self._walk
+        ids, last = walk(teams, after, size)
+        more = self.order.cursor(last) if len(ids) > size else ""
+        return by_id(ids[:size], teams), more
 
-    def _keys(self, base: QuerySet[Any, dict[str, Any]], teams: list[int], size: int) -> list[dict[str, Any]]:
-        """One limited walk of an index per team, merged; `team IN (…)` with an order would sort everything. What one
-        agent owns is a walk of its own, of whatever teams."""
+    def _kept_walk(self, teams: list[int], after: Place, size: int) -> tuple[list[int], Place]:
+        """The ids of a page and one more, and the key of the page's last row, by the walk that the database keeps
+        planned."""
+        places = ", %s" * len(after)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT * FROM inbox_queue_{self.order.name}(%s, %s, %s, %s{places})",  # noqa: S608  a name of ours
+                [self.view.walk, array(teams), self.agent.pk, size, *after],
+            )
+            ids, *key = cursor.fetchone()
+        return (ids, (*key, ids[size - 1])) if ids and len(ids) > size else (ids or [], ())
+
+    def _walk(self, teams: list[int], after: Place, size: int) -> tuple[list[int], Place]:
+        """The same for whatever is asked for: one limited walk of an index per team, merged; `team IN (…)` with an
+        order would sort everything. What one agent owns is a walk of its own, of whatever teams."""
+        names = self.order.names()
+        later = Q(self.order.after(after)) if after else Q()
+        base = Conversation.objects.filter(self.belongs, later).order_by(*self.order.columns).values_list(*names)
         if len(teams) == 1 or self.view.is_personal:
-            return list(base.filter(team__in=teams)[:size])
+            keys = list(base.filter(team__in=teams)[: size + 1])
+        else:
+            keys = self._merged(base, teams, size + 1)
+        return [key[-1] for key in keys], keys[size - 1] if len(keys) > size else ()
+
+    def _merged(self, base: QuerySet[Any, Place], teams: list[int], size: int) -> list[Place]:
         # Said once for all teams: a union is planned for each of them, which costs more than the walks.
         walk, parameters = base.filter(team_id=RawSQL("t.team", ()))[:size].query.sql_with_params()
         order = ", ".join(name.lstrip("-") + " DESC" * name.startswith("-") for name in self.order.columns)
         teamwise = f"FROM unnest(%s::bigint[]) AS t(team), LATERAL ({walk}) AS k ORDER BY {order} LIMIT %s"
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT k.* {teamwise}", [teams, *parameters, size])
-            return [dict(zip(self.order.names(), row, strict=True)) for row in cursor.fetchall()]
+            return list(cursor.fetchall())
 
     def rows(self, conversations: Sequence[Any], gone: dict[int, str] | None = None) -> list[Row]:
         return [self._row(one, (gone or {}).get(one.id, "")) for one in conversations]
