@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from connectors.answers import WAIT_UNTOLD, Answer, wait_until
-from connectors.authorizing import address, proof
+from connectors.authorizing import address, proof, tokens
 from connectors.base import (
     AuthExpired,
     AuthRevoked,
@@ -100,12 +100,8 @@ class GoogleAccess(Connector):
 
 def given_token(seam: Any, url: str, asked: Mapping[str, str]) -> Mapping[str, Any]:
     """What the token endpoint answers. Asking twice makes nothing twice, so this is no write to be in doubt about."""
-    given: Mapping[str, Any] = seam.answer(
-        "POST", url, data=dict(asked), write=False, judge=_refused, bucket="google:token"
-    ).json(dict)
-    if not given.get("access_token"):
-        raise AuthRevoked("Google gave no token.")
-    return given
+    answer = seam.answer("POST", url, data=dict(asked), write=False, judge=_refused, bucket="google:token")
+    return tokens(answer, "Google")
 
 
 def _refused(answer: Answer) -> Fault | None:

@@ -26,6 +26,7 @@ from connectors.base import (
     Post,
     Rejected,
     Secrets,
+    Unreadable,
 )
 from connectors.meta.graph import Graph, bare, following, moment, named, onward, rows, signed, time_of
 from connectors.text import read_json
@@ -240,5 +241,5 @@ def mapped(items: Sequence[Any], read: Callable[[Any], Post]) -> tuple[list[Post
 def _token(told: JSON) -> str:
     token = told.get("access_token")
     if not token:
-        raise AuthRevoked("Meta gave no token.")
+        raise Unreadable("There is no token in Meta's answer.")
     return named(token)

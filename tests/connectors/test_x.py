@@ -564,8 +564,14 @@ def test_a_refresh_token_that_is_not_replaced_stays(fake):
     fake.answer = lambda asked: Reply(200, {"access_token": "new-access"})
     renewed = fake.connector().renew(Secrets(fake.secrets))
     assert renewed["refresh_token"] == fake.secrets["refresh_token"]
-    fake.answer = lambda asked: Reply(200, {"token_type": "bearer"})
-    with pytest.raises(AuthRevoked):
+
+
+@pytest.mark.parametrize(
+    ("told", "fault"), [({"token_type": "bearer"}, Unreadable), ({"error": "invalid_grant"}, AuthRevoked)]
+)
+def test_only_a_plain_no_costs_a_sign_in(fake, told, fault):
+    fake.answer = lambda asked: Reply(200, told)
+    with pytest.raises(fault):
         fake.connector().renew(Secrets(fake.secrets))
 
 

@@ -9,6 +9,7 @@ import pytest
 from connectors.base import (
     CURSOR_LIMIT,
     Absent,
+    AuthRevoked,
     Budget,
     CannotKnow,
     Connector,
@@ -311,3 +312,19 @@ def test_every_fault_says_what_happens_next():
         assert kind.outcome in Outcome
         assert kind.meaning.endswith(".")
     assert Duplicate.outcome is Outcome.IN_DOUBT
+
+
+@pytest.mark.parametrize("fault", ["sign-in page", "wrong type", "error in 200", "500", "502 page", "reset", "cut"])
+def test_a_renewal_that_got_no_clear_answer_asks_no_person(fake, fault):
+    connector = fake.connector()
+    if type(connector).renew is Connector.renew:
+        pytest.skip(f"{fake.name} renews nothing")
+    try:
+        connector.renew(connector.secrets)
+    except AuthRevoked:
+        pytest.skip(f"{fake.name} renews nothing as this channel is signed in")
+    fake.order(fault)
+    connector = fake.connector()
+    with pytest.raises(Fault) as raised:
+        connector.renew(connector.secrets)
+    assert raised.value.outcome in (Outcome.RETRY, Outcome.WAIT), raised.value

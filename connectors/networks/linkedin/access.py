@@ -1,11 +1,10 @@
 """Access to LinkedIn: its calls, signing in, and tokens that last 60 days and that chosen partners alone can renew."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
 from connectors.answers import Answer
-from connectors.authorizing import address
+from connectors.authorizing import address, tokens
 from connectors.base import (
     JSON,
     AuthRevoked,
@@ -149,9 +148,8 @@ class LinkedInAccess(Connector):
     def _tokens(self, kept: Secrets, **asked: str) -> Secrets:
         given = {"client_id": self._client, "client_secret": kept.get("client_secret", ""), **asked}
         url = f"{self._oauth('token_url')}/accessToken"
-        told: Mapping[str, Any] = self.seam.answer("POST", url, data=given, write=False, judge=_refused).json(dict)
-        if not told.get("access_token"):
-            raise AuthRevoked("LinkedIn gave no token.")
+        answer = self.seam.answer("POST", url, data=given, write=False, judge=_refused)
+        told = tokens(answer, "LinkedIn")
         names = ("access_token", "refresh_token", "scope", "expires_in")
         return kept.replace(**{name: str(told[name]) for name in names if told.get(name)})
 

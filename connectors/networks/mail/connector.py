@@ -9,6 +9,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy
 
+from connectors.authorizing import tokens
 from connectors.base import (
     JSON,
     Absent,
@@ -184,11 +185,12 @@ class Mail(Connector):
         if not (url and asked["refresh_token"]):
             return super().renew(secrets)
         answer = self.seam.answer("POST", url, data=asked, write=False, accept=(400, 401))
-        given = answer.json(dict)
-        if answer.status >= 400 or not isinstance(given.get("access_token"), str):
+        if answer.status >= 400:
             raise AuthRevoked("The refresh token is no longer accepted.", status=answer.status)
+        given = tokens(answer, "The mail provider")
         return secrets.replace(
-            access_token=given["access_token"], refresh_token=str(given.get("refresh_token") or asked["refresh_token"])
+            access_token=str(given["access_token"]),
+            refresh_token=str(given.get("refresh_token") or asked["refresh_token"]),
         )
 
     # Listening

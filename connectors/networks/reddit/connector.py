@@ -10,6 +10,7 @@ from urllib.parse import quote
 from django.utils.translation import gettext_lazy
 
 from connectors.answers import Answer
+from connectors.authorizing import tokens
 from connectors.base import (
     JSON,
     Absent,
@@ -266,11 +267,7 @@ class Reddit(Connector):
             if isinstance(fault, AuthExpired) or fault.status in (400, 403):
                 raise AuthRevoked("Reddit does not accept the application or the sign-in.") from fault
             raise
-        told: JSON = answer.json(dict)
-        if told.get("error") or not told.get("access_token"):
-            raise (
-                AuthRevoked("Reddit gave no session.") if told.get("error") else Unreadable("There is no token in it.")
-            )
+        told = tokens(answer, "Reddit")
         self.seam.hidden = (
             *self.seam.hidden,
             *(str(told[key]) for key in ("access_token", "refresh_token") if told.get(key)),

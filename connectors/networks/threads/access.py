@@ -10,7 +10,6 @@ from connectors.authorizing import address
 from connectors.base import (
     JSON,
     Accepted,
-    AuthRevoked,
     Challenge,
     Check,
     Connector,
@@ -125,7 +124,7 @@ class ThreadsAccess(Connector):
         answer = self.seam.answer("GET", f"{self._base}/{path}", params=asked, judge=judge)
         told, now = whole(answer, judge), moment(answer, None)
         if not told.get("access_token"):
-            raise AuthRevoked("Threads gave no token.")
+            raise answer.unreadable("There is no token in it.")
         lives = int(told.get("expires_in") or 60 * DAY)
         begins = int(now.timestamp()) if now else 0
         times = {"expires_at": str(begins + lives)} if begins else {"expires_in": str(lives)}

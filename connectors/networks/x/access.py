@@ -7,7 +7,7 @@ import hmac
 import json
 from typing import TYPE_CHECKING, Any
 
-from connectors.authorizing import address, proof
+from connectors.authorizing import address, proof, tokens
 from connectors.base import AuthRevoked, Challenge, Fault, Grant, Incoming, Rejected, Secrets
 from connectors.text import read_json
 
@@ -53,9 +53,8 @@ def token(seam: "Seam", base: str, client_id: str, secrets: Secrets, **asked: st
     auth = (client_id, client_secret) if client_secret else None
     url = f"{base}/2/oauth2/token"
     # Asking twice for a token makes nothing twice, so this is no write to be in doubt about.
-    given = seam.answer("POST", url, data=request, write=False, judge=_refused, bucket="x:token", auth=auth).json(dict)
-    if not given.get("access_token"):
-        raise AuthRevoked("X gave no token.")
+    answer = seam.answer("POST", url, data=request, write=False, judge=_refused, bucket="x:token", auth=auth)
+    given = tokens(answer, "X")
     fresh = {name: str(given[name]) for name in _GIVEN if given.get(name)}
     return secrets.replace(**fresh, code_verifier="")
 
