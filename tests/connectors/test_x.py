@@ -35,6 +35,7 @@ from connectors.base import (
     RateLimited,
     Rejected,
     Secrets,
+    Unreadable,
     Visibility,
     Withheld,
 )
