@@ -118,8 +118,10 @@ def _trial(network: str, values: Mapping[str, Any], given: Secrets, renew: Calla
         except AuthExpired:
             fresh = renew() if renew else connector.renew(given)
             trial.renewed = {} if renew else {name: word for name, word in fresh.items() if given.get(name) != word}
-            connector = connector_of(network, values, fresh, trial.exchanges)
+            given, connector = fresh, connector_of(network, values, fresh, trial.exchanges)
             trial.check = connector.check()
+        # What was found out about the account is what reading goes by, and no channel keeps it yet.
+        connector = connector_of(network, {**values, "facts": trial.check.facts}, given, trial.exchanges)
         sources = connector.listening()
         trial.looks = [_look(connector, source.name, source.label) for source in sources[:6]]
         if not sources and not connector.pushed:

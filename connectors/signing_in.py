@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
 
-from connectors.base import Connector, Fault, Secrets
+from connectors.base import Connector, Fault, Invalid, Secrets
 from connectors.connecting import unfinished
 from connectors.faults import Outcome
 from connectors.opening import connector_of
@@ -27,35 +27,36 @@ SAID = 200  # characters of the network's own words
 
 def without_code(kind: type[Connector], given: Mapping[str, str], callback: str) -> tuple[str, str]:
     """Why no access was given, and the network's own words beside ours where ours do not say it all."""
-    error, label = given.get("error", ""), kind.label
+    error = given.get("error", "")
     said = (given.get("error_description") or given.get("error_message") or "")[:SAID]
     if error in NO or given.get("error_reason") in NO:
-        return _(
-            "%(network)s gave no access: whoever signed in said no. Nothing was changed. Sign in again and allow it."
-        ) % {"network": label}, ""
+        return _("No access was given: whoever signed in said no. Nothing was changed. Sign in again and allow it."), ""
     if error in SCOPE or "scope" in said.casefold():
-        return _(
-            "%(network)s does not let your app ask for all of these rights: %(scopes)s. Add them to the app there, or "
-            "wait until they are approved, then sign in again."
-        ) % {"network": label, "scopes": ", ".join(kind.scopes)}, said
+        words = _(
+            "Your app may not ask for all of these rights: %(scopes)s. Add them to the app at the network, or wait "
+            "until they are approved, then sign in again."
+        )
+        return words % {"scopes": ", ".join(kind.scopes)}, said
     if error in APP:
-        return _(
-            "%(network)s does not accept your app, or not the address it shall come back to. Compare the app’s ID in "
-            "the settings, and enter this address in the app exactly as it stands here: %(callback)s"
-        ) % {"network": label, "callback": callback}, said
+        words = _(
+            "The network does not accept your app, or not the address to come back to. Compare the app’s ID in the "
+            "settings, and enter this address in the app exactly as it stands here: %(callback)s"
+        )
+        return words % {"callback": callback}, said
     if error in BUSY:
-        return _("%(network)s could not do it just now. Sign in again in some minutes.") % {"network": label}, said
-    return _("%(network)s sent you back without access. Sign in again.") % {"network": label}, said or error[:SAID]
+        return _("The network could not do it just now. Sign in again in some minutes."), said
+    return _("The network sent you back without access. Sign in again."), said or error[:SAID]
 
 
 def in_vain(kind: type[Connector], fault: Fault) -> str:
     """What a fault means while somebody signs in: there is no access yet that could have ended."""
-    if fault.outcome is not Outcome.RECONNECT:
+    refused = fault.outcome is Outcome.RECONNECT or (isinstance(fault, Invalid) and fault.status)
+    if not refused:
         return (fault.detail if fault.outcome is Outcome.PERSON else "") or fault.words
-    words = _("%(network)s did not take the sign-in, which is good for some minutes only: sign in again.")
+    words = _("The network did not take the sign-in, which is good for some minutes only: sign in again.")
     if any(field.name in OWN_APP for field in kind.form):
         words += " " + _("If that does not help, compare the ID and the secret of your app in the settings.")
-    return words % {"network": kind.label}
+    return words
 
 
 def of_another_account(channel: Channel, check: Check | None) -> str:

@@ -14,6 +14,8 @@ from connectors.storing import Overtaken, claim, release, seize
 from inbox.models import Event, Mention
 from socialcare.demo.network import Network
 from socialcare.demo.server import DemoServer, Fault
+from tests.fakes import facebook, instagram, x, youtube
+from tests.fakes import mastodon as mastodon_fake
 from tests.fakes.server import FakeServer, Reply
 
 
@@ -150,6 +152,15 @@ def test_a_channel_can_be_removed_only_while_nothing_came_through_it(ada, demo, 
     assert Channel.objects.get() == channel
 
 
+@pytest.mark.parametrize("network", [facebook, instagram, youtube, x, mastodon_fake])
+def test_the_first_test_reads_with_what_it_has_found_out_about_the_account(settings, network):
+    settings.FETCH_ALLOW = ["127.0.0.1"]
+    with network.Fake() as fake:
+        trial = try_out(fake.name, fake.settings(), Secrets(fake.secrets))
+    assert trial.looks
+    assert (trial.words, [look.words for look in trial.looks if look.words]) == ("", [])
+
+
 def test_a_slow_network_ends_the_test_at_its_deadline(demo, settings):
     demo.faults.append(Fault("hang", seconds=2))
     trial = try_out("demo", {"base_url": demo.url}, Secrets({"token": "demo"}), deadline=0.3)
@@ -241,12 +252,12 @@ def test_the_way_back_is_no_good_in_another_login(client, cast, mastodon):
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"error": "access_denied"}, "Mastodon gave no access: whoever signed in said no."),
-        ({"error": "invalid_scope", "error_description": "no write:media"}, "does not let your app ask for all of"),
+        ({"error": "access_denied"}, "No access was given: whoever signed in said no."),
+        ({"error": "invalid_scope", "error_description": "no write:media"}, "Your app may not ask for all of these rights"),
         ({"error": "unauthorized_client"}, "does not accept your app, or not the address"),
         ({"error": "server_error"}, "Sign in again in some minutes."),
         ({"error": "<b>odd</b>"}, "sent you back without access."),
-        ({"code": "bad"}, "Mastodon did not take the sign-in"),
+        ({"code": "bad"}, "The network did not take the sign-in"),
     ],
 )
 def test_a_sign_in_in_vain_says_why_in_words_and_offers_the_next_try(client, mastodon, given, words):

@@ -78,11 +78,10 @@ class FakeGraph(FakeNetwork):
         if path == "debug_token":
             return self.token_info(given)
         if path == "me/accounts":
-            pages = [{"id": "1", "name": "Acme", "access_token": CANARY}, *self.other_pages]
-            return Reply(200, {"data": pages, "paging": {"cursors": {"after": "x"}}})
+            return Reply(200, {"data": [*self.pages, *self.other_pages], "paging": {"cursors": {"after": "x"}}})
         return self.answered(asked.method, path, given)
 
-    other_pages = ()
+    pages, other_pages = ({"id": "1", "name": "Acme", "access_token": CANARY},), ()
     scopes = ()
 
     def known_tokens(self):
