@@ -28,12 +28,17 @@ def banner(request: HttpRequest) -> dict[str, Any]:
 def _banner(request: HttpRequest) -> dict[str, Any] | None:
     if not getattr(getattr(request, "user", None), "is_admin", False):
         return None
-    if is_calm(int(time.monotonic() / KEPT)):
-        return None
+    return None if is_calm(int(time.monotonic() / KEPT)) else standing()
+
+
+def standing() -> dict[str, Any] | None:
+    """The banner as things stand now. Its `key` tells one trouble from another."""
     now = timezone.now()
     channels = list(_concerned(now))
-    standing = [channel for channel in channels if channel.state in Channel.NEEDS_A_PERSON]
-    return _of("danger", standing, now) or _of("warn", channels, now)
+    if channels:
+        is_calm.cache_clear()
+    broken = [channel for channel in channels if channel.state in Channel.NEEDS_A_PERSON]
+    return _of("danger", broken, now) or _of("warn", channels, now)
 
 
 @lru_cache(maxsize=1)
@@ -55,6 +60,7 @@ def _of(mood: str, channels: list[Channel], now: datetime) -> dict[str, Any] | N
     first = channels[0]
     words = first.fault_words if mood == "danger" else ends_in_words(first, now)
     return {
+        "key": f"{mood}-{first.pk}-{len(channels)}",
         "mood": mood,
         "text": _("%(name)s: %(words)s") % {"name": first.name, "words": words},
         "action": {"url": f"/set-up/channels/{first.pk}/secrets/", "text": _("Connect again")},

@@ -7,6 +7,7 @@ from connectors.views import channels, connect
 app_name = "connectors"
 urlpatterns = [
     path("", channels.channels, name="channels"),
+    path("alarm/", channels.alarm_now, name="alarm"),
     path("connect/", connect.networks, name="connect"),
     path("connect/<slug:network>/", connect.keys, name="keys"),
     path("callback/<slug:network>/", connect.callback, name="callback"),

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from connectors import connecting, health, hooking, looking_back, rereading, retrying, samples
+from connectors import alarm, connecting, health, hooking, looking_back, rereading, retrying, samples, signing_in
 from connectors.forms import NetworkForm, SettingsForm
 from connectors.lookback import complete_since
 from connectors.models import Channel, Quarantined
@@ -32,6 +32,16 @@ SHOWN = 50
 @admins_only
 def channels(request: Request) -> HttpResponse:
     return shown(request, "connectors/channels.html", {"channels": health.of_all(timezone.now())})
+
+
+@require_GET
+@admins_only
+def alarm_now(request: Request) -> HttpResponse:
+    """What a page that is open already says of the channels: nothing, where it stands on it since it was loaded
+    (`shown`), and that it is over when it is."""
+    now, shown_then = alarm.standing(), request.GET.get("shown", "")
+    context = {"banner": now if now and now["key"] != shown_then else None, "over": bool(shown_then and not now)}
+    return shown(request, "connectors/alarm.html", context, part="alarm")
 
 
 def _context(channel: Channel, tab: str) -> dict[str, Any]:
@@ -95,7 +105,9 @@ def settings(request: Request, pk: int) -> HttpResponse:
         one.refresh_from_db()
         if not one.paused:
             _said(request, hooking.arrange(one))
-        return HttpResponseRedirect(f"/set-up/channels/{pk}/", status=303)
+        return HttpResponseRedirect(
+            f"/set-up/channels/{pk}/{'connect/' if connecting.unfinished(one) else ''}", status=303
+        )
     status = 422 if form.errors else 200
     return shown(request, "connectors/settings.html", _context(one, "settings") | {"form": form}, status=status)
 
@@ -145,6 +157,7 @@ def reconnect(request: Request, pk: int) -> HttpResponse:
     if request.method != "POST" or not form.is_valid():
         return shown(request, "connectors/reconnect.html", context, status=422 if form.errors else 200)
     trial = connecting.try_new_secrets(one, form.secrets())
+    trial.words = trial.words or signing_in.of_another_account(one, trial.check)
     if not trial.ok:
         return shown(
             request, "connectors/reconnect.html", context | {"trial": trial.as_json(one, request.user)}, status=422
