@@ -138,3 +138,31 @@ def test_an_answer_with_a_file_that_was_lost_after_the_upload_is_found_or_safe_t
         assert isinstance(found, Found)
     (made,) = taking.made()
     assert taking.attached(made) == expected(taking, connector, outgoing)
+
+
+def clip(length, **fields):
+    return medium(9, b"\0\0\0\x18ftypmp42" + b"\1" * length, kind="video", type="video/mp4", name="clip.mp4", **fields)
+
+
+def test_a_video_arrives_whole_or_is_refused_in_words_before_anything_leaves(fake):
+    connector = fake.connector()
+    outgoing = wish(fake, connector, clip(3_400_000))
+    rule = connector.media_rule(outgoing.parent)
+    told = rule.problems(outgoing.media, connector.label)
+    if told:
+        assert connector.label in told[0]
+        assert "video" in told[0] or "MP4" in told[0] or "files" in told[0]
+        return
+    assert isinstance(connector.send(brought(connector, outgoing)), Sent)
+    (made,) = fake.made()
+    ((body, _),) = fake.attached(made)
+    assert body == outgoing.media[0].read()
+
+
+def test_a_video_that_is_too_large_is_said_in_words(fake):
+    connector = fake.connector()
+    rule = connector.media_rule(wish(fake, connector).parent)
+    limit = rule.sizes.get("video") or rule.total
+    if "video/mp4" not in rule.types or not limit:
+        pytest.skip(f"{fake.name} takes no videos, or of any size")
+    assert "large" in " ".join(rule.problems([clip(10, size=limit + 1_000_000)], connector.label))

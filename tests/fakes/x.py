@@ -38,7 +38,8 @@ class Fake(FakeNetwork):
 
     def __init__(self):
         super().__init__()
-        self.files, self.described = {}, {}
+        self.files, self.described, self.parts, self.looks = {}, {}, {}, {}
+        self.processing = {"state": "pending", "check_after_secs": 1}
         # Reading looks a quarter of an hour back; whatever is said now is at most that old.
         self.start = datetime.now(UTC) - timedelta(minutes=6)
         self.posts, self.users, self.messages, self.spoiled, self.hidden = {}, {ME["id"]: ME}, [], [], set()
@@ -150,20 +151,53 @@ class Fake(FakeNetwork):
         if asked.method == "DELETE":
             return self._remove(parts[1])
         if parts[0] == "media":
-            return self._file(asked, parts[1])
+            return self._file(asked, parts[1:])
         if parts[0] == "dm_conversations":
             return self._write(parts[2], asked.json()["text"])
         return self._post(asked.json())
 
-    def _file(self, asked, what):
-        if what == "metadata":
+    def _file(self, asked, parts):
+        if parts == ["metadata"]:
             given = asked.json()
             self.described[given["id"]] = given["metadata"]["alt_text"]["text"]
             return Reply(200, {"data": {"id": given["id"]}})
+        if parts[1:] == ["initialize"]:
+            given, identity = asked.json(), str(9000 + len(self.files))
+            assert given["media_category"] in ("tweet_video", "tweet_gif")
+            self.files[identity], self.parts[identity] = None, (given["total_bytes"], {})
+            return Reply(200, {"data": self._shown(identity), "meta": {}})
+        if parts[2:]:
+            return self._part(asked, parts[1], parts[2])
         given, identity = parts_of(asked), str(9000 + len(self.files))
         assert given["media_category"] == b"tweet_image"
         self.files[identity] = given["media"]
-        return Reply(200, {"data": {"id": identity, "media_key": f"3_{identity}", "expires_after_secs": 86400}})
+        return Reply(200, {"data": self._shown(identity), "meta": {}})
+
+    def _part(self, asked, identity, what):
+        total, held = self.parts[identity]
+        if what == "append":
+            given = parts_of(asked)
+            held[int(given["segment_index"])] = given["media"]
+            return Reply(200, {"data": {"expires_at": 1795348849}, "meta": {}})
+        body = b"".join(held[number] for number in sorted(held))
+        if len(body) != total or self.files[identity] is not None:
+            return problem(400, "invalid-request", errors=[{"message": "The parts do not make the file."}])
+        self.files[identity] = body
+        self.looks[identity] = 0
+        return Reply(
+            200, {"data": self._shown(identity) | {"processing_info": self.processing | {"type": "x"}}, "meta": {}}
+        )
+
+    def _looked(self, identity):
+        """It is done at the third look."""
+        self.looks[identity] += 1
+        states = ["in_progress", "in_progress", "failed" if b"broken" in self.files[identity] else "succeeded"]
+        info = {"state": states[min(self.looks[identity], 3) - 1], "progress_percent": 33, "check_after_secs": 1}
+        return Reply(200, {"data": self._shown(identity) | {"processing_info": info | {"type": "x"}}, "meta": {}})
+
+    @staticmethod
+    def _shown(identity):
+        return {"id": identity, "media_key": f"3_{identity}", "expires_after_secs": 86400}
 
     def attached(self, made):
         return [(self.files[one], self.described.get(one)) for one in made["attached"]]
@@ -198,6 +232,9 @@ class Fake(FakeNetwork):
         if self.asked_names == "new" and asked.one("tweet.fields"):
             errors = [{"parameters": {"tweet.fields": ["?"]}, "message": "unknown"}]
             return problem(400, "invalid-request", errors=errors)
+        if parts[0] == "media":
+            assert asked.one("command") == "STATUS"
+            return self._looked(asked.one("media_id"))
         if parts == ["users", "me"]:
             return Reply(200, {"data": ME | {"verified": True, "subscription_type": "None"}})
         if parts[-1] == "dm_events":

@@ -267,7 +267,7 @@ class Reddit(Connector):
             if isinstance(fault, AuthExpired) or fault.status in (400, 403):
                 raise AuthRevoked("Reddit does not accept the application or the sign-in.") from fault
             raise
-        told = tokens(answer, "Reddit")
+        told: JSON = dict(tokens(answer, "Reddit"))
         self.seam.hidden = (
             *self.seam.hidden,
             *(str(told[key]) for key in ("access_token", "refresh_token") if told.get(key)),

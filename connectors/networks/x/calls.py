@@ -166,10 +166,10 @@ class Caller:
         given = {name: value for name, value in params.items() if value not in (None, "")}
         return self.call(lambda client: client.request("GET", route, params=given), bucket)
 
-    def upload(self, route: str, **request: Any) -> "Answer":
+    def upload(self, route: str, method: str = "POST", **request: Any) -> "Answer":
         """One step of bringing a file, which the library can only do by an older way in."""
         return self.seam.answer(
-            "POST",
+            method,
             f"{_LIBRARY}{route}",
             write=False,
             headers={"Authorization": f"Bearer {self._token()}"},
