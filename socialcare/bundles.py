@@ -14,7 +14,7 @@ from django.core.files.base import ContentFile
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 LISTED = {"css/all.css": "templates/parts/styles.html", "js/all.js": "templates/parts/scripts.html"}
-_HEAD = re.compile(r"\A(?://[^\n]*\n)+")
+_SAID = re.compile(r"^[ \t]*//[^\n]*\n", re.MULTILINE)
 _COMMENT, _ROOM = re.compile(r"/\*.*?\*/", re.DOTALL), re.compile(r"\s*\n\s*")
 _EXPORT = re.compile(r"^export (?=function|class|const)", re.MULTILINE)
 
@@ -27,8 +27,9 @@ def names(bundle: str) -> list[str]:
 
 
 def module(text: str) -> str:
-    """An element's file as a block of its own, so that its names meet no other's; what only tests import is plain."""
-    return f"{{{_EXPORT.sub('', _HEAD.sub('', text)).strip()}\n}}\n"
+    """An element's file as a block of its own, so that its names meet no other's; what only tests import is plain.
+    Without lines that are comments and the room before each line: no text of ours goes over a line's end."""
+    return f"{{{_ROOM.sub('\n', _EXPORT.sub('', _SAID.sub('', text))).strip()}\n}}\n"
 
 
 def sheet(text: str) -> str:

@@ -91,3 +91,8 @@ def test_pages_and_answers_are_small_on_the_wire(cast, production, ana):
     assert len(gzip.compress(answer)) <= 3 * KILO
     whole = re.findall(rb'<div role="row" class="row".*?</a></span></div>', answer, re.DOTALL)
     assert max(map(len, whole)) <= KILO
+
+
+def test_no_text_in_an_element_goes_over_a_line_so_that_its_room_may_be_taken():
+    for file in Path("static/js").glob("*.js"):
+        assert not [line for line in file.read_text().splitlines() if line.count("`") % 2], file
