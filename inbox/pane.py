@@ -38,14 +38,19 @@ def team_named(slug: str, teams: Iterable[Team]) -> Team | None:
 
 
 def pane(
-    agent: Agent, current: str = "", counts: dict[tuple[str, int], int] | None = None, *, whole: bool = True
+    agent: Agent,
+    current: str = "",
+    counts: dict[tuple[str, int], int] | None = None,
+    *,
+    whole: bool = True,
+    path: str = "",
 ) -> dict[str, Any]:
-    """What parts/views_pane.html shows this agent; `current` is the slug of the open view. Not `whole`: without the
-    saved views, which have no counts and stay on the page as they are."""
+    """What parts/views_pane.html shows this agent; `current` is the slug of the open view, `path` the address of a page
+    that is none. Not `whole`: without the saved views, which have no counts and stay on the page as they are."""
     teams = agent.readable_teams
     if not teams:
         alone = [{"label": "", "views": figures(agent, current)}] if figures(agent, current) else []
-        return {"groups": alone + set_up(agent), "tabs": [], "find": False}
+        return {"groups": alone + set_up(agent, path), "tabs": [], "find": False}
     known = desk.counts_of(teams, agent) if counts is None else counts
     views = [_view(view, teams, agent, known, current) for view in desk.standard()]
     listed = {"url": reverse("topics:topics"), "icon": "hash", "text": _("Topics"), "current": current == "topics"}
@@ -64,7 +69,7 @@ def pane(
     groups.append({"label": _("Saved views"), "views": saved, "stays": True})
     groups.append({"label": _("Teams"), "views": [_team(team, agent, known, current) for team in teams]})
     tabs = [{**view, "text": view["text"]} for view in views[:2]]
-    return {"groups": groups + set_up(agent), "tabs": tabs, "search_url": everything["url"], "current": current}
+    return {"groups": groups + set_up(agent, path), "tabs": tabs, "search_url": everything["url"], "current": current}
 
 
 def _view(
@@ -120,10 +125,11 @@ def figures(agent: Agent, current: str) -> list[dict[str, Any]]:
     return [{**own, "current": current == "reports"}]
 
 
-def set_up(agent: Agent) -> list[dict[str, Any]]:
+def set_up(agent: Agent, path: str = "") -> list[dict[str, Any]]:
     """The set-up pages that this build has and this agent may open."""
     if not agent.is_active or not agent.manages_any:
         return []
     open_to = [page for page in SET_UP if agent.is_admin or page[3]]
-    views = [{"url": reverse(name), "icon": icon, "text": _(text)} for name, icon, text, _too in open_to]
+    named = [(reverse(name), icon, _(text)) for name, icon, text, _too in open_to]
+    views = [{"url": url, "icon": icon, "text": text, "current": path.startswith(url)} for url, icon, text in named]
     return [{"label": _("Set up"), "views": views}]

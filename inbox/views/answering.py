@@ -40,7 +40,7 @@ def shown(
 ) -> HttpResponse:
     """A page or part with times in the reader's zone; whole pages get the pane of views."""
     if not part and "pane" not in context:
-        context["pane"] = panes.pane(request.user, current)
+        context["pane"] = panes.pane(request.user, current, path=request.path)
     with timezone.override(zone_of(request.user)):
         return page(request, template, context, part=part, status=status)
 
