@@ -174,6 +174,11 @@ class Lateness:
     count: int
 
     @property
+    def at_most(self) -> str:
+        """What nearly all stay below, in short."""
+        return _length(self.p99) if self.p99 is not None else ""
+
+    @property
     def in_words(self) -> str:
         if not self.count:
             return _("no posts today")
@@ -189,20 +194,22 @@ def _length(seconds: float) -> str:
 
 
 _LATENESS = """
-    SELECT percentile_cont(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP (ORDER BY late), count(*)
-    FROM (SELECT greatest(extract(epoch FROM seen_at - posted_at), 0) AS late FROM inbox_mention
-          WHERE id > (SELECT max(id) FROM inbox_mention) - %s
-            AND channel_id = %s AND seen_at > %s AND posted_at >= %s AND NOT ours AND NOT history) AS recent"""
+    SELECT channel_id, percentile_cont(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP (ORDER BY late), count(*)
+    FROM (SELECT channel_id, greatest(extract(epoch FROM seen_at - posted_at), 0) AS late FROM inbox_mention
+          JOIN connectors_channel ON connectors_channel.id = channel_id
+          WHERE inbox_mention.id > (SELECT max(id) FROM inbox_mention) - %s AND channel_id = ANY(%s)
+            AND seen_at > %s AND posted_at >= connectors_channel.created_at AND NOT ours AND NOT history) AS recent
+    GROUP BY channel_id"""
 RECENT = 50_000  # mentions of all channels that are looked at, so that the page costs the same however many there are
 
 
-def lateness(channel: Channel, now: datetime) -> Lateness:
-    """Posts from before the channel was connected are not late: the first read brings them."""
+def lateness(channels: Sequence[Channel], now: datetime) -> dict[int, Lateness]:
+    """Of each channel. Posts from before a channel was connected are not late: the first read brings them."""
+    ids = [channel.pk for channel in channels]
     with connection.cursor() as cursor:
-        cursor.execute(_LATENESS, (RECENT, channel.pk, now - timedelta(days=1), channel.created_at))
-        cuts, count = cursor.fetchone()
-    median, p95, p99 = cuts or (None, None, None)
-    return Lateness(median, p95, p99, count)
+        cursor.execute(_LATENESS, (RECENT, ids, now - timedelta(days=1)))
+        found = {pk: Lateness(*cuts, count) for pk, cuts, count in cursor.fetchall()}
+    return {pk: found.get(pk, Lateness(None, None, None, 0)) for pk in ids}
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,10 @@ from socialcare.pages import Request
 @admins_only
 def health(request: Request) -> HttpResponse:
     now = timezone.now()
-    return shown(request, "insights/health.html", {"health": figures(now), "channels": channel_health.of_all(now)})
+    channels = channel_health.of_all(now)
+    late = channel_health.lateness([one.channel for one in channels], now)
+    rows = [{"one": one, "late": late[one.channel.pk], "costs": channel_health.costs(one, now)} for one in channels]
+    return shown(request, "insights/health.html", {"health": figures(now), "channels": rows})
 
 
 @require_safe

@@ -54,7 +54,7 @@ def test_what_the_first_read_brings_is_not_late(channel, network):
     network.say("theo", "written now")
     read(channel)
     assert Mention.objects.count() == 2
-    figure = health.lateness(channel, timezone.now())
+    figure = health.lateness([channel], timezone.now())[channel.pk]
     assert figure.count == 1
     assert figure.p99 < 60
 
@@ -65,7 +65,7 @@ def test_lateness_is_told_with_its_extremes(channel, network):
     read(channel)
     slow = Mention.objects.order_by("pk").last()
     Mention.objects.filter(pk=slow.pk).update(seen_at=slow.posted_at + timedelta(hours=2))
-    figure = health.lateness(channel, timezone.now() + timedelta(hours=1))
+    figure = health.lateness([channel], timezone.now() + timedelta(hours=1))[channel.pk]
     assert (figure.count, figure.p95 < 60, figure.p99 > 60) == (100, True, True)
     assert "99 % within" in figure.in_words
 

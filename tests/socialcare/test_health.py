@@ -1,6 +1,7 @@
 """How the installation fares, for people, machines and probes."""
 
 import json
+import re
 from contextlib import suppress
 from datetime import timedelta
 from io import StringIO
@@ -11,6 +12,7 @@ from django.utils import timezone
 
 from connectors.models import Channel
 from inbox.models import Agent
+from tests.world import make_channel, write
 
 
 def test_probes_need_no_login_and_say_nothing_more(db, client):
@@ -26,6 +28,24 @@ def test_the_figures_name_what_needs_somebody(cast, client):
     text = client.get("/set-up/health/").content.decode()
     assert "@acme: It was revoked." in text
     assert "late is due and nobody reads it." in text
+
+
+def test_the_page_tells_of_each_channel_how_late_its_posts_are(cast, client):
+    began = timezone.now() - timedelta(hours=2)
+    quick, slow = (make_channel(name, created_at=began) for name in ("quick", "slow"))
+    write(quick, "my parcel", cast.support, ago=3)
+    write(slow, "my parcel", cast.support, author="theo", ago=600)
+    client.force_login(cast.ada)
+    text = client.get("/set-up/health/").content.decode()
+    shown = re.findall(r'within"?>(\d+ \w+) <span class="quiet">n = 1<', text)
+    assert shown in (["3 s", "10 min"], ["4 s", "10 min"])
+
+
+@pytest.mark.parametrize("page", ["channels", "rules", "teams", "agents", "health"])
+def test_the_pane_marks_the_page_of_the_set_up_that_is_open(cast, client, page):
+    client.force_login(cast.ada)
+    text = client.get(f"/set-up/{page}/").content.decode()
+    assert re.findall(r'href="([^"]+)" aria-current="page"', text) == [f"/set-up/{page}/"]
 
 
 def test_the_command_gives_the_same_as_json_and_fails_when_somebody_is_needed(cast):
