@@ -1,13 +1,11 @@
 // <reply-counter for="reply-text" kind="weighted" limit="280" link="23" bytes="" data-text-few="%d left" data-text-over="%d over"> says what is left.
-// Kinds: weighted (X), graphemes+bytes (Bluesky), characters (Mastodon: every link counts as `link`), utf16, bytes, none. The server counts again with
-// functions tested against the same table (`tlds` names the list of endings that X counts as links); here the surplus only stops the form and says so.
-let known = new Set("com net org info biz edu gov io app dev shop store online site xyz eu uk de fr es pt it nl be us ca br co me tv ai".split(" "))
+// Kinds: weighted (X), graphemes+bytes (Bluesky), characters (a link counts as `link`), utf16, bytes, none. The server counts the same.
+let known = new Set("com net org io eu uk de fr".split(" "))
 const LINK = /(?<![@#$\p{L}\p{N}_/.-])(?:(https?:\/\/)|)((?:[\p{L}\p{N}](?:[\p{L}\p{N}_-]*[\p{L}\p{N}])?\.)+)([\p{L}\p{M}]{2,24}|xn--[a-z0-9-]+)(?![\p{L}\p{N}@_])(?::\d+)?(?:\/[^\s<>"“”‘’\u202A-\u202E\u2066-\u2069]*)?(?:\?[^\s<>"\u202A-\u202E\u2066-\u2069]*)?/giu
-const SHORT = /^https?:\/\/t\.co\/[a-z0-9]+/i, LONGEST_LINK = 4096, LONGEST_LABEL = 63
 const ascii = text => /^[\x00-\x7f]*$/.test(text)
-const asDns = label => ascii(label) ? label : URL.parse(`http://${label}.example`)?.hostname.slice(0, -8) ?? "x".repeat(LONGEST_LABEL + 1)
-const leads = ([whole, scheme, labels, tld]) => (known.has(tld.toLowerCase()) || /^xn--/i.test(tld)) && [...whole].length <= LONGEST_LINK &&
-  (scheme || ascii(labels)) && labels.split(".").every(label => asDns(label).length <= LONGEST_LABEL)
+const dns = label => ascii(label) ? label : URL.parse("http://" + label)?.host
+const leads = ([whole, scheme, labels, tld]) => (known.has(tld.toLowerCase()) || /^xn--/i.test(tld)) && [...whole].length <= 4096 &&
+  (scheme || ascii(labels)) && labels.split(".").every(label => dns(label)?.length < 64)
 const WEB = /(?<![\p{L}\p{N}])https?:\/\/[^\s<>"“”‘’]+/giu
 const FAR = /@([\p{L}\p{N}_.-]+)@[\p{L}\p{N}_.-]+[\p{L}\p{N}_]/gu
 const EMOJI = /\p{RI}\p{RI}|[0-9#*]\uFE0F?\u20E3|\p{Emoji}(?:\uFE0F|\p{EMod})?(?:[\u{E0020}-\u{E007E}]+\u{E007F})?(?:\u200D\p{Emoji}(?:\uFE0F|\p{EMod})?)*/uy
@@ -16,7 +14,7 @@ const graphemes = text => [...new Intl.Segmenter("en", { granularity: "grapheme"
 const light = code => code <= 4351 || (code >= 8192 && code <= 8205) || (code >= 8208 && code <= 8223) || (code >= 8242 && code <= 8247)
 
 export function weighted(said, link = 23) {
-  const text = said.normalize("NFC"), links = new Map([...text.matchAll(LINK)].filter(leads).map(match => [match.index, bare(SHORT.exec(match[0])?.[0] ?? match[0]).length]))
+  const text = said.normalize("NFC"), links = new Map([...text.matchAll(LINK)].filter(leads).map(match => [match.index, bare(/^https?:\/\/t\.co\/[a-z0-9]+/i.exec(match[0])?.[0] ?? match[0]).length]))
   let [total, place] = [0, 0]
   while (place < text.length) {
     if (links.has(place)) { total += link; place += links.get(place); continue }
