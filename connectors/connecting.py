@@ -21,8 +21,10 @@ from connectors.faults import AuthExpired
 from connectors.http import Exchange
 from connectors.models import Channel
 from connectors.opening import connector_of, opened_secrets, sealed_secrets
-from inbox import happenings, ringing
+from inbox import ringing
+from inbox.models import Act, Reply
 from inbox.models.reply import Clock
+from inbox.setting import changed, made, removed
 
 if TYPE_CHECKING:
     from inbox.models import Agent, Team
@@ -192,7 +194,7 @@ def connect(
         created_by=by,
     )
     keep_secrets(channel, given)
-    channel.record(happenings.SetUpChanged(what=f"connected the channel {name}"), by)
+    channel.record(made(f"connected the channel {name}", channel), by)
     if listening:
         read_soon()
     return channel
@@ -232,6 +234,36 @@ def namesakes(channel: Channel) -> list[Channel]:
     return list(same.order_by("name")) if account else []
 
 
+@transaction.atomic
+def change(
+    channel: Channel, given: Mapping[str, Any], by: Agent | None, fresh: Mapping[str, str] | None = None
+) -> None:
+    """What a person may change of a channel that is there: `name`, `settings` (those named), `team`, `monthly_cap` and
+    `answers_beyond_cap`, and `fresh` secrets that replace those of the same name."""
+    was, fields = channel.as_setting(), dict(given)
+    fields["settings"] = {**channel.settings, **fields.get("settings", {})}
+    Channel.objects.filter(pk=channel.pk).update(**fields, cap_warned=None, next_poll_at=Clock())
+    if fresh:
+        keep_secrets(channel, fresh)
+    _let_go(channel)
+    now = Channel.objects.get(pk=channel.pk)
+    channel.record(changed(f"changed the settings of the channel {now.name}", now, was), by)
+    read_soon()
+
+
+def _let_go(channel: Channel) -> None:
+    """What waited for the month's money is tried again: the limit may be another now."""
+    for kind in (Reply.objects.filter(state="queued"), Act.objects.filter(state="waiting")):
+        ids = list(kind.filter(channel=channel, fault="QuotaSpent").order_by("pk").values_list("pk", flat=True))
+        kind.filter(pk__in=ids).update(not_before=Clock())
+
+
+def is_elsewhere(channel: Channel, settings: Mapping[str, Any]) -> bool:
+    """Whether these settings lead to another address than the one the channel's secrets were given for."""
+    addresses = [field.name for field in channel.kind.form if field.kind in ("url", "host") and not field.secret]
+    return any(settings.get(name, "") != channel.settings.get(name, "") for name in addresses if name in settings)
+
+
 def read_soon() -> None:
     """Rings for due channels once the transaction is there for others to see."""
     transaction.on_commit(lambda: ringing.task("connectors.tasks.listen_due"), robust=True)
@@ -265,6 +297,6 @@ def poll_now(channel: Channel) -> None:
 @transaction.atomic
 def remove(channel: Channel, by: Agent | None) -> None:
     """For a channel nothing came through yet."""
-    name = channel.name
+    gone = removed(f"removed the channel {channel.name}", channel, channel.pk)
     channel.delete()
-    channel.record(happenings.SetUpChanged(what=f"removed the channel {name}"), by)
+    channel.record(gone, by)

@@ -157,6 +157,14 @@ class SettingsForm(NetworkForm):
         elif channel.monthly_cap is None:
             del self.fields["monthly_cap"], self.fields["answers_beyond_cap"]
 
+    def given_values(self) -> dict[str, Any]:
+        """For `connecting.change`."""
+        data = self.cleaned_data
+        money: dict[str, Any] = {
+            name: data[name] for name in ("monthly_cap", "answers_beyond_cap") if name in self.fields
+        }
+        return {"name": data["channel_name"], "settings": self.settings(), "team": data["team"], **money}
+
     def clean(self) -> dict[str, Any]:
         """Stored secrets go to the address they were given for and to no other."""
         given = super().clean() or {}

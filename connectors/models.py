@@ -20,6 +20,7 @@ from inbox import happenings
 from inbox.models import Agent
 from inbox.models.event import Entry, record
 from inbox.models.reply import Clock
+from inbox.setting import changed
 
 if TYPE_CHECKING:
     from connectors.base import Connector
@@ -61,6 +62,7 @@ class Channel(Answering, models.Model):
         NEEDS_KEY = "needs_key", "Needs key"
 
     NEEDS_A_PERSON = ("reconnect", "needs_key")
+    setting_kind = "channel"
 
     name = models.CharField(max_length=80, unique=True)
     network = models.CharField(max_length=40)
@@ -112,6 +114,15 @@ class Channel(Answering, models.Model):
 
         return Connector.named(self.network)
 
+    def as_setting(self) -> dict[str, Any]:
+        """Of secrets only which ones there are."""
+        kept = {name: value for name, value in self.settings.items() if name not in ("facts", "account")}
+        money = None if self.monthly_cap is None else str(self.monthly_cap)
+        return {
+            "name": self.name, "network": self.network, "settings": kept, "team": self.team_id, "paused": self.paused,
+            "monthly_cap": money, "answers_beyond_cap": self.answers_beyond_cap, "secrets": sorted(self.sealed),
+        }  # fmt: skip
+
     def record(self, happening: happenings.Happening, by: Agent | None = None) -> None:
         """One event for the admins; the caller's transaction must do nothing after it."""
         record([Entry(("admin",), happening, actor_id=by.pk if by else None)])
@@ -127,8 +138,8 @@ class Channel(Answering, models.Model):
         """Stops listening and sending through this channel until it is resumed; what is stored stays."""
         if not Channel.objects.filter(pk=self.pk, paused=False).update(paused=True):
             return False
-        self.paused = True
-        self.record(happenings.SetUpChanged(what=f"paused the channel {self.name}"), by)
+        was, self.paused = self.as_setting(), True
+        self.record(changed(f"paused the channel {self.name}", self, was), by)
         return True
 
     @transaction.atomic
@@ -136,8 +147,8 @@ class Channel(Answering, models.Model):
         """Listens again, at once, from where it stood."""
         if not Channel.objects.filter(pk=self.pk, paused=True).update(paused=False, next_poll_at=Clock()):
             return False
-        self.paused = False
-        self.record(happenings.SetUpChanged(what=f"resumed the channel {self.name}"), by)
+        was, self.paused = self.as_setting(), False
+        self.record(changed(f"resumed the channel {self.name}", self, was), by)
         return True
 
     @transaction.atomic
@@ -147,11 +158,11 @@ class Channel(Answering, models.Model):
         fields: dict[str, Any] = {"state": "ok", "fault": "", "fault_words": "", "fault_since": None, "failures": 0}
         overtaken: dict[str, Any] = {"cursor_version": F("cursor_version") + 1, "polling_until": None}
         lasting: dict[str, Any] = {"check_at": Clock(), "renewing_until": None, **access}
-        mine = Channel.objects.filter(pk=self.pk)
+        mine, was = Channel.objects.filter(pk=self.pk), self.as_setting()
         mine.update(sealed=sealed, next_poll_at=Clock(), **fields, **overtaken, **lasting)
         self.sources.update(next_at=Clock())
         self.refresh_from_db()
-        self.record(happenings.SetUpChanged(what=f"reconnected the channel {self.name}"), by)
+        self.record(changed(f"reconnected the channel {self.name}", self, was), by)
 
     def broken(
         self, state: str, fault: str, words: str, again_at: datetime | None = None, claim: int | None = None

@@ -276,6 +276,8 @@ class RightsChanged(Happening):
     sentence = "{actor} changed the rights of agent {agent}"
     icon = "key-round"
     agent: int
+    was: dict[str, Any] | None = None
+    now: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -301,13 +303,18 @@ class LeftTeam(Happening):
 
 @dataclass(frozen=True)
 class SetUpChanged(Happening):
-    """A change of channels, rules, teams or people, for the admins' stream."""
+    """A change of channels, rules, teams or people, for the admins' stream. `kind` and `key` name what was changed,
+    `was` and `now` are its plain values before and after; None: it was not there, or is there no more."""
 
     name = "set_up_changed"
     label = "Set-up changed"
     sentence = "{actor} {what}"
     icon = "settings"
     what: str
+    kind: str = ""
+    key: int | None = None
+    was: dict[str, Any] | None = None
+    now: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)

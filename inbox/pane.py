@@ -23,6 +23,8 @@ SET_UP = (  # address, icon, words, whether managers may open it too
     ("routing:rules", "workflow", "Rules", True),
     ("teams", "users", "Teams", True),
     ("agents", "user-plus", "People", False),
+    ("organisation", "settings", "Organisation", False),
+    ("history", "history", "History", False),
     ("health", "activity", "Health", False),
 )
 

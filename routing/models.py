@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from inbox import happenings
 from inbox.models.event import Entry, Stream, record
+from inbox.setting import changed, removed
 from routing.actions import Action, read_actions
 from routing.groups import Group, read_tree
 
@@ -38,12 +39,16 @@ class Rule(models.Model):
     changed_at = models.DateTimeField(default=timezone.now)
 
     objects = RuleQuerySet.as_manager()
+    setting_kind = "rule"
 
     class Meta:
         ordering = ["position", "id"]
 
     def __str__(self) -> str:
         return self.name
+
+    def as_setting(self) -> dict[str, Any]:
+        return {"name": self.name, "when": self.when, "then": self.then, "stop": self.stop, "active": self.active}
 
     @property
     def tree(self) -> Group:
@@ -70,6 +75,7 @@ class Rule(models.Model):
         for name, value in fields.items():
             setattr(self, name, value)
         read_tree(self.when), read_actions(self.then)
+        was = Rule.objects.get(pk=self.pk).as_setting() if self.pk else None
         if self.pk is None:
             last = Rule.objects.aggregate(last=Max("position"))["last"]
             self.position = self.position or (last or 0) + 1
@@ -88,7 +94,7 @@ class Rule(models.Model):
             by=by,
             why=why[:300],
         )
-        rules_changed(f"changed the rule “{self.name}”", by)
+        rules_changed(changed(f"{'changed' if was else 'made'} the rule “{self.name}”", self, was), by)
 
     @transaction.atomic
     def move_to(self, place: int, by: Agent | None) -> None:
@@ -97,14 +103,14 @@ class Rule(models.Model):
         others.insert(max(0, min(place, len(others))), self)
         for position, rule in enumerate(others, start=1):
             Rule.objects.filter(pk=rule.pk).exclude(position=position).update(position=position)
-        rules_changed(f"moved the rule “{self.name}” to place {place + 1}", by)
+        rules_changed(happenings.SetUpChanged(f"moved the rule “{self.name}” to place {place + 1}"), by)
 
     @transaction.atomic
     def remove(self, by: Agent | None) -> None:
         """Takes the rule away; conversations it routed keep their trace."""
-        name = self.name
+        gone = removed(f"removed the rule “{self.name}”", self, self.pk)
         self.delete()
-        rules_changed(f"removed the rule “{name}”", by)
+        rules_changed(gone, by)
 
 
 class RuleVersion(models.Model):
@@ -126,11 +132,11 @@ class RuleVersion(models.Model):
         return f"{self.name} v{self.number}"
 
 
-def rules_changed(what: str, by: Agent | None) -> None:
+def rules_changed(what: happenings.SetUpChanged, by: Agent | None) -> None:
     """Raises the version of the rule set, so that every process compiles it anew; the last work of a transaction."""
     Stream.objects.get_or_create(key=VERSION)
     Stream.objects.filter(key=VERSION).update(n=F("n") + 1)
-    record([Entry(("admin",), happenings.SetUpChanged(what=what), actor_id=by.pk if by else None)])
+    record([Entry(("admin",), what, actor_id=by.pk if by else None)])
 
 
 def rules_version() -> tuple[int, datetime | None]:

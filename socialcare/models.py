@@ -5,11 +5,18 @@ from __future__ import annotations
 import hashlib
 import secrets
 from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
+
+from inbox.models.event import Entry, record
+from inbox.setting import changed
+
+if TYPE_CHECKING:
+    from inbox.models import Agent
 
 INVITED = timedelta(days=7)
 
@@ -29,6 +36,7 @@ class Organisation(models.Model):
     link_digest = models.CharField(max_length=64, blank=True)
     started_at = models.DateTimeField(default=timezone.now)
     finished_at = models.DateTimeField(null=True)
+    setting_kind = "organisation"
 
     class Meta:
         constraints = [models.CheckConstraint(condition=Q(pk=1), name="only_one_organisation")]
@@ -36,10 +44,31 @@ class Organisation(models.Model):
     def __str__(self) -> str:
         return self.name or "Socialcare"
 
+    def as_setting(self) -> dict[str, Any]:
+        return {"name": self.name, "zone": self.zone, "brand_words": self.brand_words}
+
     @classmethod
     def ours(cls) -> Organisation:
         """The row, made when it is not there yet."""
         return cls.objects.get_or_create(pk=1)[0]
+
+    @classmethod
+    def shown(cls) -> Organisation:
+        """As it is, without making the row: one that is not finished opens the wizard."""
+        return cls.objects.filter(pk=1).first() or cls(pk=1)
+
+    @classmethod
+    @transaction.atomic
+    def change(cls, by: Agent | None, **fields: Any) -> None:
+        """Sets name, zone or brand words; the last work of a transaction."""
+        cls.objects.get_or_create(pk=1, defaults={"finished_at": timezone.now()})
+        one = cls.objects.select_for_update().get(pk=1)
+        was = one.as_setting()
+        for name, value in fields.items():
+            setattr(one, name, value)
+        one.save(update_fields=list(fields))
+        if one.as_setting() != was:
+            record([Entry(("admin",), changed("changed the organisation", one, was), actor_id=by.pk if by else None)])
 
 
 class InvitationQuerySet(models.QuerySet["Invitation"]):

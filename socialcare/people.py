@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from inbox import happenings
+from inbox.happenings import SetUpChanged
 from inbox.models import Agent, Membership, Role, Team
 from inbox.models.event import Entry, record
+from inbox.setting import changed, made, removed
 from socialcare.models import Invitation
 
 if TYPE_CHECKING:
@@ -20,13 +21,14 @@ class Refused(Exception):
     """Not done; the message is for the person who asked."""
 
 
-def told(what: str, by: Agent | None, *others: str) -> None:
+def told(what: str | SetUpChanged, by: Agent | None, *others: str) -> None:
     """One event for the admins and the other streams named, last in the transaction."""
     record([_told(what, by, *others)])
 
 
-def _told(what: str, by: Agent | None, *others: str) -> Entry:
-    return Entry(("admin", *others), happenings.SetUpChanged(what=what), actor_id=by.pk if by else None)
+def _told(what: str | SetUpChanged, by: Agent | None, *others: str) -> Entry:
+    told_of = SetUpChanged(what) if isinstance(what, str) else what
+    return Entry(("admin", *others), told_of, actor_id=by.pk if by else None)
 
 
 @transaction.atomic
@@ -38,7 +40,7 @@ def invite(
         raise Refused(_("Somebody with this e-mail address is here already."))
     agent = Agent.objects.create_user(email, name, None, is_admin=is_admin, is_reader=is_reader)
     link = Invitation.make(agent, by)
-    told(f"invited {name}", by)
+    told(made(f"invited {name}", agent), by)
     return agent, link
 
 
@@ -126,17 +128,18 @@ def end_membership(team: Team, agent: Agent, by: Agent) -> None:
 
 
 @transaction.atomic
-def change_team(team: Team, by: Agent, given: dict[str, Any]) -> None:
-    """Keeps a team, new or changed. A private team is opened only from inside, because opening it shows all its work
-    to every admin."""
-    if team.pk is None and not by.is_admin:
+def change_team(team: Team, by: Agent | None, given: dict[str, Any]) -> None:
+    """Keeps a team, new or changed; by nobody: from the command line. A private team is opened only from inside,
+    because opening it shows all its work to every admin."""
+    by_admin, inside = (by.is_admin, by.roles) if by else (True, {})
+    if team.pk is None and not by_admin:
         raise Refused(_("Only admins make teams."))
-    if team.pk and not may_manage(by, team):
+    if team.pk and by and not may_manage(by, team):
         raise Refused(_("You do not manage this team."))
     was = Team.objects.select_for_update().get(pk=team.pk) if team.pk else None
-    if was and was.private and not given["private"] and team.pk not in by.roles:
+    if was and was.private and not given["private"] and team.pk not in inside:
         raise Refused(_("Only a member can make a private team public: that shows its work to every admin."))
-    if not by.is_admin:  # which team gets the rest, and which is walled off, concerns everybody
+    if not by_admin:  # which team gets the rest, and which is walled off, concerns everybody
         given = {**given, "triage": bool(was and was.triage), "private": bool(was and was.private)}
     if given["triage"]:
         Team.objects.filter(triage=True).exclude(pk=team.pk).update(triage=False)
@@ -147,10 +150,11 @@ def change_team(team: Team, by: Agent, given: dict[str, Any]) -> None:
     team.save()
     if was is None or was.private != team.private:
         _rights_of_admins_changed(by)
-    told(f"{'changed' if was else 'made'} the team {team.name}", by)
+    before = was.as_setting() if was else None
+    told(changed(f"{'changed' if was else 'made'} the team {team.name}", team, before), by)
 
 
-def _rights_of_admins_changed(by: Agent) -> None:
+def _rights_of_admins_changed(by: Agent | None) -> None:
     """Admins read every team that is not private: their open pages and sockets learn of it."""
     for admin in Agent.objects.filter(is_admin=True, is_active=True).order_by("pk"):
         admin.rights_changed(by)
@@ -163,6 +167,6 @@ def remove_team(team: Team, by: Agent) -> None:
         raise Refused(_("Conversations stand in this team. Move them first; done ones stay for the record."))
     if team.triage:
         raise Refused(_("Some team gets what no rule places: choose another one there first."))
-    name = team.name
+    gone = removed(f"removed the team {team.name}", team, team.pk)
     team.delete()
-    told(f"removed the team {name}", by)
+    told(gone, by)

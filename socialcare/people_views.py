@@ -12,7 +12,6 @@ from django.contrib.auth import password_validation
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
-from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
@@ -23,6 +22,7 @@ from inbox.views.answering import shown
 from socialcare import people
 from socialcare.models import Invitation
 from socialcare.pages import Request, page
+from socialcare.restoring import free_slug
 
 
 def ask_password_again(request: Request) -> None:
@@ -103,7 +103,7 @@ def team(request: Request, pk: int | None = None) -> HttpResponse:
         raise Http404
     form = TeamForm(request.user, request.POST or None, instance=one)
     if request.method == "POST" and form.is_valid():
-        fresh = _managed(request.user, pk) if pk else Team(slug=_slug(form.cleaned_data["name"]))
+        fresh = _managed(request.user, pk) if pk else Team(slug=free_slug(form.cleaned_data["name"]))
         try:
             people.change_team(fresh, request.user, form.given())
         except people.Refused as refused:
@@ -122,12 +122,6 @@ def _managed(agent: Agent, pk: int | None) -> Team:
     if not people.may_manage(agent, one):
         raise Http404
     return one
-
-
-def _slug(name: str) -> str:
-    wanted = slugify(name)[:50] or "team"
-    taken = set(Team.objects.filter(slug__startswith=wanted).values_list("slug", flat=True))
-    return next(slug for slug in (wanted, *(f"{wanted}-{n}" for n in range(2, 1000))) if slug not in taken)
 
 
 @require_POST

@@ -1,9 +1,11 @@
-"""The set-up tree: channels, topics, rules, teams, people, health."""
+"""The set-up tree: channels, topics, rules, teams, people, health, the organisation, its configuration and history."""
 
 from django.urls import include, path
 from django.views.generic import RedirectView
 
 from insights.views import health
+from socialcare import configuration_views as configuration
+from socialcare import history_views as history
 from socialcare import people_views as people
 
 urlpatterns = [
@@ -21,4 +23,9 @@ urlpatterns = [
     path("agents/<int:pk>/disabling/", people.disabling, name="agent_disabling"),
     path("agents/<int:pk>/invitation/", people.new_link, name="agent_invitation"),
     path("health/", health, name="health"),
+    path("organisation/", configuration.organisation, name="organisation"),
+    path("configuration/", configuration.configuration, name="configuration"),
+    path("configuration/file/", configuration.file, name="configuration_file"),
+    path("history/", history.history, name="history"),
+    path("history/<int:pk>/restoration/", history.restoration, name="restoration"),
 ]

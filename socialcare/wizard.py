@@ -165,11 +165,10 @@ def _brand(request: HttpRequest, admin: Agent | None) -> HttpResponse:
         return _show(request, "brand", 422 if form.errors else 200, form=form)
     given = form.cleaned_data
     with transaction.atomic():
-        Organisation.objects.filter(pk=1).update(
-            name=given["name"], zone=given["zone"], brand_words=given["words"] or [given["name"]]
-        )
         if admin is not None and admin.zone == organisation.zone:
             Agent.objects.filter(pk=admin.pk).update(zone=given["zone"])
+        words = given["words"] or [given["name"]]
+        Organisation.change(admin, name=given["name"], zone=given["zone"], brand_words=words)
     return HttpResponseRedirect("/first-run/teams/", status=303)
 
 

@@ -14,6 +14,7 @@ from connectors.topics.query import parse, parse_topic
 from inbox import happenings, ringing
 from inbox.models.event import Entry, record
 from inbox.models.reply import Clock
+from inbox.setting import changed, removed
 
 if TYPE_CHECKING:
     from connectors.models import Channel
@@ -64,6 +65,7 @@ class Topic(models.Model):
     changed_at = models.DateTimeField(default=timezone.now)
 
     objects = TopicQuerySet.as_manager()
+    setting_kind = "topic"
 
     class Meta:
         ordering = ["name"]
@@ -73,6 +75,12 @@ class Topic(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def as_setting(self) -> dict[str, Any]:
+        return {
+            "name": self.name, "query": self.query, "rival": self.rival, "queues": self.queues, "active": self.active,
+            "team": self.team_id, "channels": sorted(self.channels.values_list("pk", flat=True)),
+        }  # fmt: skip
 
     @property
     def tree(self) -> Tree:
@@ -92,7 +100,7 @@ class Topic(models.Model):
         known = Topic.objects.select_for_update(no_key=True).filter(pk=self.pk).first() if self.pk else None
         if self.pk and (known is None or known.version != self.version):
             return False
-        chosen = {channel.pk for channel in channels}
+        was, chosen = known.as_setting() if known else None, {channel.pk for channel in channels}
         asks_anew = known is None or self._differs(known, chosen, fields)
         for name, value in fields.items():
             setattr(self, name, value)
@@ -104,7 +112,7 @@ class Topic(models.Model):
             self.created_by = by
         self.save()
         self.channels.set(chosen)
-        self._told(by, "changed" if known else "made")
+        self._told(by, changed(f"{'changed' if known else 'made'} the topic “{self.name}”", self, was))
         return True
 
     def _differs(self, known: Topic, channels: set[int], fields: dict[str, Any]) -> bool:
@@ -120,15 +128,15 @@ class Topic(models.Model):
     @transaction.atomic
     def remove(self, by: Agent | None) -> None:
         """The topic and what it found go; the mentions stay."""
+        gone = removed(f"removed the topic “{self.name}”", self, self.pk)
         self.delete()
-        self._told(by, "removed")
+        self._told(by, gone)
 
-    def _told(self, by: Agent | None, done: str) -> None:
+    def _told(self, by: Agent | None, what: happenings.SetUpChanged) -> None:
         """Channels are read soon, so that a new search begins; the last work of a transaction."""
         from connectors.models import Channel
 
         Channel.objects.filter(next_poll_at__gt=Clock()).update(next_poll_at=Clock())
-        what = happenings.SetUpChanged(what=f"{done} the topic “{self.name}”")
         record([Entry(("admin",), what, actor_id=by.pk if by else None)])
         for task in ("connectors.tasks.listen_due", "connectors.tasks.compare_topics"):
             transaction.on_commit(lambda task=task: ringing.task(task), robust=True)  # type: ignore[misc]

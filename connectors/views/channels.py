@@ -18,9 +18,7 @@ from connectors.forms import NetworkForm, SettingsForm
 from connectors.lookback import complete_since
 from connectors.models import Channel, Quarantined
 from connectors.views.connect import described
-from inbox import happenings
-from inbox.models import Act, Agent, Reply
-from inbox.models.reply import Clock
+from inbox.models import Agent
 from inbox.rights import admins_only
 from inbox.views.answering import shown
 from socialcare.pages import Request
@@ -101,7 +99,7 @@ def settings(request: Request, pk: int) -> HttpResponse:
     one = get_object_or_404(Channel, pk=pk)
     form = SettingsForm(one, request.POST or None)
     if request.method == "POST" and form.is_valid():
-        _change(one, form, request)
+        connecting.change(one, form.given_values(), request.user, form.secrets())
         one.refresh_from_db()
         if not one.paused:
             _said(request, hooking.arrange(one))
@@ -110,33 +108,6 @@ def settings(request: Request, pk: int) -> HttpResponse:
         )
     status = 422 if form.errors else 200
     return shown(request, "connectors/settings.html", _context(one, "settings") | {"form": form}, status=status)
-
-
-@transaction.atomic
-def _change(channel: Channel, form: SettingsForm, request: Request) -> None:
-    values = {**channel.settings, **form.settings()}
-    name = form.cleaned_data["channel_name"]
-    Channel.objects.filter(pk=channel.pk).update(
-        name=name,
-        settings=values,
-        team=form.cleaned_data["team"],
-        monthly_cap=form.cleaned_data.get("monthly_cap"),
-        answers_beyond_cap=form.cleaned_data.get("answers_beyond_cap", channel.answers_beyond_cap),
-        cap_warned=None,
-        next_poll_at=Clock(),
-    )
-    if given := form.secrets():
-        connecting.keep_secrets(channel, given)
-    _let_go(channel)
-    channel.record(happenings.SetUpChanged(what=f"changed the settings of the channel {name}"), request.user)
-    connecting.read_soon()
-
-
-def _let_go(channel: Channel) -> None:
-    """What waited for the month's money is tried again: the limit may be another now."""
-    for kind in (Reply.objects.filter(state="queued"), Act.objects.filter(state="waiting")):
-        ids = list(kind.filter(channel=channel, fault="QuotaSpent").order_by("pk").values_list("pk", flat=True))
-        kind.filter(pk__in=ids).update(not_before=Clock())
 
 
 @require_GET

@@ -4,7 +4,7 @@ installation."""
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models, transaction
@@ -52,6 +52,7 @@ class Agent(AbstractBaseUser):
 
     objects: ClassVar[AgentManager] = AgentManager()
 
+    setting_kind = "agent"
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]
 
@@ -89,21 +90,27 @@ class Agent(AbstractBaseUser):
     def manages(self, team_id: int) -> bool:
         return self.roles.get(team_id) == Role.MANAGER or (self.is_admin and team_id in self.readable_team_ids)
 
+    def as_setting(self) -> dict[str, Any]:
+        rights = {"is_admin": self.is_admin, "is_reader": self.is_reader, "is_active": self.is_active}
+        return {"name": self.name, "email": self.email, **rights}
+
     def may_act_on(self, conversation: Conversation) -> bool:
         return conversation.team_id in self.readable_team_ids
 
     @transaction.atomic
     def change_rights(self, by: Agent | None, *also: Entry, **fields: object) -> None:
         """Sets admin, reader or active and ends every open page and socket that relied on what was taken."""
+        was = Agent.objects.select_for_update().get(pk=self.pk).as_setting()
         Agent.objects.filter(pk=self.pk).update(**fields)
-        self.rights_changed(by, *also)
+        self.rights_changed(by, *also, was=was)
 
-    def rights_changed(self, by: Agent | None, *also: Entry) -> None:
+    def rights_changed(self, by: Agent | None, *also: Entry, was: dict[str, Any] | None = None) -> None:
         """Raises the version that sockets and pages hold; call it last inside the transaction that changes the rights.
         What else happened is recorded with it, because streams are locked in one order only within one record."""
         Agent.objects.filter(pk=self.pk).update(rights_version=F("rights_version") + 1)
-        changed = Entry((self.stream, "admin"), happenings.RightsChanged(agent=self.pk), actor_id=by.pk if by else None)
-        record([*also, changed])
+        now = Agent.objects.get(pk=self.pk).as_setting() if was else None
+        what = happenings.RightsChanged(self.pk, was, now)
+        record([*also, Entry((self.stream, "admin"), what, actor_id=by.pk if by else None)])
         for name in ("readable_teams", "readable_team_ids", "roles"):
             self.__dict__.pop(name, None)
 

@@ -3,7 +3,7 @@ else."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import connection, models
 
@@ -28,6 +28,7 @@ class Team(models.Model):
     triage = models.BooleanField(default=False)
     position = models.SmallIntegerField(default=0)
     role: str | None = None  # of the agent for whom the team was read
+    setting_kind = "team"
 
     objects = TeamQuerySet.as_manager()
 
@@ -43,6 +44,9 @@ class Team(models.Model):
     @property
     def stream(self) -> str:
         return f"team:{self.pk}"
+
+    def as_setting(self) -> dict[str, Any]:
+        return {"name": self.name, "purpose": self.purpose, "private": self.private, "triage": self.triage}
 
 
 _COLUMNS = tuple(field.column for field in Team._meta.concrete_fields)

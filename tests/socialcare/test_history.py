@@ -1,0 +1,163 @@
+"""The history of the set-up: who changed what, the difference in words, and putting it back."""
+
+import pytest
+from django.test import Client
+
+from connectors import connecting
+from connectors.models import Channel, Topic
+from inbox.models import Agent, Event, Team
+from routing.models import Rule
+from socialcare.history import changes
+from socialcare.models import Organisation
+from tests.conftest import PASSWORD
+from tests.socialcare.test_people import confirmed, signed_in
+
+
+def newest(agent):
+    return changes(agent)[0]
+
+
+def put_back(client, change):
+    return client.post(f"/set-up/history/{change.id}/restoration/", follow=True).content.decode()
+
+
+def refund_rule(cast, **changed):
+    rule = Rule()
+    when = {"all": [{"is": "text_any", "words": ["refund"]}]}
+    rule.rewrite(
+        cast.ada, **{"name": "Refunds", "when": when, "then": [{"do": "team", "team": cast.support.pk}]} | changed
+    )
+    return rule
+
+
+def test_a_change_of_a_team_is_told_with_before_and_after_and_can_be_put_back(cast):
+    ada = signed_in(cast.ada)
+    ada.post(f"/set-up/teams/{cast.support.pk}/", {"name": "Help", "purpose": "Answers"})
+    change = newest(cast.ada)
+    assert change.sentence == "Ada changed the team Help"
+    assert [(one.label, one.was, one.now) for one in change.differences] == [
+        ("Name", "Support", "Help"),
+        ("Purpose", "–", "Answers"),
+    ]
+    page = ada.get("/set-up/history/").content.decode()
+    assert "Ada changed the team Help" in page
+    put_back(ada, change)
+    assert Team.objects.get(pk=cast.support.pk).name == "Support"
+    assert newest(cast.ada).differences[0].now == "Support"
+
+
+def test_a_removed_rule_comes_back_as_it_was(cast):
+    rule = refund_rule(cast)
+    was = rule.as_setting()
+    rule.remove(cast.ada)
+    put_back(signed_in(cast.ada), newest(cast.ada))
+    assert Rule.objects.get().as_setting() == was
+
+
+def test_a_rule_is_shown_in_words_and_not_as_data(cast):
+    rule = refund_rule(cast)
+    rule.rewrite(cast.ada, then=[{"do": "team", "team": cast.product.pk}])
+    (one,) = newest(cast.ada).differences
+    assert (one.was, one.now) == ("give it to Support", "give it to Product")
+
+
+def test_settings_of_a_channel_come_back_but_secrets_never_follow_to_another_address(cast):
+    given = {"server": "https://one.example", "hashtags": "tea"}
+    channel = connecting.connect("mastodon", "@acme", given, {"access_token": "hush"}, cast.ada, team=cast.support)
+    connecting.change(channel, {"name": "@acme", "settings": {"hashtags": "coffee"}, "team": None}, cast.ada)
+    change, ada = newest(cast.ada), signed_in(cast.ada)
+    assert {(one.label, one.was, one.now) for one in change.differences} == {
+        ("hashtags", "tea", "coffee"),
+        ("Team", "Support", "–"),
+    }
+    put_back(ada, change)
+    channel.refresh_from_db()
+    assert (channel.settings["hashtags"], channel.team) == ("tea", cast.support)
+    connecting.change(channel, {"settings": {"server": "https://two.example"}}, cast.ada)
+    assert "secrets stay with the address" in put_back(ada, newest(cast.ada))
+    channel.refresh_from_db()
+    assert channel.settings["server"] == "https://two.example"
+    told = str(list(Event.objects.filter(stream="admin").values()))
+    assert "hush" not in told
+    assert "access_token" in told
+
+
+def test_a_pause_is_put_back_by_going_on(cast):
+    channel = connecting.connect("feed", "Blog", {"urls": "https://acme.example/feed"}, {}, cast.ada)
+    channel.pause(cast.ada)
+    put_back(signed_in(cast.ada), newest(cast.ada))
+    assert not Channel.objects.get().paused
+
+
+def test_a_topic_its_channels_and_its_team_come_back(cast):
+    channel = connecting.connect("feed", "Blog", {"urls": "https://acme.example/feed"}, {}, cast.ada)
+    topic = Topic(name="Tea")
+    topic.rewrite(cast.ada, [channel], query="tea", team=cast.product)
+    was = topic.as_setting()
+    topic.rewrite(cast.ada, [], query="coffee", team=None)
+    put_back(signed_in(cast.ada), newest(cast.ada))
+    assert Topic.objects.get().as_setting() == was
+
+
+def test_putting_an_admin_back_asks_the_password_and_the_last_one_stays(cast):
+    ada = confirmed(signed_in(cast.ada), cast.ada)
+    ada.post(f"/set-up/agents/{cast.max.pk}/rights/", {"is_admin": "yes"})
+    ada.post(f"/set-up/agents/{cast.max.pk}/rights/", {})
+    change = newest(cast.ada)
+    assert ("Admin", "yes", "no") in [(one.label, one.was, one.now) for one in change.differences]
+    fresh = signed_in(cast.ada)
+    answer = fresh.post(f"/set-up/history/{change.id}/restoration/")
+    assert "/account/reauthenticate/" in answer.headers["Location"]
+    assert not Agent.objects.get(pk=cast.max.pk).is_admin
+    fresh.post(answer.headers["Location"], {"password": PASSWORD})
+    assert Agent.objects.get(pk=cast.max.pk).is_admin
+
+
+def test_what_must_never_happen_does_not_happen_by_putting_back(cast):
+    ada = signed_in(cast.ada)
+    ada.post("/set-up/teams/new/", {"name": "Board", "private": ""})
+    board = Team.objects.get(name="Board")
+    ada.post(f"/set-up/teams/{board.pk}/", {"name": "Board", "private": "on"})
+    assert "Only a member can make a private team public" in put_back(ada, newest(cast.ada))
+    assert Team.objects.get(pk=board.pk).private
+
+
+def test_a_name_that_another_has_now_is_refused_in_words(cast):
+    ada = signed_in(cast.ada)
+    ada.post(f"/set-up/teams/{cast.support.pk}/", {"name": "Help"})
+    change = newest(cast.ada)
+    ada.post("/set-up/teams/new/", {"name": "Support"})
+    assert "Something else has its name now." in put_back(ada, change)
+    assert Team.objects.get(pk=cast.support.pk).name == "Help"
+
+
+def test_the_organisation_is_changed_on_its_page_and_told(cast):
+    Organisation.change(None, name="Acme", zone="UTC", brand_words=["Acme"])
+    form = {"name": "Acme & Sons", "zone": "Europe/Berlin", "words": "Acme, Acme Go"}
+    assert signed_in(cast.ada).post("/set-up/organisation/", form).status_code == 303
+    change = newest(cast.ada)
+    assert [one.now for one in change.differences] == ["Acme & Sons", "Europe/Berlin", "Acme, Acme Go"]
+    assert changes(cast.ada)[1].sentence == "The command line changed the organisation"
+
+
+def test_the_history_is_read_page_by_page_and_by_kind(cast):
+    for number in range(60):
+        Organisation.change(cast.ada, name=f"Acme {number}")
+    ada = signed_in(cast.ada)
+    page = ada.get("/set-up/history/?kind=organisation").content.decode()
+    assert page.count("changed the organisation") == 50
+    older = page.split("before=")[1].split('"')[0]
+    rest = ada.get(f"/set-up/history/?kind=organisation&before={older}").content.decode()
+    assert rest.count("changed the organisation") == 10
+    assert "changed the organisation" not in ada.get("/set-up/history/?kind=team").content.decode()
+    assert Team.objects.exists()
+    assert "user-plus" in ada.get("/set-up/history/?kind=agent").content.decode()
+
+
+@pytest.mark.parametrize("path", ["history/", "organisation/", "configuration/file/"])
+def test_nobody_but_admins_reads_the_history_or_the_file(cast, path):
+    for agent in (cast.ana, cast.max, cast.eva, cast.otto):
+        assert signed_in(agent).get(f"/set-up/{path}").status_code == 404
+    assert Client().get(f"/set-up/{path}").status_code == 302
+    change = Event.objects.filter(stream="admin").order_by("-number").first()
+    assert signed_in(cast.max).post(f"/set-up/history/{change.pk}/restoration/").status_code == 404
