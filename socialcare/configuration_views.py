@@ -39,6 +39,7 @@ def organisation(request: Request) -> HttpResponse:
     one = Organisation.shown()
     kept = {"name": one.name, "zone": one.zone, "words": ", ".join(one.brand_words)}
     form = BrandForm(request.POST or None, initial=kept)
+    form.fields["zone"].help_text = _("New people start with it.")
     if request.method == "POST" and form.is_valid():
         given = form.cleaned_data
         words = given["words"] or [given["name"]]

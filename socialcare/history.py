@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -83,6 +84,8 @@ class Change:
 def changes(reader: Agent, kind: str = "", before: int | None = None) -> list[Change]:
     """The newest of them, below the number `before`; one more than PAGE when there are older ones still."""
     events = Event.objects.filter(stream="admin", happening__in=TOLD).select_related("actor").order_by("-number")
+    # A membership changes rights as well; that is told by its own line.
+    events = events.exclude(Q(payload__was=None) | Q(payload__was__isnull=True), happening="rights_changed")
     if kind == "agent":
         events = events.exclude(happening="set_up_changed") | events.filter(payload__kind="agent")
     elif kind:

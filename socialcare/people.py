@@ -11,7 +11,7 @@ from inbox.happenings import SetUpChanged
 from inbox.models import Agent, Membership, Role, Team
 from inbox.models.event import Entry, record
 from inbox.setting import changed, made, removed
-from socialcare.models import Invitation
+from socialcare.models import Invitation, Organisation
 
 if TYPE_CHECKING:
     from typing import Any
@@ -38,7 +38,8 @@ def invite(
     """A new account without a password, and the link by which its owner sets one."""
     if Agent.objects.filter(email=email.lower()).exists():
         raise Refused(_("Somebody with this e-mail address is here already."))
-    agent = Agent.objects.create_user(email, name, None, is_admin=is_admin, is_reader=is_reader)
+    zone = Organisation.shown().zone
+    agent = Agent.objects.create_user(email, name, None, is_admin=is_admin, is_reader=is_reader, zone=zone)
     link = Invitation.make(agent, by)
     told(made(f"invited {name}", agent), by)
     return agent, link

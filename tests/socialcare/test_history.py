@@ -7,6 +7,7 @@ from connectors import connecting
 from connectors.models import Channel, Topic
 from inbox.models import Agent, Event, Team
 from routing.models import Rule
+from socialcare import people
 from socialcare.history import changes
 from socialcare.models import Organisation
 from tests.conftest import PASSWORD
@@ -135,9 +136,10 @@ def test_the_organisation_is_changed_on_its_page_and_told(cast):
     Organisation.change(None, name="Acme", zone="UTC", brand_words=["Acme"])
     form = {"name": "Acme & Sons", "zone": "Europe/Berlin", "words": "Acme, Acme Go"}
     assert signed_in(cast.ada).post("/set-up/organisation/", form).status_code == 303
-    change = newest(cast.ada)
+    assert people.invite("nora@acme.example", "Nora", cast.ada)[0].zone == "Europe/Berlin"
+    change = changes(cast.ada)[1]
     assert [one.now for one in change.differences] == ["Acme & Sons", "Europe/Berlin", "Acme, Acme Go"]
-    assert changes(cast.ada)[1].sentence == "The command line changed the organisation"
+    assert changes(cast.ada)[2].sentence == "The command line changed the organisation"
 
 
 def test_the_history_is_read_page_by_page_and_by_kind(cast):
