@@ -208,7 +208,7 @@ def lateness(channels: Sequence[Channel], now: datetime) -> dict[int, Lateness]:
     ids = [channel.pk for channel in channels]
     with connection.cursor() as cursor:
         cursor.execute(_LATENESS, (RECENT, ids, now - timedelta(days=1)))
-        found = {pk: Lateness(*cuts, count) for pk, cuts, count in cursor.fetchall()}
+        found = {pk: Lateness(cuts[0], cuts[1], cuts[2], count) for pk, cuts, count in cursor.fetchall()}
     return {pk: found.get(pk, Lateness(None, None, None, 0)) for pk in ids}
 
 
