@@ -57,11 +57,12 @@ def test_a_page_offered_again_costs_no_more_than_its_facts(channel):
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("verb", ["claim", "close"])
+@pytest.mark.parametrize("verb", ["claim", "close", "assign"])
 def test_a_verb_is_one_statement(cast, channel, verb):
     offer(channel, post(1))
     one = Conversation.objects.get()
-    assert statements_of(getattr(one, verb), cast.mona) == 1
+    given = (cast.product, None, cast.mona) if verb == "assign" else (cast.mona,)
+    assert statements_of(getattr(one, verb), *given) == 1
 
 
 @pytest.fixture

@@ -7,9 +7,11 @@ import pytest
 from django.utils import timezone
 
 from connectors.models import Channel
-from inbox.models import Conversation, Draft, Event, Reply
+from inbox import happenings
+from inbox.models import Conversation, Draft, Event, Reply, Stream
 from inbox.models.answerable import Stale
 from inbox.models.assignable import deal
+from inbox.models.change import change
 from tests.inbox.test_receive import counted, offer, post
 
 
@@ -171,3 +173,55 @@ def test_tags_are_kept_once_in_small_letters(cast, conversation):
     assert conversation.retag(["Refund", " refund", "VIP"], by=cast.mona)
     assert conversation.tags == ["refund", "vip"]
     assert not conversation.retag(["vip", "refund"], by=cast.mona)
+
+
+def test_a_verb_touches_and_expects_only_what_verbs_may(cast, conversation):
+    for given in ({"values": {"excerpt": "no"}}, {"values": {}, "expect": {"priority": 1}}):
+        with pytest.raises(ValueError, match="not columns"):
+            change(conversation, happenings.Claimed(), by=cast.mona, **given)
+
+
+@pytest.mark.parametrize(
+    ("expect", "is_so"),
+    [
+        ({"state": 0}, True),
+        ({"state": [1, 2]}, False),
+        ({"state": range(3)}, True),
+        ({"agent_id": None}, True),
+        ({"agent_id": 1_000_000}, False),
+        ({"team_id": 1_000_000}, False),
+        ({"snoozed_until": None}, True),
+        ({"snoozed_until": datetime(2030, 1, 1, tzinfo=UTC)}, False),
+    ],
+)
+def test_a_change_happens_only_if_the_row_is_as_expected(cast, conversation, expect, is_so):
+    before = (conversation.seen_seq, Event.objects.count())
+    assert change(conversation, happenings.Noted(note=1), by=cast.mona, values={}, expect=expect) is is_so
+    assert (Conversation.objects.get().seen_seq, Event.objects.count()) == (before[0] + is_so, before[1] + is_so)
+
+
+def test_what_a_change_does_not_name_stays_as_it_is(cast, conversation):
+    until = timezone.now() + timedelta(hours=1, microseconds=7)
+    conversation.retag(["Late", 'says "now"', "a,b"], cast.mona)
+    conversation.snooze(until, cast.mona)
+    before = Conversation.objects.values().get()
+    assert conversation.prioritise(20, cast.mona)
+    changed = {"priority": 20, "rank": -20, "seen_seq": before["seen_seq"] + 1}
+    assert Conversation.objects.values().get() == before | changed
+    assert before["snoozed_until"] == until
+    assert before["tags"] == ["a,b", "late", 'says "now"']
+
+
+def test_two_happenings_of_one_change_are_numbered_in_their_order_for_all_who_hear_them(cast, conversation):
+    first, second = happenings.Noted(note=1), happenings.Noted(note=2)
+    values = {"team_id": cast.support.pk, "agent_id": cast.ana.pk}
+    at = conversation.seen_seq
+    assert change(conversation, first, by=cast.max, values=values, also=(second,))
+    for stream in (cast.support.stream, cast.marketing.stream, cast.ana.stream):
+        told = list(Event.objects.filter(stream=stream, happening="noted").order_by("number"))
+        assert [one.payload["note"] for one in told] == [1, 2]
+        assert [one.seq for one in told] == [at + 1, at + 2]
+        assert told[1].number == told[0].number + 1 == Stream.objects.get(key=stream).n
+        assert {one.echo for one in told} == {stream != cast.support.stream}
+    kept, true = counted()
+    assert kept == true
