@@ -13,13 +13,6 @@ from django.db import connection, connections
 from benchmarks.measure import Take, Wrong, processor_seconds
 
 
-def literal(sql, parameters):
-    """The statement as psycopg2 sends it."""
-    connection.ensure_connection()
-    with connection.connection.cursor() as cursor:
-        return cursor.mogrify(sql, parameters).decode()
-
-
 def pgbench(script, clients, transactions, **variables):
     """Runs the script `transactions` times in all, over that many clients."""
     settings = connection.settings_dict

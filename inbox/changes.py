@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 FAR_BEHIND = 1_000  # events after which the whole list is cheaper than its changes
 MANY_CHANGED = 200
 Numbers = dict[str, int]
-Counters = dict[tuple[str, int], int]
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ def answers(lacks: Sequence[Lack]) -> list[Answer]:
     return [_answer(*each, counters) for each in zip(lacks, made, marks, strict=True)]
 
 
-def _answer(lack: Lack, common: Common, marks: Marks, counters: Counters) -> Answer:
+def _answer(lack: Lack, common: Common, marks: Marks, counters: desk.Counters) -> Answer:
     body = common.html
     if marks.of:
         body += get_template("inbox/marks.html").render({"marks": marks})
@@ -91,21 +90,16 @@ def _answer(lack: Lack, common: Common, marks: Marks, counters: Counters) -> Ans
     return Answer(body, written(_numbers(queue, counters)), common.whole, total)
 
 
-def _standing(queues: Iterable[Queue]) -> Counters:
+def _standing(queues: Iterable[Queue]) -> desk.Counters:
     """Where the streams of these queues stand, under READ_AT, and the counters they are the sum of."""
     streams = {team.stream for queue in queues for team in queue.teams}
     counted = [queue for queue in queues if queue.is_counted]
     scopes = {scope for queue in counted for scope in queue.view.scopes(queue.teams, queue.agent)}
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """SELECT key, %s, n FROM inbox_stream WHERE key = ANY(%s)
-               UNION ALL SELECT scope, state, n FROM inbox_tally WHERE scope = ANY(%s)""",
-            [desk.READ_AT, sorted(streams), sorted(scopes)],
-        )
-        return {(key, state): n for key, state, n in cursor.fetchall()}
+    most = max((state for queue in counted for state in queue.view.states), default=0)
+    return desk.standing(sorted(scopes), sorted(streams), most=most)
 
 
-def _numbers(queue: Queue, counters: Counters) -> Numbers:
+def _numbers(queue: Queue, counters: desk.Counters) -> Numbers:
     return {team.stream: counters.get((team.stream, desk.READ_AT), 0) for team in queue.teams}
 
 

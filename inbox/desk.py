@@ -3,16 +3,18 @@ counted, what an empty one says, and how rows are put in order without reading m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.core import signing
-from django.db.models import Count, Q, Value
+from django.db import connection
+from django.db.models import Q
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
 from django.utils.translation import gettext_lazy as _
 
-from inbox.models import Conversation, State, Stream, Tally
+from inbox.models import State
+from inbox.models.arrays import array
 from inbox.models.conversation import OPEN
 from socialcare.kinds import Kind
 
@@ -23,6 +25,7 @@ FAR = 10**17  # microseconds; later than any time we store, so that FAR - time r
 MANY = 10**14
 RANKS = 10**10
 READ_AT = -1  # the state under which a stream's number stands among the counters
+Counters = dict[tuple[str, int], int]
 
 
 class View(Kind, scan="inbox.desk"):
@@ -51,7 +54,7 @@ class View(Kind, scan="inbox.desk"):
         return [f"team:{team.pk}" for team in teams]
 
     @classmethod
-    def total(cls, counts: dict[tuple[str, int], int], teams: Sequence[Team], agent: Agent) -> int:
+    def total(cls, counts: Counters, teams: Sequence[Team], agent: Agent) -> int:
         """How many belong to it, from counters read before."""
         return sum(counts.get((scope, state), 0) for scope in cls.scopes(teams, agent) for state in cls.states)
 
@@ -99,7 +102,7 @@ class Failed(View):
         return ~Q(trouble="")
 
     @classmethod
-    def total(cls, counts: dict[tuple[str, int], int], teams: Sequence[Team], agent: Agent) -> int:
+    def total(cls, counts: Counters, teams: Sequence[Team], agent: Agent) -> int:
         return sum(counts.get(("failed", team.pk), 0) for team in teams)
 
 
@@ -203,15 +206,21 @@ def _micros(at: datetime) -> int:
     return max(0, int((at - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1_000_000))
 
 
-def counts_of(teams: Sequence[Team], agent: Agent) -> dict[tuple[str, int], int]:
-    """Every counter the standard views and the teams need, and where the teams' streams stand (under READ_AT), in one
-    statement."""
+def counts_of(teams: Sequence[Team], agent: Agent) -> Counters:
+    """Every counter the standard views and the teams need, and where the teams' streams stand (under READ_AT)."""
     scopes = [f"agent:{agent.pk}"]
     for team in teams:
         scopes += [f"team:{team.pk}", f"team:{team.pk}:free"]
-    kept = Tally.objects.filter(scope__in=scopes).values_list("scope", "state", "n")
-    troubled = Conversation.objects.in_trouble().filter(team__in=[team.pk for team in teams]).order_by()
-    failed = troubled.values("team_id").annotate(number=Count("id"))
-    streams = Stream.objects.filter(key__in=[team.stream for team in teams]).values_list("key", Value(READ_AT), "n")
-    together = kept.union(failed.values_list(Value("failed"), "team_id", "number"), streams, all=True)
-    return {(scope, state): number for scope, state, number in together}
+    return standing(scopes, [team.stream for team in teams], failed=[team.pk for team in teams])
+
+
+def standing(
+    scopes: Collection[str], streams: Collection[str], *, most: int = max(State), failed: Collection[int] = ()
+) -> Counters:
+    """The counters of these scopes by state, up to the state `most`; under READ_AT where these streams stand, and under
+    ("failed", team) in how many conversations of each team a reply is in trouble. One statement."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT inbox_standing(%s, %s, %s, %s)", (array(scopes), most, array(streams), array(failed)))
+        (told,) = cursor.fetchone()
+    counters = (one.split("/") for one in told)
+    return {(key, int(state)): int(n) for key, state, n in counters}
