@@ -14,8 +14,10 @@ from connectors.completeness import Reread
 from connectors.lookback import Lookback
 from connectors.metering import Billed, Usage, Window
 from connectors.topics.clusters import Cluster, ClusterKey
+from connectors.topics.exclusions import Exclusion
 from connectors.topics.models import Topic, TopicMention
 from connectors.topics.rivals import RivalAnswer
+from connectors.topics.themes import Theme
 from inbox import happenings
 from inbox.models import Agent
 from inbox.models.event import Entry, record
@@ -26,8 +28,8 @@ if TYPE_CHECKING:
     from connectors.base import Connector
 
 __all__ = [
-    "Billed", "Channel", "Cluster", "ClusterKey", "Delivery", "Gap", "Lookback", "Quarantined", "Reread",
-    "RivalAnswer", "Source", "Topic", "TopicMention", "Usage", "Window",
+    "Billed", "Channel", "Cluster", "ClusterKey", "Delivery", "Exclusion", "Gap", "Lookback", "Quarantined", "Reread",
+    "RivalAnswer", "Source", "Theme", "Topic", "TopicMention", "Usage", "Window",
 ]  # fmt: skip
 
 

@@ -155,7 +155,7 @@ class Claim:
         return stored.new
 
     def _decide(self, batch: Sequence[Facts]) -> list[Decision]:
-        names = {f"channel:{self.channel.pk}": self.channel.name}
+        names = {f"channel:{self.channel.pk}": self.channel.name, **self.topics.names}
         return engine.decide(batch, self.channel.team_id, names)
 
     def _advance(self, source: Source, page: Page, bad: Sequence[Bad], newest: datetime | None) -> None:

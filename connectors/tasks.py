@@ -4,7 +4,7 @@ from celery import current_app, shared_task
 
 from connectors import access, acting, listening, picturing, sending
 from connectors.models import Channel
-from connectors.topics import clustering, comparing
+from connectors.topics import clustering, comparing, resorting
 
 
 @shared_task
@@ -44,4 +44,5 @@ def fetch_pictures() -> None:
 @shared_task
 def compare_topics() -> None:
     comparing.compare_due()
+    resorting.sort_due()
     clustering.cluster_due()

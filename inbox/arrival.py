@@ -31,7 +31,8 @@ class Writer(Protocol):
 @dataclass(frozen=True)
 class Facts:
     """What rules may ask about a post, before it is stored. `text` holds subject and text. `team_id` is the team of
-    whoever asked for the post, for what no rule places; `listen_only`: it was asked for to be read, not answered."""
+    whoever asked for the post, for what no rule places; `listen_only`: it was asked for to be read, not answered;
+    `hidden`: somebody excluded it, and no rule makes work of it. `topics` that found it and its `themes` are ids."""
 
     text: str
     network: str
@@ -47,6 +48,9 @@ class Facts:
     media: bool = False
     team_id: int | None = None
     listen_only: bool = False
+    hidden: bool = False
+    topics: tuple[int, ...] = ()
+    themes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,11 +72,15 @@ Decide = Callable[[Sequence[Facts]], list[Decision]]
 
 @dataclass(frozen=True)
 class Asked:
-    """Why a post was looked for: by which topics, for whom, and whether only to be read."""
+    """Why a post was looked for: by which topics, for whom, and whether only to be read. `shown` are the topics of
+    which no exclusion hides it, with its `themes` there; `hidden`: there is none, and it was not written to us."""
 
     topics: tuple[int, ...] = ()
     team_id: int | None = None
     listen_only: bool = False
+    hidden: bool = False
+    shown: tuple[int, ...] = ()
+    themes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -93,3 +101,7 @@ class Place:
     def only_listens(self, post: Any) -> bool:
         asked = self.asked.get(post.external_id)
         return asked is not None and asked.listen_only
+
+    def hides(self, post: Any) -> bool:
+        asked = self.asked.get(post.external_id)
+        return asked is not None and asked.hidden

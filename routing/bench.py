@@ -3,14 +3,17 @@ nothing, and looks only at posts the asker may read."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
+
+from django.apps import apps
 
 from inbox.arrival import Facts
 from inbox.language import language_of
 from inbox.models import Mention
 from routing import engine
-from routing.conditions import Post
+from routing.conditions import AnyOfFound, Post
 from routing.words import WordFinder
 
 if TYPE_CHECKING:
@@ -58,13 +61,29 @@ def matches(tree: Group, agent: Agent) -> Matches:
     newest = readable.filter(state__in=["live", "edited"]).select_related("conversation", "identity", "channel")
     newest = newest.defer("raw", "conversation__trace", "conversation__context", "channel__exchanges")
     finder = WordFinder(word for leaf in tree.leaves() for word in leaf.words())
-    found = Matches()
-    for mention in newest.order_by("-id")[:LOOKED_AT]:
+    found, mentions = Matches(), list(newest.order_by("-id")[:LOOKED_AT])
+    by_topics = _found(mentions, agent) if any(isinstance(leaf, AnyOfFound) for leaf in tree.leaves()) else {}
+    for mention in mentions:
         found.tried += 1
-        if tree.test(Post.of(facts_of(mention), finder)):
+        topics, themes = by_topics.get(mention.pk, ((), ()))
+        facts = replace(facts_of(mention), topics=topics, themes=themes)
+        if tree.test(Post.of(facts, finder)):
             found.count += 1
             if len(found.samples) < SHOWN:
                 found.samples.append(mention)
+    return found
+
+
+def _found(mentions: Sequence[Mention], agent: Agent) -> dict[int, tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Topics the agent may know and their themes, of each mention they found. They belong to the layer above: asked for
+    by name."""
+    topics = apps.get_model("connectors", "Topic")._default_manager.read_by(agent)
+    findings = apps.get_model("connectors", "TopicMention")._default_manager
+    shown = findings.filter(topic__in=topics, mention__in=mentions, hidden_by=None)
+    found: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {}
+    for mention, topic, themes in shown.values_list("mention_id", "topic_id", "themes"):
+        known = found.get(mention, ((), ()))
+        found[mention] = (*known[0], topic), (*known[1], *themes)
     return found
 
 

@@ -270,6 +270,36 @@ class VisibilityIs(_OneOf):
 
 
 @dataclass(frozen=True)
+class AnyOfFound(_OneOf):
+    """One of the chosen ids is among those of topics or themes that found the post. What is the matter of another team
+    is not named."""
+
+    def sentence(self, names: dict[str, str]) -> str:
+        kind = self.fields[0].kind
+        known = tuple(names[f"{kind}:{value}"] for value in self.chosen if f"{kind}:{value}" in names)
+        others = len(self.chosen) - len(known)
+        said = [quoted(known, "or")] if known else []
+        return f"{self.says} {' or '.join([*said, *(['one of another team'] if others else [])])}"
+
+    def test(self, post: Post) -> bool:
+        return not self._folded.isdisjoint(map(str, getattr(post.facts, self.fact)))
+
+
+class TopicIs(AnyOfFound):
+    name = "topic"
+    label = "Topic is"
+    fact, says = "topics", "it was found by the topic"
+    fields = (Field("topics", "Topics", "topic"),)
+
+
+class ThemeIs(AnyOfFound):
+    name = "theme"
+    label = "Theme is"
+    fact, says = "themes", "its theme is"
+    fields = (Field("themes", "Themes", "theme"),)
+
+
+@dataclass(frozen=True)
 class AuthorIs(Condition):
     """Handles with or without @ and host; `@carla` matches carla on every server."""
 

@@ -14,7 +14,8 @@ from routing.actions import Action
 from routing.conditions import Condition
 from routing.fields import Field
 
-ROOT, MANY = "w", frozenset({"choice", "network", "channel"})
+ROOT, MANY = "w", frozenset({"choice", "network", "channel", "topic", "theme"})
+OTHERS = frozenset({"topic", "theme"})  # chosen ones that the reader may not know stay chosen
 DEEPEST = 3  # groups within each other that the page offers
 HOWS = ("all", "any", "none")
 
@@ -207,6 +208,9 @@ def _shown_line(
 def _shown_field(path: str, each: Field, value: Any, choices: Choices) -> dict[str, Any]:
     pairs = each.choices or choices.by_kind.get(each.kind, ())
     chosen = {str(one) for one in value} if isinstance(value, list | tuple) else {str(value)}
+    if each.kind in OTHERS:
+        unknown = sorted(chosen - {one for one, _label in pairs} - {"", "None"})
+        pairs = [*pairs, *((one, "of another team, or gone") for one in unknown)]
     text = (
         ", ".join(str(one) for one in value) if isinstance(value, list | tuple) else "" if value is None else str(value)
     )

@@ -27,6 +27,7 @@ from routing.words import LONGEST, WordFinder, normalise
 
 log = structlog.get_logger(__name__)
 EQUALITIES = ("network", "channel_id", "language", "kind", "visibility")
+MEMBERS = ("topics", "themes")  # facts of which a post may have several
 SHOWN_RULES = 6  # rules told in full in a trace; the others are counted
 EXCERPT = 60
 
@@ -75,6 +76,7 @@ class RuleSet:
                 self._by_token[token].append(index)
         self._by_word = {word: indexes for (kind, word), indexes in self._by_token.items() if kind == "word"}
         self._by_fact = [fact for fact in EQUALITIES if any(kind == fact for kind, _ in self._by_token)]
+        self._by_member = [fact for fact in MEMBERS if any(kind == fact for kind, _ in self._by_token)]
         self.names_agents = any(isinstance(action, GiveToAgent) for rule in self.rules for action in rule.actions)
 
     def outcome(self, facts: Facts) -> tuple[Outcome, list[Verdict], Post]:
@@ -94,7 +96,7 @@ class RuleSet:
         return outcome, tried, post
 
     def _candidates(self, post: Post) -> list[int]:
-        if not post.found and not self._by_fact:
+        if not post.found and not self._by_fact and not self._by_member:
             return self._always
         indexes = set(self._always)
         for word in post.found:
@@ -102,6 +104,9 @@ class RuleSet:
                 indexes.update(waiting)
         for fact in self._by_fact:
             indexes.update(self._by_token.get((fact, str(getattr(post.facts, fact)).casefold()), ()))
+        for fact in self._by_member:
+            for value in getattr(post.facts, fact):
+                indexes.update(self._by_token.get((fact, str(value)), ()))
         return sorted(indexes)
 
     def decide(
@@ -122,7 +127,7 @@ class RuleSet:
             priority=outcome.priority,
             tags=tuple(outcome.tags),
             heard_only=outcome.heard_only and team is None,
-            listen_only=facts.listen_only and team is None,
+            listen_only=facts.hidden or (facts.listen_only and team is None),
             trace=self._trace(facts, tried, post, chosen, decided_by_rule=team is not None),
         )
 

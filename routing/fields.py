@@ -12,7 +12,7 @@ class RuleError(ValueError):
 
 @dataclass(frozen=True)
 class Field:
-    """`kind` is words, text, number, choice, team, agent, channel or network."""
+    """`kind` is words, text, number, choice, team, agent, channel, network, topic or theme."""
 
     name: str
     label: str

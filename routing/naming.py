@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from django.apps import apps
 
 from inbox.models import Agent, Team
+from routing.conditions import AnyOfFound
 from routing.editor import Choices
 from routing.fields import RuleError
 
 if TYPE_CHECKING:
+    from routing.groups import Group
     from routing.models import Rule
 
 
@@ -28,8 +30,42 @@ def choices_for(agent: Agent | None) -> Choices:
             "agent": sorted(((str(member.pk), member.name) for member in members), key=lambda pair: pair[1].casefold()),
             "channel": [(str(pk), name) for pk, name, _network in channels],
             "network": [(name, name.replace("_", " ").capitalize()) for name in sorted({row[2] for row in channels})],
+            **_listened(agent),
         }
     )
+
+
+def _listened(agent: Agent | None) -> dict[str, list[tuple[str, str]]]:
+    """Topics this agent may know, and their themes; without an agent none, because they are named to their teams
+    only."""
+    if agent is None:
+        return {"topic": [], "theme": []}
+    topics = apps.get_model("connectors", "Topic")._default_manager.read_by(agent)
+    themes = apps.get_model("connectors", "Theme")._default_manager.filter(topic__in=topics)
+    rows = themes.order_by("topic__name", "name").values_list("pk", "topic__name", "name")
+    return {
+        "topic": [(str(pk), name) for pk, name in topics.order_by("name").values_list("pk", "name")],
+        "theme": [(str(pk), f"{topic}: {name}") for pk, topic, name in rows],
+    }
+
+
+def names_for(agent: Agent) -> dict[str, str]:
+    """For sentences of rules this agent reads: everything by its name, topics and themes as far as he may know them."""
+    return {**choices_for(None).names(), **Choices(_listened(agent)).names()}
+
+
+def strange(tree: Group, rule: Rule, agent: Agent) -> bool:
+    """Whether this tree speaks of topics or themes that the agent may not know, and the rule does not yet."""
+    known = {f"{kind}:{value}" for kind, pairs in _listened(agent).items() for value, _name in pairs}
+    try:
+        return not _of_topics(tree) <= known | (_of_topics(rule.tree) if rule.pk else set())
+    except RuleError:  # it cannot be read any more
+        return not _of_topics(tree) <= known
+
+
+def _of_topics(tree: Group) -> set[str]:
+    leaves = [leaf for leaf in tree.leaves() if isinstance(leaf, AnyOfFound)]
+    return {f"{leaf.fields[0].kind}:{value}" for leaf in leaves for value in leaf.chosen}
 
 
 def broken(rule: Rule, names: dict[str, str]) -> str:

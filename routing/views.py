@@ -20,14 +20,14 @@ from routing.conditions import Condition
 from routing.fields import RuleError
 from routing.groups import read_tree
 from routing.models import Rule
-from routing.naming import broken, choices_for
+from routing.naming import broken, choices_for, names_for, strange
 from socialcare.pages import Request
 
 
 @managers_too
 def rules(request: Request) -> HttpResponse:
     """The list, and below it the bench for the rules as they are now."""
-    names = choices_for(None).names()
+    names = names_for(request.user)
     everything = list(Rule.objects.order_by("position", "id").values_list("pk", flat=True))
     teams = list(Team.objects.order_by("name"))
     rows = [_row(rule, names, everything.index(rule.pk), request.user, teams) for rule in access.seen_by(request.user)]
@@ -112,6 +112,8 @@ def _save(one: Rule, draft: editor.Draft, agent: Agent) -> tuple[str, int]:
         tree, actions = read_tree(draft.when.data()), read_actions([step.data() for step in draft.then])
         if words := access.refusal(agent, actions):
             raise RuleError(words)
+        if strange(tree, one, agent):
+            raise RuleError(_("It names a topic or theme that is gone, or that you may not read."))
         then = [{"do": action.name, **action.values()} for action in actions]
         given = {"name": draft.name, "when": tree.data(), "then": then, "stop": draft.stop, "active": draft.active}
         one.rewrite(agent, draft.why, **given)
@@ -146,7 +148,7 @@ def _editor(
 
 def _preview(draft: editor.Draft, text: str, agent: Agent) -> dict[str, Any]:
     """The sentence, and what the rule would match; or what is missing yet."""
-    names = choices_for(None).names()
+    names = names_for(agent)
     try:
         tree = read_tree(draft.when.data())
         sentence = f"{_('When')} {tree.sentence(names)}"

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
 
 import structlog
 from django.db import connection
@@ -15,6 +16,7 @@ from connectors.base import Connector, Post, PostKind, Source
 from connectors.models import Channel, Topic
 from connectors.topics.matching import Subject, TopicSet
 from connectors.topics.query import QueryError, parse
+from connectors.topics.sorting import Sorted, Sorting
 from inbox.arrival import Asked, Place
 from inbox.language import language_of
 from inbox.models import Conversation, Mention
@@ -22,14 +24,35 @@ from inbox.models.arrays import array
 from inbox.models.conversation import State
 
 log = structlog.get_logger(__name__)
+# A finding that stands there already is sorted anew when its mention was edited since; in one statement with those that
+# are new, and locked in the order in which everybody locks them.
 _BIND = """
-    INSERT INTO connectors_topicmention (topic_id, mention_id, posted_at)
-    SELECT t.id, m.id, m.posted_at
-      FROM unnest(%s::bigint[], %s::text[]) AS f(topic_id, external_id)
-      JOIN connectors_topic t ON t.id = f.topic_id
-      JOIN inbox_mention m ON m.channel_id = %s AND m.external_id = f.external_id
-     ORDER BY t.id, m.id FOR KEY SHARE OF t
+    WITH given AS (
+        SELECT g.*, m.id AS mention_id, m.posted_at, m.version AS read
+          FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::text[])
+               AS g(topic_id, external_id, themes, hidden_by, sort_version, version)
+          JOIN inbox_mention m ON m.channel_id = %s AND m.external_id = g.external_id),
+    edited AS (
+        SELECT f.id FROM given g
+          JOIN connectors_topicmention f ON f.topic_id = g.topic_id AND f.mention_id = g.mention_id
+         WHERE f.read <> '' AND f.read <> g.read
+         ORDER BY f.topic_id, f.mention_id FOR NO KEY UPDATE OF f),
+    again AS (
+        UPDATE connectors_topicmention f SET is_sorted = false FROM edited e WHERE f.id = e.id AND f.is_sorted)
+    INSERT INTO connectors_topicmention (topic_id, mention_id, posted_at, themes, hidden_by_id, read, is_sorted)
+    SELECT t.id, g.mention_id, g.posted_at, g.themes::bigint[], g.hidden_by, g.read,
+           g.sort_version = t.sort_version AND g.version = g.read
+      FROM given g JOIN connectors_topic t ON t.id = g.topic_id
+     ORDER BY t.id, g.mention_id FOR KEY SHARE OF t
     ON CONFLICT (topic_id, mention_id) DO NOTHING"""
+
+
+@dataclass(frozen=True)
+class Found(Asked):
+    """With how the post is sorted, topic by topic, by themes and exclusions as they were at those versions."""
+
+    sorted: Mapping[int, Sorted] = field(default_factory=dict)
+    versions: Mapping[int, int] = field(default_factory=dict)
 
 
 @lru_cache(maxsize=32)
@@ -56,17 +79,26 @@ def subject_of(post: Post, channel: Channel) -> Subject:
         languages=frozenset(filter(None, (post.lang, language_of(post.text, post.lang)))),
         followers=author.followers,
         media=frozenset(item.kind for item in post.media),
+        url=post.url,
     )
 
 
 def bind_topics(place: Place, posts: Sequence[Post]) -> None:
     """Notes which topics found which of these mentions; one statement, in the transaction that stores them."""
-    here = {post.external_id for post in posts}
-    pairs = sorted((topic, key) for key, asked in place.asked.items() if key in here for topic in asked.topics)
-    if pairs:
-        topics, keys = zip(*pairs, strict=True)
+    rows = sorted(row for post in posts for row in _rows(post, place.asked.get(post.external_id)))
+    if rows:
+        columns = (array(column) for column in zip(*rows, strict=True))
         with connection.cursor() as cursor:
-            cursor.execute(_BIND, (array(topics), array(keys), place.channel_id))
+            cursor.execute(_BIND, (*columns, place.channel_id))
+
+
+def _rows(post: Post, asked: Asked | None) -> list[tuple[Any, ...]]:
+    if not isinstance(asked, Found):
+        return []
+    return [
+        (topic, post.external_id, each.literal, each.hidden_by, asked.versions[topic], post.version)
+        for topic, each in asked.sorted.items()
+    ]
 
 
 @dataclass
@@ -76,12 +108,22 @@ class Topics:
     channel: Channel
     topics: Mapping[int, Topic]
     set: TopicSet
+    sorting: Sorting
     searches: frozenset[str] = field(default_factory=frozenset)
 
     @classmethod
     def of(cls, channel: Channel) -> Topics:
-        found = {topic.pk: topic for topic in Topic.objects.covering(channel.pk).order_by("pk")}
-        return cls(channel, found, _compiled(tuple((pk, topic.query) for pk, topic in found.items())))
+        covering = Topic.objects.covering(channel.pk).with_sorting().order_by("pk")
+        found = {topic.pk: topic for topic in covering}
+        queries = tuple((pk, topic.query) for pk, topic in found.items())
+        return cls(channel, found, _compiled(queries), Sorting(found.values()))
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Of topics and themes, for traces, which everybody reads who reads the conversation: those of no private
+        team."""
+        topics = {f"topic:{pk}": topic.name for pk, topic in self.topics.items() if not topic.is_private}
+        return {**topics, **self.sorting.names}
 
     def sources(self, connector: Connector) -> tuple[Source, ...]:
         """What the channel listens to: what is set for it, and the searches its topics need."""
@@ -113,11 +155,27 @@ class Topics:
         found = {post.external_id: self._asked(post, searched) for post in posts if not post.ours}
         return {key: asked for key, asked in found.items() if asked.topics}
 
-    def _asked(self, post: Post, searched: bool) -> Asked:
-        found = [self.topics[pk] for pk in self.set.matching(subject_of(post, self.channel))]
-        teams = [topic.team_id for topic in sorted(found, key=lambda topic: not topic.queues) if topic.team_id]
-        quiet = (searched or not _addressed(post)) and bool(found) and not any(topic.queues for topic in found)
-        return Asked(tuple(topic.pk for topic in found), teams[0] if teams else None, quiet)
+    def _asked(self, post: Post, searched: bool) -> Found:
+        """What every topic that found it hides is only listened to, whatever the rules say."""
+        subject = subject_of(post, self.channel)
+        keys = self.set.matching(subject)
+        if not keys:
+            return Found()
+        found = self.sorting.of(subject, keys)
+        shown = [self.topics[pk] for pk in keys if found[pk].hidden_by is None]
+        teams = [topic.team_id for topic in sorted(shown, key=lambda topic: not topic.queues) if topic.team_id]
+        quiet = (searched or not _addressed(post)) and not any(topic.queues for topic in shown)
+        themes = {theme for topic in shown for theme in found[topic.pk].themes}
+        return Found(
+            topics=tuple(keys),
+            team_id=teams[0] if teams else None,
+            listen_only=quiet,
+            hidden=quiet and not shown,
+            shown=tuple(topic.pk for topic in shown),
+            themes=tuple(sorted(themes)),
+            sorted=found,
+            versions=self.sorting.versions,
+        )
 
     def _kept(self, posts: Sequence[Post], asked: Mapping[str, Asked]) -> list[Post]:
         strange = [post.external_id for post in posts if post.external_id not in asked]

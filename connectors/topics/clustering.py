@@ -27,8 +27,11 @@ _FIND = """
                      WHERE i.key = k.key ORDER BY c.id DESC LIMIT %s) c"""
 _JOIN = """
     UPDATE connectors_topicmention f SET cluster_id = j.cluster
-      FROM unnest(%s::bigint[], %s::bigint[]) AS j(mention, cluster)
-     WHERE f.mention_id = j.mention AND f.cluster_id IS NULL"""
+      FROM (SELECT w.id, u.cluster
+              FROM unnest(%s::bigint[], %s::bigint[]) AS u(mention, cluster)
+              JOIN connectors_topicmention w ON w.mention_id = u.mention AND w.cluster_id IS NULL
+             ORDER BY w.topic_id, w.mention_id FOR NO KEY UPDATE OF w) j
+     WHERE f.id = j.id"""
 _NEWER = """
     UPDATE connectors_cluster c SET newest_at = greatest(c.newest_at, n.at)
       FROM (SELECT id, max(at) AS at FROM unnest(%s::bigint[], %s::timestamptz[]) AS u(id, at) GROUP BY id) n

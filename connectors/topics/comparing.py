@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from connectors.models import Topic, TopicMention
 from connectors.topics.matching import Subject, TopicSet
+from connectors.topics.sorting import Sorted, Sorting
 from inbox.models import Mention
 
 log = structlog.get_logger(__name__)
@@ -33,6 +34,7 @@ COLUMNS = (
     "language",
     "followers",
     "media",
+    "url",
     "ours",
     "state",
     "conversation__subject",
@@ -56,6 +58,7 @@ def subject_of(row: dict[str, Any]) -> Subject:
         languages=frozenset(filter(None, [row["language"]])),
         followers=row["followers"],
         media=frozenset(item.get("kind", "") for item in row["media"]),
+        url=row["url"],
     )
 
 
@@ -109,17 +112,19 @@ def _compare(topic: Topic, due_at: datetime | None) -> None:
     if ended:
         values |= {"compared": True, "compare_at": None if topic.compared else topic.since + LONGEST_POLL}
     with transaction.atomic():
-        if _held(topic).select_for_update(no_key=True).first():
-            _note(topic, piece)
+        if held := _held(topic).select_for_update(no_key=True).first():
+            _note(held, piece)
             Topic.objects.filter(pk=topic.pk).update(**values)
 
 
 @dataclass
 class Piece:
-    """Mentions that were looked at: their versions, and when those that match were posted. `ended`: none are left."""
+    """Mentions that were looked at: their versions, and when those that match were posted and how they are sorted by
+    themes and exclusions in that version of them. `ended`: none are left."""
 
+    sort_version: int
     versions: dict[int, str] = field(default_factory=dict)
-    found: dict[int, datetime] = field(default_factory=dict)
+    found: dict[int, tuple[datetime, Sorted]] = field(default_factory=dict)
     last: int | None = None
     last_seen_at: datetime | None = None
     ended: bool = False
@@ -128,7 +133,8 @@ class Piece:
 def _matched(topic: Topic, below: int) -> Piece:
     """As many mentions as there is time for, and at least one."""
     queries, channels = TopicSet({topic.pk: topic.tree}), set(topic.channels.values_list("pk", flat=True))
-    piece, ends = Piece(), time.monotonic() + SECONDS
+    sorting = Sorting(Topic.objects.with_sorting().filter(pk=topic.pk))
+    piece, ends = Piece(sorting.versions.get(topic.pk, 0)), time.monotonic() + SECONDS
     while not piece.ended and len(piece.versions) < PIECE:
         size = min(CHUNK, PIECE - len(piece.versions))
         rows = list(Mention.objects.filter(pk__lt=below).order_by("-pk").values(*COLUMNS)[:size])
@@ -136,8 +142,8 @@ def _matched(topic: Topic, below: int) -> Piece:
             below = piece.last = row["pk"]
             piece.versions[row["pk"]], piece.last_seen_at = row["version"], row["seen_at"]
             fits = not row["ours"] and (not channels or row["channel_id"] in channels)
-            if fits and queries.matching(subject_of(row)):
-                piece.found[row["pk"]] = row["posted_at"]
+            if fits and queries.matching(subject := subject_of(row)):
+                piece.found[row["pk"]] = row["posted_at"], sorting.of(subject)[topic.pk]
             if time.monotonic() >= ends:
                 return piece
         piece.ended = len(rows) < size
@@ -149,7 +155,20 @@ def _note(topic: Topic, piece: Piece) -> None:
     stored anew meanwhile are left as whoever did that left them."""
     now = dict(Mention.objects.filter(pk__in=piece.versions).values_list("pk", "version"))
     same = [pk for pk, version in piece.versions.items() if now.get(pk) == version]
-    others = [pk for pk in same if pk not in piece.found]
-    TopicMention.objects.filter(topic=topic, mention__in=others).delete()
-    made = [TopicMention(topic=topic, mention_id=pk, posted_at=piece.found[pk]) for pk in same if pk in piece.found]
+    others = topic.found.filter(mention__in=[pk for pk in same if pk not in piece.found])
+    others.filter(pk__in=list(others.order_by("mention").select_for_update().values_list("pk", flat=True))).delete()
+    is_sorted = topic.sort_version == piece.sort_version
+    made = [
+        TopicMention(
+            topic=topic,
+            mention_id=pk,
+            posted_at=posted_at,
+            themes=list(sorted_.themes),
+            hidden_by_id=sorted_.hidden_by,
+            read=piece.versions[pk],
+            is_sorted=is_sorted,
+        )
+        for pk in same
+        for posted_at, sorted_ in filter(None, [piece.found.get(pk)])
+    ]
     TopicMention.objects.bulk_create(made, ignore_conflicts=True)

@@ -9,11 +9,14 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from connectors.models import Channel, Topic
-from connectors.topics.query import QueryError, parse_topic
+from connectors.models import Channel, Theme, Topic
+from connectors.topics.hiding import Hiding, HidingError
+from connectors.topics.query import QueryError, parse, parse_topic
 from inbox.models import Team
 
 if TYPE_CHECKING:
+    from django.http import QueryDict
+
     from inbox.models import Agent
 
 HOW = (
@@ -105,3 +108,66 @@ class TopicForm(forms.Form):
             "team": given["team"],
             "active": given["active"],
         }
+
+
+class ThemeForm(forms.Form):
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=40)
+    query = forms.CharField(
+        label=gettext_lazy("Query"),
+        strip=False,
+        widget=forms.Textarea(
+            attrs={
+                "rows": 3,
+                "spellcheck": "false",
+                "autocomplete": "off",
+                "class": "query",
+                "aria-describedby": "reads",
+            }
+        ),
+        help_text=gettext_lazy("Written like the query of a topic; it looks only at what the topic found."),
+    )
+    colour = forms.ChoiceField(
+        label=gettext_lazy("Colour"), choices=Theme.Colour.choices, widget=forms.RadioSelect, initial="blue"
+    )
+    version = forms.IntegerField(widget=forms.HiddenInput, initial=0, min_value=0)
+
+    def __init__(self, theme: Theme, data: QueryDict | None = None) -> None:
+        stored = {name: getattr(theme, name) for name in ("name", "query", "colour", "version")}
+        super().__init__(data, initial=stored if theme.pk else None)
+        self.theme = theme
+
+    def clean_query(self) -> str:
+        query: str = self.cleaned_data["query"]
+        try:
+            parse(query)
+        except QueryError as error:
+            raise ValidationError(str(error)) from error
+        return query.strip()
+
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        if Theme.objects.filter(topic=self.theme.topic_id, name=name).exclude(pk=self.theme.pk or 0).exists():
+            raise ValidationError(_("Another theme of this topic has this name."))
+        return name
+
+
+class ExclusionForm(forms.Form):
+    kind = forms.ChoiceField(label=gettext_lazy("What to hide"), widget=forms.RadioSelect, initial="phrase")
+    text = forms.CharField(
+        label=gettext_lazy("Text"), widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"})
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        kinds = sorted(Hiding.kinds().values(), key=lambda kind: kind.place)
+        self.fields["kind"].choices = [(kind.name, kind.label) for kind in kinds]  # type: ignore[attr-defined]
+        self.hints = [(kind.label, kind.hint) for kind in kinds]
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or self.cleaned_data
+        if "kind" in given and "text" in given:
+            try:
+                given["text"] = Hiding.named(given["kind"]).read(given["text"])
+            except HidingError as error:
+                self.add_error("text", str(error))
+        return given

@@ -14,6 +14,7 @@ from django.db.models.functions import RowNumber
 from connectors.models import Topic, TopicMention
 
 if TYPE_CHECKING:
+    from connectors.topics.models import TopicMentionQuerySet
     from inbox.models import Agent
 
 PAGE = 50
@@ -37,11 +38,13 @@ class Page:
     older: str = ""
 
 
-def page_of(topic: Topic, agent: Agent, after: str = "", alike: int | None = None) -> Page:
-    """The newest first. `after`: the cursor of the line above; `alike`: all of one cluster, one line each."""
-    readable = topic.found.filter(mention__conversation__team__in=agent.readable_team_ids)
+def page_of(topic: Topic, agent: Agent, after: str = "", alike: int | None = None, theme: int | None = None) -> Page:
+    """The newest first. `after`: the cursor of the line above; `alike`: all of one cluster, one line each; `theme`:
+    what carries it, or with 0 what carries none."""
+    among = themed(theme)
+    readable = topic.found.shown().readable_by(agent).filter(among)
     shown = readable.filter(_below(after)).order_by("-posted_at", "-mention")
-    shown = shown.filter(cluster=alike) if alike else shown.filter(~Exists(_newer(topic, agent)))
+    shown = shown.filter(cluster=alike) if alike else shown.filter(~Exists(_newer(topic, agent, among)))
     rows = list(shown.select_related(*_RELATED).defer(*_DEFERRED)[: PAGE + 1])
     lines = [Line(found) for found in rows[:PAGE]]
     if not alike:
@@ -49,12 +52,24 @@ def page_of(topic: Topic, agent: Agent, after: str = "", alike: int | None = Non
     return Page(lines, _cursor(rows[PAGE - 1]) if len(rows) > PAGE else "")
 
 
-def _newer(topic: Topic, agent: Agent) -> QuerySet[TopicMention]:
+def page_of_hidden(findings: TopicMentionQuerySet, after: str = "") -> tuple[list[TopicMention], str]:
+    """Of what exclusions hide, the newest first, and the cursor of what is older."""
+    some = findings.hidden().filter(_below(after)).order_by("-posted_at", "-mention", "topic")
+    rows = list(some.select_related(*_RELATED, "topic").defer(*_DEFERRED)[: PAGE + 1])
+    return rows[:PAGE], _cursor(rows[PAGE - 1]) if len(rows) > PAGE else ""
+
+
+def themed(theme: int | None) -> Q:
+    """See page_of. Said twice, so that the index of what carries any serves."""
+    if not theme:
+        return Q() if theme is None else Q(themes=[])
+    return Q(themes__contains=[theme]) & ~Q(themes=[])
+
+
+def _newer(topic: Topic, agent: Agent, among: Q) -> QuerySet[TopicMention]:
     """What stands above a row in the same cluster."""
-    beside = TopicMention.objects.filter(topic=topic, cluster=OuterRef("cluster"))
-    beside = beside.filter(
-        posted_at__gte=OuterRef("posted_at"), mention__conversation__team__in=agent.readable_team_ids
-    )
+    beside = TopicMention.objects.filter(among, topic=topic, cluster=OuterRef("cluster"))
+    beside = beside.shown().readable_by(agent).filter(posted_at__gte=OuterRef("posted_at"))
     return beside.filter(Q(posted_at__gt=OuterRef("posted_at")) | Q(mention__gt=OuterRef("mention")))
 
 

@@ -13,6 +13,7 @@ from connectors.topics.tree import NUMBERS, And, Field, Leaf, Near, Not, Or, Phr
 from connectors.topics.words import Pattern, Span, Tokens, fits, near, pattern_of, spans, stands, tokens_of
 from routing.words import WordFinder, normalise
 
+_HOST = re.compile(r"(?:https?://(?:[^\s/@]*@)?(?:www\.)?|\bwww\.)([^\s/:?#\"'<>()]+)", re.IGNORECASE)
 _LINK = re.compile(r"https?://|\bwww\.", re.IGNORECASE)
 Need = frozenset[str] | None
 """Plain words of which at least one must stand in the text; None: nothing can be said beforehand."""
@@ -21,7 +22,8 @@ Need = frozenset[str] | None
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
     """What queries may ask about a post. `text` holds subject and text, `network` its name, `channel` the name it has
-    here; `languages` are what the network says and what we think; `media` are the kinds of what is shown with it."""
+    here; `languages` are what the network says and what we think; `media` are the kinds of what is shown with it; `url`
+    is where it stands."""
 
     text: str
     network: str = ""
@@ -31,6 +33,7 @@ class Subject:
     languages: frozenset[str] = frozenset()
     followers: int | None = None
     media: frozenset[str] = frozenset()
+    url: str = ""
 
 
 class View:
@@ -55,6 +58,16 @@ class View:
         """The author's handle whole and without its server, and the name."""
         handle = self.subject.handle.casefold().removeprefix("@")
         return handle, handle.partition("@")[0], self.subject.name.casefold()
+
+    @cached_property
+    def hosts(self) -> frozenset[str]:
+        """Of the post itself and of the links in it, without www."""
+        links = (*_HOST.findall(self.subject.url), *_HOST.findall(self.subject.text))
+        return frozenset(host.casefold().rstrip(".") for host in links)
+
+    @cached_property
+    def folded(self) -> str:
+        return " ".join(self.subject.text.casefold().split())
 
     def holds(self, text: str) -> bool:
         pattern = pattern_of(text)
@@ -104,6 +117,15 @@ def _followers(field: Field, view: View) -> bool:
     return count is not None and isinstance(field.value, int) and NUMBERS[field.sign](count, field.value)
 
 
+def _domain(field: Field, view: View) -> bool:
+    """The domain, or one below it."""
+    return any(host == field.value or host.endswith(f".{field.value}") for host in view.hosts)
+
+
+def _snippet(field: Field, view: View) -> bool:
+    return str(field.value).casefold() in view.folded
+
+
 _FACTS = {
     "author": _author,
     "lang": _language,
@@ -111,6 +133,8 @@ _FACTS = {
     "channel": lambda field, view: fits(str(field.value).casefold(), view.subject.channel.casefold()),
     "has": lambda field, view: field.value in view.has,
     "followers": _followers,
+    "domain": _domain,  # these two are no part of the language: exclusions are made of them
+    "snippet": _snippet,
 }
 
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models, transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from connectors.topics.clusters import Cluster
+from connectors.topics.exclusions import Exclusion
 from connectors.topics.query import parse, parse_topic
+from connectors.topics.sorting import exclusion_rows, theme_rows
 from inbox import happenings, ringing
 from inbox.models.event import Entry, record
 from inbox.models.reply import Clock
@@ -42,11 +46,22 @@ class TopicQuerySet(models.QuerySet["Topic"]):
         """Topics that are due to be compared with stored mentions."""
         return self.listening().filter(compare_at__lte=Clock())
 
+    def to_sort(self) -> TopicQuerySet:
+        """Topics of which the themes or exclusions were changed, as far as they are due."""
+        return self.filter(sort_at__lte=Clock())
+
+    def with_sorting(self) -> TopicQuerySet:
+        """With its themes and exclusions, for `Sorting`."""
+        more = {"theme_rows": theme_rows(), "exclusion_rows": exclusion_rows(), "is_private": F("team__private")}
+        return self.annotate(**more)
+
 
 class Topic(models.Model):
     """`queues`: what it finds becomes work; otherwise it is only listed. What is older than `since` is history. No
     channel chosen means all of them. Stored mentions are compared from `compare_at` on, those below `compare_below`
-    next (None: from the newest); `compared`: they were all looked at once."""
+    next (None: from the newest); `compared`: they were all looked at once. The same for sorting what was found by
+    themes and exclusions, which are in their `sort_version`; of `sort_whole` (None:
+    not counted yet) `sort_done` are done."""
 
     name = models.CharField(max_length=80, unique=True)
     query = models.TextField()
@@ -60,9 +75,19 @@ class Topic(models.Model):
     compare_at = models.DateTimeField(null=True)
     compare_below = models.BigIntegerField(null=True)
     compared = models.BooleanField(default=False)
+    sort_version = models.BigIntegerField(default=0, db_default=0)
+    sort_at = models.DateTimeField(null=True)
+    sort_below = models.BigIntegerField(null=True)
+    sort_done = models.BigIntegerField(default=0, db_default=0)
+    sort_whole = models.BigIntegerField(null=True)
     created_at = models.DateTimeField(default=timezone.now)
     created_by = models.ForeignKey("inbox.Agent", models.SET_NULL, null=True, related_name="+")
     changed_at = models.DateTimeField(default=timezone.now)
+
+    theme_rows: list[dict[str, Any]]  # these three are there `with_sorting`
+    exclusion_rows: list[dict[str, Any]]
+    is_private: bool | None
+    counted: dict[str, int]  # by `counting.counted`
 
     objects = TopicQuerySet.as_manager()
     setting_kind = "topic"
@@ -71,6 +96,7 @@ class Topic(models.Model):
         ordering = ["name"]
         indexes = [
             models.Index(fields=["compare_at"], name="topics_to_compare", condition=Q(compare_at__isnull=False)),
+            models.Index(fields=["sort_at"], name="topics_to_sort", condition=Q(sort_at__isnull=False)),
         ]
 
     def __str__(self) -> str:
@@ -85,6 +111,12 @@ class Topic(models.Model):
     @property
     def tree(self) -> Tree:
         return parse(self.query)
+
+    def called_in(self, team_id: int) -> str:
+        """Its name as others of that team may read it: what a private team listens for is named to nobody else."""
+        if self.team is not None and self.team.private and self.team_id != team_id:
+            return "a topic of another team"
+        return f"the topic “{self.name}”"
 
     def may_be_changed_by(self, agent: Agent) -> bool:
         """Admins change every topic; managers those of the teams they manage."""
@@ -142,8 +174,22 @@ class Topic(models.Model):
             transaction.on_commit(lambda task=task: ringing.task(task), robust=True)  # type: ignore[misc]
 
 
+class TopicMentionQuerySet(models.QuerySet["TopicMention"]):
+    def shown(self) -> TopicMentionQuerySet:
+        """What no exclusion hides."""
+        return self.filter(hidden_by=None)
+
+    def hidden(self) -> TopicMentionQuerySet:
+        return self.filter(hidden_by__isnull=False)
+
+    def readable_by(self, agent: Agent) -> TopicMentionQuerySet:
+        return self.filter(mention__conversation__team__in=agent.readable_team_ids)
+
+
 class TopicMention(models.Model):
-    """A mention that matches a topic, or did when it was compared."""
+    """A mention that matches a topic, or did when it was compared. `themes`: ids of the topic's that it carries (one
+    that is gone means nothing); `hidden_by` an exclusion, unless somebody `restored` it; `read`: the mention's version
+    when that was found out; not `is_sorted`: it is to be found out again."""
 
     topic = models.ForeignKey(Topic, models.CASCADE, related_name="found", db_index=False)
     mention = models.ForeignKey("inbox.Mention", models.CASCADE, related_name="+")
@@ -151,6 +197,15 @@ class TopicMention(models.Model):
     cluster = models.ForeignKey(
         Cluster, models.SET_NULL, null=True, related_name="found", db_index=False, db_constraint=False
     )
+    themes = ArrayField(models.BigIntegerField(), default=list, db_default=[])
+    hidden_by = models.ForeignKey(
+        Exclusion, models.DO_NOTHING, null=True, related_name="hidden", db_index=False, db_constraint=False
+    )
+    restored = models.BooleanField(default=False, db_default=False)
+    read = models.TextField(default="", db_default="")
+    is_sorted = models.BooleanField(default=False, db_default=False)
+
+    objects = TopicMentionQuerySet.as_manager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["topic", "mention"], name="one_finding_per_mention")]
@@ -158,6 +213,11 @@ class TopicMention(models.Model):
             models.Index(fields=["topic", "-posted_at", "-mention"], name="findings_of_topic"),
             models.Index(fields=["cluster", "topic", "posted_at"], name="findings_of_cluster"),
             models.Index(fields=["mention"], name="findings_to_cluster", condition=Q(cluster=None)),
+            models.Index(fields=["topic", "mention"], name="findings_to_sort", condition=Q(is_sorted=False)),
+            models.Index(
+                fields=["hidden_by", "-posted_at"], name="hidden_findings", condition=Q(hidden_by__isnull=False)
+            ),
+            GinIndex(fields=["themes"], name="findings_of_theme", condition=~Q(themes=[])),
         ]
 
     def __str__(self) -> str:

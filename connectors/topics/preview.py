@@ -6,14 +6,14 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from connectors.topics.comparing import COLUMNS, subject_of
 from connectors.topics.matching import View, matches
-from connectors.topics.tree import Or, Tree, Word, spoken
+from connectors.topics.tree import Tree, spoken
 from connectors.topics.words import tokens_of
 from inbox.models import Mention
 from routing.words import WordFinder, normalise
@@ -33,11 +33,13 @@ SURE = 6.63  # of the likelihood ratio: one in a hundred by chance
 
 @dataclass
 class Preview:
-    """`count` of `tried` posts match; `since`: the age of the oldest one looked at, when not all of the days were;
-    `terms` are (word, in how many of the matches); `too_few`: there are too few other posts to tell what is usual."""
+    """`count` of `tried` posts match and are shown, `hidden` more are excluded; `since`: the age of the
+    oldest one looked at, when not all of the days were; `terms` are (word, in how many of the
+    matches); `too_few`: there are too few other posts to tell what is usual."""
 
     tried: int = 0
     count: int = 0
+    hidden: int = 0
     since: datetime | None = None
     samples: list[dict[str, Any]] = field(default_factory=list)
     terms: list[tuple[str, int]] = field(default_factory=list)
@@ -49,8 +51,9 @@ class Preview:
         return self.count / min(max(days, 1.0), DAYS)
 
 
-def preview(tree: Tree, agent: Agent, channels: Sequence[int], now: datetime) -> Preview:
-    """Among posts the agent may read, of the last 30 days, as far back as the time allows."""
+def preview(tree: Tree, agent: Agent, channels: Sequence[int], now: datetime, hides: Collection[Tree] = ()) -> Preview:
+    """Among posts the agent may read, of the last 30 days, as far back as the time allows; `hides`: what exclusions
+    would hide of them."""
     found, with_it, without = Preview(), Counter[str](), Counter[str]()
     nothing = WordFinder(())
     for row in _rows(agent, channels, now - timedelta(days=DAYS), found):
@@ -60,6 +63,9 @@ def preview(tree: Tree, agent: Agent, channels: Sequence[int], now: datetime) ->
         found.tried += 1
         if not matches(tree, view):
             without.update(words)
+            continue
+        if any(matches(hide, view) for hide in hides):
+            found.hidden += 1
             continue
         with_it.update(words)
         found.count += 1
@@ -78,7 +84,7 @@ def _rows(agent: Agent, channels: Sequence[int], since: datetime, found: Preview
     below, ends, looked = None, time.monotonic() + SECONDS, 0
     while looked < LOOKED_AT and time.monotonic() < ends:
         newest = readable.filter(pk__lt=below) if below else readable
-        rows = list(newest.order_by("-pk").values(*COLUMNS, "url", "conversation_id")[:PIECE])
+        rows = list(newest.order_by("-pk").values(*COLUMNS, "conversation_id")[:PIECE])
         yield from (row for row in rows if row["posted_at"] >= since)
         looked += len(rows)
         if len(rows) < PIECE:
@@ -90,7 +96,7 @@ def _rows(agent: Agent, channels: Sequence[int], since: datetime, found: Preview
 def _terms(tree: Tree, with_it: Counter[str], without: Counter[str], found: Preview) -> list[tuple[str, int]]:
     """Words that stand in matches far more often than in what else is stored; those of the query itself, and those
     everybody uses, left out."""
-    others = found.tried - found.count
+    others = found.tried - found.count - found.hidden
     found.too_few = bool(found.count) and others < OTHERS
     if found.too_few:
         return []
@@ -116,8 +122,3 @@ def _likelihood(here: int, whole_here: int, there: int, whole_there: int) -> flo
         (whole_there - there, whole_there * (1 - share)),
     )
     return 2 * sum(seen * math.log(seen / expected) for seen, expected in cells if seen and expected)
-
-
-def excluding(query: str, tree: Tree, word: str) -> str:
-    """The query without posts that hold the word, otherwise as it was written."""
-    return f"({query.strip()}) NOT {Word(word)}" if isinstance(tree, Or) else f"{query.strip()} NOT {Word(word)}"

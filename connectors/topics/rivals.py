@@ -40,13 +40,13 @@ def topic_of(mention: Mention) -> str:
         return ""  # it was written to us
     wanted = models.Exists(RivalAnswer.objects.filter(mention=mention))
     found = TopicMention.objects.filter(mention=mention).annotate(wanted=wanted)
-    rows = list(
-        found.values_list("topic__rival", "topic__name", "wanted", "topic__team__private").order_by("topic__name")
-    )
+    columns = ("topic__rival", "topic__name", "wanted", "topic__team__private", "hidden_by")
+    rows = list(found.values_list(*columns).order_by("topic__name"))
+    rows = [row for row in rows if row[4] is None] or rows  # a topic that hides it has no say, if another shows it
     if not rows or not all(rival for rival, *_rest in rows) or rows[0][2]:
         return ""
     # What a private team listens for is named to nobody else.
-    return next((str(name) for _rival, name, _wanted, private in rows if not private), _("of another team"))
+    return next((str(name) for _rival, name, _wanted, private, _hidden in rows if not private), _("of another team"))
 
 
 def guarded(may: dict[Verb, Capability], mention: Mention) -> dict[Verb, Capability]:

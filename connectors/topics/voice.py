@@ -28,7 +28,7 @@ _ITEMS = f"""
           JOIN inbox_mention m ON m.id = f.mention_id
           JOIN inbox_conversation c ON c.id = m.conversation_id
          WHERE f.topic_id = ANY(%s::bigint[]) AND c.team_id = ANY(%s::bigint[])
-           AND f.posted_at >= %s AND f.posted_at < %s AND m.state IN ('live', 'edited'))
+           AND f.posted_at >= %s AND f.posted_at < %s AND m.state IN ('live', 'edited') AND f.hidden_by_id IS NULL)
     SELECT key, count(DISTINCT cluster), count(*), count(*) FILTER (WHERE followers IS NULL),
            coalesce(sum({ESTIMATE.format("followers")}), 0)::float
       FROM items GROUP BY key"""  # noqa: S608  nothing of it comes from outside
@@ -40,7 +40,7 @@ _BOTH = """
           JOIN inbox_mention m ON m.id = f.mention_id
           JOIN inbox_conversation c ON c.id = m.conversation_id
          WHERE f.topic_id = ANY(%s::bigint[]) AND c.team_id = ANY(%s::bigint[])
-           AND f.posted_at >= %s AND f.posted_at < %s AND m.state IN ('live', 'edited')
+           AND f.posted_at >= %s AND f.posted_at < %s AND m.state IN ('live', 'edited') AND f.hidden_by_id IS NULL
          GROUP BY 1 HAVING bool_or(t.rival) AND NOT bool_and(t.rival)) AS both_sides"""
 
 

@@ -3,6 +3,7 @@ a post that was only listed."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import wraps
 from typing import Any
@@ -16,10 +17,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from connectors.models import Channel, Topic
+from connectors.models import Channel, Exclusion, Topic, TopicMention
 from connectors.topics import rivals
+from connectors.topics.counting import counted, counts
 from connectors.topics.coverage import listening, whole_since
-from connectors.topics.lines import Line, page_of
+from connectors.topics.exclusions import restore
+from connectors.topics.lines import Line, page_of, page_of_hidden
+from connectors.topics.models import TopicQuerySet
 from connectors.topics.preview import DAYS
 from connectors.topics.query import QueryError
 from connectors.topics.voice import Heard, voice
@@ -51,7 +55,7 @@ def _found(agent: Agent) -> Q:
 @require_GET
 @workers_only
 def topics(request: Request) -> HttpResponse:
-    recent = Q(found__posted_at__gte=timezone.now() - timedelta(days=DAYS))
+    recent = Q(found__posted_at__gte=timezone.now() - timedelta(days=DAYS), found__hidden_by=None)
     mine = Topic.objects.read_by(request.user).select_related("team")
     counted = mine.annotate(recent=Count("found", filter=recent & _found(request.user)))
     return shown(request, "connectors/topic_index.html", {"topics": counted, "days": DAYS}, current="topics")
@@ -75,21 +79,86 @@ def share_of_voice(request: Request) -> HttpResponse:
 @require_GET
 @workers_only
 def posts(request: Request, pk: int) -> HttpResponse:
-    """Newest first, alike ones in one line; `alike` shows all of one such line."""
-    topic = get_object_or_404(Topic.objects.read_by(request.user).select_related("team"), pk=pk)
-    given = request.GET.get("alike", "")
-    alike = int(given) if given.isdecimal() and len(given) < 19 else None
-    page = page_of(topic, request.user, request.GET.get("after", ""), alike)
+    """Newest first, alike ones in one line; `alike` shows all of one such line, `theme` what carries it (0: none)."""
+    topic = get_object_or_404(_counted(request), pk=pk)
+    alike, theme = _number(request, "alike"), _number(request, "theme")
+    themes, found = {each["id"]: each for each in topic.theme_rows}, counts(topic)
+    theme = theme if theme == 0 or theme in themes else None
+    page = page_of(topic, request.user, request.GET.get("after", ""), alike or None, theme)
     context = {
         "topic": topic,
-        "rows": [_row(line) for line in page.lines],
+        "rows": [_row(line, themes) for line in page.lines],
         "older": page.older,
         "alike": alike,
+        "theme": theme,
+        "themes": [{"theme": each, "count": found.by.get(pk, 0)} for pk, each in themes.items()],
+        "counted": found,
+        "days": DAYS,
         "first": "after" not in request.GET,
         "mine": topic.may_be_changed_by(request.user),
+        "tabs": _tabs(topic, found.hidden, "posts"),
         **_coverage(topic),
     }
     return shown(request, "connectors/topic_posts.html", context, current="topics")
+
+
+def _counted(request: Request) -> TopicQuerySet:
+    return counted(Topic.objects.read_by(request.user).select_related("team"), request.user, timezone.now())
+
+
+def _number(request: Request, name: str) -> int | None:
+    given = request.GET.get(name, "")
+    return int(given) if given.isdecimal() and len(given) < 19 else None
+
+
+def _tabs(topic: Topic, hidden: int, current: str) -> list[dict[str, Any]]:
+    pages = (("posts", _("Posts"), None), ("excluded", _("Excluded"), hidden))
+    return [
+        {"url": reverse(f"topics:{name}", args=[topic.pk]), "text": text, "count": count, "current": name == current}
+        for name, text, count in pages
+    ]
+
+
+@require_GET
+@workers_only
+def excluded(request: Request, pk: int | None = None) -> HttpResponse:
+    """What exclusions hide of one topic, or of all the reader knows; `by` asks for one of them."""
+    topics = Topic.objects.read_by(request.user)
+    topic = get_object_or_404(_counted(request), pk=pk) if pk else None
+    by = _number(request, "by")
+    known = {each.pk: each for each in Exclusion.objects.covering(topic).order_by("kind", "text")}
+    findings = TopicMention.objects.filter(topic__in=[topic] if topic else topics).readable_by(request.user)
+    if by in known or topic is None:
+        findings = findings.filter(hidden_by__in=[by] if by in known else known)
+    rows, older = page_of_hidden(findings, request.GET.get("after", ""))
+    context = {
+        "topic": topic,
+        "rows": [_hidden_row(found, known, request.user) for found in rows],
+        "older": older,
+        "by": known.get(by or 0),
+        "first": "after" not in request.GET,
+        "mine": topic is not None and topic.may_be_changed_by(request.user),
+        "tabs": _tabs(topic, counts(topic).hidden, "excluded") if topic else [],
+    }
+    return shown(request, "connectors/topic_excluded.html", context, current="topics")
+
+
+def _hidden_row(found: TopicMention, known: dict[int, Exclusion], agent: Agent) -> dict[str, Any]:
+    mine = found.topic.may_be_changed_by(agent)
+    return {**_row(Line(found), {}), "found": found, "by": known.get(found.hidden_by_id or 0), "mine": mine}
+
+
+@require_POST
+@workers_only
+def restoration(request: Request, pk: int, mention: int) -> HttpResponse:
+    """Shows a post that an exclusion hides."""
+    topic = get_object_or_404(Topic.objects.read_by(request.user).select_related("team"), pk=pk)
+    if not topic.may_be_changed_by(request.user):
+        raise Http404
+    readable = topic.found.readable_by(request.user).select_related("mention__conversation", "topic__team")
+    if not restore(get_object_or_404(readable, mention=mention), request.user):
+        messages.info(request, _("Somebody was faster."))
+    return HttpResponseRedirect(reverse("topics:excluded", args=[topic.pk]), status=303)
 
 
 def _coverage(topic: Topic) -> dict[str, Any]:
@@ -101,13 +170,14 @@ def _coverage(topic: Topic) -> dict[str, Any]:
     return {"listening": heard, "complete_since": whole_since(heard)}
 
 
-def _row(line: Line) -> dict[str, Any]:
+def _row(line: Line, themes: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
     mention = line.found.mention
     gone = mention.state in ("deleted", "withheld")
     heard = mention.conversation.state == State.HEARD
     url = mention.url if mention.url.startswith(("https://", "http://")) and not gone else ""
     return {
         "line": line,
+        "themes": [themes[pk] for pk in line.found.themes if pk in themes],
         "mention": mention,
         "gone": gone,
         "heard": heard and not gone,
@@ -136,10 +206,11 @@ def answer(request: Request, mention: int) -> HttpResponse:
 @workers_only
 def conversation(request: Request, pk: int, mention: int) -> HttpResponse:
     """Takes a post that was only listed into the queue of its team."""
-    topic = get_object_or_404(Topic.objects.read_by(request.user), pk=pk)
-    readable = topic.found.filter(mention__conversation__team__in=request.user.readable_team_ids)
+    topic = get_object_or_404(Topic.objects.read_by(request.user).select_related("team"), pk=pk)
+    readable = topic.found.readable_by(request.user)
     found = get_object_or_404(readable.select_related("mention__conversation"), mention=mention)
     one = found.mention.conversation
-    if one.state == State.HEARD and not one.reopen(request.user, f"it matters for the topic “{topic.name}”"):
+    why = f"it matters for {topic.called_in(one.team_id)}"
+    if one.state == State.HEARD and not one.reopen(request.user, why):
         messages.info(request, _("Somebody was faster."))
     return HttpResponseRedirect(reverse("inbox:conversation", args=[one.pk]), status=303)

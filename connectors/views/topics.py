@@ -5,17 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import Http404, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import get_object_or_404
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from connectors.models import Channel, Topic
+from connectors.models import Channel, Exclusion, Topic
 from connectors.topics.coverage import listening
+from connectors.topics.exclusions import MOST, exclude
 from connectors.topics.forms import TopicForm
-from connectors.topics.preview import excluding, preview
-from connectors.topics.query import QueryError, parse, parse_topic
+from connectors.topics.hiding import ByPhrase, HidingError
+from connectors.topics.preview import preview
+from connectors.topics.query import QueryError, parse_topic
+from connectors.topics.tree import Tree
 from inbox.models import Agent
 from inbox.rights import managers_too
 from inbox.views.answering import shown
@@ -35,26 +40,35 @@ def topics(request: Request) -> HttpResponse:
 @managers_too
 def topic(request: Request, pk: int | None = None) -> HttpResponse:
     """The editor. Every button posts the whole form; only “save” keeps anything."""
-    one = _mine(request.user, pk) if pk else Topic()
+    one = mine(request.user, pk) if pk else Topic()
     if request.method != "POST":
         form = TopicForm.of(request.user, one) if pk else TopicForm(request.user)
         return _editor(request, one, form)
     verb = request.POST.get("do", "look")
     if verb != "save":
-        return _editor(request, one, _draft(request, verb))
+        return _editor(request, one, _draft(request))
     form = TopicForm(request.user, request.POST)
     form.kept = one.pk
     if not form.is_valid():
         return _editor(request, one, form, status=422)
     one.version = form.cleaned_data["version"]
-    if not one.rewrite(request.user, form.cleaned_data["channels"], **form.values()):
+    if not _kept(request, one, form):
         return _overtaken(request, pk, form)
     messages.info(request, _("“%s” listens.") % one.name if one.active else _("“%s” is kept, and off.") % one.name)
     return HttpResponseRedirect(LIST, status=303)
 
 
-def _mine(agent: Agent, pk: int) -> Topic:
-    one = get_object_or_404(Topic, pk=pk)
+@transaction.atomic
+def _kept(request: Request, one: Topic, form: TopicForm) -> bool:
+    """The topic, and the words that were chosen to be excluded from it."""
+    if not one.rewrite(request.user, form.cleaned_data["channels"], **form.values()):
+        return False
+    exclude(one, ((ByPhrase.name, word) for word in _excluded(request)), request.user)
+    return True
+
+
+def mine(agent: Agent, pk: int) -> Topic:
+    one = get_object_or_404(Topic.objects.select_related("team"), pk=pk)
     if not one.may_be_changed_by(agent):
         raise Http404
     return one
@@ -70,16 +84,22 @@ def _overtaken(request: Request, pk: int | None, form: TopicForm) -> HttpRespons
     return _editor(request, one, form, words=words, status=409)
 
 
-def _draft(request: Request, verb: str) -> TopicForm:
-    """What was typed, not judged yet; with an exclusion more when a word's button was pressed."""
-    given = request.POST.copy()
-    word = verb.removeprefix("exclude:")
-    if word != verb and word:
+def _draft(request: Request) -> TopicForm:
+    """What was typed, not judged yet."""
+    return TopicForm(request.user, initial=_initial(request.POST))
+
+
+def _excluded(request: Request) -> list[str]:
+    """Words that are to be excluded when the topic is kept; a button adds one or takes it back."""
+    verb, _colon, pressed = request.POST.get("do", "").partition(":")
+    given = [*request.POST.getlist("excluded"), *([pressed] if verb == "exclude" else [])]
+    words = []
+    for word in given[:MOST]:
         try:
-            given["query"] = excluding(given.get("query", ""), parse(given.get("query", "")), word)
-        except QueryError:
-            return TopicForm(request.user, initial=_initial(given))
-    return TopicForm(request.user, initial=_initial(given))
+            words.append(ByPhrase.read(word))
+        except HidingError:
+            continue  # none of ours
+    return [word for word in dict.fromkeys(words) if (verb, word) != ("include", pressed)]
 
 
 def _initial(given: QueryDict) -> dict[str, Any]:
@@ -90,29 +110,59 @@ def _initial(given: QueryDict) -> dict[str, Any]:
 def _editor(request: Request, one: Topic, form: TopicForm, *, words: str = "", status: int = 200) -> HttpResponse:
     query = str(form["query"].value() or "")
     chosen = [int(pk) for pk in form["channels"].value() or () if str(pk).isdecimal()]
-    context = {"topic": one, "form": form, "words": words, "query": query, **_reads(request.user, query, chosen)}
+    excluded = _excluded(request) if request.method == "POST" else []
+    hides = [each.tree for each in Exclusion.objects.covering(one if one.pk else None) if each.is_known]
+    hides += [ByPhrase.tree(word) for word in excluded]
+    reads = _reads(request.user, query, chosen, hides)
+    context = {"topic": one, "form": form, "words": words, "query": query, "excluded": excluded, **reads}
+    context["tabs"] = tabs(one, "topic")
     return shown(request, "connectors/topic.html", context, status=status)
 
 
-def _reads(agent: Agent, query: str, chosen: list[int]) -> dict[str, Any]:
+def tabs(topic: Topic, current: str) -> list[dict[str, Any]]:
+    """Of the set-up of a topic that is kept."""
+    if not topic.pk:
+        return []
+    pages = (
+        ("topic", _("Query"), None),
+        ("themes", _("Themes"), topic.themes.count()),
+        ("exclusions", _("Exclusions"), topic.exclusions.count()),
+    )
+    return [
+        {
+            "url": reverse(f"topic_set_up:{name}", args=[topic.pk]),
+            "text": text,
+            "count": count,
+            "current": name == current,
+        }
+        for name, text, count in pages
+    ]
+
+
+def _reads(agent: Agent, query: str, chosen: list[int], hides: list[Tree]) -> dict[str, Any]:
     """How the query is read and what it would find; or where reading stopped and why."""
     if not query.strip():
         return {}
     try:
         tree = parse_topic(query)
     except QueryError as error:
-        marked = {"before": query[: error.start], "wrong": query[error.start : error.end], "after": query[error.end :]}
-        return {"error": error, "marked": marked}
+        return unread(query, error)
     channels = Channel.objects.order_by("name")
     covered = channels.filter(pk__in=chosen) if chosen else channels
     now = timezone.now()
-    found = preview(tree, agent, chosen, now)
+    found = preview(tree, agent, chosen, now, hides)
     per_day = found.per_day(now)
     return {"tree": str(tree), "found": found, "per_day": per_day, "listening": listening(tree, covered, per_day)}
+
+
+def unread(query: str, error: QueryError) -> dict[str, Any]:
+    """Where reading a query stopped and why."""
+    marked = {"before": query[: error.start], "wrong": query[error.start : error.end], "after": query[error.end :]}
+    return {"error": error, "marked": marked}
 
 
 @require_POST
 @managers_too
 def removal(request: Request, pk: int) -> HttpResponse:
-    _mine(request.user, pk).remove(request.user)
+    mine(request.user, pk).remove(request.user)
     return HttpResponseRedirect(LIST, status=303)

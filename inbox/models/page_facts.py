@@ -148,4 +148,7 @@ def facts_of(place: Place, posts: Sequence[Any]) -> Facts:
         media=bool(post.media),
         team_id=asked.team_id if asked else None,
         listen_only=all(place.only_listens(each) for each in posts if not each.ours),
+        hidden=all(place.hides(each) for each in posts if not each.ours),
+        topics=asked.shown if asked else (),
+        themes=asked.themes if asked else (),
     )

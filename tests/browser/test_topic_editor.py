@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from connectors.models import Topic
-from connectors.topics import comparing
+from connectors.topics import comparing, resorting
 from inbox.models.conversation import State
 from tests.world import post, store, write
 
@@ -37,15 +37,18 @@ def test_a_query_is_judged_while_it_is_typed_and_what_it_finds_is_taken(site, de
     expect(query).to_be_focused()
     query.press_sequentially(")")
     expect(page.locator("#reads strong").first).to_have_text("9")
-    page.get_by_role("button", name="Exclude “garden”").click()
-    expect(query).to_have_value("(kettle OR (pot)) NOT garden")
+    page.get_by_role("button", name="Exclude “garden”", exact=False).click()
+    expect(page.locator("#will-exclude")).to_contain_text("garden")
+    expect(query).to_have_value("kettle OR (pot)")
     expect(page.locator("#reads strong").first).to_have_text("2")
+    expect(page.locator("#reads")).to_contain_text("7 more are hidden by exclusions")
     page.get_by_label("Team").select_option(label="Support")
     page.get_by_role("button", name="Keep topic").click()
     expect(page.get_by_text("“Kettles” listens.")).to_be_visible()
     comparing.compare_due()
     page.get_by_role("link", name="Posts").click()
     expect(page.locator(".topic-post")).to_have_count(2)
+    expect(page.get_by_role("link", name="Excluded 7")).to_be_visible()
     first = page.locator(".topic-post").first
     first.get_by_role("button", name="Make a conversation of it").click()
     expect(page.locator("#talk")).to_contain_text("leaks again")
@@ -85,3 +88,44 @@ def test_one_key_takes_the_row_of_the_cursor_into_the_queue(site, desk_of, said)
     page.locator(".topic-post__open").nth(1).focus()
     page.keyboard.press("Shift+P")
     expect(page.locator("say-aloud")).to_contain_text("is a conversation already")
+
+
+def test_what_is_found_is_told_apart_and_what_nobody_needs_is_hidden_and_restored(site, desk_of, said):
+    topic = Topic(name="Kettles")
+    topic.rewrite(None, [], query="kettle", team=site.cast.support)
+    comparing.compare_due()
+    here = f"/set-up/topics/{topic.pk}/"
+    page = desk_of(site.cast.max).open(f"{here}themes/new/")
+    page.get_by_label("Name").fill("Leaks")
+    page.get_by_label("Red").check()
+    query = page.get_by_label("Query", exact=True)
+    query.press_sequentially("leak* OR (drip")
+    expect(page.locator("#query-echo mark")).to_have_text("(drip")
+    expect(query).to_be_focused()
+    query.press_sequentially(")")
+    expect(page.locator("#reads")).to_contain_text("2 of 9 posts found in 30 days")
+    page.get_by_role("button", name="Keep theme").click()
+    expect(page.get_by_text("is being looked through")).to_be_visible()
+    resorting.sort_due()
+    expect(page.get_by_text("2 posts in 30 days")).to_be_visible()  # the page asks by itself
+    expect(page.get_by_text("is being looked through")).to_be_hidden()
+
+    page.get_by_role("link", name="Exclusions").click()
+    page.get_by_label("Author").check()
+    page.get_by_label("Text", exact=True).fill("@gardener3")
+    page.get_by_role("button", name="Try it first").click()
+    expect(page.locator("#trial")).to_contain_text("1 of 9 posts found in 30 days")
+    expect(page.get_by_label("Text", exact=True)).to_have_value("@gardener3")
+    page.get_by_role("button", name="Exclude", exact=True).click()
+    expect(page.locator(".exclusion__text")).to_have_text("@gardener3")
+    resorting.sort_due()
+    page.get_by_role("link", name="hid 1 post in 30 days").click()
+    expect(page.locator(".topic-post")).to_have_count(1)
+    page.get_by_role("link", name="Posts").click()
+    expect(page.locator(".topic-post")).to_have_count(8)
+    page.locator("#themes").get_by_role("link", name="Leaks").click()
+    expect(page.locator(".topic-post")).to_have_count(2)
+    page.get_by_role("link", name="Excluded 1").click()
+    page.get_by_role("button", name="Restore").click()
+    expect(page.get_by_text("Nothing is hidden.")).to_be_visible()
+    assert topic.found.shown().count() == 9

@@ -107,8 +107,17 @@ def test_words_that_come_along_can_be_excluded(cast, client, heard):
     assert 'value="exclude:fish"' in page
     assert 'value="exclude:kettle"' not in page
     page = checked(client, cast.max, "kettle OR pot", "exclude:fish")
-    assert "(kettle OR pot) NOT fish</textarea>" in page
+    assert "kettle OR pot</textarea>" in page
+    assert 'name="excluded" value="fish"' in page
+    assert "6 more are hidden by exclusions" in page
     assert "cook" not in page
+    given = typed("kettle OR pot", do="include:fish", excluded=["fish", "cook"])
+    page = client.post(f"{SET_UP}new/", given).content.decode()
+    assert re.findall('name="excluded" value="([^"]*)"', page) == ["cook"]
+    given = typed("kettle OR pot", do="save", team=cast.support.pk, excluded=["fish", "cook"])
+    assert client.post(f"{SET_UP}new/", given).status_code == 303
+    kept = Topic.objects.get().exclusions.values_list("kind", "text")
+    assert sorted(kept) == [("phrase", "cook"), ("phrase", "fish")]
 
 
 def test_words_everybody_uses_are_never_offered(cast, client, heard):

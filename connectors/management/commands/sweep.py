@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from connectors import access, acting, listening, metering, picturing, rereading, sending
 from connectors.models import Channel, Delivery
-from connectors.topics import clustering, clusters, comparing
+from connectors.topics import clustering, clusters, comparing, resorting
 from inbox import ringing
 from inbox.models.attachment import forget_unsent
 from inbox.searching import indexing
@@ -79,6 +79,7 @@ class Sweeper:
             "wait": self._wait,
             "wake": wake,
             "compare": lambda: comparing.compare_due(seconds=COMPARING),
+            "sort": lambda: resorting.sort_due(seconds=COMPARING),
             "cluster": lambda: clustering.cluster_due(seconds=COMPARING),
             "warn": lambda: access.warn(timezone.now()),
             "forget": self._forget,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db.models import Count
+from django.db.models import Count, Q
 
 from connectors.models import Channel, Topic
 from connectors.topics.coverage import listening
@@ -43,9 +43,8 @@ class Command(BaseCommand):
 
     def show(self, options: dict[str, Any]) -> None:
         columns = ("name", "active", "queues", "team__slug", "query", "posts")
-        for name, active, queues, team, query, posts in Topic.objects.annotate(posts=Count("found")).values_list(
-            *columns
-        ):
+        shown = Count("found", filter=Q(found__hidden_by=None))
+        for name, active, queues, team, query, posts in Topic.objects.annotate(posts=shown).values_list(*columns):
             state = ("queue" if queues else "listed") if active else "off"
             self.stdout.write(f"{name:<30}{state:<9}{team or '-':<16}{posts:>8}  {query}")
 

@@ -1,0 +1,117 @@
+"""Exclusions: what topics are to find and nobody is to see. A hidden post is stored and counted as hidden, opens no
+conversation and stands in no figure; what was written to us stays work whatever is excluded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.db import models, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from connectors.topics.hiding import Hiding
+from connectors.topics.sorting import sort_anew
+from inbox import happenings
+from inbox.models.conversation import State
+from inbox.models.event import Entry, record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from connectors.topics.models import Topic, TopicMention
+    from connectors.topics.tree import Tree
+    from inbox.models import Agent
+
+MOST = 500
+"""Exclusions of one topic, and of those for all."""
+
+
+class ExclusionQuerySet(models.QuerySet["Exclusion"]):
+    def of(self, topic: Topic | None) -> ExclusionQuerySet:
+        """Its own; of none: those for all topics."""
+        return self.filter(topic=topic)
+
+    def covering(self, topic: Topic | None) -> ExclusionQuerySet:
+        """Its own and those for all topics; one that is not kept yet has only these."""
+        return self.filter(Q(topic=topic) | Q(topic=None))
+
+
+class Exclusion(models.Model):
+    """`topic` None: for all topics. `kind` names the class of hiding.py that reads `text`."""
+
+    topic = models.ForeignKey("connectors.Topic", models.CASCADE, related_name="exclusions", null=True, db_index=False)
+    kind = models.TextField()
+    text = models.TextField()
+    created_at = models.DateTimeField(default=timezone.now)
+    created_by = models.ForeignKey("inbox.Agent", models.SET_NULL, null=True, related_name="+")
+
+    objects = ExclusionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["kind", "text"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["topic", "kind", "text"], name="one_exclusion_of_a_text", nulls_distinct=False
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} “{self.text}”"
+
+    @property
+    def label(self) -> str:
+        return str(Hiding.named(self.kind).label) if self.is_known else self.kind
+
+    @property
+    def is_known(self) -> bool:
+        """Whether its kind is one of this program's."""
+        return self.kind in Hiding.kinds()
+
+    @property
+    def tree(self) -> Tree:
+        return Hiding.named(self.kind).tree(self.text)
+
+    @transaction.atomic
+    def remove(self, by: Agent | None) -> None:
+        """What it hid comes back, a piece at a time."""
+        sort_anew(self.topic_id)
+        self.delete()
+        _told(self, by, "took back")
+
+
+@transaction.atomic
+def exclude(topic: Topic | None, given: Iterable[tuple[str, str]], by: Agent | None) -> list[Exclusion]:
+    """Keeps (kind, text) that `Hiding.read` gave; those that are there already are left as they are. What was found
+    before is looked through in the background."""
+    topic_id = topic.pk if topic else None
+    sort_anew(topic_id, only_wait=True)
+    known = set(Exclusion.objects.of(topic).values_list("kind", "text"))
+    fresh = [pair for pair in dict.fromkeys(given) if pair not in known][: MOST - len(known)]
+    if not fresh:
+        return []
+    made = [Exclusion(topic=topic, kind=kind, text=text, created_by=by) for kind, text in fresh]
+    Exclusion.objects.bulk_create(made)
+    sort_anew(topic_id)
+    for one in made:
+        _told(one, by, "excluded")
+    return made
+
+
+@transaction.atomic
+def restore(found: TopicMention, by: Agent) -> bool:
+    """This one is shown in its topic from now on, and is work if the topic makes work of what it finds; False when
+    nothing hides it."""
+    mine = type(found).objects.hidden().filter(pk=found.pk)
+    if not mine.update(hidden_by=None, restored=True):
+        return False
+    conversation = found.mention.conversation
+    if found.topic.queues and not found.mention.history and conversation.state == State.HEARD:
+        conversation.reopen(by, f"it was restored in {found.topic.called_in(conversation.team_id)}")
+    what = happenings.SetUpChanged(what=f"restored a post that was excluded from the topic “{found.topic.name}”")
+    record([Entry(("admin",), what, actor_id=by.pk)])
+    return True
+
+
+def _told(one: Exclusion, by: Agent | None, done: str) -> None:
+    where = f"from the topic “{one.topic.name}”" if one.topic else "from all topics"
+    record([Entry(("admin",), happenings.SetUpChanged(what=f"{done} {one} {where}"), actor_id=by.pk if by else None)])
