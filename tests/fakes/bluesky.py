@@ -19,18 +19,19 @@ def named(status, error, **headers):
 
 class Fake(FakeNetwork):
     name, source = "bluesky", "notifications"
-    takes_files, uploads = True, ("/xrpc/com.atproto.repo.uploadBlob",)
+    takes_files, uploads = True, ("/xrpc/com.atproto.repo.uploadBlob", "/xrpc/app.bsky.video.uploadVideo")
     secrets = {"access_jwt": CANARY, "refresh_jwt": REFRESH, "app_password": PASSWORD}
 
     def __init__(self):
         super().__init__()
-        self.blobs = {}
+        self.blobs, self.jobs, self.vouchers = {}, {}, set()
         self.records, self.people, self.told, self.hidden = {}, {ME: MEMBER}, [], set()
         self.commits, self.tokens, self.expired, self.passwords = [], {CANARY}, set(), {PASSWORD}
         self.closed, self.shut, self.logins = set(), set(), 0
 
     def settings(self):
-        return {"server": self.server.url, "appview": self.server.url, "handle": "@brand.test", "searches": "tea"}
+        here = self.server.url
+        return {"server": here, "appview": here, "video_url": here, "handle": "@brand.test", "searches": "tea"}
 
     def facts(self):
         return {"account_id": ME, "handle": "brand.test"}
@@ -116,7 +117,10 @@ class Fake(FakeNetwork):
         answers = {
             "com.atproto.server.createSession": self._login,
             "com.atproto.server.refreshSession": self._again,
-            "com.atproto.server.getSession": lambda asked: Reply(200, {"did": ME, "handle": "brand.test"}),
+            "com.atproto.server.getSession": self._whose,
+            "com.atproto.server.getServiceAuth": self._vouch,
+            "app.bsky.video.uploadVideo": self._video,
+            "app.bsky.video.getJobStatus": self._job,
             "com.atproto.identity.resolveHandle": self._resolve,
             "com.atproto.repo.getRecord": self._get,
             "com.atproto.repo.putRecord": self._put,
@@ -133,6 +137,8 @@ class Fake(FakeNetwork):
 
     def _refused(self, asked, method):
         token = asked.headers.get("authorization", "").removeprefix("Bearer ")
+        if method.startswith("app.bsky.video."):  # another service, which knows no sessions
+            return None
         if method.endswith(("createSession", "refreshSession")) or (method.endswith("searchPosts") and not token):
             return None
         if not token:
@@ -194,9 +200,45 @@ class Fake(FakeNetwork):
         ref = {"ref": {"$link": link}, "mimeType": asked.headers["content-type"], "size": len(asked.body)}
         return Reply(200, {"blob": {"$type": "blob"} | ref})
 
+    def _whose(self, asked):
+        service = {"id": "#atproto_pds", "type": "AtprotoPersonalDataServer", "serviceEndpoint": self.server.url}
+        return Reply(200, {"did": ME, "handle": "brand.test", "didDoc": {"id": ME, "service": [service]}})
+
+    def _vouch(self, asked):
+        assert asked.one("aud") == "did:web:127.0.0.1"
+        assert asked.one("lxm") == "com.atproto.repo.uploadBlob"
+        self.vouchers.add(token := f"{CANARY}-voucher-{len(self.vouchers)}")
+        return Reply(200, {"token": token})
+
+    def _video(self, asked):
+        """It is done at the third question; the same bytes are the same job."""
+        if asked.headers.get("authorization", "").removeprefix("Bearer ") not in self.vouchers:
+            return named(401, "AuthMissing")
+        assert asked.one("did") == ME
+        job = hashlib.sha256(asked.body).hexdigest()[:12]
+        there = job in self.jobs
+        self.jobs.setdefault(job, [asked.body, 0])
+        status = {"jobId": job, "did": ME, "state": "JOB_STATE_CREATED"}
+        return Reply(409, status | {"error": "already_exists"}) if there else Reply(200, {"jobStatus": status})
+
+    def _job(self, asked):
+        body, looks = self.jobs[asked.one("jobId")]
+        self.jobs[asked.one("jobId")][1] += 1
+        status = {"jobId": asked.one("jobId"), "did": ME, "state": "JOB_STATE_ENCODING", "progress": 30}
+        if b"broken" in body:
+            status |= {"state": "JOB_STATE_FAILED", "error": "encoding_failure"}
+        elif looks >= 2:
+            link = hashlib.sha256(body).hexdigest()
+            self.blobs[link] = body
+            blob = {"$type": "blob", "ref": {"$link": link}, "mimeType": "video/mp4", "size": len(body)}
+            status |= {"state": "JOB_STATE_COMPLETED", "blob": blob}
+        return Reply(200, {"jobStatus": status})
+
     def attached(self, made):
-        images = made["record"].get("embed", {"images": ()})["images"]
-        return [(self.blobs[each["image"]["ref"]["$link"]], each["alt"]) for each in images]
+        told = made["record"].get("embed", {"images": ()})
+        if "video" in told:
+            return [(self.blobs[told["video"]["ref"]["$link"]], told["alt"])]
+        return [(self.blobs[each["image"]["ref"]["$link"]], each["alt"]) for each in told["images"]]
 
     def _drop(self, asked):
         given = asked.json()

@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -24,23 +25,26 @@ from connectors.base import (
     Found,
     Gone,
     Invalid,
+    Medium,
     Outgoing,
     PolicyRefused,
     Post,
     PostKind,
     RateLimited,
     Secrets,
+    Uploaded,
     Withheld,
 )
 from connectors.http import Seam
 from connectors.networks.bluesky.connector import Bluesky
 from connectors.networks.bluesky.text import facets
+from tests.fakes.server import FakeServer, Reply
 from tests.servers import database, redis_server
 
 ROOT, HERE = Path(__file__).parents[2], Path(__file__).parent / "bluesky"
 MODULES = ROOT / ".tools" / "bluesky" / "node_modules"
 INSTALL = "the Bluesky servers are not installed; make test-networks brings them"
-POSTS, PASSWORD, PATIENCE = "app.bsky.feed.post", "a long enough password", 20
+POSTS, PASSWORD, PATIENCE = "app.bsky.feed.post", "a long enough password", 60
 pytestmark = [
     pytest.mark.networks,
     pytest.mark.skipif(not (MODULES / "@atproto" / "dev-env").is_dir() or not shutil.which("node"), reason=INSTALL),
@@ -467,3 +471,30 @@ def test_the_firehose_carries_a_reply_sent_twice_once(desk, carla, network):
     assert enough.wait(PATIENCE)
     client.stop()
     assert [one for one in seen if one[1] == path] == [("create", path, wish.text)]
+
+
+def test_the_server_vouches_for_a_video_and_shows_it_below_the_post(desk, carla):
+    """The video service is ours, for the true one is closed; it does with the voucher what the true one does."""
+    post = desk.hears(carla.say("How do I brew it? @brand.test", names=[desk.person])["uri"])
+    body, jobs = b"\0\0\0\x18ftypmp42" + b"\1" * 2_000, {}
+
+    def service(asked):
+        if asked.method == "POST":
+            headers = {"Authorization": asked.headers["authorization"], "Content-Type": "video/mp4"}
+            url = f"{desk.person.pds}/xrpc/com.atproto.repo.uploadBlob"
+            put = requests.post(url, data=asked.body, headers=headers, timeout=20)
+            assert put.status_code == 200, put.text
+            jobs["1"] = put.json()["blob"]
+        state = {"jobId": "1", "did": asked.one("did", ""), "state": "JOB_STATE_COMPLETED"}
+        return Reply(200, {"jobStatus": state | ({} if asked.method == "POST" else {"blob": jobs["1"]})})
+
+    with FakeServer(service) as video:
+        clip = Medium(key="f", kind="video", type="video/mp4", name="clip.mp4", size=len(body), read=lambda: body)
+        wish, step = replace(desk.answer(post, key="key-video"), media=(clip,)), Uploaded("", whole=False)
+        while not step.whole:
+            step = desk.connector(video_url=video.url).upload(clip, wish, step.token)
+        sent = desk.connector().send(replace(wish, media=(replace(clip, token=step.token),)))
+    shown = eventually(
+        lambda: desk.person.call("GET", "app.bsky.feed.getPosts", params={"uris": sent.external_id})["posts"]
+    )
+    assert shown[0]["embed"]["$type"] == "app.bsky.embed.video#view"

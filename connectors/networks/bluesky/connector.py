@@ -244,7 +244,10 @@ class Bluesky(Announced):
         return uploads.RULE
 
     def upload(self, medium: Medium, outgoing: Outgoing, so_far: str) -> Uploaded:
-        return uploads.step(self._ask, medium)
+        if medium.kind != "video":
+            return uploads.step(self._ask, medium)
+        service = str(self.settings.get("video_url") or uploads.SERVICE)
+        return uploads.Video(self._ask, self.seam, service, self._me).step(medium, outgoing, so_far)
 
     def _current(self, post: Post) -> JSON:
         """What a reply to this refers to, as it stands now. The network itself would take a reply to nothing."""
