@@ -9,7 +9,7 @@ import pytest
 from connectors.base import Deleted, Medium, Outgoing, PostKind, PostState, Sent, Visibility, Withheld
 from connectors.faults import AuthRevoked, Duplicate, Gone, Invalid, NotPermitted, PolicyRefused, RateLimited
 from connectors.networks.discourse.api import place_of
-from tests.fakes.discourse import ME, PRIVATE, TOPIC, Fake, no
+from tests.fakes.discourse import PRIVATE, TOPIC, Fake, no
 
 NOW = datetime.now(UTC)
 
@@ -220,7 +220,7 @@ def test_the_wait_is_the_one_the_forum_names(fake):
 
 def test_a_check_says_who_we_are(fake):
     check = fake.connector().check()
-    assert check.facts == {"user_id": str(ME)}
+    assert check.facts == fake.facts()
     assert check.account_name.startswith("Care (127.0.0.1:")
 
 
@@ -228,3 +228,15 @@ def test_a_check_says_who_we_are(fake):
 def test_what_is_no_post_is_asked_for_nowhere(name):
     with pytest.raises(Gone):
         place_of(name)
+
+
+@pytest.mark.parametrize(
+    ("extensions", "videos"),
+    [("", set()), ("jpg|png", set()), ("jpg|.MP4", {"video/mp4"}), ("*", {"video/mp4", "video/quicktime"})],
+)
+def test_videos_may_hang_from_an_answer_where_the_forum_lets_them(fake, extensions, videos):
+    fake.extensions = extensions
+    facts = dict(fake.connector().check().facts)
+    fake.facts = lambda: facts
+    rule = fake.connector().media_rule(None)
+    assert {each for each in rule.types if each.startswith("video")} == videos

@@ -26,7 +26,7 @@ class Fake(FakeNetwork):
 
     def __init__(self):
         super().__init__()
-        self.files = {}
+        self.files, self.extensions = {}, "jpg|jpeg|png|gif|mp4"
         self.posts, self.notes, self.closed, self.page = {}, [], False, 50
         self.numbers = count(1000)  # none is given twice, whatever was deleted
         self.keep("Our new tea", "care", None, self.start, user_id=ME)
@@ -35,7 +35,7 @@ class Fake(FakeNetwork):
         return {"site": self.server.url, "user": USER}
 
     def facts(self):
-        return {"user_id": str(ME)}
+        return {"user_id": str(ME), "media": {"videos": ["mp4"], "image": 4_194_304, "video": 8_388_608}}
 
     def fault(self, name):
         told = {
@@ -132,6 +132,13 @@ class Fake(FakeNetwork):
         if path[0] == "notifications":
             told = {"notifications": self.notes[::-1][:30], "total_rows_notifications": len(self.notes)}
             return Reply(200, told | {"seen_notification_id": 1, "load_more_notifications": "/notifications?offset=60"})
+        if path == ["site", "settings"]:
+            takes = {
+                "authorized_extensions": self.extensions,
+                "max_attachment_size_kb": 8192,
+                "max_image_size_kb": 4096,
+            }
+            return Reply(200, takes | {"title": "Our tea"}) if self.extensions else no(404, "not_found")
         if path[0] == "u":
             return Reply(200, {"user_badges": [], "user": {"id": ME, "username": USER, "name": "Care"}})
         if path[0] == "t":
@@ -165,7 +172,7 @@ class Fake(FakeNetwork):
         return Reply(200, {"post_stream": {"posts": posts} | ({} if chosen else {"stream": ids}), "id": topic})
 
     def attached(self, made):
-        named = re.findall(r"!\[(.*?)\|24x18\]\((.*?)\)", made["raw"])
+        named = re.findall(r"!\[(.*?)\|(?:24x18|video)\]\((.*?)\)", made["raw"])
         return [(self.files[address], said) for said, address in named]
 
     def written(self, asked, path):

@@ -243,7 +243,7 @@ class Discourse(Connector):
         return Sent(f"{topic}/{made['post_number']}", f"{self._site}/t/{topic}/{made['post_number']}")
 
     def media_rule(self, post: Post, *, private: bool = False) -> MediaRule:
-        return uploads.RULE
+        return uploads.rule_of(self.facts)
 
     def upload(self, medium: Medium, outgoing: Outgoing, so_far: str) -> Uploaded:
         return uploads.step(self._ask, medium)
@@ -338,8 +338,13 @@ class Discourse(Connector):
             account_name=f"{user.get('name') or user.get('username') or self._user} ({host})",
             account_url=f"{self._site}/u/{self._user}",
             server=host,
-            facts={"user_id": str(user["id"])},
+            facts={"user_id": str(user["id"]), **self._takes()},
         )
+
+    def _takes(self) -> JSON:
+        """Older forums, and those that keep it to themselves, say nothing of the files they take."""
+        answer = self._ask("GET", "/site/settings.json", accept=(403, 404))
+        return {"media": uploads.facts_of(answer.json(dict))} if answer.status == 200 else {}
 
 
 def _oldest_first(posts: Sequence[Post]) -> tuple[Post, ...]:

@@ -1,18 +1,41 @@
-"""The pictures of an answer in a forum: handed in first, then named in the text, where they also stand for readers."""
+"""The files of an answer in a forum: handed in first, then named in the text, where they also stand for readers. Videos
+go where the forum's owner lets them."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from connectors.base import IMAGES, MediaRule, Medium, Outgoing, Unreadable, Uploaded
+from connectors.base import IMAGES, JSON, MediaRule, Medium, Outgoing, Unreadable, Uploaded
 from connectors.http import UPLOAD
 
-RULE = MediaRule(
-    types=IMAGES, most=10, sizes={"image": 4_000_000, "animation": 4_000_000}, pixels=40_000_000, description=300
-)
-"""What a forum takes unless its owner says otherwise; a forum that takes less refuses in words."""
+VIDEOS = {"mp4": "video/mp4", "mov": "video/quicktime"}
+IMAGE, VIDEO = 4_000_000, 4_000_000
+"""Bytes a forum takes unless its owner says otherwise; one that takes less refuses in words."""
 _PICTURE = "\n\n!["
 _ODD = re.compile(r"[\[\]|()<>\\\n\r]+")
+
+
+def facts_of(settings: Mapping[str, Any]) -> JSON:
+    """What a forum says of the files it takes, as far as it does."""
+    endings = {each.strip().lstrip(".").lower() for each in str(settings.get("authorized_extensions") or "").split("|")}
+    told: JSON = {"videos": sorted(VIDEOS if "*" in endings else VIDEOS.keys() & endings)}
+    for name, setting in (("image", "max_image_size_kb"), ("video", "max_attachment_size_kb")):
+        size = settings.get(setting)
+        if isinstance(size, int | str) and str(size).isdecimal():
+            told[name] = int(size) * 1024
+    return told
+
+
+def rule_of(facts: Mapping[str, Any]) -> MediaRule:
+    told = facts.get("media") or {}
+    image = int(told.get("image") or IMAGE)
+    return MediaRule(
+        types=IMAGES | {VIDEOS[ending] for ending in told.get("videos") or () if ending in VIDEOS},
+        most=10,
+        sizes={"image": image, "animation": image, "video": int(told.get("video") or VIDEO)},
+        pixels=40_000_000,
+        description=300,
+    )
 
 
 def step(ask: Callable[..., Any], medium: Medium) -> Uploaded:
@@ -21,7 +44,7 @@ def step(ask: Callable[..., Any], medium: Medium) -> Uploaded:
     answer = ask("POST", "/uploads.json", write=False, whole=UPLOAD, files=file, data=how)
     made = answer.json(dict)
     if not made.get("short_url"):
-        raise Unreadable("The answer to a picture has no address.")
+        raise Unreadable("The answer to a file has no address.")
     return Uploaded(str(made["short_url"]))
 
 
@@ -32,6 +55,7 @@ def written(outgoing: Outgoing) -> str:
 def _marked(medium: Medium) -> str:
     said = " ".join(_ODD.sub(" ", medium.description or medium.name).split())
     size = f"|{medium.width}x{medium.height}" if medium.width and medium.height else ""
+    size = "|video" if medium.kind == "video" else size
     return f"{_PICTURE}{said}{size}]({medium.token})"
 
 
