@@ -18,6 +18,7 @@ class Figure:
 FIGURES = {
     "rules": Figure(("BM-14", "BM-15"), "rules against testing all of them in order"),
     "bell": Figure(("BM-10",), "one bell to many screens"),
+    "stalled": Figure(("BM-11",), "many screens and one that never reads"),
     "refresh": Figure(("BM-12",), "from a bell to rows on many screens"),
     "tasks": Figure(("BM-16",), "one task for all that is due"),
     "queue_page": Figure(("BM-04",), "pages of the queue in three orders", large=True),
