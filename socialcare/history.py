@@ -13,7 +13,7 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from connectors.models import Channel
+from connectors.models import Channel, Topic
 from inbox.happenings import Happening
 from inbox.models import Agent, Event, Team
 from routing.actions import read_actions
@@ -27,6 +27,8 @@ KINDS = {
     "organisation": gettext_lazy("Organisation"),
     "channel": gettext_lazy("Channels"),
     "topic": gettext_lazy("Topics"),
+    "theme": gettext_lazy("Themes"),
+    "exclusion": gettext_lazy("Exclusions"),
     "rule": gettext_lazy("Rules"),
     "team": gettext_lazy("Teams"),
     "agent": gettext_lazy("People"),
@@ -50,7 +52,11 @@ LABELS = {
     "monthly_cap": gettext_lazy("At most in a month"),
     "answers_beyond_cap": gettext_lazy("Answers beyond the limit"),
     "secrets": gettext_lazy("Secrets"),
+    "topic": gettext_lazy("Topic"),
     "query": gettext_lazy("Query"),
+    "colour": gettext_lazy("Colour"),
+    "kind": gettext_lazy("Kind"),
+    "text": gettext_lazy("Text"),
     "rival": gettext_lazy("Rival"),
     "queues": gettext_lazy("What it finds becomes work"),
     "channels": gettext_lazy("Channels"),
@@ -114,6 +120,7 @@ class Names:
 
     def __init__(self, reader: Agent) -> None:
         self.teams = dict(Team.objects.values_list("pk", "name"))
+        self.topics = dict(Topic.objects.values_list("pk", "name"))
         self.channels = dict(Channel.objects.values_list("pk", "name"))
         self.agents = dict(Agent.objects.values_list("pk", "name"))
         self.rules = choices_for(reader).names()
@@ -122,6 +129,8 @@ class Names:
         """A value in words."""
         if field == "team" and value is not None:
             return self.teams.get(value, _("(gone)")) if isinstance(value, int) else str(value)
+        if field == "topic" and isinstance(value, int):
+            return self.topics.get(value, _("(gone)"))
         if field == "channels":
             return ", ".join(self.channels.get(one, _("(gone)")) if isinstance(one, int) else str(one) for one in value)
         if field in ("when", "then"):

@@ -12,7 +12,8 @@ from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
 from connectors import connecting
-from connectors.models import Channel, Topic
+from connectors.models import Channel, Theme, Topic
+from connectors.topics.exclusions import exclude
 from connectors.topics.query import QueryError
 from inbox.models import Agent, Event, Team
 from routing.fields import RuleError
@@ -111,6 +112,19 @@ def _topic(key: int, was: Before, by: Agent) -> None:
         raise Refused(_("Somebody changed it at this moment."))
 
 
+def _theme(key: int, was: Before, by: Agent) -> None:
+    topic = _there(Topic.objects.filter(pk=was["topic"]).first())
+    theme = Theme.objects.filter(pk=key).first() or Theme(topic=topic)
+    if not theme.rewrite(by, **{name: was[name] for name in ("name", "query", "colour")}):
+        raise Refused(_("Somebody changed it at this moment."))
+
+
+def _exclusion(_key: int, was: Before, by: Agent) -> None:
+    topic = _there(Topic.objects.filter(pk=was["topic"]).first()) if was["topic"] else None
+    if not exclude(topic, [(was["kind"], was["text"])], by):
+        raise Refused(_("It is excluded already."))
+
+
 def _there[T](found: T | None) -> T:
     if found is None:
         raise Refused(_("It is not there any more."))
@@ -124,4 +138,6 @@ _DOORS: dict[str, Callable[[int, Before, Agent], None]] = {
     "rule": _rule,
     "channel": _channel,
     "topic": _topic,
+    "theme": _theme,
+    "exclusion": _exclusion,
 }

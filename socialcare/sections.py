@@ -12,7 +12,9 @@ from django.utils.translation import gettext as _
 
 from connectors import connecting
 from connectors.base import Connector
-from connectors.models import Channel, Topic
+from connectors.models import Channel, Exclusion, Theme, Topic
+from connectors.topics.exclusions import exclude
+from connectors.topics.hiding import Hiding, HidingError
 from inbox.models import Agent, Membership, Role, Team
 from routing.actions import Action, read_actions
 from routing.conditions import Condition
@@ -249,10 +251,67 @@ class TopicSection(Section):
 _NEW_TOPIC = {"query": "", "rival": False, "queues": False, "active": True, "team": None, "channels": []}
 
 
+class ThemeSection(Section):
+    name, label, order = "themes", "Themes", 5
+    fields = {"name": str, "topic": str, "query": str, "colour": str}
+
+    @classmethod
+    def key(cls, item: Item) -> str:
+        return f"{item.get('topic')}: {item['name']}"
+
+    @classmethod
+    def check(cls, item: Item) -> None:
+        super().check(item)
+        if not item.get("topic"):
+            raise Unfit(_("%(item)s names no topic.") % {"item": item["name"]})
+        if item.get("colour", "blue") not in Theme.Colour.values:
+            raise Unfit(_("%(item)s: there is no colour “%(name)s”.") % {"item": item["name"], "name": item["colour"]})
+
+    def items(self) -> list[dict[str, Any]]:
+        found = Theme.objects.select_related("topic").order_by("topic__name", "name")
+        return [theme.as_setting() | {"topic": theme.topic.name} for theme in found]
+
+    def keep(self, item: Item, by: Agent | None) -> bool:
+        topic = one(Topic.objects.filter(name=item["topic"]), item["topic"])
+        theme = topic.themes.filter(name=item["name"]).first() or Theme(topic=topic, name=item["name"])
+        given = {name: item.get(name, getattr(theme, name)) for name in ("name", "query", "colour")}
+        if theme.pk and theme.as_setting() | given == theme.as_setting():
+            return False
+        return theme.rewrite(by, **given)
+
+
+class ExclusionSection(Section):
+    name, label, order = "exclusions", "Exclusions", 5
+    fields = {"text": str, "kind": str, "topic": (str, type(None))}
+
+    @classmethod
+    def key(cls, item: Item) -> str:
+        return f"{item.get('topic') or _('all topics')}: {item.get('kind')} “{item['text']}”"
+
+    @classmethod
+    def check(cls, item: Item) -> None:
+        super().check(item)
+        try:
+            Hiding.named(item["kind"]).read(item["text"])
+        except KeyError as error:
+            raise Unfit(_("%(item)s is of no kind that is known.") % {"item": item["text"]}) from error
+        except HidingError as error:
+            raise Unfit(f"{item['text']}: {error}") from error
+
+    def items(self) -> list[dict[str, Any]]:
+        found = Exclusion.objects.select_related("topic").order_by("topic__name", "kind", "text")
+        return [one.as_setting() | {"topic": one.topic.name if one.topic else None} for one in found]
+
+    def keep(self, item: Item, by: Agent | None) -> bool:
+        topic = one(Topic.objects.filter(name=item["topic"]), item["topic"]) if item.get("topic") else None
+        text = Hiding.named(item["kind"]).read(item["text"])
+        return bool(exclude(topic, [(item["kind"], text)], by))
+
+
 class RuleSection(Section):
     """In the file's order. Rules that the file does not name keep theirs, after those it names."""
 
-    name, label, order = "rules", "Rules", 5
+    name, label, order = "rules", "Rules", 6
     fields = {"name": str, "when": dict, "then": list, "stop": bool, "active": bool}
 
     def __init__(self) -> None:
@@ -284,6 +343,7 @@ _REFERS: Mapping[str, Callable[[], Iterable[tuple[int, str]]]] = {
     "agent": lambda: Agent.objects.values_list("pk", "email"),
     "channel": lambda: Channel.objects.values_list("pk", "name"),
     "topic": lambda: Topic.objects.values_list("pk", "name"),
+    "theme": lambda: ((each.pk, f"{each.topic.name}: {each.name}") for each in Theme.objects.select_related("topic")),
 }
 
 

@@ -3,7 +3,7 @@ conversation and stands in no figure; what was written to us stays work whatever
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import models, transaction
 from django.db.models import Q
@@ -11,9 +11,11 @@ from django.utils import timezone
 
 from connectors.topics.hiding import Hiding
 from connectors.topics.sorting import sort_anew
-from inbox import happenings
+from inbox.happenings import SetUpChanged
 from inbox.models.conversation import State
 from inbox.models.event import Entry, record
+from inbox.setting import made as is_made
+from inbox.setting import removed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,6 +48,7 @@ class Exclusion(models.Model):
     created_by = models.ForeignKey("inbox.Agent", models.SET_NULL, null=True, related_name="+")
 
     objects = ExclusionQuerySet.as_manager()
+    setting_kind = "exclusion"
 
     class Meta:
         ordering = ["kind", "text"]
@@ -57,6 +60,9 @@ class Exclusion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} “{self.text}”"
+
+    def as_setting(self) -> dict[str, Any]:
+        return {"topic": self.topic_id, "kind": self.kind, "text": self.text}
 
     @property
     def label(self) -> str:
@@ -75,8 +81,9 @@ class Exclusion(models.Model):
     def remove(self, by: Agent | None) -> None:
         """What it hid comes back, a piece at a time."""
         sort_anew(self.topic_id)
+        gone = removed(_words(self, "took back"), self, self.pk)
         self.delete()
-        _told(self, by, "took back")
+        _told(by, gone)
 
 
 @transaction.atomic
@@ -93,7 +100,7 @@ def exclude(topic: Topic | None, given: Iterable[tuple[str, str]], by: Agent | N
     Exclusion.objects.bulk_create(made)
     sort_anew(topic_id)
     for one in made:
-        _told(one, by, "excluded")
+        _told(by, is_made(_words(one, "excluded"), one))
     return made
 
 
@@ -107,11 +114,13 @@ def restore(found: TopicMention, by: Agent) -> bool:
     conversation = found.mention.conversation
     if found.topic.queues and not found.mention.history and conversation.state == State.HEARD:
         conversation.reopen(by, f"it was restored in {found.topic.called_in(conversation.team_id)}")
-    what = happenings.SetUpChanged(what=f"restored a post that was excluded from the topic “{found.topic.name}”")
-    record([Entry(("admin",), what, actor_id=by.pk)])
+    _told(by, SetUpChanged(what=f"restored a post that was excluded from the topic “{found.topic.name}”"))
     return True
 
 
-def _told(one: Exclusion, by: Agent | None, done: str) -> None:
-    where = f"from the topic “{one.topic.name}”" if one.topic else "from all topics"
-    record([Entry(("admin",), happenings.SetUpChanged(what=f"{done} {one} {where}"), actor_id=by.pk if by else None)])
+def _words(one: Exclusion, done: str) -> str:
+    return f"{done} {one} from {f'the topic “{one.topic.name}”' if one.topic else 'all topics'}"
+
+
+def _told(by: Agent | None, what: SetUpChanged) -> None:
+    record([Entry(("admin",), what, actor_id=by.pk if by else None)])

@@ -11,8 +11,9 @@ from django.utils.translation import gettext_lazy as _
 
 from connectors.topics.query import parse
 from connectors.topics.sorting import sort_anew
-from inbox import happenings
+from inbox.happenings import SetUpChanged
 from inbox.models.event import Entry, record
+from inbox.setting import changed, removed
 
 if TYPE_CHECKING:
     from inbox.models import Agent
@@ -41,12 +42,17 @@ class Theme(models.Model):
     version = models.BigIntegerField(default=0)
     changed_at = models.DateTimeField(default=timezone.now)
 
+    setting_kind = "theme"
+
     class Meta:
         ordering = ["name"]
         constraints = [models.UniqueConstraint(fields=["topic", "name"], name="one_theme_of_a_name_per_topic")]
 
     def __str__(self) -> str:
         return self.name
+
+    def as_setting(self) -> dict[str, Any]:
+        return {"topic": self.topic_id, "name": self.name, "query": self.query, "colour": self.colour}
 
     @transaction.atomic
     def rewrite(self, by: Agent | None, **fields: Any) -> bool:
@@ -57,6 +63,7 @@ class Theme(models.Model):
         known = Theme.objects.filter(pk=self.pk).first() if self.pk else None
         if self.pk and (known is None or known.version != self.version):
             return False
+        was = known.as_setting() if known else None
         for name, value in fields.items():
             setattr(self, name, value)
         self.version += 1
@@ -64,16 +71,20 @@ class Theme(models.Model):
         self.save()
         if known is None or known.query != self.query:
             sort_anew(self.topic_id)
-        self._told(by, "changed" if known else "made")
+        _told(by, changed(self._words("changed" if known else "made"), self, was))
         return True
 
     @transaction.atomic
     def remove(self, by: Agent | None) -> None:
         """The theme goes; what it marked stays in the topic."""
         sort_anew(self.topic_id)
+        gone = removed(self._words("removed"), self, self.pk)
         self.delete()
-        self._told(by, "removed")
+        _told(by, gone)
 
-    def _told(self, by: Agent | None, done: str) -> None:
-        what = happenings.SetUpChanged(what=f"{done} the theme “{self.name}” of the topic “{self.topic.name}”")
-        record([Entry(("admin",), what, actor_id=by.pk if by else None)])
+    def _words(self, done: str) -> str:
+        return f"{done} the theme “{self.name}” of the topic “{self.topic.name}”"
+
+
+def _told(by: Agent | None, what: SetUpChanged) -> None:
+    record([Entry(("admin",), what, actor_id=by.pk if by else None)])

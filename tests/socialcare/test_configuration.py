@@ -9,7 +9,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 
 from connectors import connecting
-from connectors.models import Channel, Topic
+from connectors.models import Channel, Exclusion, Theme, Topic
+from connectors.topics.exclusions import exclude
 from inbox.models import Agent, Membership, Team
 from routing.models import Rule
 from socialcare import configuration
@@ -27,7 +28,12 @@ def whole(cast):
     channel = connecting.connect("mastodon", "@acme", settings, {"access_token": "hush"}, cast.ada, team=cast.support)
     topic = Topic(name="Tea")
     topic.rewrite(cast.ada, [channel], query="tea AND refund", team=cast.product, queues=True)
+    green = Theme(topic=topic)
+    green.rewrite(cast.ada, name="Green", query="sencha OR matcha", colour="green")
+    exclude(topic, [("phrase", "tea party")], cast.ada)
+    exclude(None, [("domain", "deals.example")], cast.ada)
     leaves = [{"is": "text_any", "words": ["refund"]}, {"is": "channel", "channels": [str(channel.pk)]}]
+    leaves.append({"is": "theme", "themes": [str(green.pk)]})
     then = [{"do": "team", "team": cast.support.pk}, {"do": "agent", "agent": cast.ana.pk}]
     Rule().rewrite(cast.ada, name="Refunds", when={"any": leaves}, then=then)
     jobs = {"all": [{"is": "text_any", "words": ["job"]}]}
@@ -36,7 +42,7 @@ def whole(cast):
 
 
 def emptied():
-    for model in (Rule, Topic, Channel, Membership, Team, Organisation):
+    for model in (Rule, Topic, Exclusion, Channel, Membership, Team, Organisation):
         model.objects.all().delete()
     Agent.objects.exclude(email="ada@acme.example").delete()
 
@@ -53,6 +59,12 @@ def test_the_file_names_things_and_holds_no_secret(whole):
     assert members["Support"] == {"ana@acme.example": "agent", "max@acme.example": "manager"}
     assert members["HR"] == {"hugo@acme.example": "agent"}
     assert document["topics"][0]["channels"] == ["@acme"]
+    assert document["rules"][0]["when"]["any"][2]["themes"] == ["Tea: Green"]
+    assert document["themes"] == [{"name": "Green", "topic": "Tea", "query": "sencha OR matcha", "colour": "green"}]
+    assert {(one["topic"], one["kind"], one["text"]) for one in document["exclusions"]} == {
+        ("Tea", "phrase", "tea party"),
+        (None, "domain", "deals.example"),
+    }
     assert "hush" not in configuration.as_text()
     assert "access_token" not in configuration.as_text()
 
@@ -171,3 +183,22 @@ def test_the_command_writes_plans_and_brings_the_same_file(whole, tmp_path):
     assert Team.objects.filter(name="Legal").exists()
     with pytest.raises(CommandError, match="cannot be read"):
         call_command("configuration", "plan", str(tmp_path / "none.json"))
+
+
+@pytest.mark.parametrize(
+    ("part", "item", "said"),
+    [
+        ("themes", {"name": "Green", "query": "x"}, "names no topic"),
+        ("themes", {"name": "Green", "topic": "Tea", "colour": "mauve"}, "no colour “mauve”"),
+        ("themes", {"name": "Green", "topic": "Nowhere", "query": "x"}, "nothing called “Nowhere”"),
+        ("themes", {"name": "Green", "topic": "Tea", "query": "x OR"}, "Character"),
+        ("exclusions", {"text": "x", "kind": "nonsense"}, "of no kind that is known"),
+        ("exclusions", {"text": "deals", "kind": "domain"}, "A domain has a dot"),
+    ],
+)
+def test_themes_and_exclusions_that_cannot_be_are_refused_in_words(whole, part, item, said):
+    text = json.dumps({"socialcare": 1, part: [item]})
+    with pytest.raises(Unfit, match=said):
+        configuration.apply(text, whole.ada)
+    assert Theme.objects.get().query == "sencha OR matcha"
+    assert Exclusion.objects.count() == 2

@@ -4,7 +4,8 @@ import pytest
 from django.test import Client
 
 from connectors import connecting
-from connectors.models import Channel, Topic
+from connectors.models import Channel, Exclusion, Theme, Topic
+from connectors.topics.exclusions import exclude
 from inbox.models import Agent, Event, Team
 from routing.models import Rule
 from socialcare import people
@@ -98,6 +99,28 @@ def test_a_topic_its_channels_and_its_team_come_back(cast):
     topic.rewrite(cast.ada, [], query="coffee", team=None)
     put_back(signed_in(cast.ada), newest(cast.ada))
     assert Topic.objects.get().as_setting() == was
+
+
+def test_a_theme_and_an_exclusion_come_back(cast):
+    topic = Topic(name="Tea")
+    topic.rewrite(cast.ada, [], query="tea")
+    theme = Theme(topic=topic)
+    theme.rewrite(cast.ada, name="Green", query="sencha", colour="green")
+    theme.rewrite(cast.ada, name="Green", query="matcha", colour="red")
+    change = newest(cast.ada)
+    assert change.sentence == "Ada changed the theme “Green” of the topic “Tea”"
+    assert {(one.label, one.was, one.now) for one in change.differences} == {
+        ("Query", "sencha", "matcha"),
+        ("Colour", "green", "red"),
+    }
+    ada = signed_in(cast.ada)
+    put_back(ada, change)
+    assert Theme.objects.get().query == "sencha"
+    for given in (topic, None):
+        [one] = exclude(given, [("phrase", "tea party")], cast.ada)
+        one.remove(cast.ada)
+        put_back(ada, newest(cast.ada))
+        assert Exclusion.objects.get(topic=given).text == "tea party"
 
 
 def test_putting_an_admin_back_asks_the_password_and_the_last_one_stays(cast):
