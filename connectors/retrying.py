@@ -8,6 +8,7 @@ from functools import partial
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from connectors.arriving import sound
 from connectors.base import Budget, Connector, Fault, Post
@@ -17,6 +18,8 @@ from connectors.storing import Claim, Overtaken, bind, release, seize
 from connectors.topics.arrival import bind_topics
 from inbox.models.receive import receive
 from routing import engine
+
+ODD = {"TypeError", "ValueError", "AttributeError", "OverflowError", "IndexError"}
 
 
 def retry(item: Quarantined) -> str:
@@ -64,3 +67,13 @@ def _settle(item: Quarantined, claim: Claim) -> None:
 @transaction.atomic
 def drop(item: Quarantined) -> None:
     Quarantined.objects.filter(pk=item.pk).delete()
+
+
+def in_words(reason: str) -> str:
+    """Why an item was not understood, for a person; what the mapping of the item said stays beside it."""
+    kind, _colon, said = reason.partition(": ")
+    if kind == "KeyError":
+        return _("%(name)s is missing in it.") % {"name": said}
+    if kind in ODD:
+        return _("Something in it has another form than expected (%(said)s).") % {"said": said}
+    return reason

@@ -84,12 +84,12 @@ def channel(request: Request, pk: int) -> HttpResponse:
     return shown(request, "connectors/channel.html", context)
 
 
-def _quarantined(channel: Channel, agent: Agent) -> list[Quarantined]:
+def _quarantined(channel: Channel, agent: Agent) -> list[Any]:
     """With the reasons as this admin may read them."""
     items = list(channel.quarantined.defer("raw").order_by("-at")[:SHOWN])
-    if samples.closed_to(agent):
-        for item in items:
-            item.reason = samples.shown_reason(item.reason)
+    closed = samples.closed_to(agent)
+    for item in items:
+        item.words = retrying.in_words(samples.shown_reason(item.reason) if closed else item.reason)
     return items
 
 
@@ -211,7 +211,7 @@ def quarantined(request: Request, pk: int, item: int, verb: str) -> HttpResponse
     if verb == "drop":
         retrying.drop(held)
     elif words := retrying.retry(held):
-        messages.info(request, _("Not stored: %(words)s") % {"words": words})
+        messages.info(request, _("Not stored: %(words)s") % {"words": retrying.in_words(words)})
     else:
         messages.info(request, _("It is understood now and stands in the inbox."))
     return HttpResponseRedirect(f"/set-up/channels/{pk}/", status=303)

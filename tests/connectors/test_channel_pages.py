@@ -93,6 +93,7 @@ def test_a_refused_token_is_told_in_words_and_new_keys_end_it(ada, demo, channel
     listening.listen(channel.pk)
     text = ada.get("/set-up/channels/").content.decode()
     assert "reconnect" in text
+    assert f"/set-up/channels/{channel.pk}/poll/" not in ada.get(f"/set-up/channels/{channel.pk}/").content.decode()
     assert f"/set-up/channels/{channel.pk}/secrets/" in text
     demo.network.say("carla", "while you were away")
     answer = ada.post(f"/set-up/channels/{channel.pk}/secrets/", {"token": "still wrong"})
@@ -131,9 +132,12 @@ def test_gaps_and_quarantine_stand_on_the_page(ada, demo, channel):
     post = demo.network.say("carla", "odd")
     Gap.objects.create(channel=channel, source="mentions", until="2026-01-01T00:00Z", why="The window had passed.")
     item = Quarantined.objects.create(channel=channel, source="mentions", external_id=post.id, digest="1", reason="bad")
-    gone = Quarantined.objects.create(channel=channel, source="mentions", external_id="999", digest="2", reason="bad")
+    gone = Quarantined.objects.create(
+        channel=channel, source="mentions", external_id="999", digest="2", reason="KeyError: 'author'"
+    )
     text = ada.get(f"/set-up/channels/{channel.pk}/").content.decode()
     assert "The window had passed." in text
+    assert "&#x27;author&#x27; is missing in it." in text
     base = f"/set-up/channels/{channel.pk}/quarantined"
     ada.post(f"{base}/{item.pk}/retry/")
     assert Mention.objects.get().text == "odd"
@@ -253,7 +257,10 @@ def test_the_way_back_is_no_good_in_another_login(client, cast, mastodon):
     ("given", "words"),
     [
         ({"error": "access_denied"}, "No access was given: whoever signed in said no."),
-        ({"error": "invalid_scope", "error_description": "no write:media"}, "Your app may not ask for all of these rights"),
+        (
+            {"error": "invalid_scope", "error_description": "no write:media"},
+            "Your app may not ask for all of these rights",
+        ),
         ({"error": "unauthorized_client"}, "does not accept your app, or not the address"),
         ({"error": "server_error"}, "Sign in again in some minutes."),
         ({"error": "<b>odd</b>"}, "sent you back without access."),
@@ -309,6 +316,7 @@ def test_connecting_that_was_left_is_gone_on_with(ada, demo):
     text = ada.get(f"/set-up/channels/{channel.pk}/").content.decode()
     assert f'href="/set-up/channels/{channel.pk}/connect/"' in text
     assert "resumption" not in text
+    assert "connecting it was not finished" in ada.get("/set-up/channels/").content.decode()
     form = {"channel_name": "@acme", "base_url": demo.url, "token": ""}
     answer = ada.post(f"/set-up/channels/{channel.pk}/settings/", form)
     assert answer.headers["Location"] == f"/set-up/channels/{channel.pk}/connect/"
