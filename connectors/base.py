@@ -105,6 +105,8 @@ class Connector(Kind, ABC, scan="connectors.networks"):
     lag: ClassVar[float] = 15.0
     """Seconds until our own new post can be read back; a look-back before 15 s + lag proves nothing."""
     listen_only: ClassVar[bool] = False
+    invented: ClassVar[bool] = False
+    """Nobody real writes there, so a channel may be removed with all that came through it."""
     oauth: ClassVar[bool] = False
     public: ClassVar[bool] = False
     """Where `oauth`: something can be read before anybody signed in."""

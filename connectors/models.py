@@ -100,6 +100,7 @@ class Channel(Answering, models.Model):
     answers_beyond_cap = models.BooleanField(default=True, db_default=True)
     cap_warned = models.DateField(null=True)
     exchanges = models.JSONField(default=list)
+    removing_since = models.DateTimeField(null=True)
 
     objects = ChannelQuerySet.as_manager()
 
@@ -147,7 +148,8 @@ class Channel(Answering, models.Model):
     @transaction.atomic
     def resume(self, by: Agent | None) -> bool:
         """Listens again, at once, from where it stood."""
-        if not Channel.objects.filter(pk=self.pk, paused=True).update(paused=False, next_poll_at=Clock()):
+        stands = Channel.objects.filter(pk=self.pk, paused=True, removing_since=None)
+        if not stands.update(paused=False, next_poll_at=Clock()):
             return False
         was, self.paused = self.as_setting(), False
         self.record(changed(f"resumed the channel {self.name}", self, was), by)

@@ -2,9 +2,10 @@
 
 from celery import current_app, shared_task
 
-from connectors import access, acting, listening, picturing, sending
+from connectors import access, acting, listening, picturing, removing, sending
 from connectors.models import Channel
 from connectors.topics import clustering, comparing, resorting
+from inbox import ringing
 
 
 @shared_task
@@ -39,6 +40,12 @@ def act_due() -> None:
 @shared_task
 def fetch_pictures() -> None:
     picturing.fetch_due()
+
+
+@shared_task
+def remove_channels() -> None:
+    if removing.remove_due():
+        ringing.task(removing.TASK)
 
 
 @shared_task

@@ -19,7 +19,7 @@ from inbox.models import Agent, Event, Team
 from routing.actions import read_actions
 from routing.fields import RuleError
 from routing.groups import read_tree
-from routing.naming import choices_for
+from routing.naming import names_for
 
 TOLD = ("set_up_changed", "rights_changed", "joined_team", "left_team")
 PAGE = 50
@@ -123,7 +123,7 @@ class Names:
         self.topics = dict(Topic.objects.values_list("pk", "name"))
         self.channels = dict(Channel.objects.values_list("pk", "name"))
         self.agents = dict(Agent.objects.values_list("pk", "name"))
-        self.rules = choices_for(reader).names()
+        self.rules = names_for(reader)
 
     def said(self, field: str, value: Any) -> str:
         """A value in words."""

@@ -57,6 +57,7 @@ LOOKED = 5
 
 class Demo(Connector):
     name = "demo"
+    invented = True
     label = "Demo network"
     needs = Needs(
         way=Way.NOW,

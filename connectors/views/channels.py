@@ -13,7 +13,18 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from connectors import alarm, connecting, health, hooking, looking_back, rereading, retrying, samples, signing_in
+from connectors import (
+    alarm,
+    connecting,
+    health,
+    hooking,
+    looking_back,
+    removing,
+    rereading,
+    retrying,
+    samples,
+    signing_in,
+)
 from connectors.forms import NetworkForm, SettingsForm
 from connectors.lookback import complete_since
 from connectors.models import Channel, Quarantined
@@ -80,6 +91,7 @@ def channel(request: Request, pk: int) -> HttpResponse:
         "quarantined": _quarantined(one, request.user),
         "trial": request.session.pop(f"trial-{pk}", None),
         "removable": not one.mentions.exists(),
+        "invented": one.kind.invented,
     }
     return shown(request, "connectors/channel.html", context)
 
@@ -191,7 +203,11 @@ def test(request: Request, pk: int) -> HttpResponse:
 @require_POST
 @admins_only
 def removal(request: Request, pk: int) -> HttpResponse:
-    """Only while nothing came through it; later a channel can be paused, because its conversations stay."""
+    """Only while nothing came through it; later a channel can be paused, because its conversations stay. Invented
+    ones go with it."""
+    if removing.begin(get_object_or_404(Channel, pk=pk), request.user):
+        messages.info(request, _("It is removed in the background, with all that came through it."))
+        return HttpResponseRedirect("/set-up/channels/", status=303)
     one = get_object_or_404(Channel.objects.filter(mentions=None, conversations=None, replies=None), pk=pk)
     _said(request, hooking.withdraw(one))
     connecting.remove(one, request.user)

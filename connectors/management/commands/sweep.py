@@ -18,7 +18,7 @@ from django.db import Error as DatabaseError
 from django.db import close_old_connections, connections
 from django.utils import timezone
 
-from connectors import access, acting, listening, metering, picturing, rereading, sending
+from connectors import access, acting, listening, metering, picturing, removing, rereading, sending
 from connectors.models import Channel, Delivery
 from connectors.topics import clustering, clusters, comparing, resorting
 from inbox import ringing
@@ -82,6 +82,7 @@ class Sweeper:
             "sort": lambda: resorting.sort_due(seconds=COMPARING),
             "cluster": lambda: clustering.cluster_due(seconds=COMPARING),
             "warn": lambda: access.warn(timezone.now()),
+            "remove": lambda: removing.remove_due(seconds=COMPARING),
             "forget": self._forget,
         }
         for name, step in steps.items():
