@@ -205,7 +205,8 @@ def test(request: Request, pk: int) -> HttpResponse:
 def removal(request: Request, pk: int) -> HttpResponse:
     """Only while nothing came through it; later a channel can be paused, because its conversations stay. Invented
     ones go with it."""
-    if removing.begin(get_object_or_404(Channel, pk=pk), request.user):
+    one = get_object_or_404(Channel, pk=pk)
+    if one.mentions.exists() and removing.begin(one, request.user):
         messages.info(request, _("It is removed in the background, with all that came through it."))
         return HttpResponseRedirect("/set-up/channels/", status=303)
     one = get_object_or_404(Channel.objects.filter(mentions=None, conversations=None, replies=None), pk=pk)

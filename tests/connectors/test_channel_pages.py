@@ -151,6 +151,7 @@ def test_a_channel_can_be_removed_only_while_nothing_came_through_it(ada, demo, 
     other = connect("demo", "second", {"base_url": demo.url}, {"token": "demo"}, cast.ada)
     demo.network.say("carla", "hello")
     listening.listen(channel.pk)
+    Channel.objects.filter(pk=channel.pk).update(network="feed")  # real customers
     assert ada.post(f"/set-up/channels/{channel.pk}/removal/").status_code == 404
     ada.post(f"/set-up/channels/{other.pk}/removal/")
     assert Channel.objects.get() == channel
