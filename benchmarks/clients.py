@@ -13,14 +13,15 @@ from django.db import connection, connections
 from benchmarks.measure import Take, Wrong, processor_seconds
 
 
-def pgbench(script, clients, transactions, **variables):
-    """Runs the script `transactions` times in all, over that many clients."""
+def pgbench(script, clients, transactions, *, prepared=False, **variables):
+    """Runs the script `transactions` times in all, over that many clients; `prepared` is planned once a connection."""
     settings = connection.settings_dict
     each = max(1, transactions // clients)
     with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
         file.write(script)
         file.flush()
         argv = [Path(os.environ["BENCH_PG_BIN"], "pgbench"), "-n", "-f", file.name, "-c", str(clients), "-t", str(each)]
+        argv += ["-M", "prepared"] if prepared else []
         argv += ["-j", str(min(clients, 2)), *(f"-D{name}={value}" for name, value in variables.items())]
         place = {"PGHOST": settings["HOST"], "PGUSER": settings["USER"], "PGDATABASE": settings["NAME"]}
         done = subprocess.run(argv, env={**os.environ, **place}, capture_output=True, text=True, check=False)

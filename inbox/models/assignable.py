@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
-from django.db import connection, transaction
+from django.db import connection
+from django.utils import timezone
 
 from inbox import happenings
-from inbox.models.change import change
+from inbox.models.arrays import array
+from inbox.models.change import change, told
+from inbox.models.event import ring
 
 if TYPE_CHECKING:
     from inbox.models.agent import Agent
@@ -53,22 +57,14 @@ class Assignable:
 
 def deal(agent: Agent, team_ids: list[int]) -> int | None:
     """Claims the top of the queue for the agent and returns its id; None when nothing waits. SKIP LOCKED keeps two
-    dealers from waiting for each other, so two dealt items are not strictly in order. The top of each team is found
-    by its index; `team_id = ANY` with an order would sort all that waits."""
-    from inbox.models.conversation import Conversation
-
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute(
-                """SELECT top.id, top.team_id FROM unnest(%s::bigint[]) AS team CROSS JOIN LATERAL (
-                       SELECT id, team_id, rank, waiting_since FROM inbox_conversation
-                        WHERE team_id = team AND state = 0 AND agent_id IS NULL
-                        ORDER BY rank, waiting_since, id LIMIT 1 FOR UPDATE SKIP LOCKED) AS top
-                   ORDER BY top.rank, top.waiting_since, top.id LIMIT 1""",
-                (team_ids,),
-            )
-            row = cursor.fetchone()
-        if row is None:
-            return None
-        pk, team_id = row
-        return pk if Conversation(pk=pk, team_id=team_id).claim(agent) else None
+    dealers from waiting for each other, so two dealt items are not strictly in order."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT * FROM inbox_deal(%s, %s, %s, %s, %s)",
+            [array(team_ids), agent.pk, timezone.now(), *told((happenings.Claimed(),))],
+        )
+        pk, seq, numbers = cursor.fetchone()
+    if pk is None:
+        return None
+    ring({**json.loads(numbers), f"conversation:{pk}": seq})
+    return int(pk)

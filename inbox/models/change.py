@@ -6,7 +6,7 @@ in between, and nothing is planned."""
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -72,19 +72,23 @@ def _compare_and_set(
     unknown = (values.keys() - COLUMNS) | (expect.keys() - EXPECTED)
     if unknown:
         raise ValueError(f"not columns that a verb may touch or expect: {sorted(unknown)}")
-    names, payloads = array(one.name for one in happenings), json.dumps([one.payload() for one in happenings])
     actor = by.pk if by else None
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT * FROM inbox_change(%s, %s, %s, %s, %s, %s, %s)",
-            [pk, _told(expect), _told(values), actor, timezone.now(), names, payloads],
+            [pk, _as_json(expect), _as_json(values), actor, timezone.now(), *told(happenings)],
         )
         seq, moved, numbers = cursor.fetchone()
     return None if seq is None else (seq, moved, json.loads(numbers))
 
 
-def _told(columns: Mapping[str, Any]) -> str:
-    """As JSON; several values that are allowed are a list."""
+def told(happenings: Sequence[Happening]) -> tuple[str, str]:
+    """Their names and what is to be kept of them, as the database's functions take them."""
+    return array(one.name for one in happenings), json.dumps([one.payload() for one in happenings])
+
+
+def _as_json(columns: Mapping[str, Any]) -> str:
+    """Several values that are allowed are a list."""
     return json.dumps(
         {name: list(value) if isinstance(value, range) else value for name, value in columns.items()},
         default=datetime.isoformat,

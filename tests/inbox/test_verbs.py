@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from connectors.models import Channel
@@ -72,6 +74,23 @@ def test_dealing_gives_the_top_of_the_queue_once(cast, channel):
     assert Conversation.objects.get(pk=first).identity.external_id == "theo"
     assert deal(cast.max, [cast.marketing.pk]) != first
     assert deal(cast.max, [cast.marketing.pk]) is None
+
+
+def test_dealing_takes_the_top_of_several_teams_in_one_statement(cast, channel):
+    offer(channel, post(1), post(2, author="theo"))
+    theirs = Conversation.objects.get(identity__external_id="theo")
+    theirs.assign(cast.support, None, by=None)
+    theirs.prioritise(10, by=None)
+    teams = [cast.marketing.pk, cast.support.pk]
+    with CaptureQueriesContext(connection) as seen:
+        assert deal(cast.max, teams) == theirs.pk
+    assert len(seen) == 1
+    claimed = Event.objects.filter(happening="claimed").order_by("number").last()
+    assert (claimed.stream, claimed.actor_id, claimed.echo) == (cast.support.stream, cast.max.pk, False)
+    assert Conversation.objects.get(pk=theirs.pk).agent_id == cast.max.pk
+    assert deal(cast.mona, [cast.support.pk]) is None
+    kept, true = counted()
+    assert kept == true
 
 
 def test_a_reply_waits_and_then_its_key_gives_the_same_reply(cast, conversation):
