@@ -114,6 +114,10 @@ class Connector(Kind, ABC, scan="connectors.networks"):
     """Posts arrive by `receive`; `poll` has nothing to ask."""
     hooked: ClassVar[bool] = False
     """Deliveries may come as well; `poll` finds whatever they did not bring."""
+    hook_words: ClassVar["StrPromise | str"] = ""
+    """What to do at the network with the address for deliveries, and which secret they are signed with."""
+    hook_secret: ClassVar[str] = ""
+    """The field without which no delivery is taken."""
     mergeable: ClassVar[bool] = True
     """Whether identities of this network may be joined with others into one Person."""
     keyed: ClassVar[bool] = False

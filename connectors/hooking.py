@@ -3,6 +3,8 @@ at once, and again by each daily look at the account, so that what failed or die
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import structlog
 from django.conf import settings
 from django.utils import timezone
@@ -20,6 +22,26 @@ PATIENCE = 5.0  # seconds for each call: somebody waits for the page
 def hook_url(channel: Channel) -> str:
     """Where deliveries for this channel go; "" for one that takes none."""
     return f"{settings.PUBLIC_URL}/hooks/{channel.path}/" if channel.path else ""
+
+
+@dataclass(frozen=True)
+class Hook:
+    """What an admin is told of deliveries: where they go, what to do at the network, and the name of the field without
+    which none is taken, when it is empty."""
+
+    url: str
+    words: str
+    missing: str
+
+
+def hook_of(channel: Channel) -> Hook | None:
+    """None for a channel that takes none."""
+    kind = Connector.kinds().get(channel.network)
+    if kind is None or not channel.path:
+        return None
+    lacks = kind.hook_secret and not channel.sealed.get(kind.hook_secret)
+    names = [str(field.label) for field in kind.form if lacks and field.name == kind.hook_secret]
+    return Hook(hook_url(channel), str(kind.hook_words), names[0] if names else "")
 
 
 def arranges(network: str) -> bool:

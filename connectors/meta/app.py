@@ -8,6 +8,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
+from django.utils.translation import gettext_lazy
+
 from connectors.authorizing import address
 from connectors.base import (
     JSON,
@@ -68,6 +70,12 @@ class Meta(Connector):
     form: ClassVar[tuple[Field, ...]] = APP
     oauth = True
     hooked = True
+    hook_words = gettext_lazy(
+        "Enter it in the app at developers.facebook.com under Webhooks as the callback URL, and as the verify token "
+        "the word that stands in the settings of this channel as “Word for the webhook”. Deliveries are signed with "
+        "the app’s secret."
+    )
+    hook_secret = "verify_token"  # noqa: S105  the name of a field
     needed: ClassVar[tuple[str, ...]] = ()
     ends: datetime | None = None
     """When the token or the access to data ends, as far as a check found out."""

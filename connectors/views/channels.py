@@ -65,7 +65,7 @@ def _context(channel: Channel, tab: str) -> dict[str, Any]:
         "channel": channel,
         "health": health.of(channel, now),
         "tabs": tabs,
-        "hook": hooking.hook_url(channel),
+        "hook": hooking.hook_of(channel),
         "base": base,
     }
 

@@ -102,7 +102,7 @@ def test(request: Request, pk: int) -> HttpResponse:
         "trial": request.session.get(f"trial-{pk}"),
         "steps": steps("test"),
         "signed_in": bool(channel.sealed.get("access_token")),
-        "hook": "" if hooking.arranges(channel.network) else hooking.hook_url(channel),
+        "hook": None if hooking.arranges(channel.network) else hooking.hook_of(channel),
         "places": _places(channel),
         "namesakes": connecting.namesakes(channel),
     }

@@ -214,3 +214,5 @@ def test_a_signed_delivery_is_mapped_in_both_forms(fake):
         assert connector.receive(Incoming("POST", {"x-hub-signature-256": "sha256=0"}, body), NOW).status == 403
         (post,) = connector.unpack(body, NOW).posts
         assert (post.text, post.root_id, post.grants["under_ours"]) == ("Is it green?", post.external_id, True)
+        elsewhere = body.replace(b'"77"', b'"78"')  # another account of the same app
+        assert connector.unpack(elsewhere, NOW).posts == ()

@@ -22,7 +22,7 @@ from connectors.base import (
     Rejected,
     Secrets,
 )
-from connectors.meta.app import MAPPING, receive
+from connectors.meta.app import MAPPING, Meta, receive
 from connectors.meta.graph import judging, moment, named, usage, whole
 
 API, SIGN_IN = "https://graph.threads.net", "https://threads.net"
@@ -47,6 +47,8 @@ class ThreadsAccess(Connector):
     )  # fmt: skip
     oauth = True
     hooked = True
+    hook_words = Meta.hook_words
+    hook_secret = Meta.hook_secret
 
     @property
     def _base(self) -> str:

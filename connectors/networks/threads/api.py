@@ -58,10 +58,19 @@ def id_in(value: Any) -> str:
 
 
 def told_by(body: bytes) -> list[JSON]:
-    """The changes of a delivery, {field, value}. Meta shows two forms of it; both are taken."""
+    """The changes of a delivery, {field, value, to}, `to` the account it is for where it is said. Meta shows two forms;
+    both are taken."""
     whole = read_json(body)
     held = whole.get("values")
-    found = held if isinstance(held, list) else [held]
+    found = [(each, "") for each in (held if isinstance(held, list) else [held])]
     for entry in rows(whole, "entry"):
-        found += rows(entry, "changes")
-    return [each for each in found if isinstance(each, dict) and isinstance(each.get("value"), dict)]
+        to = str(entry.get("id") or "") if isinstance(entry, dict) else ""
+        found += [(each, to) for each in rows(entry, "changes")]
+    told = [(each, to) for each, to in found if isinstance(each, dict) and isinstance(each.get("value"), dict)]
+    return [{**each, "to": to or _owner(each)} for each, to in told]
+
+
+def _owner(change: Mapping[str, Any]) -> str:
+    """Whose thread was answered; a mention stands below anybody's."""
+    root = change["value"].get("root_post")
+    return str(root.get("owner_id") or "") if change.get("field") == "replies" and isinstance(root, dict) else ""

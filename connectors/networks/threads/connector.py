@@ -174,7 +174,8 @@ class Threads(ThreadsAccess):
         return [post_of(told, "context", self._me)]
 
     def unpack(self, body: bytes, now: datetime) -> Page:
-        told = [each for each in told_by(body) if each.get("field") in ("replies", "mentions")]
+        ours = ("", str(self.facts.get("account_id") or ""))  # of one app, every account's deliveries are well signed
+        told = [each for each in told_by(body) if each.get("field") in ("replies", "mentions") and each["to"] in ours]
         posts, bad = mapped(told, self._delivered)
         return Page(
             posts=tuple(post for post in posts if post.parent_id or not post.ours), bad=bad, cursor={}, end=True

@@ -88,8 +88,9 @@ def signature(secret: str, body: bytes) -> str:
     return "sha256=" + base64.b64encode(hmac.new(secret.encode(), body, hashlib.sha256).digest()).decode()
 
 
-def delivered(body: bytes) -> tuple[str, list[Any], dict[str, Any]]:
-    """The source a delivery belongs to, its items, and what comes with them."""
+def delivered(body: bytes, me: str) -> tuple[str, list[Any], dict[str, Any]]:
+    """The source a delivery belongs to, its items, and what comes with them. All accounts of an app share its secret,
+    so what is for another one comes well signed too: it is none of ours, least of all a private message."""
     try:
         value = read_json(body)
     except (ValueError, RecursionError):
@@ -98,6 +99,21 @@ def delivered(body: bytes) -> tuple[str, list[Any], dict[str, Any]]:
     data = data if isinstance(data, dict) else {}
     source = {"post": "mentions", "dm": "direct"}.get(str(data.get("event_type") or "").partition(".")[0])
     payload = data.get("payload")
-    if source is None or not isinstance(payload, dict):
+    if source is None or not isinstance(payload, dict) or not _concerns(data, payload, me):
         return "mentions", [], {}
     return source, [payload], payload.get("includes") or value.get("includes") or {}
+
+
+def _concerns(data: dict[str, Any], payload: dict[str, Any], me: str) -> bool:
+    """Whether X says it is for this account, or, where it says nothing, whether the item names it; of what stays
+    unclear the poll knows more."""
+    asked = data.get("filter")
+    if isinstance(asked, dict) and asked.get("user_id"):
+        return str(asked["user_id"]) == me
+    entities = payload.get("entities")
+    named = entities.get("mentions") if isinstance(entities, dict) else None
+    names = {str(each.get("id")) for each in named if isinstance(each, dict)} if isinstance(named, list) else set()
+    people = payload.get("participant_ids")
+    names |= {str(each) for each in people} if isinstance(people, list) else set()
+    told = {str(payload.get("in_reply_to_user_id")), *str(payload.get("dm_conversation_id") or "").split("-")}
+    return bool(me) and me in names | told

@@ -120,6 +120,12 @@ class X(Connector):
     text_rule = TextRule(LIMIT, UNIT)
     oauth = True
     hooked = True
+    hook_words = gettext_lazy(
+        "Register it as the webhook of your app at developer.x.com and subscribe it to this account. X tries it with a "
+        "question that is answered by itself, and signs deliveries with the app’s API key secret, which has to "
+        "stand in the settings of this channel."
+    )
+    hook_secret = "consumer_secret"  # noqa: S105  the name of a field
     currency = "$"
     recordings = ("x",)
     dialect = dialects.X
@@ -370,7 +376,7 @@ class X(Connector):
 
     def unpack(self, body: bytes, now: datetime) -> Page:
         """X does not publish what its deliveries look like; what cannot be read here, the poll finds anyway."""
-        source, items, includes = access.delivered(body)
+        source, items, includes = access.delivered(body, str(self.facts.get("account_id") or ""))
         posts, _ = mapped(items, Includes.of({"includes": includes}), self._reader(), source)
         return Page(posts=posts, cursor={}, end=True)
 
