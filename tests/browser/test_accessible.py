@@ -1,11 +1,17 @@
 """Every main screen in light and dark, wide and on a phone, judged by axe: nothing serious, nothing critical. And the
 desk lives on the joined files of production as it does on the single ones."""
 
+from datetime import timedelta
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.core.management import call_command
+from django.utils import timezone
 from playwright.sync_api import expect
 
+from connectors.models import Theme, Topic
+from connectors.topics import comparing
+from connectors.topics.exclusions import exclude
 from inbox.searching import indexing
 from tests.browser.conftest import DESKTOP, PHONE, signed_in
 from tests.world import answer, write
@@ -85,6 +91,20 @@ def test_the_set_up_pages_have_no_serious_fault(browser, site):
     channels = "/set-up/channels/"
     judge.see(channels, f"{channels}{site.channel.pk}/", f"{channels}connect/", "/set-up/rules/", "/set-up/rules/new/")
     judge.see("/set-up/teams/", f"/set-up/teams/{site.cast.support.pk}/", "/set-up/agents/", "/set-up/health/")
+    judge.done()
+
+
+def test_the_pages_of_topics_have_no_serious_fault(browser, site, thread):
+    topic = Topic(name="Parcels")
+    topic.rewrite(None, [], query="case OR parcel", team=site.cast.support)
+    theme = Theme(topic=topic)
+    theme.rewrite(None, name="Where", query="where", colour="amber")
+    exclude(topic, [("phrase", "case 1")], site.cast.max)
+    comparing.compare_due()
+    Topic.objects.update(sort_at=timezone.now() + timedelta(hours=1), sort_done=1, sort_whole=4)
+    judge, here = Judge(browser, site, site.cast.max), f"/set-up/topics/{topic.pk}"
+    judge.see(f"/topics/{topic.pk}/?theme={theme.pk}", f"/topics/{topic.pk}/excluded/")
+    judge.see(f"{here}/", f"{here}/themes/", f"{here}/themes/{theme.pk}/", f"{here}/exclusions/")
     judge.done()
 
 
