@@ -17,6 +17,7 @@ NAMES = frozenset(
         "poll.before_commit",
         "poll.after_commit",
         "poll.before_finish",
+        "renew.after_answer",
         "reply.after_take",
         "reply.before_post",
         "reply.after_upload",

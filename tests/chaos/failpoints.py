@@ -12,6 +12,9 @@ from tests.chaos.drill import settled
 from tests.chaos.house import House, wait_until
 from tests.fakes.network import MADE
 
+RENEWING = "bluesky"
+"""A network with access that ends, for what happens to that."""
+
 
 def names():
     from inbox.failpoints import NAMES
@@ -24,7 +27,7 @@ def run(wanted=None):
     from django.db import connections
 
     result = {}
-    with House(7) as house:
+    with House(7, ("demo", RENEWING)) as house:
         for number, name in enumerate(wanted or names()):
             result[name] = _one(house, name, number)
             connections.close_all()
@@ -35,8 +38,11 @@ def run(wanted=None):
 def _one(house, name, number):
     from django.db import connections
 
-    (side,) = house.sides
-    _let_customers_write(house, number)
+    demo, renewing = house.sides
+    side = renewing if name.startswith("renew.") else demo
+    if side is renewing:
+        side.fake.expire()
+    _let_customers_write(side, number)
     house.child_environment = {"SWEEP_INTERVAL": "0.1", "SWEEP_LATE": "0"}
     outwards = name.startswith(("reply.", "settle."))
     armed = {"FAILPOINTS": f"{name}=kill"}
@@ -50,6 +56,7 @@ def _one(house, name, number):
     died = wait_until(lambda: house.is_dead("sweep"), 15, 0.05)
     house.kill("sweep")
     _forget_claims()
+    side.fake.unheard = True  # whoever had an answer of the network is dead
     house.start("sweep")
     done = wait_until(lambda: stored(number) and searchable(number) and settled(side), 20, 0.05)
     house.kill("sweep")
@@ -62,10 +69,9 @@ def _one(house, name, number):
     return "ok"
 
 
-def _let_customers_write(house, number):
+def _let_customers_write(side, number):
     from connectors.models import Channel, Source
 
-    (side,) = house.sides
     for place in range(3):
         text = f"where is my order {number}-{place}?"
         side.said[side.fake.say(text, f"Customer {number}-{place}")] = text
@@ -100,12 +106,12 @@ def _picture(agent, conversation):
 
 
 def _forget_claims():
-    """A dead worker's claim and lease run out by themselves, after 75 and 30 s; the drill waits for that, here it
+    """A dead worker's claim and leases run out by themselves, after 75 and 30 s; the drill waits for that, here it
     would only cost time."""
     from connectors.models import Channel
     from inbox.models import Reply
 
-    Channel.objects.update(polling_until=None)
+    Channel.objects.update(polling_until=None, renewing_until=None)
     Reply.objects.filter(state="sending").update(lease_until="2026-01-01T00:00Z")
     Reply.objects.filter(state="in_doubt").update(not_before="2026-01-01T00:00Z")
 
