@@ -1,13 +1,16 @@
 """X through the whole product: tokens that change with each use, replies that only some may get, lost answers."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from django.utils import timezone
 
-from connectors.models import Billed, Usage
+from connectors import sending
+from connectors.models import Billed, Channel, Usage
 from connectors.opening import opened, opened_secrets
 from inbox.models import Conversation, Mention, Reply
+from tests.fakes import app_store
 from tests.fakes.network import MADE
 from tests.fakes.x import ME, Fake
 from tests.journey.steps import answer, of_fake, read, send
@@ -45,6 +48,46 @@ def test_access_that_ran_out_is_renewed_and_both_tokens_are_kept(fake, channel):
     assert (kept["access_token"], kept["refresh_token"]) == (fake.access, fake.refresh)
     assert kept["client_secret"] == fake.secrets["client_secret"]
     assert Mention.objects.count() == 1
+
+
+def test_looking_up_a_lost_answer_renews_access_too(cast, fake, channel):
+    fake.say("where is my parcel?")
+    read(channel)
+    fake.order(MADE, writing=True)
+    reply = answer(cast.ana, Conversation.objects.get())
+    Reply.objects.update(not_before=timezone.now())
+    assert sending.send(reply)
+    fake.expire()
+    assert send(reply).state == "sent"
+    assert len(fake.made()) == 1
+    assert fake.misused == []
+
+
+def test_waiting_for_a_renewal_that_died_fails_no_reply(cast, fake, channel):
+    """Its lease holds for half a minute, in which a reply is tried more often than it may fail."""
+    fake.say("where is my parcel?")
+    read(channel)
+    fake.expire()
+    Channel.objects.update(renewing_until=timezone.now() + timedelta(minutes=1))
+    reply = answer(cast.ana, Conversation.objects.get())
+    for _ in range(7):
+        assert send(reply).state == "queued"
+    Channel.objects.update(renewing_until=None)
+    assert send(reply).state == "sent"
+    assert len(fake.made()) == 1
+
+
+def test_a_network_that_shows_us_our_posts_late_is_looked_at_later(cast):
+    with app_store.Fake() as late:
+        late.say("Weak tea")
+        read(of_fake(late, "Apple", team=cast.support))
+        late.order(MADE, writing=True)
+        reply = answer(cast.ana, Conversation.objects.get())
+        Reply.objects.update(not_before=timezone.now())
+        assert sending.send(reply)
+        reply.refresh_from_db()
+        assert reply.state == "in_doubt"
+        assert reply.not_before - timezone.now() > timedelta(seconds=40)  # of a minute that Apple may take
 
 
 def test_a_message_and_a_mention_of_one_person_come_from_one_identity(fake, channel):

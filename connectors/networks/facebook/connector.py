@@ -94,7 +94,7 @@ class Facebook(PageReading):
 
     def media_rule(self, post: Post, *, private: bool = False) -> MediaRule:
         if private or post.kind is PostKind.DIRECT:
-            return MediaRule(reason="Facebook fetches what hangs from a message from a public address; we have none.")
+            return MediaRule(reason="Facebook takes files with a message only as one of their own, without words.")
         types = frozenset({"image/jpeg", "image/png"})
         return MediaRule(types=types, most=1, sizes={"image": 4_000_000}, description=1_000)
 
