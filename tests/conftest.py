@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 from django.db import connections, transaction
+from django.db.backends.signals import connection_created
 from django.test import TransactionTestCase
 
 PASSWORD = "a long enough password"
@@ -62,6 +63,20 @@ def emptied(case):
 @pytest.fixture(autouse=True, scope="session")
 def short_cleaning():
     TransactionTestCase._fixture_teardown = emptied
+
+
+@pytest.fixture(autouse=True, scope="session")
+def patient_connections():
+    """A test stands in one transaction from its first row to its last, and computes in between as long as the machine
+    takes; no limit of the application is about that."""
+
+    def wait(connection, **_):
+        with connection.cursor() as cursor:
+            cursor.execute("SET idle_in_transaction_session_timeout = 0")
+
+    connection_created.connect(wait)
+    yield
+    connection_created.disconnect(wait)
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ def opened(site, desk_of):
     write(site.channel, "the second parcel", site.cast.support, author="theo")
     one = write(site.channel, "my parcel is late", site.cast.support)
     page = desk_of(site.cast.ana).open("/views/support/")
-    link = page.locator(f"#conversation-{one.pk}-open")
+    link = page.locator(f"#c{one.pk}-open")
     link.click()
     expect(page.locator("#talk")).to_have_attribute("data-open", str(one.pk))
     return page, one, link
