@@ -8,7 +8,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.apps import apps
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import get_language_info, gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -115,6 +115,26 @@ class ByTag(Filter):
     def choices(cls, teams: Sequence[Team]) -> Choices:
         used = set(chain.from_iterable(_recent(teams, "tags")))
         return [(name, name) for name in sorted(used)[:200]]
+
+
+class ByTheme(_ByNumber):
+    """What a post of the conversation is about, as a topic tells it apart. Topics belong to the layer above: asked for
+    by name. What a private team tells apart means nothing outside of its own conversations."""
+
+    name, label = "theme", _("Theme")
+
+    @classmethod
+    def meaning(cls, values: list[Any]) -> Q:
+        findings = apps.get_model("connectors", "TopicMention").objects.filter(hidden_by=None, themes__overlap=values)
+        open_to_all = Q(topic__team=None) | Q(topic__team__private=False)
+        here = findings.filter(open_to_all | Q(topic__team=OuterRef("team")), mention__conversation=OuterRef("pk"))
+        return Q(Exists(here))
+
+    @classmethod
+    def choices(cls, teams: Sequence[Team]) -> Choices:
+        themes = apps.get_model("connectors", "Theme").objects.filter(topic__team__in=teams)
+        rows = themes.order_by("topic__name", "name").values_list("pk", "topic__name", "name")
+        return [(str(pk), f"{topic}: {name}") for pk, topic, name in rows]
 
 
 class ByAgent(Filter):

@@ -440,3 +440,25 @@ def test_a_listed_post_stays_listed_when_nothing_is_sorted_yet(cast, demo):
     assert Conversation.objects.get().state != State.DONE
     assert sorting.Sorted((1, 2)).literal == "{1,2}"
     assert Channel.objects.count() == 1
+
+
+def test_the_queue_is_filtered_by_theme_and_a_private_one_means_nothing_to_others(cast, client, demo):
+    topic = make(team=cast.support)
+    leaks = theme(topic, "leaks", "leak*")
+    secret = theme(make(name="Secret plans", team=cast.hr), "Whistleblowers", "fine")
+    stored(demo, post(1, "the kettle leaks", author="carla"), post(2, "a fine kettle", author="theo"))
+    client.force_login(cast.ana)
+
+    def listed(query):
+        page = client.get(f"/views/all/?{query}").content.decode()
+        return [text for text in ("the kettle leaks", "a fine kettle") if text in page]
+
+    assert listed("") == ["the kettle leaks", "a fine kettle"]
+    assert listed(f"theme={leaks.pk}") == ["the kettle leaks"]
+    assert listed(f"theme={secret.pk}") == []
+    page = client.get("/views/all/filters/").content.decode()
+    assert "Kettles: leaks" in page
+    assert "Whistle" not in page
+    Conversation.objects.filter(mentions__text="a fine kettle").update(team=cast.hr)
+    client.force_login(cast.hugo)
+    assert listed(f"theme={secret.pk}") == ["a fine kettle"]
