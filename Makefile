@@ -7,6 +7,8 @@ SECONDS = 60
 NETWORK = demo
 SEED ?=
 PACE ?=
+# Where Python may not keep what it compiled (images for containers say so), each process compiles Django and us anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help run demo test test-networks gate chaos chaos-networks bench bench-full screenshots lock upgrade clean
 
