@@ -125,3 +125,18 @@ def test_no_key_breaks_the_policy_of_content(opened):
     page.go_back()
     expect(page.locator("#talk[data-open]")).to_have_count(0)
     assert page.evaluate("violations") == []
+
+
+def test_the_list_of_keys_begins_at_its_beginning_and_each_of_them_has_its_control(opened):
+    page, _one, _link = opened
+    named = page.locator("#help [data-of]").evaluate_all("all => all.map(one => one.dataset.of)")
+    listed = {key for names in named for key in ([names] if names.startswith("g ") else names.split(" "))}
+    carried = page.locator("[data-key]").evaluate_all("all => all.flatMap(one => one.dataset.key.split(', '))")
+    moves = {"j", "k", "ArrowDown", "ArrowUp", "ArrowRight", "Home", "End", "x", "X", "A", "Space", "Shift+Space"}
+    elsewhere = {"E", "R"}  # where a conversation is done, where a private message can be sent
+    assert listed - moves - elsewhere - {"z", "Escape", "F6", "[", "]"} <= set(carried)
+    page.set_viewport_size({"width": 900, "height": 420})
+    page.keyboard.press("?")
+    expect(page.locator("#help-title")).to_be_in_viewport()
+    page.keyboard.press("Escape")
+    expect(page.locator("#help")).to_be_hidden()
