@@ -9,7 +9,7 @@ from django.core.management import call_command
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from connectors.models import Theme, Topic
+from connectors.models import Gap, Quarantined, Theme, Topic
 from connectors.topics import comparing
 from connectors.topics.exclusions import exclude
 from inbox.searching import indexing
@@ -87,8 +87,12 @@ def test_the_desk_has_no_serious_fault(browser, site, thread):
 
 
 def test_the_set_up_pages_have_no_serious_fault(browser, site):
+    Quarantined.objects.create(channel=site.channel, source="mentions", external_id="7", reason="KeyError: 'author'")
+    Gap.objects.create(channel=site.channel, source="mentions", until=timezone.now(), why="The window had passed.")
+    site.channel.broken("reconnect", "AuthRevoked", "The network no longer accepts our access.")
     judge = Judge(browser, site, site.cast.ada)
     channels = "/set-up/channels/"
+    judge.see(f"{channels}connect/x/", f"{channels}{site.channel.pk}/secrets/")
     judge.see(channels, f"{channels}{site.channel.pk}/", f"{channels}connect/", "/set-up/rules/", "/set-up/rules/new/")
     judge.see("/set-up/teams/", f"/set-up/teams/{site.cast.support.pk}/", "/set-up/agents/", "/set-up/health/")
     judge.done()
