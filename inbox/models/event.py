@@ -5,9 +5,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from django.conf import settings
 from django.db import connection, models, transaction
@@ -18,6 +17,7 @@ from inbox import ringing
 from inbox.failpoints import failpoint
 from inbox.models import tally
 from inbox.models.arrays import array, columns
+from inbox.models.copying import copy
 from inbox.models.tally import ADD
 from inbox.models.team import Team
 
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from inbox.models.conversation import Conversation
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One happening to be recorded: the first stream is its home, the others get an echo. `seq` is the
     conversation's own number after the change, 0 when no conversation is concerned."""
 
@@ -135,6 +134,38 @@ def record(entries: Sequence[Entry], change: Mapping[tuple[str, int], int] | Non
             touched[stream] = max(entry.seq, touched.get(stream, 0))
     ring(touched)
     return newest
+
+
+# What the page wrote is checked for what it refers to before the first of its numbers is taken, and not at its commit:
+# for everybody in these teams waits from here until then.
+_NUMBERS = f"""
+    SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED;
+    WITH counted AS ({ADD} RETURNING 1)
+    INSERT INTO inbox_stream (key, n) SELECT key, k FROM unnest(%s::text[], %s::bigint[]) AS t(key, k)
+     WHERE (SELECT count(*) FROM counted) >= 0 ORDER BY key
+    ON CONFLICT (key) DO UPDATE SET n = inbox_stream.n + excluded.n RETURNING key, n"""  # noqa: S608  a constant of ours
+_EVENT = "stream, number, happening, conversation_id, seq, actor_id, at, payload, echo"
+
+
+def record_page(entries: Sequence[Entry], change: Mapping[tuple[str, int], int]) -> None:
+    """The same for the many entries of a page, in two statements: the numbers, and COPY of the events."""
+    counts = Counter(stream for entry in entries for stream in entry.streams)
+    if not counts:
+        tally.add(change)
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(_NUMBERS, [*tally.columns_of(change), array(counts), array(counts.values())])
+        newest = dict(cursor.fetchall())
+    number, now, rows = {stream: n - counts[stream] for stream, n in newest.items()}, timezone.now(), []
+    payloads = {id(entry.happening): entry.happening.payload() for entry in entries}
+    for streams, what, conversation, seq, actor in entries:
+        payload = payloads[id(what)]
+        for place, stream in enumerate(streams):
+            number[stream] += 1
+            rows.append((stream, number[stream], what.name, conversation, seq, actor, now, payload, place > 0))
+    copy("inbox_event", _EVENT, rows)
+    failpoint("event.after_numbers")
+    ring({**newest, **{f"conversation:{entry.conversation_id}": entry.seq for entry in entries}})
 
 
 def ring(touched: dict[str, int]) -> None:

@@ -94,8 +94,9 @@ def read_facts(place: Place, posts: Sequence[Any]) -> PageFacts:
         known = {row[0]: Known(*row[1:]) for row in cursor.fetchall()}
         cursor.execute(_IDENTITIES, (place.network, authors))
         identities = {row[0]: KnownIdentity(row[1], tuple(row[2:])) for row in cursor.fetchall()}
-        keys = array(set(thread_keys(place, posts, known).values()))
-        cursor.execute(_CONVERSATIONS, (keys, array(identity.id for identity in identities.values())))
+        keys = thread_keys(place, posts, known)
+        met = {keys[post.external_id] for post in posts if post.author.external_id in identities}
+        cursor.execute(_CONVERSATIONS, (array(met), array(identity.id for identity in identities.values())))
         conversations = {(key, identity): pk for key, identity, pk in cursor.fetchall()}
         replies: list[tuple[Any, ...]] = []
         if ours := {post.external_id: post.parent_id for post in posts if post.ours and post.parent_id}:
@@ -147,8 +148,8 @@ def facts_of(place: Place, posts: Sequence[Any]) -> Facts:
         rating=post.rating,
         media=bool(post.media),
         team_id=asked.team_id if asked else None,
-        listen_only=all(place.only_listens(each) for each in posts if not each.ours),
-        hidden=all(place.hides(each) for each in posts if not each.ours),
+        listen_only=bool(place.asked) and all(place.only_listens(each) for each in posts if not each.ours),
+        hidden=bool(place.asked) and all(place.hides(each) for each in posts if not each.ours),
         topics=asked.shown if asked else (),
         themes=asked.themes if asked else (),
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 from inbox import happenings
@@ -80,7 +80,7 @@ class Birth:
 
     @cached_property
     def in_order(self) -> list[Any]:
-        return sorted(self.posts, key=_in_time)
+        return sorted(self.posts, key=_in_time) if len(self.posts) > 1 else self.posts
 
     @cached_property
     def first(self) -> Any:
@@ -91,9 +91,12 @@ class Birth:
     def begins(self) -> NewConversation:
         """How it stands after this page; history is only heard, and so is what a rule or a topic wants to be."""
         decision, first = self.decision, self.first
+        aside = decision.heard_only or decision.listen_only
+        if len(self.posts) == 1:  # as nearly all begin
+            state = HEARD if aside or first.history else NEW
+            return NewConversation(state, first.created_at, first.created_at, shown(first.text), None, 2, 1)
         bare = OldConversation(decision.team_id, NEW, decision.agent_id, first.created_at, first.created_at, "")
         new = becomes(bare, Stay(self.posts), held=False)
-        aside = decision.heard_only or decision.listen_only
         heard = aside or all(post.history for post in self.posts if not post.ours)
         last = max(step for step, post in enumerate(self.in_order, 1) if not post.ours)
         return new._replace(state=HEARD if heard else new.state, steps=len(self.posts) + 1, inbound_step=last)
@@ -103,10 +106,11 @@ class Birth:
         return self.begins.state
 
     @property
-    def trace(self) -> dict[str, Any]:
+    def trace(self) -> Mapping[str, Any]:
         """What is kept of the decision; a later message asks it whether a rule wanted this to be heard only."""
         flags = {"heard_only": self.decision.heard_only, "listen_only": self.decision.listen_only}
-        return {**self.decision.trace, **{name: True for name, held in flags.items() if held}}
+        held = {name: True for name, held in flags.items() if held}
+        return {**self.decision.trace, **held} if held else self.decision.trace
 
 
 @dataclass
@@ -125,15 +129,25 @@ class Plan:
     def is_empty(self) -> bool:
         return not (self.existing or self.born or self.allowed)
 
+    def after(self, old: Mapping[int, OldConversation], held: Mapping[int, list[int]]) -> dict[int, NewConversation]:
+        """What the conversations become that go on; `held` are the replies held back in each."""
+        after = {pk: becomes(old[pk], stay, held=pk in held) for pk, stay in self.existing.items()}
+        for pk, replies in held.items():
+            after[pk] = after[pk]._replace(steps=after[pk].steps + len(replies))
+        return after
+
     def moves(
-        self, old: Mapping[int, OldConversation], born: Mapping[BirthKey, int]
+        self,
+        old: Mapping[int, OldConversation],
+        after: Mapping[int, NewConversation],
+        born: Mapping[BirthKey, int],
     ) -> list[tuple[TallyPlace | None, TallyPlace]]:
         """Old and new place of every conversation touched, for the counters."""
         moves: list[tuple[TallyPlace | None, TallyPlace]] = []
-        for pk, stay in self.existing.items():
+        for pk, new in after.items():
             was = old[pk]
-            state = becomes(was, stay, held=False).state
-            moves.append((TallyPlace(*was[:3]), TallyPlace(was.team_id, state, was.agent_id)))
+            if was.state != new.state:
+                moves.append((TallyPlace(*was[:3]), TallyPlace(was.team_id, new.state, was.agent_id)))
         for key in born:
             birth = self.born[key]
             moves.append((None, TallyPlace(birth.decision.team_id, birth.state, birth.decision.agent_id)))
@@ -163,6 +177,7 @@ class Plan:
         return entries
 
 
+@lru_cache(maxsize=256)
 def _streams(team_id: int, agent_id: int | None) -> tuple[str, ...]:
     return (f"team:{team_id}", f"agent:{agent_id}") if agent_id else (f"team:{team_id}",)
 
@@ -305,7 +320,12 @@ def told_of_birth(birth: Birth, stored: Mapping[str, int]) -> list[Happening]:
     told = [_arrived(post, stored) for post in birth.in_order]
     decision = birth.decision
     team, because = decision.trace.get("team", ""), decision.trace.get("because", "")
-    return [*told, happenings.Routed(team=team, because=f", because {because}" if because else "")]
+    return [*told, _routed(team, because)]
+
+
+@lru_cache(maxsize=256)
+def _routed(team: str, because: str) -> Happening:
+    return happenings.Routed(team=team, because=f", because {because}" if because else "")
 
 
 def _arrived(post: Any, stored: Mapping[str, int]) -> Happening:

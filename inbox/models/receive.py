@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import transaction
 
@@ -15,17 +15,14 @@ from inbox.arrival import Decide, Place
 from inbox.failpoints import failpoint
 from inbox.models import receive_sql as sql
 from inbox.models import tally
-from inbox.models.event import record
+from inbox.models.event import record_page
 from inbox.models.page_facts import PageFacts, read_facts
 from inbox.models.page_plan import Plan, make_plan
+from inbox.models.receive_sql import Faster
 from inbox.models.search_text import ring
 
 ROUNDS = 8
 HOPEFUL = 2  # rounds decided before the channel is locked; after them the lock comes first, so nobody starves
-
-
-class Faster(Exception):
-    """Somebody else stored a post or conversation of this page since its facts were read."""
 
 
 @dataclass
@@ -56,38 +53,56 @@ def receive(
         try:
             with transaction.atomic():
                 fence()
-                plan, facts = ahead or _decided(place, posts, decide)
-                touched = _store(place, plan, facts, keep)
+                ahead = ahead or _decided(place, posts, decide)
+                touched = _store(place, ahead, keep)
         except Faster:
             continue
+        plan = ahead.plan
         return Received(len(posts), len(plan.mentions), len(plan.changes), plan.bound, touched)
     raise Faster("A page was overtaken eight times in a row.")
 
 
-def _decided(place: Place, posts: Sequence[Any], decide: Decide) -> tuple[Plan, PageFacts]:
+class _Ahead(NamedTuple):
+    """What is decided before the transaction, with the id of each author."""
+
+    plan: Plan
+    facts: PageFacts
+    identities: dict[str, int]
+
+
+def _decided(place: Place, posts: Sequence[Any], decide: Decide) -> _Ahead:
+    """Who is new among the authors is stored at once and not with the page: an author of many threads would make
+    channels wait for each other's pages. Who was stored by somebody else meanwhile has maybe written there too."""
     facts = read_facts(place, posts)
-    return make_plan(place, posts, facts, decide), facts
+    plan = make_plan(place, posts, facts, decide)
+    added, alone = sql.add_identities(place, plan.authors, facts.identities)
+    if not alone:
+        facts = read_facts(place, posts)
+        plan = make_plan(place, posts, facts, decide)
+    return _Ahead(plan, facts, {**{key: each.id for key, each in facts.identities.items()}, **added})
 
 
-def _store(place: Place, plan: Plan, facts: PageFacts, keep: Callable[[], None]) -> list[int]:
+def _store(place: Place, ahead: _Ahead, keep: Callable[[], None]) -> list[int]:
+    plan, facts, identities = ahead
     if plan.is_empty:
         keep()
         return []
-    identities = sql.store_identities(place, plan.authors, facts.identities)
+    sql.change_identities(plan.authors, facts.identities)
+    conversations, mentions = sql.reserve(len(plan.born), len(plan.mentions))
+    born = sql.insert_conversations(place, plan.born, identities, conversations)
+    stored = sql.insert_mentions(place, plan, identities, born, mentions)
+    failpoint("poll.after_insert")
+    # Only now: people work in these, and other channels hear the same threads.
     old = sql.lock_conversations(plan.existing)
-    born = sql.insert_conversations(place, plan.born, identities)
-    if len(born) < len(plan.born) or len(old) < len(plan.existing):
+    if len(old) < len(plan.existing):
         raise Faster
     held = sql.hold_replies([pk for pk, stay in plan.existing.items() if stay.inbound])
-    seqs = sql.update_conversations(plan.existing, old, held)
-    stored = sql.insert_mentions(place, plan, identities, born)
-    failpoint("poll.after_insert")
-    if len(stored) < len(plan.mentions):
-        raise Faster
+    after = plan.after(old, held)
+    seqs = sql.update_conversations(after)
     sql.change_mentions(place, plan.changes)
     sql.allow_mentions(plan.allowed)
     keep()
-    record(plan.entries(old, born, seqs, stored, held), tally.deltas(plan.moves(old, born)))
+    record_page(plan.entries(old, born, seqs, stored, held), tally.deltas(plan.moves(old, after, born)))
     ring()
     failpoint("poll.before_commit")
     return [*plan.existing, *born.values()]

@@ -1,6 +1,6 @@
 """The statements of `receive`: one each for identities, conversations, mentions, edits and held replies, however
-long the page. Rows are locked in the house's order: identities by key, conversations by id, new conversations by
-key."""
+long the page. Rows are locked in the house's order: identities by id, new conversations by key, conversations by id,
+counters and streams by key."""
 
 from __future__ import annotations
 
@@ -8,21 +8,27 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from django.db import connection
+from django.db import IntegrityError, connection
 
 from inbox.arrival import Place
 from inbox.language import language_of
 from inbox.models.arrays import array, columns
+from inbox.models.copying import copy
 from inbox.models.page_facts import KnownIdentity
 from inbox.models.page_plan import (
     Birth,
     BirthKey,
     Change,
+    NewConversation,
     OldConversation,
     Plan,
-    Stay,
-    becomes,
 )
+
+UNIQUE_VIOLATION = "23505"
+
+
+class Faster(Exception):
+    """Somebody else stored a post or conversation of this page since its facts were read."""
 
 
 def _run(sql: str, rows: Sequence[tuple[Any, ...]], *scalars: Any) -> list[tuple[Any, ...]]:
@@ -37,8 +43,8 @@ _NEW_IDENTITIES = """
         INSERT INTO inbox_identity
             (id, person_id, network, external_id, handle, name, url, avatar_url, followers, bot, created_at)
         SELECT n, n, network, external_id, handle, name, url, avatar_url, followers, bot, %s FROM (
-            SELECT nextval(pg_get_serial_sequence('inbox_identity', 'id')) AS n, %s AS network, t.* FROM unnest(
-                %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::boolean[])
+            SELECT nextval((SELECT pg_get_serial_sequence('inbox_identity', 'id')::regclass)) AS n, %s AS network, t.*
+              FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::boolean[])
                 AS t(external_id, handle, name, url, avatar_url, followers, bot) ORDER BY external_id) AS s
         ON CONFLICT (network, external_id) DO UPDATE SET handle = excluded.handle
         RETURNING external_id, id, person_id, name, handle, (xmax = 0) AS fresh
@@ -46,7 +52,7 @@ _NEW_IDENTITIES = """
         INSERT INTO inbox_person (id, name, created_at)
         SELECT person_id, coalesce(nullif(name, ''), handle), %s FROM born WHERE fresh
     )
-    SELECT external_id, id FROM born"""
+    SELECT external_id, id, fresh FROM born"""
 _CHANGED_IDENTITIES = """
     WITH locked AS (
         SELECT id, handle, name FROM inbox_identity WHERE id = ANY(%s::bigint[]) ORDER BY id FOR NO KEY UPDATE
@@ -62,17 +68,24 @@ _CHANGED_IDENTITIES = """
       FROM locked JOIN t USING (id) WHERE i.id = locked.id"""
 
 
-def store_identities(place: Place, authors: Mapping[str, Any], known: Mapping[str, KnownIdentity]) -> dict[str, int]:
-    """{author's external id: identity id}, inserting who is new and updating whose facts changed."""
-    ids = {key: known[key].id for key in authors if key in known}
-    given = {key: _author_facts(author) for key, author in authors.items()}
-    if changed := sorted((ids[key], *given[key]) for key in ids if given[key] != known[key].facts):
+def add_identities(
+    place: Place, authors: Mapping[str, Any], known: Mapping[str, KnownIdentity]
+) -> tuple[dict[str, int], bool]:
+    """{author's external id: identity id} of those who were not known, and whether it was we who added them all."""
+    missing = sorted((key, *_author_facts(author)) for key, author in authors.items() if key not in known)
+    if not missing:
+        return {}, True
+    with connection.cursor() as cursor:
+        cursor.execute(_NEW_IDENTITIES, [place.now, place.network, *columns(missing), place.now])
+        rows = cursor.fetchall()
+    return {key: pk for key, pk, _ in rows}, all(fresh for _, _, fresh in rows)
+
+
+def change_identities(authors: Mapping[str, Any], known: Mapping[str, KnownIdentity]) -> None:
+    """Writes what is known of an author now; who has not changed is not touched."""
+    given = {key: _author_facts(author) for key, author in authors.items() if key in known}
+    if changed := sorted((known[key].id, *facts) for key, facts in given.items() if facts != known[key].facts):
         _run(_CHANGED_IDENTITIES, changed, array(row[0] for row in changed))
-    if missing := sorted((key, *given[key]) for key in authors if key not in known):
-        with connection.cursor() as cursor:
-            cursor.execute(_NEW_IDENTITIES, [place.now, place.network, *columns(missing), place.now])
-            ids.update(cursor.fetchall())
-    return ids
 
 
 def _author_facts(author: Any) -> tuple[Any, ...]:
@@ -96,7 +109,7 @@ def lock_conversations(ids: Iterable[int]) -> dict[int, OldConversation]:
             """SELECT id, team_id, state, agent_id, newest_at, waiting_since, excerpt,
                       CASE WHEN state = 6 THEN coalesce((trace->>'heard_only')::boolean, false) ELSE false END
                  FROM inbox_conversation
-                WHERE id = ANY(%s::bigint[]) ORDER BY id FOR UPDATE""",
+                WHERE id = ANY(%s::bigint[]) ORDER BY id FOR NO KEY UPDATE""",
             (array(wanted),),
         )
         return {row[0]: OldConversation(*row[1:]) for row in cursor.fetchall()}
@@ -114,59 +127,75 @@ _UPDATE = """
      WHERE c.id = t.id RETURNING c.id, c.seen_seq"""
 
 
-def update_conversations(
-    existing: Mapping[int, Stay], old: Mapping[int, OldConversation], held: Mapping[int, list[int]]
-) -> dict[int, int]:
+def update_conversations(after: Mapping[int, NewConversation]) -> dict[int, int]:
     """Writes what the conversations become; {id: their number afterwards}."""
-    if not existing:
-        return {}
-    rows = []
-    for pk, stay in existing.items():
-        replies = held.get(pk, [])
-        new = becomes(old[pk], stay, held=bool(replies))
-        rows.append((pk, *new._replace(steps=new.steps + len(replies))))
-    return dict(_run(_UPDATE, rows))
+    return dict(_run(_UPDATE, [(pk, *new) for pk, new in after.items()])) if after else {}
 
 
-_NEW_CONVERSATIONS = """
-    INSERT INTO inbox_conversation
-        (channel_id, created_at, thread_key, identity_id, team_id, agent_id, state, priority, rank, tags, subject,
-         excerpt, language, visibility, newest_at, waiting_since, seen_seq, inbound_seq, trouble, trace, context)
-    SELECT %s, %s, thread_key, identity_id, team_id, agent_id, state, priority, -priority,
-           ARRAY(SELECT jsonb_array_elements_text(tags)), subject, excerpt, language, visibility, newest_at,
-           waiting_since, steps, inbound_step, '', trace, context
-      FROM ROWS FROM (
-            unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::smallint[], %s::int[]),
-            jsonb_array_elements(%s::jsonb), unnest(%s::text[], %s::text[], %s::text[], %s::text[],
-                %s::timestamptz[], %s::timestamptz[], %s::bigint[], %s::bigint[]),
-            jsonb_array_elements(%s::jsonb), jsonb_array_elements(%s::jsonb))
-        AS t(thread_key, identity_id, team_id, agent_id, state, priority, tags, subject, excerpt, language, visibility,
-             newest_at, waiting_since, steps, inbound_step, trace, context)
-    ON CONFLICT (thread_key, identity_id) DO NOTHING RETURNING thread_key, identity_id, id"""
+_RESERVE = """
+    WITH sequences AS MATERIALIZED (
+        SELECT pg_get_serial_sequence('inbox_conversation', 'id')::regclass AS conversation,
+               pg_get_serial_sequence('inbox_mention', 'id')::regclass AS mention),
+    mentions AS (SELECT nextval(mention) AS id FROM sequences, generate_series(1, %s)),
+    due AS (INSERT INTO inbox_searchdue (kind, row_id) SELECT 1, id FROM mentions)
+    SELECT ARRAY(SELECT nextval(conversation) FROM sequences, generate_series(1, %s)), ARRAY(SELECT id FROM mentions)"""
+
+
+def reserve(conversations: int, mentions: int) -> tuple[list[int], list[int]]:
+    """Ids for as many new conversations and mentions; the words of the mentions are due to be taken up."""
+    if not mentions:
+        return [], []
+    with connection.cursor() as cursor:
+        cursor.execute(_RESERVE, (mentions, conversations))
+        row: tuple[list[int], list[int]] = cursor.fetchone()
+    return row
+
+
+def _add(table: str, columns: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Raises Faster when one of them was stored by somebody else since the facts were read."""
+    try:
+        copy(table, columns, rows)
+    except IntegrityError as error:
+        if getattr(error.__cause__, "pgcode", "") == UNIQUE_VIOLATION:
+            raise Faster from error
+        raise
+
+
+_CONVERSATION = (
+    "id, channel_id, created_at, thread_key, identity_id, team_id, agent_id, state, priority, rank, "
+    "tags, subject, excerpt, language, visibility, newest_at, waiting_since, seen_seq, inbound_seq, "
+    "trouble, trace, context"
+)
 
 
 def insert_conversations(
-    place: Place, born: Mapping[BirthKey, Birth], identities: Mapping[str, int]
+    place: Place, born: Mapping[BirthKey, Birth], identities: Mapping[str, int], ids: Sequence[int]
 ) -> dict[BirthKey, int]:
-    """{key: id} of those that were really made; a missing one was made by somebody faster."""
+    """{key: id} of the new ones, which get their ids in the order in which everybody adds them."""
     if not born:
         return {}
-    by_row = {(thread, identities[author]): (thread, author) for thread, author in born}
-    rows = sorted(_birth_row(place, row_key, born[key]) for row_key, key in by_row.items())
-    made = _run(_NEW_CONVERSATIONS, rows, place.channel_id, place.now)
-    return {by_row[thread, identity]: pk for thread, identity, pk in made}
+    keys = sorted((thread, identities[author], author) for thread, author in born)
+    made = {(thread, author): pk for (thread, _, author), pk in zip(keys, ids, strict=True)}
+    rows = [_birth_row(place, pk, identities[key[1]], key[0], born[key]) for key, pk in made.items()]
+    _add("inbox_conversation", _CONVERSATION, rows)
+    return made
 
 
-def _birth_row(place: Place, key: tuple[str, int], birth: Birth) -> tuple[Any, ...]:
+def _birth_row(place: Place, pk: int, identity: int, thread: str, birth: Birth) -> tuple[Any, ...]:
     first, decision, new = birth.first, birth.decision, birth.begins
     return (
-        *key,
+        pk,
+        place.channel_id,
+        place.now,
+        thread,
+        identity,
         decision.team_id,
         decision.agent_id,
         new.state,
         decision.priority,
-        sorted(decision.tags),
-        (first.subject or "")[:300],
+        -decision.priority,
+        array(sorted(decision.tags)) if decision.tags else "{}",
+        first.subject[:300],
         new.excerpt,
         language_of(first.text, first.lang),
         first.visibility,
@@ -174,43 +203,39 @@ def _birth_row(place: Place, key: tuple[str, int], birth: Birth) -> tuple[Any, .
         new.waiting_since,
         new.steps,
         new.inbound_step,
+        "",
         birth.trace,
         place.context.get(first.external_id, []),
     )
 
 
-_NEW_MENTIONS = """
-    WITH stored AS (INSERT INTO inbox_mention
-        (channel_id, seen_at, external_id, conversation_id, identity_id, kind, source, text, posted_at, edited_at,
-         version, language, parent_id, url, media, visibility, state, ours, history, late, rating, followers, grants,
-         raw)
-    SELECT %s, %s, * FROM ROWS FROM (
-        unnest(%s::text[], %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::timestamptz[],
-            %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::text[]),
-        jsonb_array_elements(%s::jsonb),
-        unnest(%s::text[], %s::text[], %s::boolean[], %s::boolean[], %s::boolean[], %s::numeric[], %s::bigint[]),
-        jsonb_array_elements(%s::jsonb), jsonb_array_elements(%s::jsonb))
-    ON CONFLICT (channel_id, external_id) DO NOTHING RETURNING external_id, id
-    ), due AS (INSERT INTO inbox_searchdue (kind, row_id) SELECT 1, id FROM stored)
-    SELECT external_id, id FROM stored"""
+_MENTION = (
+    "id, channel_id, seen_at, external_id, conversation_id, identity_id, kind, source, text, posted_at, "
+    "edited_at, version, language, parent_id, url, media, visibility, state, ours, history, late, "
+    "rating, followers, grants, raw"
+)
 
 
 def insert_mentions(
-    place: Place, plan: Plan, identities: Mapping[str, int], born: Mapping[BirthKey, int]
+    place: Place, plan: Plan, identities: Mapping[str, int], born: Mapping[BirthKey, int], ids: Sequence[int]
 ) -> dict[str, int]:
-    """{external id: mention id} of the posts stored; fewer than offered means somebody was faster."""
+    """{external id: mention id} of the posts stored."""
     if not plan.mentions:
         return {}
     rows = []
-    for post, where in plan.mentions:
+    for pk, (post, where) in zip(ids, plan.mentions, strict=True):
         conversation = where if isinstance(where, int) else born[where]
-        rows.append(_mention_row(place, post, conversation, identities[post.author.external_id]))
-    return dict(_run(_NEW_MENTIONS, rows, place.channel_id, place.now))
+        rows.append(_mention_row(place, pk, post, conversation, identities[post.author.external_id]))
+    _add("inbox_mention", _MENTION, rows)
+    return {post.external_id: pk for pk, (post, _) in zip(ids, plan.mentions, strict=True)}
 
 
-def _mention_row(place: Place, post: Any, conversation: int, identity: int) -> tuple[Any, ...]:
+def _mention_row(place: Place, pk: int, post: Any, conversation: int, identity: int) -> tuple[Any, ...]:
     late_before = place.late_before.get(post.source)
     return (
+        pk,
+        place.channel_id,
+        place.now,
         post.external_id,
         conversation,
         identity,
@@ -223,7 +248,7 @@ def _mention_row(place: Place, post: Any, conversation: int, identity: int) -> t
         language_of(post.text, post.lang),
         post.parent_id or "",
         post.url,
-        _media(post),
+        _media(post) if post.media else [],
         post.visibility,
         post.state,
         post.ours,

@@ -53,8 +53,8 @@ class Tally(models.Model):
 def deltas(moves: Iterable[tuple[Place | None, Place | None]]) -> dict[tuple[str, int], int]:
     """What the moves (old place, new place) change; None is outside. Zero changes are left out."""
     change: Counter[tuple[str, int]] = Counter()
-    for old, new in moves:
-        for place, step in ((old, -1), (new, 1)):
+    for (old, new), times in Counter(moves).items():
+        for place, step in ((old, -times), (new, times)):
             for scope in place.scopes() if place else ():
                 change[scope, place.state] += step  # type: ignore[union-attr]
     return {key: n for key, n in change.items() if n}
