@@ -115,7 +115,9 @@ class AddTags(Action):
         return f"tag it {quoted(self.tags, 'and')}"
 
     def apply(self, outcome: Outcome) -> None:
-        outcome.tags += [tag for tag in self.tags if tag not in outcome.tags]
+        for tag in self.tags:
+            if tag not in outcome.tags:
+                outcome.tags.append(tag)
 
 
 @dataclass(frozen=True)

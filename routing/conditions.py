@@ -56,6 +56,10 @@ class Condition(Kind, scan="routing.conditions"):
     def need(self) -> Need | None:
         return None
 
+    def decides(self) -> bool:
+        """Whether a post that has one of the needed tokens matches for that alone, and need not be tested."""
+        return False
+
     def words(self) -> AbstractSet[str]:
         """Patterns the word finder must know."""
         return frozenset()
@@ -98,6 +102,9 @@ class TextContainsAny(_Words):
     def need(self) -> Need:
         return frozenset(("word", word) for word in self.words())
 
+    def decides(self) -> bool:
+        return True
+
 
 class TextContainsAll(_Words):
     name = "text_all"
@@ -131,6 +138,9 @@ class TextContainsPhrase(_Words):
 
     def need(self) -> Need:
         return frozenset(("word", word) for word in self.words())
+
+    def decides(self) -> bool:
+        return True
 
 
 _OPTIONS = re2.Options()

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,10 +13,11 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import structlog
+from django.db import connection
 
 from inbox.arrival import Decision, Facts
 from inbox.foreign import clean
-from inbox.models import Membership, Team
+from inbox.models import Membership
 from inbox.why import MARKS
 from routing.actions import Action, GiveToAgent, Outcome
 from routing.conditions import Condition, Post
@@ -52,24 +53,43 @@ class Verdict(NamedTuple):
     matched: bool
 
 
+class _Ready(NamedTuple):
+    """A rule laid out for the one loop that every post goes through; without a test it matches whenever it is
+    tried."""
+
+    test: Callable[[Post], bool] | None
+    missed: Verdict
+    matched: Verdict
+    apply: tuple[Callable[[Outcome], None], ...]
+    stop: bool
+
+    @classmethod
+    def of(cls, rule: CompiledRule, *, decided: bool) -> _Ready:
+        test = None if decided else rule.tree.test
+        return cls(test, Verdict(rule, False), Verdict(rule, True), tuple(a.apply for a in rule.actions), rule.stop)
+
+
 @dataclass
 class RuleSet:
     """Rules of one version, compiled. `triage` is the team for what no rule places; `teams` are names by id,
-    `names` those of channels for the words of a trace."""
+    `names` those of channels for the words of a trace; `traces` are those that many posts share."""
 
     version: int
     rules: Sequence[CompiledRule]
     teams: Mapping[int, str] = field(default_factory=dict)
     triage: int | None = None
     names: dict[str, str] = field(default_factory=dict)
+    traces: dict[tuple[Any, ...], dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         leaves = [leaf for rule in self.rules for leaf in rule.tree.leaves()]
         self.finder = WordFinder(word for leaf in leaves for word in leaf.words())
         self._by_token: dict[tuple[str, Any], list[int]] = defaultdict(list)
         self._always: list[int] = []
+        self._ready: list[_Ready] = []
         for index, rule in enumerate(self.rules):
             need = rule.tree.need()
+            self._ready.append(_Ready.of(rule, decided=need is not None and rule.tree.decides()))
             if need is None:
                 self._always.append(index)
             for token in need or ():
@@ -83,25 +103,26 @@ class RuleSet:
         """What the rules say about the post, and every rule that was tried, in order."""
         text = normalise(facts.text)
         post = Post(facts, text, self.finder.found(text))
-        outcome, tried, rules = Outcome(), [], self.rules
+        outcome, tried, ready = Outcome(), [], self._ready
         for index in self._candidates(post):
-            rule = rules[index]
-            matched = rule.tree.test(post)
-            tried.append(Verdict(rule, matched))
-            if matched:
-                for action in rule.actions:
-                    action.apply(outcome)
-                if rule.stop or outcome.stopped:
-                    break
+            test, missed, matched, apply, stop = ready[index]
+            if test is not None and not test(post):
+                tried.append(missed)
+                continue
+            tried.append(matched)
+            for act in apply:
+                act(outcome)
+            if stop or outcome.stopped:
+                break
         return outcome, tried, post
 
     def _candidates(self, post: Post) -> list[int]:
-        if not post.found and not self._by_fact and not self._by_member:
-            return self._always
-        indexes = set(self._always)
-        for word in post.found:
-            if waiting := self._by_word.get(word):
-                indexes.update(waiting)
+        """Indexes of the rules to be tried, in their order."""
+        by_word = self._by_word
+        waiting = [by_word[word] for word in post.found if word in by_word]
+        if not self._by_fact and not self._by_member and len(waiting) + bool(self._always) < 2:
+            return waiting[0] if waiting else self._always
+        indexes = set(self._always).union(*waiting)
         for fact in self._by_fact:
             indexes.update(self._by_token.get((fact, str(getattr(post.facts, fact)).casefold()), ()))
         for fact in self._by_member:
@@ -128,8 +149,17 @@ class RuleSet:
             tags=tuple(outcome.tags),
             heard_only=outcome.heard_only and team is None,
             listen_only=facts.hidden or (facts.listen_only and team is None),
-            trace=self._trace(facts, tried, post, chosen, decided_by_rule=team is not None),
+            trace=self._trace(facts, tried, post, chosen, decided_by_rule=team is not None)
+            if tried
+            else self._untouched(facts, post, chosen),
         )
+
+    def _untouched(self, facts: Facts, post: Post, team: int) -> dict[str, Any]:
+        """The trace of a post that no rule was tried on: one for all of a page that are alike."""
+        alike = (team, facts.team_id == team, facts.language, facts.kind, facts.network)
+        if alike not in self.traces:
+            self.traces[alike] = self._trace(facts, [], post, team, decided_by_rule=False)
+        return self.traces[alike]
 
     def _trace(
         self, facts: Facts, tried: list[Verdict], post: Post, team: int, *, decided_by_rule: bool
@@ -214,7 +244,10 @@ def _compiled(number: int, _changed_at: datetime | None) -> RuleSet:
 def current() -> RuleSet:
     """The compiled rule set in force with the teams as they are; two statements while nothing changed."""
     rules = copy(_compiled(*rules_version()))
-    teams = list(Team.objects.order_by("pk").values_list("pk", "name", "triage"))
+    rules.traces = {}  # with the teams as they are
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id, name, triage FROM inbox_team ORDER BY id")
+        teams = cursor.fetchall()
     rules.teams = {pk: name for pk, name, _ in teams}
     rules.triage = next((pk for pk, _, triage in teams if triage), teams[0][0] if teams else None)
     return rules

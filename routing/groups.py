@@ -38,6 +38,10 @@ class Group:
             return None
         return frozenset(token for need in needs for token in need or ())
 
+    def decides(self) -> bool:
+        alone = len(self.parts) == 1 or self.how == "any"
+        return alone and self.how != "none" and all(part.decides() for part in self.parts)
+
     def leaves(self) -> Iterator[Condition]:
         for part in self.parts:
             if isinstance(part, Group):
