@@ -12,11 +12,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
+from django.db import connection
 
 from connectors.base import Bad, Budget, Connector, Fault, Post
 from connectors.models import Channel, Quarantined
 from connectors.text import storable
-from inbox.models import Mention, Reply
+from inbox.models import Mention
+from inbox.models.arrays import array
 
 log = structlog.get_logger(__name__)
 SOURCE = 40  # characters of a source's name that a mention keeps
@@ -60,12 +62,11 @@ def with_threads(
     wanted = {post.parent_id for post in posts if post.parent_id and not post.ours} - here if tells else set()
     if not wanted:
         return posts, {}
+    strange = wanted - _held(channel, wanted)
+    if not strange:
+        return posts, {}
     # What is stored already, as in the overlap of each poll, has its thread.
-    mentions = Mention.objects.filter(channel=channel, external_id__in=wanted | here)
-    held = set(mentions.values_list("external_id", flat=True))
-    replies = Reply.objects.filter(channel=channel, external_id__in=wanted)
-    held |= {external_id for external_id in replies.values_list("external_id", flat=True) if external_id}
-    strange = wanted - held
+    held = set(Mention.objects.filter(channel=channel, external_id__in=here).values_list("external_id", flat=True))
     context: Context = {}
     known: dict[str, str] = {}
     result = []
@@ -79,6 +80,21 @@ def with_threads(
                 post = replace(post, root_id=known[parent or ""])
         result.append(post)
     return result, context
+
+
+_HELD = """
+    SELECT external_id FROM inbox_mention
+     WHERE channel_id = %s AND external_id = ANY(%s::text[])
+    UNION ALL SELECT external_id FROM inbox_reply
+     WHERE channel_id = %s AND external_id = ANY(%s::text[])"""
+
+
+def _held(channel: Channel, wanted: set[str]) -> set[str]:
+    """Which of these posts are stored, or were written by us."""
+    keys = array(wanted)
+    with connection.cursor() as cursor:
+        cursor.execute(_HELD, (channel.pk, keys, channel.pk, keys))
+        return {external_id for (external_id,) in cursor.fetchall()}
 
 
 def _above(connector: Connector, post: Post, now: datetime) -> tuple[str, list[dict[str, object]]]:
