@@ -26,5 +26,6 @@ FIGURES = {
     "ring": Figure(("BM-18",), "what ringing costs who rings", large=True),
     "verbs": Figure(("BM-06", "BM-09", "BM-17"), "counters, claims and streams", large=True, patience=400),
     "search": Figure(("BM-07", "BM-08"), "everything that was said, by its words", large=True, patience=600),
+    "ingest": Figure(("BM-01",), "posts and who wrote them, without what follows from them", large=True),
     "journey": Figure(("BM-02",), "pages of posts from the network's hands to the queue", large=True),
 }

@@ -61,7 +61,7 @@ def _next_identity():
 
 def _begin(channel, post, identity, key, rule_set):
     place = Place(channel.pk, channel.network, "bench", post.created_at, str)
-    decision = rule_set.decide(facts_of(place, post))
+    decision = rule_set.decide(facts_of(place, [post]))
     conversation = Conversation.objects.create(
         channel=channel,
         thread_key=key,
