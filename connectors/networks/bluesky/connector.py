@@ -3,9 +3,9 @@ for one odd author. A reply has a record key of its own that follows from its ke
 second post. The network takes replies to deleted posts, so the parent is read before. Pictures of posts that came as
 notifications are looked for where the public service keeps them (unverified elsewhere)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from django.utils.translation import gettext_lazy
@@ -13,35 +13,26 @@ from django.utils.translation import gettext_lazy
 from connectors.base import (
     JSON,
     Absent,
-    Bad,
-    Budget,
     CannotKnow,
     Capability,
-    Deleted,
     Done,
     Field,
     Found,
     Gone,
-    Invalid,
     Measure,
     MediaRule,
     Medium,
     Needs,
     Outgoing,
-    Page,
-    Past,
     PolicyRefused,
     Post,
-    PostKind,
     PostState,
     Sent,
     Source,
     TextRule,
-    Unreadable,
     Uploaded,
     Verb,
     Way,
-    Withheld,
 )
 from connectors.networks.bluesky import uploads
 from connectors.networks.bluesky.api import (
@@ -50,23 +41,18 @@ from connectors.networks.bluesky.api import (
     POSTS,
     address_of,
     parts_of,
-    post_of,
     record_key,
-    time_of,
 )
-from connectors.networks.bluesky.jetstream import Announced
+from connectors.networks.bluesky.reading import Reading, uri_of
 from connectors.networks.bluesky.text import LONGEST, LONGEST_BYTES, facets
-from connectors.newest_first import Walk
 from connectors.rates import http_date
-from connectors.text import graphemes, lines
+from connectors.text import graphemes
 from connectors.topics import dialects
 
-WINDOW = timedelta(hours=48)
-BATCH, HIDDEN = 25, 300
-_KINDS = {"mention": PostKind.MENTION, "reply": PostKind.REPLY, "quote": PostKind.QUOTE}
+HIDDEN = 300
 
 
-class Bluesky(Announced):
+class Bluesky(Reading):
     name = "bluesky"
     label = "Bluesky"
     needs = Needs(
@@ -112,110 +98,6 @@ class Bluesky(Announced):
     recordings = ("bluesky",)
     dialect = dialects.BLUESKY
 
-    def listening(self) -> tuple[Source, ...]:
-        notifications, search = self.sources
-        found = [
-            Source(f"search:{words}", f"Search {words}", search.interval, search.least, search.most)
-            for words in lines(self.settings.get("searches"))
-        ]
-        return (notifications, *found) if self._account else tuple(found)
-
-    # Listening
-
-    def again(self, source: str, cursor: JSON, since: datetime, now: datetime) -> JSON | None:
-        return Walk.again(since)
-
-    def history(self, source: str, cursor: JSON, since: datetime, now: datetime) -> Past:
-        return Past(cursor=Walk.again(since), whole=source == "notifications")
-
-    def poll(self, source: str, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
-        walk = Walk.read(cursor, now, WINDOW)
-        while not budget.spent:
-            budget.spend()
-            try:
-                answer, items, onward = self._page(source, walk.at, now)
-            except Invalid:
-                if walk.restart():
-                    continue
-                raise
-            posts, bad = self._mapped(items, source, walk.since)
-            repeats = walk.reached(items, _seen(items), onward, now)
-            yield Page(
-                posts=posts, bad=bad, cursor=walk.kept(), end=walk.ended, rate=answer.rates, gaps=walk.gaps,
-                repeats=repeats,
-            )  # fmt: skip
-            if walk.ended:
-                return
-            walk.gaps = ()
-
-    def _page(self, source: str, at: str, now: datetime) -> tuple[Any, list[Any], str]:
-        kind, _, words = source.partition(":")
-        asked = [("limit", "100"), *([("cursor", at)] if at else [])]
-        if kind == "notifications":
-            name, what = "app.bsky.notification.listNotifications", "notifications"
-            asked += [("reasons", reason) for reason in _KINDS]
-        else:
-            name, what = "app.bsky.feed.searchPosts", "posts"
-            asked += [("q", words), ("sort", "latest")]
-        answer = self._ask("GET", name, now=now, params=asked)
-        found = answer.json(dict)
-        if not isinstance(found.get(what), list):
-            raise Unreadable(f"A page has no {what}.")
-        return answer, found[what], str(found.get("cursor") or "")
-
-    def _mapped(
-        self, items: Sequence[Any], source: str, history_before: datetime | None
-    ) -> tuple[tuple[Post, ...], tuple[Bad, ...]]:
-        posts: dict[str, Post] = {}
-        bad, me = [], self._me
-        for place, item in enumerate(items):
-            try:
-                kind = _KINDS.get(item.get("reason")) if source == "notifications" else None
-                if source == "notifications" and kind is None:
-                    continue
-                post = post_of(item, source=source, me=me, kind=kind, history_before=history_before)
-            except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-                bad.append(Bad(_uri(item) or None, f"{type(error).__name__}: {error}", item, place))
-                continue
-            if not post.ours or post.parent_id:
-                posts[post.external_id] = post
-        return tuple(sorted(posts.values(), key=lambda post: (post.created_at, post.external_id))), tuple(bad)
-
-    def refresh(self, ids: Sequence[str], now: datetime) -> list[Post | Deleted | Withheld]:
-        standing: list[Post | Deleted | Withheld] = []
-        for start in range(0, len(ids), BATCH):
-            batch = ids[start : start + BATCH]
-            items = self._views(batch, now=now)
-            shown = {_uri(item) for item in items}  # what is there but cannot be read is not deleted
-            standing += self._mapped(items, "refresh", None)[0]
-            standing += filter(None, (self._missing(uri, now) for uri in batch if uri not in shown))
-        return standing
-
-    def _missing(self, uri: str, now: datetime) -> Deleted | Withheld | None:
-        """Who blocks us disappears like who deletes, and so does what the network is slow to show: the record itself
-        tells, then its author. None where neither says."""
-        repo, collection, rkey = parts_of(uri)
-        try:
-            self._record(repo, collection, rkey, now=now)
-            author = self._ask("GET", "app.bsky.actor.getProfile", now=now, params={"actor": repo}).json(dict)
-        except Gone as fault:
-            if fault.what == "RecordNotFound":
-                return Deleted(uri)
-            return Withheld(uri, "Its author's account is closed.")
-        viewer = author.get("viewer") or {}
-        blocked = viewer.get("blockedBy") or viewer.get("blocking")
-        return Withheld(uri, "One of the two accounts blocks the other.") if blocked else None
-
-    def ancestors(self, post: Post, now: datetime) -> list[Post]:
-        asked = {"uri": post.external_id, "depth": "0", "parentHeight": "80"}
-        node = self._ask("GET", "app.bsky.feed.getPostThread", now=now, params=asked).json(dict).get("thread")
-        above = []
-        while isinstance(node, dict):
-            node = node.get("parent")
-            if isinstance(node, dict) and isinstance(node.get("post"), dict):
-                above.append(post_of(node["post"], source="context", me=self._me))
-        return above[::-1]
-
     # Answering
 
     def send(self, outgoing: Outgoing) -> Sent:
@@ -252,7 +134,7 @@ class Bluesky(Announced):
     def _current(self, post: Post) -> JSON:
         """What a reply to this refers to, as it stands now. The network itself would take a reply to nothing."""
         wanted = [uri for uri in dict.fromkeys((post.external_id, str(post.grants.get("root") or ""))) if uri]
-        views = {_uri(view): view for view in self._views(wanted)}
+        views = {uri_of(view): view for view in self._views(wanted)}
         parent = views.get(post.external_id)
         if parent is None:
             raise Gone("It was deleted or is no longer visible to us.", what=post.external_id)
@@ -355,21 +237,6 @@ class Bluesky(Announced):
         if size > LONGEST_BYTES:
             problems.append(f"{size - LONGEST_BYTES} bytes too long: some of its characters take many.")
         return Measure(used, LONGEST, "graphemes", tuple(problems))
-
-
-def _uri(item: Any) -> str:
-    return str(item.get("uri") or "") if isinstance(item, dict) else ""
-
-
-def _seen(items: Sequence[Any]) -> list[datetime]:
-    """The times the network sorts by."""
-    times = []
-    for item in items:
-        try:
-            times.append(time_of(item["indexedAt"]))
-        except (KeyError, TypeError, ValueError):
-            continue  # it is set aside as bad by the mapper
-    return times
 
 
 def _zulu(time: datetime) -> str:

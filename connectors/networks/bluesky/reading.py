@@ -1,0 +1,156 @@
+"""What Bluesky shows us, as posts: notifications and searches onward and back, and again for posts we hold."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from connectors.base import (
+    JSON,
+    Bad,
+    Budget,
+    Deleted,
+    Gone,
+    Invalid,
+    Page,
+    Past,
+    Post,
+    PostKind,
+    Source,
+    Unreadable,
+    Withheld,
+)
+from connectors.networks.bluesky.api import (
+    parts_of,
+    post_of,
+    time_of,
+)
+from connectors.networks.bluesky.jetstream import Announced
+from connectors.newest_first import Walk
+from connectors.text import lines
+
+WINDOW = timedelta(hours=48)
+_KINDS = {"mention": PostKind.MENTION, "reply": PostKind.REPLY, "quote": PostKind.QUOTE}
+BATCH = 25
+
+
+class Reading(Announced):
+    """Registers no network."""
+
+    def listening(self) -> tuple[Source, ...]:
+        notifications, search = self.sources
+        found = [
+            Source(f"search:{words}", f"Search {words}", search.interval, search.least, search.most)
+            for words in lines(self.settings.get("searches"))
+        ]
+        return (notifications, *found) if self._account else tuple(found)
+
+    # Listening
+
+    def again(self, source: str, cursor: JSON, since: datetime, now: datetime) -> JSON | None:
+        return Walk.again(since)
+
+    def history(self, source: str, cursor: JSON, since: datetime, now: datetime) -> Past:
+        return Past(cursor=Walk.again(since), whole=source == "notifications")
+
+    def poll(self, source: str, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
+        walk = Walk.read(cursor, now, WINDOW)
+        while not budget.spent:
+            budget.spend()
+            try:
+                answer, items, onward = self._page(source, walk.at, now)
+            except Invalid:
+                if walk.restart():
+                    continue
+                raise
+            posts, bad = self._mapped(items, source, walk.since)
+            repeats = walk.reached(items, _seen(items), onward, now)
+            yield Page(
+                posts=posts, bad=bad, cursor=walk.kept(), end=walk.ended, rate=answer.rates, gaps=walk.gaps,
+                repeats=repeats,
+            )  # fmt: skip
+            if walk.ended:
+                return
+            walk.gaps = ()
+
+    def _page(self, source: str, at: str, now: datetime) -> tuple[Any, list[Any], str]:
+        kind, _, words = source.partition(":")
+        asked = [("limit", "100"), *([("cursor", at)] if at else [])]
+        if kind == "notifications":
+            name, what = "app.bsky.notification.listNotifications", "notifications"
+            asked += [("reasons", reason) for reason in _KINDS]
+        else:
+            name, what = "app.bsky.feed.searchPosts", "posts"
+            asked += [("q", words), ("sort", "latest")]
+        answer = self._ask("GET", name, now=now, params=asked)
+        found = answer.json(dict)
+        if not isinstance(found.get(what), list):
+            raise Unreadable(f"A page has no {what}.")
+        return answer, found[what], str(found.get("cursor") or "")
+
+    def _mapped(
+        self, items: Sequence[Any], source: str, history_before: datetime | None
+    ) -> tuple[tuple[Post, ...], tuple[Bad, ...]]:
+        posts: dict[str, Post] = {}
+        bad, me = [], self._me
+        for place, item in enumerate(items):
+            try:
+                kind = _KINDS.get(item.get("reason")) if source == "notifications" else None
+                if source == "notifications" and kind is None:
+                    continue
+                post = post_of(item, source=source, me=me, kind=kind, history_before=history_before)
+            except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+                bad.append(Bad(uri_of(item) or None, f"{type(error).__name__}: {error}", item, place))
+                continue
+            if not post.ours or post.parent_id:
+                posts[post.external_id] = post
+        return tuple(sorted(posts.values(), key=lambda post: (post.created_at, post.external_id))), tuple(bad)
+
+    def refresh(self, ids: Sequence[str], now: datetime) -> list[Post | Deleted | Withheld]:
+        standing: list[Post | Deleted | Withheld] = []
+        for start in range(0, len(ids), BATCH):
+            batch = ids[start : start + BATCH]
+            items = self._views(batch, now=now)
+            shown = {uri_of(item) for item in items}  # what is there but cannot be read is not deleted
+            standing += self._mapped(items, "refresh", None)[0]
+            standing += filter(None, (self._missing(uri, now) for uri in batch if uri not in shown))
+        return standing
+
+    def _missing(self, uri: str, now: datetime) -> Deleted | Withheld | None:
+        """Who blocks us disappears like who deletes, and so does what the network is slow to show: the record itself
+        tells, then its author. None where neither says."""
+        repo, collection, rkey = parts_of(uri)
+        try:
+            self._record(repo, collection, rkey, now=now)
+            author = self._ask("GET", "app.bsky.actor.getProfile", now=now, params={"actor": repo}).json(dict)
+        except Gone as fault:
+            if fault.what == "RecordNotFound":
+                return Deleted(uri)
+            return Withheld(uri, "Its author's account is closed.")
+        viewer = author.get("viewer") or {}
+        blocked = viewer.get("blockedBy") or viewer.get("blocking")
+        return Withheld(uri, "One of the two accounts blocks the other.") if blocked else None
+
+    def ancestors(self, post: Post, now: datetime) -> list[Post]:
+        asked = {"uri": post.external_id, "depth": "0", "parentHeight": "80"}
+        node = self._ask("GET", "app.bsky.feed.getPostThread", now=now, params=asked).json(dict).get("thread")
+        above = []
+        while isinstance(node, dict):
+            node = node.get("parent")
+            if isinstance(node, dict) and isinstance(node.get("post"), dict):
+                above.append(post_of(node["post"], source="context", me=self._me))
+        return above[::-1]
+
+
+def _seen(items: Sequence[Any]) -> list[datetime]:
+    """The times the network sorts by."""
+    times = []
+    for item in items:
+        try:
+            times.append(time_of(item["indexedAt"]))
+        except (KeyError, TypeError, ValueError):
+            continue  # it is set aside as bad by the mapper
+    return times
+
+
+def uri_of(item: Any) -> str:
+    return str(item.get("uri") or "") if isinstance(item, dict) else ""

@@ -1,0 +1,130 @@
+"""What X shows us, as posts: mentions, messages and searches onward and back, and again for posts we hold."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from connectors.base import (
+    JSON,
+    Budget,
+    Connector,
+    Deleted,
+    Invalid,
+    Page,
+    Past,
+    Post,
+    PostKind,
+    Source,
+    Unreadable,
+    Withheld,
+)
+from connectors.networks.x import access
+from connectors.networks.x.api import Reader
+from connectors.networks.x.calls import (
+    PER_USER,
+    PUBLIC,
+    TOKENS,
+    Bill,
+    Caller,
+    Walk,
+)
+from connectors.networks.x.reading import Standing, look_up, page_of, request_of, stand
+from connectors.text import lines
+
+if TYPE_CHECKING:
+    from connectors.answers import Answer
+
+SEARCHED, KEPT = timedelta(days=7) - timedelta(minutes=5), timedelta(days=30)
+
+
+class Listening(Connector):
+    """Registers no network."""
+
+    def listening(self) -> tuple[Source, ...]:
+        if not self.secrets.get("access_token"):
+            return ()
+        mentions, direct, _ = self.sources
+        messages = () if "dm.read" in access.lacking(self.secrets) else (direct,)
+        words = lines(self.settings.get("searches"))
+        return (mentions, *messages, *(Source(f"search:{each}", f"Search {each}", 300, 120, 1800) for each in words))
+
+    @property
+    def can_search(self) -> bool:
+        return bool(self.secrets.get("access_token"))
+
+    @property
+    def _base(self) -> str:
+        return str(self.settings.get("base_url") or PUBLIC).rstrip("/")
+
+    def _caller(self, cursor: JSON | None = None) -> Caller:
+        caller = Caller(self.seam, self.secrets, self._base, bool((cursor or {}).get("renamed")))
+        caller.bill = self.bill
+        return caller
+
+    def _reader(self) -> Reader:
+        if not self.facts.get("account_id"):
+            me = self._me(self._caller())
+            return Reader(str(me["id"]), str(me.get("username") or ""))
+        return Reader(str(self.facts["account_id"]), str(self.facts.get("username") or ""))
+
+    # Listening
+
+    def poll(self, source: str, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
+        if budget.spent:
+            return
+        (walk, gaps), bill, caller = Walk.of(cursor, now), Bill.of(cursor, now), self._caller(cursor)
+        if source.startswith("search") and not walk.token:
+            walk, beyond = walk.no_further_than(SEARCHED, now)
+            gaps = (*gaps, *beyond)
+        reader = self._reader()
+        while not (walk.ended or budget.spent):
+            budget.spend()
+            answer, walk = self._page(caller, reader, source, walk)
+            page, walk = page_of(answer, reader, source, walk, bill, gaps)
+            budget.spend(0, page.cost)
+            page.cursor.update({"renamed": True} if caller.renamed else {})
+            yield page
+            gaps = ()
+
+    def _page(self, caller: Caller, reader: Reader, source: str, walk: Walk) -> tuple["Answer", Walk]:
+        bucket = f"x:{source.partition(':')[0]}"
+        try:
+            return caller.read(*request_of(reader, source, walk), bucket), walk
+        except Invalid as fault:
+            if not walk.token or fault.field not in TOKENS:
+                raise
+            walk = walk.again()  # a token that ran out: the walk begins anew, with the same end
+            return caller.read(*request_of(reader, source, walk), bucket), walk
+
+    def history(self, source: str, cursor: JSON, since: datetime, now: datetime) -> Past:
+        """Every post is paid, so that somebody has to want it."""
+        back = since
+        if source.startswith("search"):
+            back, words = now - SEARCHED, "X lets us look back 7 days only."
+        elif source == "direct":
+            back, words = now - KEPT, "X lets us look back 30 days only."
+        else:
+            words = "X gives the newest 800 mentions."
+        start = max(since, back)
+        walk: JSON = {"since": start.isoformat(), "began": now.isoformat(), "token": ""}
+        return Past(cursor={"walk": walk}, since=start, words=words, whole=source != "mentions", paid=True)
+
+    def refresh(self, ids: Sequence[str], now: datetime) -> list[Post | Deleted | Withheld]:
+        return list(look_up(self._caller(), self._reader(), ids).values())
+
+    def ancestors(self, post: Post, now: datetime) -> list[Post]:
+        """The beginning of the thread and the post answered; what lies between would cost a search."""
+        wanted = [one for one in dict.fromkeys((post.root_id, post.parent_id)) if one and one != post.external_id]
+        if not wanted or post.kind is PostKind.DIRECT:
+            return []
+        standing: Standing = {}
+        stand(self._caller(), self._reader(), wanted, standing)
+        return [found for one in wanted if isinstance(found := standing.get(one), Post)]
+
+    def _me(self, caller: Caller) -> Mapping[str, Any]:
+        fields = {"user.fields": "username,name,verified,subscription_type"}
+        me = caller.read("/2/users/me", fields, "x:me").json(dict).get("data")
+        if not isinstance(me, dict) or not me.get("id"):
+            raise Unreadable("X did not say who we are.")
+        self.bill({f"u{me['id']}": PER_USER})
+        return me
