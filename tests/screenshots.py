@@ -64,6 +64,18 @@ PAGES = [
     ("team", "ada", "{team}"),
     ("people", "ada", "/set-up/agents/"),
     ("health", "ada", "/set-up/health/"),
+    ("organisation", "ada", "/set-up/organisation/"),
+    ("history", "ada", "/set-up/history/"),
+    ("channel-settings", "ada", "{channel}settings/"),
+    ("channel-secrets", "ada", "{channel}secrets/"),
+    ("search", "ana", "/search/?q=refund"),
+    ("topics", "max", "/topics/"),
+    ("topic-queries", "max", "/set-up/topics/"),
+    ("topic-new", "max", "/set-up/topics/new/"),
+    ("share-of-voice", "max", "/topics/share-of-voice/"),
+    ("figures", "eva", "/reports/"),
+    ("notices", "ana", "/notices/"),
+    ("password", "ana", "/account/password/change/"),
     ("not-found", "ana", "/conversations/999999/"),
 ]
 
