@@ -163,6 +163,15 @@ class Order(Kind, scan="inbox.desk"):
         return tuple(datetime.fromisoformat(value) if isinstance(value, str) else value for value in values)
 
     @classmethod
+    def read(cls, told: Sequence[str]) -> list[Any]:
+        """The values of the columns but the id, from the database's texts."""
+        names = cls.names()[:-1]
+        return [
+            int(text) if name == "rank" else datetime.fromisoformat(text)
+            for name, text in zip(names, told, strict=True)
+        ]
+
+    @classmethod
     def after(cls, place: tuple[Any, ...]) -> Any:
         """The condition for rows after that one."""
         compare = TupleLessThan if cls.columns[0].startswith("-") else TupleGreaterThan

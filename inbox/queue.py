@@ -105,11 +105,12 @@ class Queue:
         places = ", %s" * len(after)
         with connection.cursor() as cursor:
             cursor.execute(
-                f"SELECT * FROM inbox_queue_{self.order.name}(%s, %s, %s, %s{places})",  # noqa: S608  a name of ours
+                f"SELECT inbox_queue_{self.order.name}(%s, %s, %s, %s{places})",
                 [self.view.walk, array(teams), self.agent.pk, size, *after],
             )
-            ids, *key = cursor.fetchone()
-        return (ids, (*key, ids[size - 1])) if ids and len(ids) > size else (ids or [], ())
+            ((ids, *key),) = cursor.fetchone()
+        pks = [int(pk) for pk in ids.strip("{}").split(",")] if ids else []
+        return pks, (*self.order.read(key), pks[size - 1]) if len(pks) > size else ()
 
     def _walk(self, teams: list[int], after: Place, size: int) -> tuple[list[int], Place]:
         """The same for whatever is asked for: one limited walk of an index per team, merged; `team IN (…)` with an
