@@ -89,11 +89,11 @@ class Listener:
             connector = self._opened()
             if connector.pushed or connector.hooked:
                 self._deliveries(connector)
+            self._beside(self.channel.refresh_at + REFRESH, self._refresh)  # the sources took the whole budget so far
             for source in self._due_sources(connector):
                 self._with_renewal(partial(self._poll_source, source=source))
             for due_at, work in self._besides():
-                if due_at <= self.now and not (self.budget.spent or self.allowance.tight):
-                    self._with_renewal(work)
+                self._beside(due_at, work)
         except Fault as fault:
             self._fault(fault)
         except Overtaken:
@@ -119,6 +119,10 @@ class Listener:
             (channel.reread_at, self._reread),
             (channel.history_at, self._look_back),
         ]
+
+    def _beside(self, due_at: datetime, work: Callable[[Connector], None]) -> None:
+        if due_at <= self.now and not (self.budget.spent or self.allowance.tight):
+            self._with_renewal(work)
 
     def _opened(self) -> Connector:
         return opened(self.channel, self.exchanges, self.claim.hold)
@@ -246,7 +250,8 @@ class Listener:
     def _refresh(self, connector: Connector) -> None:
         """Asks how the newest posts of open conversations stand, so that edits and deletions are followed. A network
         that does not say is asked again later and is no worse a channel for it."""
-        Channel.objects.filter(pk=self.channel.pk).update(refresh_at=self.now + REFRESH)
+        self.channel.refresh_at = self.now + REFRESH
+        Channel.objects.filter(pk=self.channel.pk).update(refresh_at=self.channel.refresh_at)
         newest = Conversation.objects.open().filter(channel=self.channel, newest_at__gte=self.now - timedelta(hours=48))
         ids = list(newest.order_by("-newest_at").values_list("pk", flat=True)[:REFRESHED])
         mentions = Mention.objects.filter(conversation__in=ids, channel=self.channel, ours=False)

@@ -165,7 +165,7 @@ class Side:
         Reply.objects.filter(channel=self.channel, state="queued", not_before__gt=soon).update(not_before=Clock())
         Act.objects.filter(channel=self.channel, state="waiting", not_before__gt=soon).update(not_before=Clock())
         if days:
-            mine.update(refresh_at=Clock(), reread_at=Clock())
+            mine.update(refresh_at=soon - timedelta(hours=1), reread_at=Clock())
 
     def posted(self):
         """Our words as they stand on the network, each as often as it does."""

@@ -483,3 +483,17 @@ def test_a_network_that_tells_of_a_few_at_a_time_is_asked_for_all_in_turn(cast):
         for _ in range(12):
             read(channel, refresh=True)
         assert set(Mention.objects.exclude(state="live").values_list("external_id", flat=True)) == {said[4]}
+
+
+def test_sources_that_take_the_whole_budget_each_time_let_a_deletion_be_noticed(cast):
+    with Mastodon() as fake:
+        fake.settings = lambda: {"server": fake.server.url, "hashtags": "tea\nmint\nsage\nrose\nlime\ndill"}
+        gone = fake.say("My refund is late")
+        channel = of_fake(fake, team=cast.support)
+        for _ in range(3):
+            read(channel)
+        fake.delete(gone)
+        Channel.objects.update(refresh_at=timezone.now() - timedelta(minutes=5))
+        for _ in range(3):
+            read(channel)
+        assert Mention.objects.get(external_id=gone).state == "deleted"
