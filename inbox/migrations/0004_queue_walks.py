@@ -1,7 +1,7 @@
 """The queue's walks as functions of the database, since planning such a statement costs three times as much as running
 it, and a function is planned once a connection. A walk gives the ids of a page and one more, and the key of the page's
-last row, each as text: a list costs less than a row of columns. Up to four teams are merged row by row, so that no more is read than is shown; a condition must not name a
-state by parameter, else the partial indexes would not be used."""
+last row, each as text: a list costs less than a row of columns. Up to four teams are merged row by row, so that no more
+is read than is shown; a condition must not name a state by parameter, else the partial indexes would not be used."""
 
 from django.db import migrations
 
