@@ -174,6 +174,7 @@ def test_a_slow_network_ends_the_test_at_its_deadline(demo, settings):
 
 PAGES = [
     "/set-up/channels/",
+    "/set-up/channels/alarm/",
     "/set-up/channels/connect/",
     "/set-up/channels/connect/demo/",
     "/set-up/channels/{pk}/",
