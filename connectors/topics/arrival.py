@@ -24,27 +24,25 @@ from inbox.models.arrays import array
 from inbox.models.conversation import State
 
 log = structlog.get_logger(__name__)
-# A finding that stands there already is sorted anew when its mention was edited since; in one statement with those that
-# are new, and locked in the order in which everybody locks them.
-_BIND = """
-    WITH given AS (
-        SELECT g.*, m.id AS mention_id, m.posted_at, m.version AS read
-          FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::text[])
-               AS g(topic_id, external_id, themes, hidden_by, sort_version, version)
-          JOIN inbox_mention m ON m.channel_id = %s AND m.external_id = g.external_id),
-    edited AS (
-        SELECT f.id FROM given g
-          JOIN connectors_topicmention f ON f.topic_id = g.topic_id AND f.mention_id = g.mention_id
-         WHERE f.read <> '' AND f.read <> g.read
-         ORDER BY f.topic_id, f.mention_id FOR NO KEY UPDATE OF f),
-    again AS (
-        UPDATE connectors_topicmention f SET is_sorted = false FROM edited e WHERE f.id = e.id AND f.is_sorted)
+# What stands there already is sorted anew when its mention is of another version. In the order in which everybody locks
+# findings.
+_AGAIN = """
+    UPDATE connectors_topicmention f SET is_sorted = false
+      FROM (SELECT w.id FROM connectors_topicmention w JOIN inbox_mention m ON m.id = w.mention_id
+             WHERE m.channel_id = %s AND m.external_id = ANY(%s::text[]) AND w.read <> '' AND w.read <> m.version
+             ORDER BY w.topic_id, w.mention_id FOR NO KEY UPDATE OF w) e
+     WHERE f.id = e.id AND f.is_sorted"""
+_BIND = f"""
+    WITH again AS ({_AGAIN})
     INSERT INTO connectors_topicmention (topic_id, mention_id, posted_at, themes, hidden_by_id, read, is_sorted)
-    SELECT t.id, g.mention_id, g.posted_at, g.themes::bigint[], g.hidden_by, g.read,
-           g.sort_version = t.sort_version AND g.version = g.read
-      FROM given g JOIN connectors_topic t ON t.id = g.topic_id
-     ORDER BY t.id, g.mention_id FOR KEY SHARE OF t
-    ON CONFLICT (topic_id, mention_id) DO NOTHING"""
+    SELECT t.id, m.id, m.posted_at, g.themes::bigint[], g.hidden_by, m.version,
+           g.sort_version = t.sort_version AND g.version = m.version
+      FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::text[])
+           AS g(topic_id, external_id, themes, hidden_by, sort_version, version)
+      JOIN connectors_topic t ON t.id = g.topic_id
+      JOIN inbox_mention m ON m.channel_id = %s AND m.external_id = g.external_id
+     ORDER BY t.id, m.id FOR KEY SHARE OF t
+    ON CONFLICT (topic_id, mention_id) DO NOTHING"""  # noqa: S608  nothing of it comes from outside
 
 
 @dataclass(frozen=True)
@@ -84,12 +82,17 @@ def subject_of(post: Post, channel: Channel) -> Subject:
 
 
 def bind_topics(place: Place, posts: Sequence[Post]) -> None:
-    """Notes which topics found which of these mentions; one statement, in the transaction that stores them."""
+    """Notes which topics found which of these mentions, and how each is sorted, in the transaction that stores them;
+    one statement. A second one for posts that were edited: only it sees findings that somebody stored while the first
+    one waited for them, and those of topics that would find the post no more."""
     rows = sorted(row for post in posts for row in _rows(post, place.asked.get(post.external_id)))
-    if rows:
-        columns = (array(column) for column in zip(*rows, strict=True))
-        with connection.cursor() as cursor:
-            cursor.execute(_BIND, (*columns, place.channel_id))
+    edited = array([post.external_id for post in posts if post.edited_at])
+    with connection.cursor() as cursor:
+        if rows:
+            topics, keys, *more = (array(column) for column in zip(*rows, strict=True))
+            cursor.execute(_BIND, (place.channel_id, keys, topics, keys, *more, place.channel_id))
+        if edited != "{}":
+            cursor.execute(_AGAIN, (place.channel_id, edited))
 
 
 def _rows(post: Post, asked: Asked | None) -> list[tuple[Any, ...]]:

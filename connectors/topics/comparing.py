@@ -152,11 +152,10 @@ def _matched(topic: Topic, below: int) -> Piece:
 
 def _note(topic: Topic, piece: Piece) -> None:
     """What of the piece matches stands in the topic afterwards, and nothing else of it. Mentions that went or were
-    stored anew meanwhile are left as whoever did that left them."""
+    stored anew meanwhile are left as whoever did that left them. First what is new, then what goes, each in the order
+    of mentions: so do polls, and nobody waits in a circle."""
     now = dict(Mention.objects.filter(pk__in=piece.versions).values_list("pk", "version"))
-    same = [pk for pk, version in piece.versions.items() if now.get(pk) == version]
-    others = topic.found.filter(mention__in=[pk for pk in same if pk not in piece.found])
-    others.filter(pk__in=list(others.order_by("mention").select_for_update().values_list("pk", flat=True))).delete()
+    same = sorted(pk for pk, version in piece.versions.items() if now.get(pk) == version)
     is_sorted = topic.sort_version == piece.sort_version
     made = [
         TopicMention(
@@ -172,3 +171,5 @@ def _note(topic: Topic, piece: Piece) -> None:
         for posted_at, sorted_ in filter(None, [piece.found.get(pk)])
     ]
     TopicMention.objects.bulk_create(made, ignore_conflicts=True)
+    others = topic.found.filter(mention__in=[pk for pk in same if pk not in piece.found])
+    others.filter(pk__in=list(others.order_by("mention").select_for_update().values_list("pk", flat=True))).delete()

@@ -171,6 +171,15 @@ def test_a_post_that_is_edited_carries_the_themes_of_what_it_says_now(cast, demo
     assert found.is_sorted
 
 
+def test_a_post_that_no_topic_would_find_any_more_is_sorted_by_what_it_says_now(cast, demo):
+    topic = make()
+    theme(topic, "leaks", "leak*")
+    stored(demo, post(1, "the kettle leaks"))
+    stored(demo, post(1, "never mind", version="2", edited_at=timezone.now(), state="edited"))
+    resorting.sort_due()
+    assert carried(topic) == {"never mind": []}
+
+
 def test_what_is_edited_while_it_is_sorted_is_sorted_again(cast, demo, monkeypatch):
     topic = make()
     stored(demo, post(1, "the kettle leaks"))
