@@ -155,6 +155,14 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 ACCOUNT_ADAPTER = "socialcare.accounts.Adapter"
+ACCOUNT_FORMS = {
+    "login": "socialcare.account_forms.LoginForm",
+    "change_password": "socialcare.account_forms.ChangePasswordForm",
+    "set_password": "socialcare.account_forms.SetPasswordForm",
+    "reset_password": "socialcare.account_forms.ResetPasswordForm",
+    "reset_password_from_key": "socialcare.account_forms.ResetPasswordKeyForm",
+    "reauthenticate": "socialcare.account_forms.ReauthenticateForm",
+}
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None

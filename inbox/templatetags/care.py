@@ -255,12 +255,9 @@ def attrs(**values: Any) -> dict[str, Any]:
 
 @register.simple_tag
 def control(field: BoundField) -> SafeString:
-    """The control of a form field, dressed as the parts want it and tied to its hint and error. What stands in it while
-    it is empty never says the label again."""
+    """The control of a form field, dressed as the parts want it and tied to its hint and error."""
     box = getattr(field.field.widget, "input_type", "") in ("checkbox", "radio")
     extra: dict[str, Any] = {} if box else {"class": f"input {field.field.widget.attrs.get('class', '')}".strip()}
-    if str(field.field.widget.attrs.get("placeholder", "")).casefold().startswith(str(field.label).casefold()):
-        extra["placeholder"] = False
     described = [f"{field.id_for_label}-hint"] if field.help_text else []
     if field.errors:
         extra["aria-invalid"] = "true"

@@ -30,3 +30,16 @@ def test_the_figures_of_health_leave_private_teams_out(cast):
     after = figures(timezone.now())["queue"]
     assert (before["open"], before["unassigned"]) == (after["open"], after["unassigned"]) == (1, 1)
     assert after["oldest_waiting"] < 60
+
+
+def test_forms_of_passwords_speak_as_our_other_forms_do_and_say_no_label_twice(client, cast):
+    import re
+
+    pages = [client.get(path).content.decode() for path in ("/account/login/", "/account/password/reset/")]
+    client.force_login(cast.ana)
+    pages += [client.get(path).content.decode() for path in ("/account/password/change/", "/account/reauthenticate/")]
+    labels = [re.findall(r'class="field__label" for="[^"]+">([^<]+)<', page) for page in pages]
+    assert labels == [
+        ["E-mail", "Password"], ["E-mail"], ["Current password", "New password", "New password again"], ["Password"],
+    ]  # fmt: skip
+    assert not any("placeholder=" in page.partition("<main")[2].partition("</main")[0] for page in pages)
