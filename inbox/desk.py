@@ -148,6 +148,7 @@ class Order(Kind, scan="inbox.desk"):
 
     label: ClassVar[Any]
     columns: ClassVar[tuple[str, ...]]
+    first: ClassVar[tuple[Any, ...]]  # before every row
 
     @classmethod
     def names(cls) -> list[str]:
@@ -189,6 +190,7 @@ class Order(Kind, scan="inbox.desk"):
 
 class Newest(Order):
     name, label, columns = "newest", _("Newest first"), ("-newest_at", "-id")
+    first = ("infinity", 2**63 - 1)
 
     @classmethod
     def key(cls, row: Any) -> str:
@@ -197,6 +199,7 @@ class Newest(Order):
 
 class Priority(Order):
     name, label, columns = "priority", _("Priority, then oldest"), ("rank", "waiting_since", "id")
+    first = (-(2**31), "-infinity", 0)
 
     @classmethod
     def key(cls, row: Any) -> str:
@@ -205,6 +208,7 @@ class Priority(Order):
 
 class Oldest(Order):
     name, label, columns = "oldest", _("Oldest waiting first"), ("waiting_since", "id")
+    first = ("-infinity", 0)
 
     @classmethod
     def key(cls, row: Any) -> str:

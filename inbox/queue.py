@@ -102,12 +102,9 @@ class Queue:
     def _kept_walk(self, teams: list[int], after: Place, size: int) -> tuple[list[int], Place]:
         """The ids of a page and one more, and the key of the page's last row, by the walk that the database keeps
         planned."""
-        places = ", %s" * len(after)
+        asked = [self.view.walk, array(teams), self.agent.pk, size, *(after or self.order.first)]
         with connection.cursor() as cursor:
-            cursor.execute(
-                f"SELECT inbox_queue_{self.order.name}(%s, %s, %s, %s{places})",
-                [self.view.walk, array(teams), self.agent.pk, size, *after],
-            )
+            cursor.execute(f"SELECT inbox_queue_{self.order.name}({', '.join(['%s'] * len(asked))})", asked)
             ((ids, *key),) = cursor.fetchone()
         pks = [int(pk) for pk in ids.strip("{}").split(",")] if ids else []
         return pks, (*self.order.read(key), pks[size - 1]) if len(pks) > size else ()

@@ -7,18 +7,18 @@ from django.db import migrations
 
 BY = "LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan"
 MERGED = 4
-# The order's columns beside the id, with their types and where a list begins; and how it compares.
+# The order's columns beside the id, with their types; and how it compares.
 ORDERS = {
-    "newest": ([("newest_at", "timestamptz", "'infinity'")], "9223372036854775807", "<", " DESC"),
-    "priority": ([("rank", "int", "-2147483648"), ("waiting_since", "timestamptz", "'-infinity'")], "0", ">", ""),
-    "oldest": ([("waiting_since", "timestamptz", "'-infinity'")], "0", ">", ""),
+    "newest": ([("newest_at", "timestamptz")], "<", " DESC"),
+    "priority": ([("rank", "int"), ("waiting_since", "timestamptz")], ">", ""),
+    "oldest": ([("waiting_since", "timestamptz")], ">", ""),
 }
 
 
 def walk(name):
     """CREATE FUNCTION for one order."""
-    columns, first, compares, way = ORDERS[name]
-    names = [column for column, _, _ in columns]
+    columns, compares, way = ORDERS[name]
+    names = [column for column, _ in columns]
     listed = ", ".join(f"c.{column}" for column in [*names, "id"])
     after = f"({listed}) {compares} ({', '.join(f'after_{column}' for column in [*names, 'id'])})"
     order = ", ".join(f"{column}{way}" for column in [*names, "id"])
@@ -36,16 +36,18 @@ def walk(name):
         merged = " UNION ALL ".join(f"({one(f'c.team_id = teams[{n}]{condition}')})" for n in range(1, MERGED + 1))
         many = f"unnest(teams) AS t(team), LATERAL ({one(f'c.team_id = t.team{condition}')}) AS w"
         return f"""
-            IF cardinality(teams) <= {MERGED} THEN
+            IF cardinality(teams) = 1 THEN
+                {taken(one(f"c.team_id = teams[1]{condition}"))}
+            ELSIF cardinality(teams) <= {MERGED} THEN
                 {taken(f"SELECT * FROM ({merged}) AS w {ordered}")}
             ELSE
                 {taken(f"SELECT w.* FROM {many} {ordered.replace('BY ', 'BY w.').replace(', ', ', w.')}")}
             END IF;"""
 
-    given = "".join(f", after_{column} {kind} DEFAULT {start}" for column, kind, start in columns)
+    given = "".join(f", after_{column} {kind}" for column, kind in columns)
     return f"""
         CREATE FUNCTION inbox_queue_{name}(which text, teams bigint[], agent bigint, page int{given},
-            after_id bigint DEFAULT {first}) RETURNS text[] {BY} AS $$
+            after_id bigint) RETURNS text[] {BY} AS $$
         BEGIN
             IF which = 'mine' THEN
                 {taken(one("c.agent_id = agent AND c.team_id = ANY(teams)"))}
