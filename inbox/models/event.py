@@ -165,7 +165,9 @@ def record_page(entries: Sequence[Entry], change: Mapping[tuple[str, int], int])
             rows.append((stream, number[stream], what.name, conversation, seq, actor, now, payload, place > 0))
     copy("inbox_event", _EVENT, rows)
     failpoint("event.after_numbers")
-    ring({**newest, **{f"conversation:{entry.conversation_id}": entry.seq for entry in entries}})
+    born = {entry.conversation_id for entry in entries if entry.seq == 1}  # nobody has one of these open yet
+    going_on = {entry.conversation_id: entry.seq for entry in entries if entry.conversation_id not in born}
+    ring({**newest, **{f"conversation:{pk}": seq for pk, seq in going_on.items()}})
 
 
 def ring(touched: dict[str, int]) -> None:

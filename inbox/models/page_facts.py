@@ -70,7 +70,7 @@ _POSTS = """
 _IDENTITIES = """
     SELECT external_id, id, handle, name, url, avatar_url, followers, bot FROM inbox_identity
      WHERE network = %s AND external_id = ANY(%s::text[])"""
-_CONVERSATIONS = """
+CONVERSATIONS = """
     SELECT thread_key, identity_id, id FROM inbox_conversation
      WHERE thread_key = ANY(%s::text[]) AND identity_id = ANY(%s::bigint[])"""
 _PENDING = """
@@ -96,7 +96,7 @@ def read_facts(place: Place, posts: Sequence[Any]) -> PageFacts:
         identities = {row[0]: KnownIdentity(row[1], tuple(row[2:])) for row in cursor.fetchall()}
         keys = thread_keys(place, posts, known)
         met = {keys[post.external_id] for post in posts if post.author.external_id in identities}
-        cursor.execute(_CONVERSATIONS, (array(met), array(identity.id for identity in identities.values())))
+        cursor.execute(CONVERSATIONS, (array(met), array(identity.id for identity in identities.values())))
         conversations = {(key, identity): pk for key, identity, pk in cursor.fetchall()}
         replies: list[tuple[Any, ...]] = []
         if ours := {post.external_id: post.parent_id for post in posts if post.ours and post.parent_id}:

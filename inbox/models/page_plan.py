@@ -129,6 +129,17 @@ class Plan:
     def is_empty(self) -> bool:
         return not (self.existing or self.born or self.allowed)
 
+    def join(self, place: Place, begun: Mapping[BirthKey, int]) -> None:
+        """These conversations exist by now: what was to begin one is added to it."""
+        for key, pk in begun.items():
+            posts = self.born.pop(key).posts
+            stay = self.existing.setdefault(pk, Stay())
+            stay.posts += posts
+            stay.quiet |= {post.external_id for post in posts if not post.ours and place.only_listens(post)}
+        self.mentions = [
+            (post, where if isinstance(where, int) else begun.get(where, where)) for post, where in self.mentions
+        ]
+
     def after(self, old: Mapping[int, OldConversation], held: Mapping[int, list[int]]) -> dict[int, NewConversation]:
         """What the conversations become that go on; `held` are the replies held back in each."""
         after = {pk: becomes(old[pk], stay, held=pk in held) for pk, stay in self.existing.items()}

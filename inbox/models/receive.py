@@ -5,7 +5,7 @@ decided again."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ from inbox.models import receive_sql as sql
 from inbox.models import tally
 from inbox.models.event import record_page
 from inbox.models.page_facts import PageFacts, read_facts
-from inbox.models.page_plan import Plan, make_plan
+from inbox.models.page_plan import BirthKey, Plan, make_plan
 from inbox.models.receive_sql import Faster
 from inbox.models.search_text import ring
 
@@ -82,6 +82,17 @@ def _decided(place: Place, posts: Sequence[Any], decide: Decide) -> _Ahead:
     return _Ahead(plan, facts, {**{key: each.id for key, each in facts.identities.items()}, **added})
 
 
+def _begin(place: Place, plan: Plan, identities: Mapping[str, int], ids: Sequence[int]) -> dict[BirthKey, int]:
+    """The new conversations. One that another channel began meanwhile goes on with these posts instead."""
+    for _ in range(ROUNDS):
+        try:
+            with transaction.atomic():
+                return sql.insert_conversations(place, plan.born, identities, ids)
+        except Faster:
+            plan.join(place, sql.begun(plan.born, identities))
+    raise Faster("Conversations were begun by others eight times in a row.")
+
+
 def _store(place: Place, ahead: _Ahead, keep: Callable[[], None]) -> list[int]:
     plan, facts, identities = ahead
     if plan.is_empty:
@@ -89,7 +100,7 @@ def _store(place: Place, ahead: _Ahead, keep: Callable[[], None]) -> list[int]:
         return []
     sql.change_identities(plan.authors, facts.identities)
     conversations, mentions = sql.reserve(len(plan.born), len(plan.mentions))
-    born = sql.insert_conversations(place, plan.born, identities, conversations)
+    born = _begin(place, plan, identities, conversations)
     stored = sql.insert_mentions(place, plan, identities, born, mentions)
     failpoint("poll.after_insert")
     # Only now: people work in these, and other channels hear the same threads.

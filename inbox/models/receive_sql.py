@@ -14,7 +14,7 @@ from inbox.arrival import Place
 from inbox.language import language_of
 from inbox.models.arrays import array, columns
 from inbox.models.copying import copy
-from inbox.models.page_facts import KnownIdentity
+from inbox.models.page_facts import CONVERSATIONS, KnownIdentity
 from inbox.models.page_plan import (
     Birth,
     BirthKey,
@@ -175,10 +175,19 @@ def insert_conversations(
     if not born:
         return {}
     keys = sorted((thread, identities[author], author) for thread, author in born)
-    made = {(thread, author): pk for (thread, _, author), pk in zip(keys, ids, strict=True)}
+    made = {(thread, author): pk for (thread, _, author), pk in zip(keys, ids, strict=False)}
     rows = [_birth_row(place, pk, identities[key[1]], key[0], born[key]) for key, pk in made.items()]
     _add("inbox_conversation", _CONVERSATION, rows)
     return made
+
+
+def begun(born: Iterable[BirthKey], identities: Mapping[str, int]) -> dict[BirthKey, int]:
+    """{key: id} of those conversations that exist by now."""
+    keys = {(thread, identities[author]): (thread, author) for thread, author in born}
+    with connection.cursor() as cursor:
+        threads = array({thread for thread, _ in keys})
+        cursor.execute(CONVERSATIONS, (threads, array({identity for _, identity in keys})))
+        return {keys[thread, pk]: found for thread, pk, found in cursor.fetchall() if (thread, pk) in keys}
 
 
 def _birth_row(place: Place, pk: int, identity: int, thread: str, birth: Birth) -> tuple[Any, ...]:

@@ -73,6 +73,34 @@ def test_a_page_is_stored_with_persons_threads_counters_and_events(cast, channel
     assert numbers == list(range(1, Stream.objects.get(key=cast.marketing.stream).n + 1))
 
 
+@pytest.mark.parametrize("met", [True, False], ids=["a known author", "a new author"])
+def test_a_conversation_that_another_channel_began_meanwhile_goes_on_with_the_page(cast, channel, met):
+    other = Channel.objects.create(name="@other", network="demo")
+    if met:
+        offer(channel, post(1, "hi"))
+
+    def decide(batch):
+        """While this page is decided, the other channel stores its own."""
+        if not Mention.objects.filter(channel=other).exists():
+            offer(other, post(2, "first", root_id="r"))
+        return engine.decide(batch)
+
+    place = Place(channel.pk, channel.network, "demo", NOW, normalised)
+    page = [post(3, "second", root_id="r"), post(4, author="theo")]
+    received = receive(place, page, decide, lambda: None)
+    assert (received.offered, received.new) == (2, 2)
+    shared = Conversation.objects.get(thread_key="demo:r")
+    assert [m.text for m in shared.mentions.timeline()] == ["first", "second"]
+    assert shared.excerpt == "second"
+    assert shared.seen_seq == shared.events.timeline().last().seq == 3
+    assert Identity.objects.filter(external_id="carla").count() == 1
+    assert Mention.objects.count() == 3 + met
+    kept, true = counted()
+    assert kept == true
+    events = Event.objects.filter(stream=cast.marketing.stream)
+    assert [event.number for event in events.order_by("number")] == list(range(1, len(events) + 1))
+
+
 def test_the_same_page_again_changes_nothing(channel):
     posts = [post(1), post(2, author="theo")]
     offer(channel, *posts)
