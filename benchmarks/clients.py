@@ -32,15 +32,17 @@ def pgbench(script, clients, transactions, *, prepared=False, **variables):
     return Take(items, wall=items / float(found[1]))
 
 
-def together(work, arguments):
+def together(work, arguments, ready=None):
     """Calls `work(argument)` for each argument in a process of its own, all beginning at once; (results, Take of the
-    time from the first begin to the last end). The items are the sum of what `len` says of the results."""
+    time from the first begin to the last end). The items are the sum of what `len` says of the results. `ready` is
+    called before with the argument, for what a process that has worked for a while has behind it."""
     connections.close_all()
     _warm()
     fork = multiprocessing.get_context("fork")
     barrier, answers = fork.Barrier(len(arguments) + 1), fork.SimpleQueue()
     workers = [
-        fork.Process(target=_one, args=(work, place, one, barrier, answers)) for place, one in enumerate(arguments)
+        fork.Process(target=_one, args=(work, ready, place, one, barrier, answers))
+        for place, one in enumerate(arguments)
     ]
     for worker in workers:
         worker.start()
@@ -68,11 +70,13 @@ def _warm():
     keep_what_is_loaded()
 
 
-def _one(work, place, argument, barrier, answers):
+def _one(work, ready, place, argument, barrier, answers):
     trouble, result, cpu = "", [], 0.0
     try:
         connection.ensure_connection()
         backend = connection.connection.info.backend_pid
+        if ready:
+            ready(argument)
         barrier.wait(60)
         before = time.process_time() + processor_seconds(backend)
         result = work(argument)
