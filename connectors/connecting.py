@@ -240,11 +240,12 @@ def change(
 ) -> None:
     """What a person may change of a channel that is there: `name`, `settings` (those named), `team`, `monthly_cap` and
     `answers_beyond_cap`, and `fresh` secrets that replace those of the same name."""
-    was, fields = channel.as_setting(), dict(given)
-    fields["settings"] = {**channel.settings, **fields.get("settings", {})}
+    stands = Channel.objects.select_for_update().get(pk=channel.pk)  # somebody else may have changed it since
+    was, fields = stands.as_setting(), dict(given)
+    fields["settings"] = {**stands.settings, **fields.get("settings", {})}
     Channel.objects.filter(pk=channel.pk).update(**fields, cap_warned=None, next_poll_at=Clock())
     if fresh:
-        keep_secrets(channel, fresh)
+        keep_secrets(stands, fresh)
     _let_go(channel)
     now = Channel.objects.get(pk=channel.pk)
     channel.record(changed(f"changed the settings of the channel {now.name}", now, was), by)

@@ -13,6 +13,7 @@ from connectors.answering import Answering
 from connectors.completeness import Reread
 from connectors.lookback import Lookback
 from connectors.metering import Billed, Usage, Window
+from connectors.plain_settings import told
 from connectors.topics.clusters import Cluster, ClusterKey
 from connectors.topics.exclusions import Exclusion
 from connectors.topics.models import Topic, TopicMention
@@ -119,10 +120,10 @@ class Channel(Answering, models.Model):
 
     def as_setting(self) -> dict[str, Any]:
         """Of secrets only which ones there are."""
-        kept = {name: value for name, value in self.settings.items() if name not in ("facts", "account")}
         money = None if self.monthly_cap is None else str(self.monthly_cap)
         return {
-            "name": self.name, "network": self.network, "settings": kept, "team": self.team_id, "paused": self.paused,
+            "name": self.name, "network": self.network, "settings": told(self.network, self.settings),
+            "team": self.team_id, "paused": self.paused,
             "monthly_cap": money, "answers_beyond_cap": self.answers_beyond_cap, "secrets": sorted(self.sealed),
         }  # fmt: skip
 
@@ -237,6 +238,7 @@ class Quarantined(models.Model):
     reason = models.CharField(max_length=300)
     raw = models.JSONField(default=dict)
     at = models.DateTimeField(default=timezone.now)
+    words: str  # the reason, as its reader may know it
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["channel", "digest"], name="one_quarantine_per_item")]

@@ -14,7 +14,7 @@ _HEADER = re.compile(r"\b(authorization|cookie|set-cookie|idempotency-key)(['\"]
 _BEARER = re.compile(r"\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{6,}", re.IGNORECASE)
 _TELEGRAM = re.compile(r"/bot\d+:[A-Za-z0-9_-]+")
 _USERINFO = re.compile(r"(\w+://)[^/\s@?#]+@")
-_WORD = "[redacted]"
+WORD = "[redacted]"
 
 
 def redacted(text: str, hidden: Iterable[str] = ()) -> str:
@@ -22,10 +22,10 @@ def redacted(text: str, hidden: Iterable[str] = ()) -> str:
     quoted."""
     for value in hidden:
         for form in {value, quote(value, safe=""), quote(value)}:
-            text = text.replace(form, _WORD)
-    text = _IN_QUERY.sub(rf"\1\2={_WORD}", text)
-    text = _IN_JSON.sub(rf'\1"{_WORD}"', text)
-    text = _HEADER.sub(rf"\1\2{_WORD}", text)
-    text = _BEARER.sub(rf"\1 {_WORD}", text)
-    text = _TELEGRAM.sub(f"/bot{_WORD}", text)
-    return _USERINFO.sub(rf"\1{_WORD}@", text)
+            text = text.replace(form, WORD)
+    text = _IN_QUERY.sub(rf"\1\2={WORD}", text)
+    text = _IN_JSON.sub(rf'\1"{WORD}"', text)
+    text = _HEADER.sub(rf"\1\2{WORD}", text)
+    text = _BEARER.sub(rf"\1 {WORD}", text)
+    text = _TELEGRAM.sub(f"/bot{WORD}", text)
+    return _USERINFO.sub(rf"\1{WORD}@", text)

@@ -14,10 +14,10 @@ from django.utils import timezone
 
 from connectors.models import Channel
 from inbox import ringing
-from inbox.happenings import SetUpChanged
 from inbox.models import Agent, Conversation, Identity, Mention, Note, Person, Reply, tally
 from inbox.models.search_text import SearchKind, reindex
 from inbox.models.tally import Place
+from inbox.setting import removed
 
 PIECE = 200  # conversations
 TASK = "connectors.tasks.remove_channels"
@@ -35,7 +35,7 @@ def begin(channel: Channel, by: Agent) -> bool:
     # Whoever reads it at this moment is overtaken.
     overtaken: dict[str, Any] = {"cursor_version": F("cursor_version") + 1, "polling_until": None}
     Channel.objects.filter(pk=mine.pk).update(paused=True, removing_since=timezone.now(), **overtaken)
-    mine.record(SetUpChanged(f"removed the channel {mine.name} with all that came through it"), by)
+    mine.record(removed(f"removed the channel {mine.name} with all that came through it", mine, mine.pk), by)
     transaction.on_commit(lambda: ringing.task(TASK), robust=True)
     return True
 

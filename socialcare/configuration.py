@@ -4,23 +4,26 @@ names is made or changed, what it does not name stays; things are known by their
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.db import DataError, IntegrityError, transaction
 from django.utils.translation import gettext as _
 
+from connectors.models import Channel, Topic
+from connectors.plain_settings import NotTaken
 from connectors.text import read_json, storable, storable_json
 from connectors.topics.query import QueryError
+from inbox.models import Agent, Team
+from inbox.models.event import recorded_together
 from routing.fields import RuleError
+from routing.models import Rule
 from socialcare.history import Difference, Names, differences
 from socialcare.people import Refused
 from socialcare.sections import Section, Unfit
 
-if TYPE_CHECKING:
-    from inbox.models import Agent
-
+Document = Mapping[str, list[Mapping[str, Any]]]
 FORMAT = 1
 LONGEST = 2_000_000  # characters
 
@@ -63,7 +66,8 @@ def as_text() -> str:
 
 
 def plan(text: str, reader: Agent) -> Plan:
-    """What applying the text would do; changes nothing."""
+    """What applying the text would do; changes nothing. It is done and taken back, so that what would be refused then
+    is said now."""
     made = Plan()
     try:
         document = _read(text)
@@ -71,38 +75,74 @@ def plan(text: str, reader: Agent) -> Plan:
         return Plan(problems=[str(unfit)])
     names = Names(reader)
     for section in Section.in_order():
-        there = section().known()
         for item in document[section.name]:
             try:
                 section.check(item)
             except Unfit as unfit:
                 made.problems.append(f"{_(section.label)}: {unfit}")
-                continue
-            key = section.key(item)
-            was = there.get(key)
-            said = section().said
-            differing = tuple(differences(said(was), said({**was, **item}), names)) if was else ()
-            made.steps.append(Step(_(section.label), key, was is None, differing, "" if was else section.words(item)))
+        if not made.problems:
+            made.steps += _steps(section(), document[section.name], names)
+    if not made.problems:
+        made.problems += _tried(document, reader if reader.pk else None)
     return made
 
 
+def _steps(section: Section, items: list[Mapping[str, Any]], names: Names) -> Iterator[Step]:
+    there, said = section.known(), section.said
+    for key, item in zip(section.keys(items), items, strict=True):
+        was = there.get(key)
+        differing = tuple(differences(said(was), said(section.merged(was, item)), names)) if was else ()
+        yield Step(_(section.label), key, was is None, differing, "" if was else section.words(item))
+
+
+class _TakenBack(Exception):
+    """Ends a transaction that was only to be tried."""
+
+
+def _tried(document: Document, by: Agent | None) -> list[str]:
+    """What stands against it."""
+    try:
+        with transaction.atomic(), recorded_together():
+            _keep(document, by)
+            raise _TakenBack
+    except _TakenBack:
+        return []
+    except Unfit as unfit:
+        return [str(unfit)]
+
+
 def apply(text: str, by: Agent | None) -> int:
-    """Makes it so, all or nothing; returns how many things were made or changed. Unfit or Refused with the reason."""
-    document, done = _read(text), 0
-    with transaction.atomic():
-        for kind in Section.in_order():
-            section = kind()
-            for item in document[kind.name]:
-                kind.check(item)
-                try:
-                    done += section.keep(item, by)
-                except (Unfit, Refused, RuleError, QueryError) as refused:
-                    raise Unfit(f"{_(kind.label)}, {kind.key(item)}: {refused}") from refused
-                except DataError as error:
-                    raise Unfit(f"{_(kind.label)}, {kind.key(item)}: {_('a value is too long.')}") from error
-                except IntegrityError as error:
-                    raise Unfit(f"{_(kind.label)}, {kind.key(item)}: {_('something else has its name.')}") from error
+    """Makes it so, all or nothing; returns how many things were made or changed. Unfit with the reason."""
+    document = _read(text)
+    with transaction.atomic(), recorded_together():
+        return _keep(document, by)
+
+
+def _keep(document: Document, by: Agent | None) -> int:
+    _hold(by)
+    done = 0
+    for kind in Section.in_order():
+        section = kind()
+        for item in kind.arranged(document[kind.name]):
+            kind.check(item)
+            try:
+                done += section.keep(item, by)
+            except (Unfit, Refused, RuleError, QueryError, NotTaken) as refused:
+                raise Unfit(f"{_(kind.label)}, {kind.key(item)}: {refused}") from refused
+            except DataError as error:
+                raise Unfit(f"{_(kind.label)}, {kind.key(item)}: {_('a value is too long.')}") from error
+            except IntegrityError as error:
+                raise Unfit(f"{_(kind.label)}, {kind.key(item)}: {_('something else has its name.')}") from error
     return done
+
+
+def _hold(by: Agent | None) -> None:
+    """All that is there is locked first and in the order in which those lock it who change one thing: later, one of
+    them could hold what is needed here and wait for what is held. Whoever brought the file must still be an admin."""
+    for model in (Team, Agent, Topic, Channel, Rule):
+        list(model._default_manager.order_by("pk").select_for_update(no_key=True).values_list("pk"))
+    if by and not Agent.objects.filter(pk=by.pk, is_admin=True, is_active=True).exists():
+        raise Unfit(_("Your own rights changed meanwhile."))
 
 
 def _read(text: str) -> dict[str, list[Mapping[str, Any]]]:
@@ -126,7 +166,7 @@ def _read(text: str) -> dict[str, list[Mapping[str, Any]]]:
 def _items(kind: type[Section], items: Any) -> list[Mapping[str, Any]]:
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise Unfit(_("%(part)s is no list of objects.") % {"part": kind.name})
-    keys = [kind.key(item) for item in items if next(iter(kind.fields)) in item]
+    keys = kind.keys(item for item in items if next(iter(kind.fields)) in item)
     if twins := sorted({key for key in keys if keys.count(key) > 1}):
         raise Unfit(_("%(part)s: %(name)s stands there twice.") % {"part": _(kind.label), "name": twins[0]})
     return items

@@ -20,6 +20,7 @@ from routing.actions import read_actions
 from routing.fields import RuleError
 from routing.groups import read_tree
 from routing.naming import names_for
+from socialcare import restoring
 
 TOLD = ("set_up_changed", "rights_changed", "joined_team", "left_team")
 PAGE = 50
@@ -110,8 +111,8 @@ def _change(event: Event, names: Names) -> Change:
     was, now = payload.get("was"), payload.get("now")
     about = str(payload.get("kind") or "agent")
     found = list(differences(was, now, names)) if was and now else []
-    restorable = about in KINDS and was is not None and (now is None or bool(found))
     sentence = kind.says(event.actor.name if event.actor else _("The command line"), payload)
+    restorable = restoring.before(event) is not None
     return Change(event.pk, event.number, event.at, kind.icon, sentence, found, about, restorable)
 
 

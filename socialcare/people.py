@@ -59,24 +59,24 @@ def new_link(agent: Agent, by: Agent | None) -> str:
 
 
 @transaction.atomic
-def change_rights(agent: Agent, by: Agent, **fields: bool) -> None:
-    """Admin, reader or active."""
+def change_rights(agent: Agent, by: Agent | None, **fields: bool) -> None:
+    """Admin, reader or active; by nobody: from the command line."""
     _refuse_without_admin(agent, by, **fields)
     agent.change_rights(by, **fields)
 
 
-def _refuse_without_admin(agent: Agent, by: Agent, **fields: bool) -> None:
+def _refuse_without_admin(agent: Agent, by: Agent | None, **fields: bool) -> None:
     """All admins are locked, in one order, so that two who take each other's right at the same moment cannot leave
     none."""
-    if not by.is_admin:
+    if by and not by.is_admin:
         raise Refused(_("Only admins change these rights."))
     admins = {
         each.pk for each in Agent.objects.select_for_update().filter(is_admin=True, is_active=True).order_by("pk")
     }
-    if by.pk not in admins:
+    if by and by.pk not in admins:
         raise Refused(_("Your own rights changed meanwhile."))
     stays = fields.get("is_admin", agent.is_admin) and fields.get("is_active", agent.is_active)
-    if not stays and not admins - {agent.pk}:
+    if not stays and agent.pk in admins and not admins - {agent.pk}:
         raise Refused(_("This is the last admin. Make somebody else an admin first."))
 
 

@@ -3,17 +3,26 @@ kept. Every change goes through the door a person would use."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from decimal import Decimal, InvalidOperation
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from decimal import Decimal
+from functools import cached_property
 from typing import Any, ClassVar
 from zoneinfo import available_timezones
 
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from django.utils.translation import gettext as _
 
 from connectors import connecting
 from connectors.base import Connector
+from connectors.forms import SettingsForm
 from connectors.models import Channel, Exclusion, Theme, Topic
+from connectors.plain_settings import is_covered, taken
+from connectors.topics import themes
 from connectors.topics.exclusions import exclude
+from connectors.topics.forms import ThemeForm
 from connectors.topics.hiding import Hiding, HidingError
 from inbox.models import Agent, Membership, Role, Team
 from routing.actions import Action, read_actions
@@ -66,15 +75,30 @@ class Section(Kind, scan="socialcare.sections"):
         """What is left to do by hand once it is made, or ""."""
         return ""
 
+    @classmethod
+    def arranged(cls, items: Sequence[Item]) -> Sequence[Item]:
+        """In the order in which they are kept."""
+        return items
+
     def items(self) -> list[dict[str, Any]]:
         raise NotImplementedError
+
+    def merged(self, was: Item, item: Item) -> Item:
+        """What becomes of a thing by its item: what the item does not name stays."""
+        return {**was, **item}
 
     def said(self, item: Item) -> Item:
         """The item as the history puts it in words."""
         return item
 
+    @classmethod
+    def keys(cls, items: Iterable[Item]) -> list[str]:
+        """Of each item what it is known by."""
+        return [cls.key(item) for item in items]
+
     def known(self) -> dict[str, dict[str, Any]]:
-        return {self.key(item): item for item in self.items()}
+        found = self.items()
+        return dict(zip(self.keys(found), found, strict=True))
 
     def keep(self, item: Item, by: Agent | None) -> bool:
         """Makes or changes it; False when it was so already."""
@@ -87,7 +111,7 @@ class OrganisationSection(Section):
 
     @classmethod
     def check(cls, item: Item) -> None:
-        super().check(item)
+        super().check({**item, "name": item.get("name") or "–"})  # it may have none yet
         if item.get("zone", "UTC") not in available_timezones():
             raise Unfit(_("There is no time zone %(zone)s.") % {"zone": item["zone"]})
         if not all(isinstance(word, str) for word in item.get("brand_words", [])):
@@ -112,6 +136,27 @@ class PeopleSection(Section):
     fields = {"email": str, "name": str, "is_admin": bool, "is_reader": bool}
 
     @classmethod
+    def key(cls, item: Item) -> str:
+        return super().key(item).lower()
+
+    @classmethod
+    def check(cls, item: Item) -> None:
+        super().check(item)
+        try:
+            validate_email(item["email"])
+        except ValidationError as error:
+            raise Unfit(f"{item['email']}: {' '.join(error.messages)}") from error
+
+    @classmethod
+    def arranged(cls, items: Sequence[Item]) -> Sequence[Item]:
+        """Those who become admins first, so that there is one all the time."""
+        return sorted(items, key=lambda item: not item.get("is_admin"))
+
+    def merged(self, was: Item, item: Item) -> Item:
+        """Somebody who is here keeps the own name."""
+        return {**was, **item, "email": was["email"], "name": was["name"]}
+
+    @classmethod
     def words(cls, item: Item) -> str:
         return _("Make the link by which the password is set on the page of people.")
 
@@ -130,9 +175,7 @@ class PeopleSection(Section):
         if not agent.is_active:
             raise Unfit(_("This account is disabled."))
         wanted = {name: value for name, value in rights.items() if value != getattr(agent, name)}
-        if wanted and by is None:
-            agent.change_rights(None, **wanted)
-        elif wanted and by is not None:
+        if wanted:
             people.change_rights(agent, by, **wanted)
         return bool(wanted)
 
@@ -146,6 +189,15 @@ class TeamSection(Section):
         super().check(item)
         if not set(item.get("members", {}).values()) <= set(Role.values):
             raise Unfit(_("%(item)s: a member is an agent or a manager.") % {"item": item["name"]})
+
+    @classmethod
+    def arranged(cls, items: Sequence[Item]) -> Sequence[Item]:
+        """The one that gets what no rule places first, so that the one before it may give that up."""
+        return sorted(items, key=lambda item: not item.get("triage"))
+
+    def merged(self, was: Item, item: Item) -> Item:
+        """Members only come."""
+        return {**was, **item, "members": {**was["members"], **item.get("members", {})}}
 
     def items(self) -> list[dict[str, Any]]:
         return [team.as_setting() | {"members": self._inside_of(team)} for team in Team.objects.order_by("name")]
@@ -179,23 +231,33 @@ class ChannelSection(Section):
     @classmethod
     def check(cls, item: Item) -> None:
         super().check(item)
-        if item.get("network") not in Connector.kinds():
+        kind = Connector.kinds().get(item.get("network", ""))
+        if kind is None:
             raise Unfit(
                 _("%(item)s: there is no network “%(name)s”.") % {"item": item["name"], "name": item.get("network")}
             )
         if not all(isinstance(value, str | int | float | bool | list) for value in item.get("settings", {}).values()):
             raise Unfit(_("%(item)s: a setting is a text, a number, a list, or yes or no.") % {"item": item["name"]})
         try:
-            Decimal(item.get("monthly_cap") or 0)
-        except InvalidOperation as error:
-            raise Unfit(_("%(item)s: “monthly_cap” is no number.") % {"item": item["name"]}) from error
+            SettingsForm.base_fields["monthly_cap"].clean(item.get("monthly_cap"))
+        except ValidationError as error:
+            words = " ".join(error.messages)
+            raise Unfit(_("%(item)s: “monthly_cap”: %(words)s") % {"item": item["name"], "words": words}) from error
 
     @classmethod
     def words(cls, item: Item) -> str:
         return _("It is paused: open it, enter its access and let it listen.")
 
     def items(self) -> list[dict[str, Any]]:
-        return [self._item(channel) for channel in Channel.objects.select_related("team").order_by("name")]
+        stays = Channel.objects.filter(removing_since=None)
+        return [self._item(channel) for channel in stays.select_related("team").order_by("name")]
+
+    def merged(self, was: Item, item: Item) -> Item:
+        """Settings one by one; an address whose secret was taken out says nothing."""
+        given = {name: value for name, value in item.get("settings", {}).items() if not is_covered(value)}
+        money = _money(item) if "monthly_cap" in item else was["monthly_cap"]
+        said = {"settings": {**was["settings"], **given}, "monthly_cap": money if money is None else str(money)}
+        return {**was, **item, **said}
 
     def _item(self, channel: Channel) -> dict[str, Any]:
         said = channel.as_setting() | {"team": channel.team.name if channel.team else None}
@@ -205,21 +267,44 @@ class ChannelSection(Section):
         team = one(Team.objects.filter(name=item["team"]), item["team"]) if item.get("team") else None
         channel = Channel.objects.select_for_update(of=("self",)).filter(name=item["name"]).first()
         if channel is None:
-            settings = item.get("settings", {})
-            channel = connecting.connect(item["network"], item["name"], settings, {}, by, team=team, listening=False)
-        elif self._item(channel) | dict(item) == self._item(channel):
-            return False
+            self._connect(item, team, by)
+            return True
         if channel.network != item["network"]:
             raise Unfit(_("It is a channel of another network."))
-        if channel.sealed and connecting.is_elsewhere(channel, item.get("settings", {})):
+        if channel.removing_since:
+            raise Unfit(_("It is being removed."))
+        was = self._item(channel)
+        if self.merged(was, item) == was:
+            return False
+        settings = taken(channel.network, item.get("settings", {}), channel.settings)
+        if channel.sealed and connecting.is_elsewhere(channel, settings):
             raise Unfit(_("It leads to another address; secrets stay with the address they were given for."))
-        given = {name: item[name] for name in ("settings", "answers_beyond_cap") if name in item}
-        if "team" in item:
-            given["team"] = team
-        if "monthly_cap" in item:
-            given["monthly_cap"] = Decimal(item["monthly_cap"]) if item["monthly_cap"] else None
-        connecting.change(channel, given, by)
+        given = {"team": team} if "team" in item else {}
+        connecting.change(channel, {**given, **_limits(item), "settings": settings}, by)
         return True
+
+    @staticmethod
+    def _connect(item: Item, team: Team | None, by: Agent | None) -> None:
+        kind = Connector.named(item["network"])
+        if kind.missing:
+            raise Unfit(str(kind.missing))
+        settings = taken(kind.name, item.get("settings", {}), {})
+        settings |= kind.guessed(settings)
+        channel = connecting.connect(kind.name, item["name"], settings, {}, by, team=team, listening=False)
+        if limits := _limits(item):
+            connecting.change(channel, limits, by)
+
+
+def _limits(item: Item) -> dict[str, Any]:
+    """What its month may cost, as far as the item says."""
+    money = {"monthly_cap": _money(item)} if "monthly_cap" in item else {}
+    return money | {name: item[name] for name in ("answers_beyond_cap",) if name in item}
+
+
+def _money(item: Item) -> Decimal | None:
+    """With cents, as it is stored."""
+    found: Decimal | None = SettingsForm.base_fields["monthly_cap"].clean(item["monthly_cap"])
+    return found if found is None else found.quantize(Decimal("0.01"))
 
 
 class TopicSection(Section):
@@ -245,7 +330,7 @@ class TopicSection(Section):
         team = one(Team.objects.filter(name=said["team"]), said["team"]) if said["team"] else None
         channels = [one(Channel.objects.filter(name=name), name) for name in said["channels"]]
         given = {name: said[name] for name in ("name", "query", "rival", "queues", "active")}
-        return topic.rewrite(by, channels, team=team, **given)
+        return _kept(topic.rewrite(by, channels, team=team, **given))
 
 
 _NEW_TOPIC = {"query": "", "rival": False, "queues": False, "active": True, "team": None, "channels": []}
@@ -264,6 +349,8 @@ class ThemeSection(Section):
         super().check(item)
         if not item.get("topic"):
             raise Unfit(_("%(item)s names no topic.") % {"item": item["name"]})
+        if len(item["name"]) > ThemeForm.base_fields["name"].max_length:  # type: ignore[attr-defined]
+            raise Unfit(_("%(item)s is too long a name.") % {"item": item["name"]})
         if item.get("colour", "blue") not in Theme.Colour.values:
             raise Unfit(_("%(item)s: there is no colour “%(name)s”.") % {"item": item["name"], "name": item["colour"]})
 
@@ -277,7 +364,15 @@ class ThemeSection(Section):
         given = {name: item.get(name, getattr(theme, name)) for name in ("name", "query", "colour")}
         if theme.pk and theme.as_setting() | given == theme.as_setting():
             return False
-        return theme.rewrite(by, **given)
+        if theme._state.adding and topic.themes.count() >= themes.MOST:
+            raise Unfit(_("The topic has %(n)d themes; more there cannot be.") % {"n": themes.MOST})
+        return _kept(theme.rewrite(by, **given))
+
+
+def _kept(done: bool) -> bool:
+    if not done:
+        raise Unfit(_("Somebody changed it at this moment."))
+    return True
 
 
 class ExclusionSection(Section):
@@ -286,7 +381,13 @@ class ExclusionSection(Section):
 
     @classmethod
     def key(cls, item: Item) -> str:
-        return f"{item.get('topic') or _('all topics')}: {item.get('kind')} “{item['text']}”"
+        text, kind = item["text"], Hiding.kinds().get(str(item.get("kind")))
+        with suppress(HidingError):  # `check` says what is wrong with it
+            text = kind.read(text) if kind and isinstance(text, str) else text
+        return f"{item.get('topic') or _('all topics')}: {item.get('kind')} “{text}”"
+
+    def merged(self, was: Item, item: Item) -> Item:
+        return was
 
     @classmethod
     def check(cls, item: Item) -> None:
@@ -305,28 +406,49 @@ class ExclusionSection(Section):
     def keep(self, item: Item, by: Agent | None) -> bool:
         topic = one(Topic.objects.filter(name=item["topic"]), item["topic"]) if item.get("topic") else None
         text = Hiding.named(item["kind"]).read(item["text"])
-        return bool(exclude(topic, [(item["kind"], text)], by))
+        if exclude(topic, [(item["kind"], text)], by):
+            return True
+        if not Exclusion.objects.filter(topic=topic, kind=item["kind"], text=text).exists():
+            raise Unfit(_("There are too many exclusions."))
+        return False
 
 
 class RuleSection(Section):
-    """In the file's order. Rules that the file does not name keep theirs, after those it names."""
+    """In the file's order. Rules that the file does not name keep theirs, after those it names. Several may have one
+    name; they are told apart by their order."""
 
     name, label, order = "rules", "Rules", 6
     fields = {"name": str, "when": dict, "then": list, "stop": bool, "active": bool}
 
     def __init__(self) -> None:
         self.place = 0
+        self.done: set[int] = set()
+
+    @cached_property
+    def ids(self) -> dict[str, dict[Any, Any]]:
+        """Of what rules refer to, by its name; all of it is kept before the first rule."""
+        return {kind: {name: key for key, name in _names(kind).items()} for kind in _REFERS}
+
+    @classmethod
+    def keys(cls, items: Iterable[Item]) -> list[str]:
+        seen: Counter[str] = Counter()
+        found = []
+        for key in super().keys(items):
+            seen[key] += 1
+            found.append(key if seen[key] == 1 else f"{key} ({seen[key]})")
+        return found
 
     def items(self) -> list[dict[str, Any]]:
         named = {kind: _names(kind) for kind in _REFERS}
         return [_renamed(rule.as_setting(), named, strict=False) for rule in Rule.objects.order_by("position", "id")]
 
     def said(self, item: Item) -> Item:
-        return _renamed(item, _ids(), strict=False)
+        return _renamed(item, self.ids, strict=False)
 
     def keep(self, item: Item, by: Agent | None) -> bool:
-        rule = Rule.objects.select_for_update().filter(name=item["name"]).order_by("position", "id").first() or Rule()
-        given = _whole({**rule.as_setting(), **_renamed(item, _ids())})
+        alike = Rule.objects.filter(name=item["name"]).exclude(pk__in=self.done).order_by("position", "id")
+        rule = alike.first() or Rule()
+        given = _whole({**rule.as_setting(), **_renamed(item, self.ids)})
         done = rule._state.adding or given != _whole(rule.as_setting())
         if done:
             rule.rewrite(by, _("From a configuration file"), **given)
@@ -335,6 +457,7 @@ class RuleSection(Section):
             rule.move_to(self.place, by)
             done = True
         self.place += 1
+        self.done.add(rule.pk)
         return done
 
 
@@ -349,10 +472,6 @@ _REFERS: Mapping[str, Callable[[], Iterable[tuple[int, str]]]] = {
 
 def _names(kind: str) -> dict[Any, Any]:
     return dict(_REFERS[kind]())
-
-
-def _ids() -> dict[str, dict[Any, Any]]:
-    return {kind: {name: key for key, name in _names(kind).items()} for kind in _REFERS}
 
 
 def _whole(rule: Item) -> dict[str, Any]:

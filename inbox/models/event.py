@@ -4,7 +4,9 @@ in the transaction, so numbers become visible in order and a reader who holds on
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -113,10 +115,30 @@ _RECORD = f"""
     SELECT key, n FROM raised"""  # noqa: S608  a constant of ours
 
 
+_HELD: ContextVar[list[Entry] | None] = ContextVar("events that are recorded together", default=None)
+
+
+@contextmanager
+def recorded_together() -> Iterator[None]:
+    """What is recorded inside is written at the end, as the last work of the caller's transaction: for an act of many
+    parts. Written one by one, everybody would wait from the first one on, and whoever holds a row that a later part
+    needs would wait for ever."""
+    held: list[Entry] = []
+    token = _HELD.set(held)
+    try:
+        yield
+    finally:
+        _HELD.reset(token)
+    record(held)
+
+
 def record(entries: Sequence[Entry], change: Mapping[tuple[str, int], int] | None = None) -> dict[str, int]:
     """Adds the `change` of counters, writes the events and rings for their streams after commit; one statement however
     many. Must be the last work of a transaction, because counters and streams stay locked until it commits. Returns
     the newest number of each stream."""
+    if (held := _HELD.get()) is not None and not change:
+        held.extend(entries)
+        return {}
     rows = [(stream, entry, place > 0) for entry in entries for place, stream in enumerate(entry.streams)]
     if not rows:
         tally.add(change or {})

@@ -3,17 +3,20 @@ installation the same."""
 
 import io
 import json
+import threading
+import time
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
+from django.db import connection, transaction
 
 from connectors import connecting
 from connectors.models import Channel, Exclusion, Theme, Topic
 from connectors.topics.exclusions import exclude
-from inbox.models import Agent, Membership, Team
+from inbox.models import Agent, Event, Membership, Team
 from routing.models import Rule
-from socialcare import configuration
+from socialcare import configuration, people
 from socialcare.models import Organisation
 from socialcare.sections import Section, Unfit
 from tests.conftest import PASSWORD
@@ -202,3 +205,172 @@ def test_themes_and_exclusions_that_cannot_be_are_refused_in_words(whole, part, 
         configuration.apply(text, whole.ada)
     assert Theme.objects.get().query == "sencha OR matcha"
     assert Exclusion.objects.count() == 2
+
+
+def file_of(**parts):
+    return json.dumps({"socialcare": 1, **parts})
+
+
+def test_the_last_admin_stays_whoever_brings_the_file(whole):
+    text = file_of(people=[{"email": "ada@acme.example", "is_admin": False}])
+    for by in (None, whole.ada):
+        with pytest.raises(Unfit, match="last admin"):
+            configuration.apply(text, by)
+    handed_over = file_of(
+        people=[{"email": "ada@acme.example", "is_admin": False}, {"email": "max@acme.example", "is_admin": True}]
+    )
+    configuration.apply(handed_over, whole.ada)
+    assert [agent.email for agent in Agent.objects.filter(is_admin=True)] == ["max@acme.example"]
+
+
+def test_who_is_no_admin_any_more_applies_nothing(whole):
+    whole.max.change_rights(None, is_admin=True)
+    whole.ada.change_rights(None, is_admin=False)
+    whole.ada.is_admin = True  # as the request read it before
+    with pytest.raises(Unfit, match="Your own rights changed"):
+        configuration.apply(file_of(teams=[{"name": "Legal"}]), whole.ada)
+    assert not Team.objects.filter(name="Legal").exists()
+
+
+def test_the_triage_team_moves_by_a_file_whatever_the_order_of_names(whole):
+    care = Team.objects.get(name="Support")
+    people.change_team(care, whole.ada, {"name": "Support", "purpose": "", "private": False, "triage": True})
+    configuration.apply(
+        file_of(teams=[{"name": "Support", "triage": False}, {"name": "Product", "triage": True}]), whole.ada
+    )
+    assert Team.objects.get(triage=True).name == "Product"
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"access_token": "hush"}, "is a secret"),
+        ({"facts": "x"}, "no setting “facts”"),
+        ({"account": ["x"]}, "no setting “account”"),
+        ({"server": ["https://one.example"]}, "another type"),
+        ({"server": "x" * 600}, "500"),
+    ],
+)
+def test_settings_in_a_file_are_held_to_the_form_of_the_network(whole, settings, words):
+    text = file_of(channels=[{"name": "@other", "network": "mastodon", "settings": settings}])
+    with pytest.raises(Unfit, match=words):
+        configuration.apply(text, whole.ada)
+    assert any(words in problem for problem in configuration.plan(text, whole.ada).problems)
+    assert not Channel.objects.filter(name="@other").exists()
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"people": [{"email": "nonsense", "is_admin": True}]},
+        {"channels": [{"name": "C", "network": "feed", "monthly_cap": "NaN"}]},
+        {"channels": [{"name": "C", "network": "feed", "monthly_cap": "-5"}]},
+        {"themes": [{"name": "x" * 41, "topic": "Tea", "query": "x"}]},
+        {"teams": [{"name": "HR", "private": False}]},
+        {"teams": [{"name": "Support", "members": {"nobody@acme.example": "agent"}}]},
+    ],
+)
+def test_the_plan_says_what_would_be_refused(whole, item):
+    assert configuration.plan(file_of(**item), whole.ada).problems
+    before = configuration.as_text()
+    with pytest.raises(Unfit):
+        configuration.apply(file_of(**item), whole.ada)
+    assert configuration.as_text() == before
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"channels": [{"name": "@acme", "network": "mastodon", "settings": {"hashtags": "tea"}}]},
+        {"people": [{"email": "ANA@acme.example", "name": "Somebody else"}]},
+        {"teams": [{"name": "Support", "members": {"ana@acme.example": "agent"}}]},
+        {"exclusions": [{"kind": "domain", "text": "https://Deals.example/", "topic": None}]},
+    ],
+)
+def test_what_a_file_leaves_out_stays_and_the_plan_says_no_more_than_is_done(whole, item):
+    planned = configuration.plan(file_of(**item), whole.ada)
+    assert not planned.problems
+    assert not planned.does
+    assert configuration.apply(file_of(**item), whole.ada) == 0
+
+
+def test_money_is_the_same_however_it_is_written(whole):
+    for _ in range(2):
+        text = file_of(channels=[{"name": "@acme", "network": "mastodon", "monthly_cap": "10"}])
+        configuration.apply(text, whole.ada)
+    assert configuration.apply(text, whole.ada) == 0
+    assert not configuration.plan(text, whole.ada).does
+
+
+def test_a_file_brings_rules_of_one_name_and_an_organisation_without_one(whole):
+    Organisation.objects.all().delete()
+    for word in ("tea", "coffee"):
+        when = {"all": [{"is": "text_any", "words": [word]}]}
+        Rule().rewrite(None, name="Drinks", when=when, then=[{"do": "team", "team": whole.support.pk}])
+    text = configuration.as_text()
+    assert not configuration.plan(text, whole.ada).does
+    assert configuration.apply(text, whole.ada) == 0
+    Rule.objects.all().delete()
+    configuration.apply(text, whole.ada)
+    assert configuration.as_text() == text
+
+
+def test_what_is_full_is_said_and_not_left_out_in_silence(whole, monkeypatch):
+    monkeypatch.setattr("connectors.topics.exclusions.MOST", 1)
+    monkeypatch.setattr("connectors.topics.themes.MOST", 1)
+    many = {"exclusions": [{"kind": "phrase", "text": "one more", "topic": "Tea"}]}
+    with pytest.raises(Unfit, match="too many exclusions"):
+        configuration.apply(file_of(**many), whole.ada)
+    with pytest.raises(Unfit, match="1 themes"):
+        configuration.apply(file_of(themes=[{"name": "Black", "topic": "Tea", "query": "assam"}]), whole.ada)
+
+
+def test_the_longest_file_gets_through_the_page(whole):
+    ada = confirmed(signed_in(whole.ada), whole.ada)
+    answer = ada.post("/set-up/configuration/", {"text": '"' * (configuration.LONGEST - 1)})
+    assert answer.status_code == 422, "read, and found to be no configuration"
+    small = SimpleUploadedFile("a.json", file_of(teams=[{"name": "Legal"}]).encode())
+    planned = ada.post("/set-up/configuration/", {"file": small}).content.decode()
+    assert planned.count('enctype="multipart/form-data"') == 1, "a form that is quoted would be twice as long"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_file_and_somebody_who_holds_one_of_its_rows_do_not_wait_for_each_other(whole):
+    text = file_of(
+        organisation=[{"name": "Acme & Sons"}],
+        channels=[{"name": "@acme", "network": "mastodon", "settings": {"hashtags": "coffee"}}],
+    )
+    held, wrong = threading.Event(), []
+
+    def apply():
+        held.wait(10)
+        try:
+            configuration.apply(text, whole.ada)
+        except Exception as error:  # noqa: BLE001  it fails the test
+            wrong.append(error)
+        finally:
+            connection.close()
+
+    applying = threading.Thread(target=apply)
+    applying.start()
+    with transaction.atomic():
+        channel = Channel.objects.select_for_update().get()
+        held.set()
+        assert waits_for_us(), wrong
+        channel.tell("reconnect", "its access ended")
+    applying.join(10)
+    assert not wrong
+    assert Channel.objects.get().settings["hashtags"] == "coffee"
+    assert Event.objects.filter(stream="admin", happening="channel_moved").exists()
+
+
+def waits_for_us():
+    for _ in range(200):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+            )
+            if cursor.fetchone()[0]:
+                return True
+        time.sleep(0.05)
+    return False

@@ -8,7 +8,7 @@ from connectors.models import Channel, Exclusion, Theme, Topic
 from connectors.topics.exclusions import exclude
 from inbox.models import Agent, Event, Team
 from routing.models import Rule
-from socialcare import people
+from socialcare import configuration, people
 from socialcare.history import changes
 from socialcare.models import Organisation
 from tests.conftest import PASSWORD
@@ -177,6 +177,95 @@ def test_the_history_is_read_page_by_page_and_by_kind(cast):
     assert "changed the organisation" not in ada.get("/set-up/history/?kind=team").content.decode()
     assert Team.objects.exists()
     assert "user-plus" in ada.get("/set-up/history/?kind=agent").content.decode()
+
+
+def test_putting_back_touches_only_what_that_change_changed(cast):
+    ada = signed_in(cast.ada)
+    ada.post(f"/set-up/teams/{cast.support.pk}/", {"name": "Help"})
+    renamed = newest(cast.ada)
+    ada.post(f"/set-up/teams/{cast.support.pk}/", {"name": "Help", "purpose": "Answers"})
+    put_back(ada, renamed)
+    team = Team.objects.get(pk=cast.support.pk)
+    assert (team.name, team.purpose) == ("Support", "Answers")
+    rule = refund_rule(cast)
+    rule.rewrite(cast.ada, name="Money back")
+    renamed = newest(cast.ada)
+    rule.rewrite(cast.ada, then=[{"do": "team", "team": cast.product.pk}])
+    put_back(ada, renamed)
+    rule.refresh_from_db()
+    assert (rule.name, rule.then[0]["team"]) == ("Refunds", cast.product.pk)
+
+
+def test_settings_of_a_channel_that_was_paused_since_come_back_and_it_stays_paused(cast):
+    channel = connecting.connect("feed", "Blog", {"url": "https://acme.example/feed"}, {}, cast.ada)
+    connecting.change(channel, {"settings": {"url": "https://acme.example/other"}, "name": "News"}, cast.ada)
+    change = newest(cast.ada)
+    channel.pause(cast.ada)
+    assert "It is as it was before" in put_back(signed_in(cast.ada), change)
+    channel.refresh_from_db()
+    assert (channel.name, channel.settings["url"]) == ("Blog", "https://acme.example/feed")
+    assert channel.paused
+
+
+def test_a_removed_channel_comes_back_paused_and_without_secrets(cast):
+    given = {"server": "https://one.example", "hashtags": "tea"}
+    channel = connecting.connect("mastodon", "@acme", given, {"access_token": "hush"}, cast.ada, team=cast.support)
+    was = channel.as_setting()
+    connecting.remove(channel, cast.ada)
+    put_back(signed_in(cast.ada), newest(cast.ada))
+    back = Channel.objects.get()
+    assert back.as_setting() == {**was, "paused": True, "secrets": []}
+
+
+def test_what_is_put_back_twice_is_there_once(cast):
+    refund_rule(cast).remove(cast.ada)
+    change, ada = newest(cast.ada), signed_in(cast.ada)
+    put_back(ada, change)
+    assert "Something else has its name now." in put_back(ada, change)
+    assert Rule.objects.count() == 1
+
+
+def test_no_button_offers_what_cannot_be_put_back(cast):
+    channel = connecting.connect("mastodon", "@acme", {"server": "https://one.example"}, {}, cast.ada)
+    connecting.reconnect(channel, {"access_token": "hush"}, cast.ada)
+    assert newest(cast.ada).differences
+    assert not newest(cast.ada).restorable, "no event holds a secret"
+    people.disable(cast.otto, cast.ada)
+    assert not any(change.restorable for change in changes(cast.ada)[:2]), "an account comes back by a new link"
+
+
+def test_a_search_of_a_team_that_is_gone_does_not_become_everybodys(cast):
+    board = Team(slug="board")
+    people.change_team(board, cast.ada, {"name": "Board", "purpose": "", "private": True, "triage": False})
+    topic = Topic(name="Merger")
+    topic.rewrite(cast.ada, [], query="merger", team=board)
+    topic.remove(cast.ada)
+    change = newest(cast.ada)
+    people.remove_team(board, cast.ada)
+    assert "Its team is gone" in put_back(signed_in(cast.ada), change)
+    assert not Topic.objects.exists()
+
+
+def test_a_secret_in_an_address_stands_in_no_event_and_no_file(cast):
+    channel = connecting.connect(
+        "feed", "Blog", {"url": "https://ada:hush@acme.example/feed?token=hush2"}, {}, cast.ada
+    )
+    connecting.change(channel, {"settings": {"url": "https://acme.example/open"}}, cast.ada)
+    told = str(list(Event.objects.filter(stream="admin").values())) + configuration.as_text()
+    assert "hush" not in told
+    assert "acme.example/feed" in told
+    assert "A secret stood in its address" in put_back(signed_in(cast.ada), newest(cast.ada))
+    channel.refresh_from_db()
+    assert channel.settings["url"] == "https://acme.example/open"
+
+
+def test_two_who_change_one_channel_at_once_overwrite_nothing_of_each_other(cast):
+    channel = connecting.connect("mastodon", "@acme", {"server": "https://one.example"}, {}, cast.ada)
+    mine, theirs = (Channel.objects.get(pk=channel.pk) for _ in range(2))
+    connecting.change(mine, {"settings": {"hashtags": "tea"}}, cast.ada)
+    connecting.change(theirs, {"answers_beyond_cap": False}, cast.ada)
+    assert Channel.objects.get().settings["hashtags"] == "tea"
+    assert [one.label for one in newest(cast.ada).differences] == ["Answers beyond the limit"]
 
 
 @pytest.mark.parametrize("path", ["history/", "organisation/", "configuration/file/"])
