@@ -19,10 +19,11 @@ from connectors import access, samples
 from connectors.base import Budget, Check, Connector, Fault, Post, Secrets
 from connectors.faults import AuthExpired
 from connectors.http import Exchange
-from connectors.models import Channel
+from connectors.models import Channel, Topic
 from connectors.opening import connector_of, opened_secrets, sealed_secrets
 from inbox import ringing
 from inbox.models import Act, Reply
+from inbox.models.event import recorded_together
 from inbox.models.reply import Clock
 from inbox.setting import changed, made, removed
 
@@ -298,6 +299,8 @@ def poll_now(channel: Channel) -> None:
 @transaction.atomic
 def remove(channel: Channel, by: Agent | None) -> None:
     """For a channel nothing came through yet."""
-    gone = removed(f"removed the channel {channel.name}", channel, channel.pk)
-    channel.delete()
-    channel.record(gone, by)
+    with recorded_together():
+        Topic.rest_without(channel, by)
+        gone = removed(f"removed the channel {channel.name}", channel, channel.pk)
+        channel.delete()
+        channel.record(gone, by)

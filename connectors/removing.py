@@ -12,9 +12,10 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from connectors.models import Channel
+from connectors.models import Channel, Topic
 from inbox import ringing
 from inbox.models import Agent, Conversation, Identity, Mention, Note, Person, Reply, tally
+from inbox.models.event import recorded_together
 from inbox.models.search_text import SearchKind, reindex
 from inbox.models.tally import Place
 from inbox.setting import removed
@@ -29,9 +30,17 @@ def begin(channel: Channel, by: Agent) -> bool:
     customers, or when it goes already."""
     if not channel.kind.invented:
         return False
+    with recorded_together():
+        return _begin(channel, by)
+
+
+def _begin(channel: Channel, by: Agent) -> bool:
+    # Topics are locked before channels, as everywhere.
+    list(Topic.objects.only_on(channel.pk).order_by("pk").select_for_update(no_key=True, of=("self",)))
     mine = Channel.objects.select_for_update().filter(pk=channel.pk, removing_since=None).first()
     if mine is None:
         return False
+    Topic.rest_without(mine, by)
     # Whoever reads it at this moment is overtaken.
     overtaken: dict[str, Any] = {"cursor_version": F("cursor_version") + 1, "polling_until": None}
     Channel.objects.filter(pk=mine.pk).update(paused=True, removing_since=timezone.now(), **overtaken)

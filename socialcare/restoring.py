@@ -160,8 +160,9 @@ def _topic(past: Past, by: Agent) -> None:
     channels = list(topic.channels.all()) if topic.pk else []
     if "channels" in part:
         channels = list(Channel.objects.filter(pk__in=part["channels"]))
-        if part["channels"] and not channels:
-            raise Refused(_("The channels it listened on are gone."))
+    # None would be all of them: it must not come to listen everywhere.
+    if past.was["channels"] and not channels and ("channels" in part or part.get("active")):
+        raise Refused(_("The channels it listened on are gone."))
     if not topic.rewrite(by, channels, **given):
         raise Refused(_("Somebody changed it at this moment."))
 

@@ -35,6 +35,11 @@ class TopicQuerySet(models.QuerySet["Topic"]):
         chosen = Topic.channels.through.objects.filter(topic=models.OuterRef("pk"))
         return self.listening().filter(Q(models.Exists(chosen.filter(channel=channel_id))) | ~models.Exists(chosen))
 
+    def only_on(self, channel_id: int) -> TopicQuerySet:
+        """Topics in force that listen there and nowhere else."""
+        chosen = Topic.channels.through.objects.filter(topic=models.OuterRef("pk"))
+        return self.listening().filter(channels=channel_id).exclude(models.Exists(chosen.exclude(channel=channel_id)))
+
     def read_by(self, agent: Agent) -> TopicQuerySet:
         """Topics of the agent's teams; admins read all, managers also those without a team."""
         if agent.is_active and agent.is_admin:
@@ -146,6 +151,12 @@ class Topic(models.Model):
         self.channels.set(chosen)
         self._told(by, changed(f"{'changed' if known else 'made'} the topic “{self.name}”", self, was))
         return True
+
+    @classmethod
+    def rest_without(cls, channel: Channel, by: Agent | None) -> None:
+        """Before the channel goes: what listened nowhere else would listen everywhere, so it rests."""
+        for topic in cls.objects.only_on(channel.pk).order_by("pk"):
+            topic.rewrite(by, [channel], active=False)
 
     def _differs(self, known: Topic, channels: set[int], fields: dict[str, Any]) -> bool:
         listened = set(known.channels.values_list("pk", flat=True))

@@ -7,12 +7,15 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from connectors import removing
-from connectors.models import Channel
+from connectors import connecting, removing
+from connectors.models import Channel, Topic
 from inbox.models import Conversation, Event, Identity, Mention, Note, Person, Reply, Tally
 from inbox.models.search_text import SearchText
 from inbox.models.tally import differences
 from inbox.searching.indexing import index_due
+from socialcare.history import changes
+from socialcare.people import Refused
+from socialcare.restoring import restore
 from tests.journey.steps import answer
 from tests.world import make_channel, write
 
@@ -82,6 +85,23 @@ def test_what_is_being_removed_does_not_listen_again(cast):
     demo.refresh_from_db()
     assert not demo.resume(cast.ada)
     assert "is being removed" in _page(cast.ada, demo)
+
+
+def test_a_topic_that_listened_only_there_rests_and_does_not_listen_everywhere(cast):
+    demo, real, _kept = fill(cast)
+    empty = make_channel("Empty", network="feed")
+    for name, channels in (("Demo", [demo]), ("Empty", [empty]), ("Both", [demo, real]), ("All", [])):
+        Topic(name=name).rewrite(cast.ada, channels, query="tea")
+    removing.begin(demo, cast.ada)
+    connecting.remove(empty, cast.ada)
+    assert ended()
+    assert set(Topic.objects.listening().values_list("name", flat=True)) == {"Both", "All"}
+    told = changes(cast.ada)
+    resting = next(change for change in told if "changed the topic “Demo”" in change.sentence)
+    with pytest.raises(Refused, match="channels it listened on are gone"):
+        restore(Event.objects.get(pk=resting.id), cast.ada)
+    assert "removed the channel Empty" in told[0].sentence
+    assert any("with all that came through it" in change.sentence for change in changes(cast.ada, "channel"))
 
 
 def _page(agent, channel):
