@@ -7,9 +7,21 @@ import pytest
 from django.db import connections, transaction
 from django.db.backends.signals import connection_created
 from django.test import TransactionTestCase
+from whitenoise.middleware import WhiteNoiseMiddleware
+
+from tests.copied import KEPT, Copied, filled
 
 PASSWORD = "a long enough password"
-KEPT = {"django_migrations", "django_content_type", "auth_permission"}  # what the migrations wrote, not the tests
+HOMES = {"browser": ("tests/browser/",), "chaos": ("tests/chaos/", "tests/ground/")}  # where .ci/test looks for them
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """A test with one of these marks that stands elsewhere would never run."""
+    for item in items:
+        for mark in item.iter_markers():
+            if not item.nodeid.startswith(HOMES.get(mark.name, "")):
+                raise pytest.UsageError(f"{item.nodeid} is marked {mark.name}, so it belongs into {HOMES[mark.name]}")
 
 
 def make_cast():
@@ -43,9 +55,12 @@ def make_cast():
     return SimpleNamespace(**teams, **{key: Agent.objects.get(pk=agent.pk) for key, agent in agents.items()})
 
 
+copied_cast = Copied(make_cast)
+
+
 @pytest.fixture
 def cast(db):
-    return make_cast()
+    return copied_cast()
 
 
 def emptied(case):
@@ -55,8 +70,7 @@ def emptied(case):
         connection = connections[name]
         with transaction.atomic(using=name), connection.cursor() as cursor:
             tables = sorted(set(connection.introspection.table_names(cursor)) - KEPT)
-            cursor.execute(" UNION ALL ".join(f"(SELECT '{table}' FROM \"{table}\" LIMIT 1)" for table in tables))
-            for (table,) in cursor.fetchall():
+            for table in filled(cursor, tables):
                 cursor.execute(f'DELETE FROM "{table}"')  # all constraints are deferred to the end
 
 
@@ -77,6 +91,21 @@ def patient_connections():
     connection_created.connect(wait)
     yield
     connection_created.disconnect(wait)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def static_files_looked_at_once():
+    """Each test's client builds the middleware anew, and this one opens every static file when it is built."""
+    look, found = WhiteNoiseMiddleware.add_files_from_finders, {}
+
+    def once(self):
+        place = self.static_prefix, self.static_root
+        if place not in found:
+            look(self)
+            found[place] = self.files
+        self.files = dict(found[place])
+
+    WhiteNoiseMiddleware.add_files_from_finders = once
 
 
 @pytest.fixture(autouse=True)
