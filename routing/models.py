@@ -99,11 +99,17 @@ class Rule(models.Model):
     @transaction.atomic
     def move_to(self, place: int, by: Agent | None) -> None:
         """Makes it the rule at that place (0 is first); the others keep their order."""
-        others = list(Rule.objects.exclude(pk=self.pk).order_by("position", "id"))
-        others.insert(max(0, min(place, len(others))), self)
-        for position, rule in enumerate(others, start=1):
-            Rule.objects.filter(pk=rule.pk).exclude(position=position).update(position=position)
+        held = list(Rule.objects.order_by("pk").select_for_update(no_key=True))  # two moves are one after the other
+        order = sorted((rule for rule in held if rule.pk != self.pk), key=lambda rule: (rule.position, rule.pk))
+        order[max(0, place) : max(0, place)] = [rule for rule in held if rule.pk == self.pk]
+        moved = [rule for position, rule in enumerate(order, start=1) if rule.moves_to(position)]
+        Rule.objects.bulk_update(moved, ["position"])
         rules_changed(happenings.SetUpChanged(f"moved the rule “{self.name}” to place {place + 1}"), by)
+
+    def moves_to(self, position: int) -> bool:
+        """Whether that is another position than it had."""
+        was, self.position = self.position, position
+        return was != position
 
     @transaction.atomic
     def remove(self, by: Agent | None) -> None:
