@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET
 from inbox.rights import admins_only
 from inbox.views.answering import shown
 from socialcare import configuration as text_of
+from socialcare import people
 from socialcare.models import Organisation
 from socialcare.pages import Request
 from socialcare.people_views import ask_password_again
@@ -53,6 +54,8 @@ def organisation(request: Request) -> HttpResponse:
 @require_GET
 @admins_only
 def file(request: Request) -> HttpResponse:
+    """Who takes the whole set-up along is told to the other admins."""
+    people.told("downloaded the whole set-up as a file", request.user)
     answer = HttpResponse(text_of.as_text(), content_type="application/json")
     answer["Content-Disposition"] = 'attachment; filename="socialcare.json"'
     return answer

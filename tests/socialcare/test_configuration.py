@@ -10,6 +10,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from connectors import connecting
 from connectors.models import Channel, Exclusion, Theme, Topic
@@ -374,3 +375,30 @@ def waits_for_us():
                 return True
         time.sleep(0.05)
     return False
+
+
+def test_who_comes_into_a_private_team_by_a_file_is_announced_to_it(whole):
+    text = file_of(teams=[{"name": "HR", "members": {"ada@acme.example": "agent"}}])
+    configuration.plan(text, whole.ada)
+    told = Event.objects.filter(stream=whole.hugo.stream, happening="joined_team")
+    assert not told.exists(), "looking at a plan tells nobody"
+    configuration.apply(text, whole.ada)
+    assert told.get().payload["agent"] == whole.ada.pk
+
+
+def test_who_downloads_the_file_is_told(whole):
+    answer = signed_in(whole.ada).get("/set-up/configuration/file/")
+    assert answer.content.decode() == configuration.as_text()
+    assert "downloaded the whole set-up" in str(Event.objects.filter(stream="admin").latest("number").payload)
+
+
+def test_a_longer_file_asks_the_database_no_more_for_each_rule(whole):
+    def asked(rules):
+        with CaptureQueriesContext(connection) as found:
+            configuration.plan(file_of(rules=rules), whole.ada)
+        return len(found)
+
+    rules = json.loads(configuration.as_text())["rules"]
+    many = [{**rules[0], "name": f"Rule {number}"} for number in range(12)]
+    few = asked(many[:4])
+    assert (asked(many) - few) / 8 <= 16

@@ -1,7 +1,9 @@
 """The history of the set-up: who changed what, the difference in words, and putting it back."""
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from connectors import connecting
 from connectors.models import Channel, Exclusion, Theme, Topic
@@ -275,3 +277,16 @@ def test_nobody_but_admins_reads_the_history_or_the_file(cast, path):
     assert Client().get(f"/set-up/{path}").status_code == 302
     change = Event.objects.filter(stream="admin").order_by("-number").first()
     assert signed_in(cast.max).post(f"/set-up/history/{change.pk}/restoration/").status_code == 404
+
+
+def test_a_page_of_the_history_asks_the_database_the_same_however_full_it_is(cast):
+    def asked():
+        with CaptureQueriesContext(connection) as found:
+            changes(cast.ada)
+        return len(found)
+
+    rule = refund_rule(cast)
+    few = asked()
+    for team in (cast.product, cast.support) * 5:
+        rule.rewrite(cast.ada, then=[{"do": "team", "team": team.pk}])
+    assert asked() == few
