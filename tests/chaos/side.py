@@ -17,6 +17,8 @@ OURS = re.compile(r"answer \d+ of ours|Thank you for telling us")
 PEOPLE = 10
 LAG = 1.5
 """Seconds after which a list shows what we posted; with a call (`patience`) less than SETTLE_SECONDS of the house."""
+LAGGING = re.compile(r"answer \d+ of ours")
+"""A fake knows what is young by its words alone: of those that are said again and again it would hide the old as well."""
 
 
 def names():
@@ -32,7 +34,7 @@ class Side:
     def __init__(self, name, seed):
         self.name, self.random = name, random.Random(f"{name} {seed}")
         self.fake = import_module(f"tests.fakes.{name}").Fake()
-        self.fake.live, self.fake.patience, self.fake.lag = True, 1.0, (OURS, LAG)
+        self.fake.live, self.fake.patience, self.fake.lag = True, 1.0, (LAGGING, LAG)
         self.fake.forget_keys()
         self.said, self.deleted, self.faults, self.answered, self.number = {}, set(), {}, 0, 0
         self.parents = set()  # with one of them, a network may take away what hangs on it
