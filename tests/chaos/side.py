@@ -18,7 +18,7 @@ PEOPLE = 10
 LAG = 1.5
 """Seconds after which a list shows what we posted; with a call (`patience`) less than SETTLE_SECONDS of the house."""
 LAGGING = re.compile(r"answer \d+ of ours")
-"""A fake knows what is young by its words alone: of those that are said again and again it would hide the old as well."""
+"""A fake knows what is young by its words alone: of those that are said again it would hide the old as well."""
 
 
 def names():
