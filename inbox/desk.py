@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from inbox.models import Agent, Team
 
 FAR = 10**17  # microseconds; later than any time we store, so that FAR - time runs backwards in a fixed width
-MANY = 10**14
+MANY = 10**12
 RANKS = 10**10
 READ_AT = -1  # the state under which a stream's number stands among the counters
 Counters = dict[tuple[str, int], int]
@@ -194,7 +194,7 @@ class Newest(Order):
 
     @classmethod
     def key(cls, row: Any) -> str:
-        return f"{_micros(row.newest_at):017d}{row.id:014d}"
+        return f"{_micros(row.newest_at):017d}{row.id:012d}"
 
 
 class Priority(Order):
@@ -203,7 +203,7 @@ class Priority(Order):
 
     @classmethod
     def key(cls, row: Any) -> str:
-        return f"{RANKS - row.rank:011d}{FAR - _micros(row.waiting_since):017d}{MANY - row.id:014d}"
+        return f"{RANKS - row.rank:011d}{FAR - _micros(row.waiting_since):017d}{MANY - row.id:012d}"
 
 
 class Oldest(Order):
@@ -212,7 +212,7 @@ class Oldest(Order):
 
     @classmethod
     def key(cls, row: Any) -> str:
-        return f"{FAR - _micros(row.waiting_since):017d}{MANY - row.id:014d}"
+        return f"{FAR - _micros(row.waiting_since):017d}{MANY - row.id:012d}"
 
 
 def _micros(at: datetime) -> int:
