@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from connectors.models import Channel, Topic
@@ -73,8 +73,10 @@ def _step(pk: int) -> int | None:
 
 
 def _talks(channel: Channel) -> int:
-    """The next conversations with everything that hangs on them, out of the counters and out of the search."""
-    rows = Conversation.objects.filter(channel=channel).order_by("pk").select_for_update(of=("self",))[:PIECE]
+    """The next conversations with everything that hangs on them, out of the counters and out of the search. Two
+    channels to one invented network share conversations; each is whole or gone."""
+    through = Q(channel=channel) | Q(pk__in=Mention.objects.filter(channel=channel).values("conversation"))
+    rows = Conversation.objects.filter(through).order_by("pk").select_for_update(of=("self",))[:PIECE]
     talks = list(rows.only("pk", "team", "state", "agent"))
     ids = [talk.pk for talk in talks]
     for kind, model in ((SearchKind.MENTION, Mention), (SearchKind.REPLY, Reply), (SearchKind.NOTE, Note)):

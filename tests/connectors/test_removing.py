@@ -17,6 +17,7 @@ from socialcare.history import changes
 from socialcare.people import Refused
 from socialcare.restoring import restore
 from tests.journey.steps import answer
+from tests.world import answer as answered
 from tests.world import make_channel, write
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -108,6 +109,17 @@ def _page(agent, channel):
     client = Client()
     client.force_login(agent)
     return client.get(f"/set-up/channels/{channel.pk}/").content.decode()
+
+
+def test_what_it_added_to_a_conversation_of_another_channel_of_the_demo_keeps_nothing_from_going(cast):
+    first, second = make_channel(), make_channel("@acme too")
+    shared = write(first, "demo says one", cast.support, author="invented")
+    answered(second, shared, "and one more")
+    removing.begin(second, cast.ada)
+    assert ended()
+    assert list(Channel.objects.all()) == [first]
+    assert not Conversation.objects.exists()
+    assert not differences()
 
 
 def test_two_who_remove_at_once_do_it_once_and_the_counters_stay_right(cast, monkeypatch):
