@@ -32,25 +32,26 @@ def load():
     texts = Texts(1)
     ready = [vector([texts.text()], ()) for _ in range(TEXTS)]
     with connection.cursor() as cursor:
-        cursor.execute("SELECT min(posted_at), count(*) FROM inbox_mention")
-        _first, count = cursor.fetchone()
-        cursor.execute("SELECT id, team_id FROM inbox_conversation ORDER BY id")
-        teams = [team for _pk, team in cursor.fetchall()]
+        cursor.execute(
+            "SELECT m.id, conversation_id, team_id FROM inbox_mention m "
+            "JOIN inbox_conversation c ON c.id = conversation_id ORDER BY m.id"
+        )
+        mentions = cursor.fetchall()
     with _WithoutIndexes("inbox_searchtext") as cursor:
-        _copy(cursor, "inbox_searchtext", "kind row_id conversation_id team_id at words", _rows(ready, teams, count))
-    return count
+        _copy(cursor, "inbox_searchtext", "kind row_id conversation_id team_id at words", _rows(ready, mentions))
+    return len(mentions)
 
 
-def _rows(ready, teams, count):
-    first = NOW.timestamp() - 30 * count
-    for n in range(1, count + 1):
+def _rows(ready, mentions):
+    first = NOW.timestamp() - 30 * len(mentions)
+    for n, (mention, conversation, team) in enumerate(mentions, 1):
         at = time.strftime("%Y-%m-%d %H:%M:%S+00", time.gmtime(first + 30 * n))
         spread = n * 2_654_435_761 % 2**32  # which texts have a word follows no order
         known = " ".join(f"{word(every)}:90" for every in EVERY if spread % every == 0)
         marks = {*author_marks(f"@a{n}", f"Author {n}"), facet_mark("c", 1 + n % CHANNELS)}
         marks |= {address_mark(f"m{n}"), address_mark(f"https://demo.example/m{n}")}
         words = f"{ready[n % TEXTS]} {known} {' '.join(marks)}"
-        yield f"1\t{n}\t{n}\t{teams[n - 1]}\t{at}\t{words}\n"
+        yield f"1\t{mention}\t{conversation}\t{team}\t{at}\t{words}\n"
 
 
 def by_gin(ask, teams):
