@@ -47,6 +47,7 @@ def medium_of(one: Attachment) -> Medium:
         size=one.size,
         name=one.name,
         read=lambda: bytes(Attachment.objects.values_list("body", flat=True).get(pk=one.pk)),
+        address=one.lent_url,
         description=one.description,
         width=one.width,
         height=one.height,

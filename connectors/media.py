@@ -15,7 +15,8 @@ MANY = {"image": "pictures", "animation": "moving pictures", "video": "videos", 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Medium:
     """One file that leaves with an answer. `kind`: image, animation, video or file; `type` is what it is, whatever its
-    name says. `read` gives its bytes, the same each time. `token`: what the network calls it, once it is there."""
+    name says. `read` gives its bytes, the same each time; `address` one under which a network that takes no bytes may
+    fetch them for a while, another each time. `token`: what the network calls it, once it is there."""
 
     key: str
     kind: str
@@ -23,6 +24,7 @@ class Medium:
     size: int
     name: str
     read: Callable[[], bytes] = field(repr=False)
+    address: Callable[[], str] = field(default=str, repr=False)
     description: str = ""
     width: int | None = None
     height: int | None = None
@@ -41,10 +43,11 @@ class Uploaded:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MediaRule:
-    """What may hang from an answer to one item. `types`: those taken; none at all where `reason` says why. `most`: how
-    many. `sizes`: bytes of each, by kind; `total`: of all. `pixels` and `side`: of a picture. `description`: characters
-    of a text for who cannot see it, None where the network has none. `alone`: kinds that leave with no other file.
-    `text`: what fits beside files, in UTF-16, where that is less than the network takes else."""
+    """What may hang from an answer to one item. `types`: those taken; none at all where `reason` says why. `refused`:
+    why a kind is not taken where others are. `most`: how many. `sizes`: bytes of each, by kind; `total`: of all.
+    `pixels` and `side`: of a picture. `description`: characters of a text for who cannot see it, None where the network
+    has none. `alone`: kinds that leave with no other file. `text`: what fits beside files, in UTF-16, where that is
+    less than the network takes else."""
 
     types: frozenset[str] = frozenset()
     most: int = 4
@@ -56,6 +59,7 @@ class MediaRule:
     alone: frozenset[str] = frozenset()
     text: int | None = None
     reason: str = ""
+    refused: Mapping[str, str] = field(default_factory=dict)
 
     def problems(self, media: Sequence[Medium], label: str, text: str = "") -> tuple[str, ...]:
         """Why these may not leave together, in sentences; none when they may."""
@@ -82,7 +86,8 @@ class MediaRule:
         if medium.type not in self.types:
             kind = NAMES.get(medium.type, medium.type)
             moving = "moving " if medium.kind == "animation" else ""
-            yield f"“{medium.name}”: {label} takes no {moving}{kind} with an answer."
+            why = self.refused.get(medium.kind, "")
+            yield f"“{medium.name}”: {label} takes no {moving}{kind} with an answer.{why and f' {why}'}"
         elif limit is not None and medium.size > limit:
             yield f"“{medium.name}” is too large: {megabytes(medium.size)} of at most {megabytes(limit)}."
         elif self._too_wide(medium):

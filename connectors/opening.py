@@ -60,7 +60,8 @@ def connector_of(
         record=exchanges.append if exchanges is not None else None,
         guard=guard,
     )
-    return Connector.named(network)(values, given, seam)
+    # Some networks fetch files from us, and can do so only where the installation stands in the open.
+    return Connector.named(network)({"reached": settings.PUBLIC_URL.startswith("https://"), **values}, given, seam)
 
 
 def opened_secrets(channel: Channel) -> Secrets:

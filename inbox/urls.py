@@ -42,6 +42,7 @@ urlpatterns = [
     path("conversations/<int:pk>/replies/<int:reply>/settlement/", replies.settle, name="reply_settle"),
     path("conversations/<int:pk>/pictures/<int:mention>/<int:place>/", pictures.picture, name="picture"),
     path("conversations/<int:pk>/network/", network_acts.network_acts, name="network_acts"),
+    path("lent/<str:token>/", files.lent, name="lent_file"),
     path("conversations/<int:pk>/files/", files.files, name="files"),
     path("conversations/<int:pk>/files/<uuid:key>/", files.file, name="file"),
     path("conversations/<int:pk>/files/<uuid:key>/removal/", files.removal, name="file_removal"),

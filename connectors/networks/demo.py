@@ -181,7 +181,8 @@ class Demo(Connector):
 
     def media_rule(self, post: Post, *, private: bool = False) -> MediaRule:
         sizes = {"image": 5_000_000, "animation": 5_000_000}
-        return MediaRule(types=IMAGES, most=4, sizes=sizes, side=4096, description=1_000)
+        refused = {"video": "The demo shows pictures only."}
+        return MediaRule(types=IMAGES, most=4, sizes=sizes, side=4096, description=1_000, refused=refused)
 
     def upload(self, medium: Medium, outgoing: Outgoing, so_far: str) -> Uploaded:
         data = base64.b64encode(medium.read()).decode()

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
+from django.core.signing import BadSignature, TimestampSigner
 from django.db import models
+from django.urls import reverse
 from django.utils import timezone
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 MOST = 10  # files of one draft, whatever the network takes
 UNSENT = timedelta(days=30)
 DESCRIPTION = 2_000
+LENT = timedelta(hours=1)  # for how long an address is good that was given to a network
+_lending = TimestampSigner(salt="inbox.attachment.lent")
 
 
 class FilesGone(Exception):
@@ -37,6 +41,14 @@ class AttachmentQuerySet(models.QuerySet["Attachment"]):
         """What this agent added and did not send yet, in order."""
         mine = self.filter(agent=agent, conversation=conversation, reply=None).order_by("kind", "place", "pk")
         return mine.filter(kind=kind) if kind else mine
+
+    def lent(self, token: str) -> AttachmentQuerySet:
+        """What a network may fetch by this token: a file of an answer that is on its way, and nothing later."""
+        try:
+            key = UUID(_lending.unsign(token, max_age=LENT))
+        except (BadSignature, ValueError):
+            return self.none()
+        return self.filter(key=key, reply__state__in=("queued", "sending"))
 
     def light(self) -> AttachmentQuerySet:
         """Without the bytes."""
@@ -80,6 +92,10 @@ class Attachment(models.Model):
     def is_shown(self) -> bool:
         """Whether a browser may show it as a picture; everything else is saved."""
         return self.shape in ("image", "animation")
+
+    def lent_url(self) -> str:
+        """For a network that takes no bytes and fetches them itself."""
+        return settings.PUBLIC_URL + reverse("inbox:lent_file", args=[_lending.sign(self.key.hex)])
 
     @classmethod
     def add(cls, agent: Agent, conversation: Conversation, kind: str, file: File) -> Attachment:

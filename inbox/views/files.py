@@ -1,16 +1,18 @@
 """Files of an answer: into the draft, described, taken out again, and shown to those only who may read the
-conversation. A draft's files are its author's alone."""
+conversation. A draft's files are its author's alone. A network that is to show one may fetch it, while the answer is on
+its way, by an address that only it was given."""
 
 from __future__ import annotations
 
 from typing import Any
 from uuid import UUID
 
+from django.contrib.auth.decorators import login_not_required
 from django.db.models import Q
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils.http import content_disposition_header
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from inbox.attaching import Attaching
 from inbox.files import Unfit
@@ -65,13 +67,20 @@ def file(request: Request, pk: int, key: UUID) -> HttpResponse:
     return HttpResponse(status=204)
 
 
-def _bytes(one: Attachment) -> HttpResponse:
+@login_not_required
+@require_safe
+def lent(request: Request, token: str) -> HttpResponse:
+    """A file of an answer that is on its way, for the network that is to show it."""
+    return _bytes(get_object_or_404(Attachment.objects.lent(token)), kept="no-store")
+
+
+def _bytes(one: Attachment, kept: str = f"private, max-age={DAY}, immutable") -> HttpResponse:
     disposition = content_disposition_header(not one.is_shown, one.name)
     return HttpResponse(
         bytes(one.body),
         content_type=one.content_type,
         headers={
-            "Cache-Control": f"private, max-age={DAY}, immutable",
+            "Cache-Control": kept,
             "Content-Disposition": disposition or "attachment",
             "Content-Security-Policy": "default-src 'none'; sandbox",
             "X-Content-Type-Options": "nosniff",

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from connectors.base import Outgoing, PostKind, Secrets
+from connectors.base import Medium, Outgoing, PostKind, Secrets
 from connectors.faults import (
     AuthExpired,
     AuthRevoked,
@@ -15,10 +15,12 @@ from connectors.faults import (
     Invalid,
     NotPermitted,
     RateLimited,
+    Unreadable,
 )
 from connectors.networks.linkedin.api import months_old, place_of
 from tests.fakes.linkedin import ME, POST, Fake, no
 from tests.fakes.network import CANARY
+from tests.fakes.server import Reply
 
 NOW = datetime.now(UTC)
 
@@ -197,3 +199,28 @@ def test_signing_in_keeps_what_linkedin_gives_and_says_what_it_cannot_renew(fake
         connector.finish("stolen", "https://care.example/back", grant.secrets)
     with pytest.raises(AuthRevoked):
         fake.connector(secrets=Secrets()).check()
+
+
+def picture():
+    return Medium(key="k", kind="image", type="image/png", size=3, name="a.png", read=lambda: b"abc")
+
+
+def test_our_token_goes_with_a_picture_to_linkedin_alone(fake):
+    outgoing = Outgoing(key="k", text="x", parent=one(fake, fake.say("Help!")), sending_at=NOW)
+    for where in ("http://127.0.0.1:1/here", "http://www.linkedin.com/x", "https://notlinkedin.com/x", "file:///x", ""):
+        value = {"image": "urn:li:image:1", "uploadUrl": where}
+        fake.image = lambda asked, urn="", value=value: Reply(200, {"value": value})
+        with pytest.raises(Unreadable):
+            fake.connector().upload(picture(), outgoing, "")
+
+
+def test_a_picture_is_named_by_a_comment_when_linkedin_has_looked_through_it(fake):
+    connector, outgoing = fake.connector(), Outgoing(
+        key="k", text="x", parent=one(fake, fake.say("Help!")), sending_at=NOW
+    )  # fmt: skip
+    first = connector.upload(picture(), outgoing, "")
+    assert (first.whole, connector.upload(picture(), outgoing, first.token).whole) == (False, False)
+    assert connector.upload(picture(), outgoing, first.token).whole
+    fake.image = lambda asked, urn="": Reply(200, {"status": "PROCESSING_FAILED"})
+    with pytest.raises(Invalid, match="can do nothing with “a"):
+        connector.upload(picture(), outgoing, first.token)

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,6 +16,7 @@ from connectors.base import (
     Deleted,
     Found,
     Incoming,
+    Medium,
     Outgoing,
     PostKind,
     Prepared,
@@ -216,3 +218,66 @@ def test_a_signed_delivery_is_mapped_in_both_forms(fake):
         assert (post.text, post.root_id, post.grants["under_ours"]) == ("Is it green?", post.external_id, True)
         elsewhere = body.replace(b'"77"', b'"78"')  # another account of the same app
         assert connector.unpack(elsewhere, NOW).posts == ()
+
+
+def files(*named):
+    kinds = {"jpg": ("image", "image/jpeg"), "mp4": ("video", "video/mp4"), "gif": ("animation", "image/gif")}
+    for name in named:
+        kind, of = kinds[name.rpartition(".")[2]]
+        where = f"https://care.example/lent/{name}"
+        yield Medium(key=name, kind=kind, type=of, size=3, name=name, read=lambda: b"abc", address=lambda at=where: at)
+
+
+def test_one_file_is_the_answers_own_container_which_is_published_when_it_was_looked_through(fake):
+    (clip,) = files("clip.mp4")
+    fake.web = {clip.address(): clip.read()}
+    outgoing, connector = answering(one(fake, fake.say("Broken?")), media=(clip,)), plain(fake)
+    first = connector.upload(clip, outgoing, "")
+    assert (first.whole, first.wait) == (False, 15)
+    assert not connector.upload(clip, outgoing, first.token).whole
+    assert connector.upload(clip, outgoing, first.token).whole
+    there = replace(outgoing, media=(replace(clip, token=first.token),))
+    assert connector.send(there) == Prepared(first.token)
+    connector.send(replace(there, prepared=first.token))
+    assert list(fake.containers) == [first.token]
+    (made,) = fake.made()
+    assert (made["text"], fake.attached(made)) == ("We are on it", [(b"abc", None)])
+
+
+def test_several_files_are_published_together_and_not_before_they_are_put_together(fake):
+    media = tuple(files("a.jpg", "b.mp4"))
+    fake.web = {each.address(): each.name.encode() for each in media}
+    outgoing, connector = answering(one(fake, fake.say("Broken?")), media=media), plain(fake)
+    tokens = [connector.upload(each, outgoing, "").token for each in media]
+    there = replace(
+        outgoing, media=tuple(replace(each, token=token) for each, token in zip(media, tokens, strict=True))
+    )
+    held = connector.send(there).token
+    fake.containers[held]["status"] = "IN_PROGRESS"
+    with pytest.raises(Unavailable):
+        connector.send(replace(there, prepared=held))
+    assert fake.made() == []
+    del fake.containers[held]["status"]
+    connector.send(replace(there, prepared=held))
+    (made,) = fake.made()
+    assert [body for body, _ in fake.attached(made)] == [b"a.jpg", b"b.mp4"]
+
+
+def test_a_file_that_it_cannot_fetch_or_that_ended_unpublished_is_said_or_made_anew(fake):
+    (clip,) = files("clip.mp4")
+    outgoing, connector = answering(one(fake, fake.say("Broken?")), media=(clip,)), plain(fake)
+    first = connector.upload(clip, outgoing, "").token
+    with pytest.raises(Invalid, match="could not fetch from us “clip"):
+        connector.upload(clip, outgoing, first)
+    fake.containers[first]["status"] = "EXPIRED"
+    again = connector.upload(clip, outgoing, first)
+    assert (again.token, again.whole) == ("", False)
+
+
+def test_files_need_an_installation_that_is_reached_and_no_gif_is_taken(fake):
+    post = one(fake, fake.say("x"))
+    (wave,) = files("wave.gif")
+    assert "library of its own" in plain(fake).media_rule(post).problems([wave], "Threads")[0]
+    settings = {**fake.settings(), "reached": False}
+    rule = Threads(settings, Secrets({}), fake.connector().seam).media_rule(post)
+    assert "PUBLIC_URL" in rule.problems([wave], "Threads")[0]

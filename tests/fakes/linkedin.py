@@ -18,13 +18,14 @@ def no(status, code, **headers):
 
 class Fake(FakeNetwork):
     name, source = "linkedin", "comments"
+    takes_files, uploads = True, ("/rest/images", "/dms-uploads")
     secrets = {"access_token": CANARY, "client_secret": SECRET}
     page_requests = 3
     """The list of notifications, the comments, the answers below one."""
 
     def __init__(self):
         super().__init__()
-        self.comments = {}
+        self.comments, self.images = {}, {}
         self.notified, self.access = True, CANARY
 
     def settings(self):
@@ -93,6 +94,9 @@ class Fake(FakeNetwork):
     def made(self):
         return [told for told in self.comments.values() if told.get("actor") == ME]
 
+    def attached(self, made):
+        return [(self.images[each["entity"]["image"]]["bytes"], None) for each in made["content"]]
+
     # Answers
 
     def answer(self, asked):
@@ -100,6 +104,9 @@ class Fake(FakeNetwork):
             return self.gives({name: values[0] for name, values in parse_qs(asked.body.decode()).items()})
         if asked.headers.get("authorization") != f"Bearer {self.access}":
             return no(401, "INVALID_ACCESS_TOKEN")
+        if asked.path.startswith("/dms-uploads/"):
+            self.images[unquote(asked.path.removeprefix("/dms-uploads/"))]["bytes"] = asked.body
+            return Reply(201)
         assert asked.headers["x-restli-protocol-version"] == "2.0.0"
         if asked.headers["linkedin-version"] < "202501":
             return no(426, "NONEXISTENT_VERSION")
@@ -107,6 +114,8 @@ class Fake(FakeNetwork):
         if head == "organizations":
             return Reply(200, {"id": 77, "localizedName": "Acme", "vanityName": "acme-tea"},
                          {"Date": "Sun, 22 Nov 2026 05:00:00 GMT"})  # fmt: skip
+        if head == "images":
+            return self.image(asked, *map(unquote, rest))
         if head == "organizationalEntityNotifications":
             return self.notifications(asked)
         if head == "posts":
@@ -119,6 +128,20 @@ class Fake(FakeNetwork):
         if given.get("client_secret") != SECRET or given.get("code", given.get("refresh_token")) != "the-code":
             return Reply(400, {"error": "invalid_grant"})
         return Reply(200, {"access_token": CANARY, "expires_in": 5184000, "scope": "r_organization_social"})
+
+    def image(self, asked, urn=""):
+        """Announced, then brought; looked through until the second question."""
+        if asked.method == "GET":
+            image = self.images[urn]
+            image["asked"] += 1
+            status = "PROCESSING" if image["asked"] < 2 else "AVAILABLE"
+            return Reply(200, {"id": urn, "status": status if image["bytes"] else "WAITING_UPLOAD"})
+        assert asked.one("action") == "initializeUpload"
+        assert asked.json()["initializeUploadRequest"]["owner"] == ME
+        urn = f"urn:li:image:{len(self.images)}"
+        self.images[urn] = {"bytes": b"", "asked": 0}
+        value = {"image": urn, "uploadUrl": f"{self.server.url}/dms-uploads/{urn}", "uploadUrlExpiresAt": 4_000_000}
+        return Reply(200, {"value": value})
 
     def notifications(self, asked):
         if not self.notified:
@@ -159,7 +182,9 @@ class Fake(FakeNetwork):
             given = asked.json()
             assert given["actor"] == ME
             assert given["object"] == POST
-            one = self.keep(given["message"]["text"], ME, given["parentComment"], datetime.now(UTC))
+            hung = {"content": given["content"]} if "content" in given else {}
+            assert all(self.images[each["entity"]["image"]]["asked"] > 1 for each in hung.get("content", ()))
+            one = self.keep(given["message"]["text"], ME, given["parentComment"], datetime.now(UTC), **hung)
             return Reply(201, self.comments[one], {"x-restli-id": self.comments[one]["id"]})
         wanted = None if urn == POST else urn
         return self.page(asked, [self.shown(one) for one, told in self.comments.items()

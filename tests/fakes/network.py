@@ -110,6 +110,7 @@ class Ledger:
         self.start = datetime.now(UTC) - timedelta(hours=1)
         self.live = False  # whether what is said now is of now, and not a second later than the post before it
         self.skew = timedelta(0)  # how far its clock is ahead of ours
+        self.web = {}  # what it finds at addresses that it is told
         self.patience = 30.0  # seconds a server that hangs holds a connection, and a slow one its answer
         self.lag = None  # (pattern, seconds): words of ours that fit show in no list before they are so old
         self.renewed_at, self.unheard = -ALONE, False  # of the last time it took a refresh token
@@ -273,10 +274,13 @@ class FakeNetwork(Ledger):
 
     def is_meant(self, asked, writing):
         """Whether a fault that was ordered for every request, for one that writes, or for an upload, meets this one."""
-        upload = bool(self.uploads) and asked.method != "GET" and asked.path.startswith(self.uploads)
+        upload = asked.method != "GET" and self.is_upload(asked)
         if writing == "upload":
             return upload
         return not writing or (self.is_writing(asked) and not upload)
+
+    def is_upload(self, asked):
+        return bool(self.uploads) and asked.path.startswith(self.uploads)
 
     def _answer(self, asked):
         self.server.skew = self.skew.total_seconds()

@@ -14,15 +14,16 @@ OURS = "500"
 
 class Fake(FakeGraph):
     name, source = "threads", "replies"
+    takes_files, uploads = True, ("/v1.0/me/threads",)
 
     def __init__(self):
         super().__init__()
         self.posts = {OURS: self.post(OURS, "Our new tea is here", "acme", stamp(self.start))}
-        self.containers, self.reads, self.found = {}, 0, []
+        self.containers, self.holds, self.reads, self.found = {}, {}, 0, []
         self.numbers = count(7000)  # none is given twice, whatever was deleted
 
     def settings(self):
-        return {"app_id": "app-1", "base_url": self.server.url, "searches": ["tea"]}
+        return {"app_id": "app-1", "base_url": self.server.url, "searches": ["tea"], "reached": True}
 
     def facts(self):
         return {"account_id": "77", "username": "acme"}
@@ -44,6 +45,9 @@ class Fake(FakeGraph):
         return asked.path.endswith("/threads_publish") or (
             super().is_writing(asked) and "/me/threads" not in asked.path
         )
+
+    def is_upload(self, asked):
+        return asked.path == self.uploads[0]
 
     def post(self, identity, text, username, at, above="", **more):
         told = {"id": identity, "text": text, "username": username, "permalink": f"https://www.threads.net/t/{identity}",
@@ -80,6 +84,11 @@ class Fake(FakeGraph):
     def made(self):
         return [post for one, post in self.posts.items() if one != OURS and post.get("username") == "acme"]
 
+    def attached(self, made):
+        held = self.holds[made["id"]]
+        files = [self.containers[one] for one in held.get("children", "").split(",") if one] or [held]
+        return [(one["bytes"], one.get("alt_text")) for one in files]
+
     # Answers
 
     def answer(self, asked):
@@ -111,7 +120,7 @@ class Fake(FakeGraph):
         if head == "keyword_search":
             return Reply(200, self.page(self.found, given, "timestamp"))
         if head in self.containers:
-            return Reply(200, {"id": head, "status": self.containers[head].get("status", "FINISHED")})
+            return Reply(200, {"id": head, **self.progress(self.containers[head])})
         if head not in self.posts:
             return refused(*GONE)
         if not edge:
@@ -121,6 +130,21 @@ class Fake(FakeGraph):
             below = [post for post in below if post["replied_to"]["id"] == head]
         return Reply(200, self.page(below, given, "timestamp"))
 
+    def progress(self, container):
+        """It looks through what it fetched until the second question."""
+        container["asked"] = container.get("asked", 0) + 1
+        if "status" in container:
+            return {"status": container["status"]}
+        if container.get("bytes", b"none") is None:
+            return {"status": "ERROR", "error_message": "FAILED_DOWNLOADING_VIDEO"}
+        return {"status": "IN_PROGRESS" if "bytes" in container and container["asked"] < 2 else "FINISHED"}
+
+    def fetched(self, given):
+        """A container as it was asked for, with what stands at the address of its file."""
+        where = given.get("image_url") or given.get("video_url")
+        assert given["media_type"] in (("IMAGE", "VIDEO") if where else ("TEXT", "CAROUSEL"))
+        return given | ({"bytes": self.web.get(where)} if where else {})
+
     def mine(self, edge, given):
         if edge == "threads_publishing_limit":
             return {"data": [{"reply_quota_usage": 3, "reply_config": {"quota_total": 1000, "quota_duration": 86400}}]}
@@ -128,12 +152,15 @@ class Fake(FakeGraph):
 
     def written(self, method, head, edge, given):
         if edge == "threads":
-            self.containers[str(9000 + len(self.containers))] = given
+            self.containers[str(9000 + len(self.containers))] = self.fetched(given)
             return Reply(200, {"id": str(8999 + len(self.containers))})
         if edge == "threads_publish":
             made = self.containers[given["creation_id"]]
+            if self.progress(made)["status"] == "IN_PROGRESS" or "is_carousel_item" in made:
+                return refused(24, 4279009)
             made["status"] = "PUBLISHED"
             identity = str(next(self.numbers))
+            self.holds[identity] = made
             now = stamp(datetime.now(UTC))
             self.posts[identity] = self.post(identity, made["text"], "acme", now, made["reply_to_id"])
             return Reply(200, {"id": identity})

@@ -2,9 +2,11 @@
 those only who may read the conversation."""
 
 import io
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
+import time_machine
 from django.core.files.uploadedfile import SimpleUploadedFile
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -189,6 +191,31 @@ def test_a_file_in_a_conversation_of_hr_is_seen_by_hr_alone(client, cast, talk):
     assert client.get(url).status_code == 404
     client.force_login(cast.hugo)
     assert client.get(url).status_code == 200
+
+
+def test_a_network_fetches_a_file_by_the_address_it_was_given_while_the_answer_is_on_its_way(
+    client, cast, talk, settings
+):
+    settings.PUBLIC_URL = "https://care.example"
+    upload(client, talk)
+    one = Attachment.objects.get()
+    url = one.lent_url().removeprefix("https://care.example")
+    client.logout()
+    assert client.get(url).status_code == 404  # a draft is nobody's yet
+    client.force_login(cast.ana)
+    send(client, talk, [one])
+    client.logout()
+    lent = client.get(url)
+    assert (lent.status_code, lent.content, lent["Content-Type"]) == (200, bytes(one.body), "image/png")
+    assert (lent["Cache-Control"], "sandbox" in lent["Content-Security-Policy"]) == ("no-store", True)
+    assert client.head(url).status_code == 200
+    assert client.post(url).status_code == 405
+    for other in (f"/lent/{one.key}/", f"/lent/{one.key.hex}:1:x/", url[:-2] + "/", "/lent/x/"):
+        assert client.get(other).status_code == 404
+    with time_machine.travel(datetime.now(UTC) + timedelta(minutes=61)):
+        assert client.get(url).status_code == 404
+    Reply.objects.update(state="sent")
+    assert client.get(url).status_code == 404
 
 
 def test_what_is_refused_is_said_and_leaves_nothing(client, talk):

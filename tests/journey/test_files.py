@@ -4,6 +4,8 @@ import io
 from datetime import timedelta
 
 import pytest
+from django.db import connections
+from django.test import Client
 from django.utils import timezone
 from PIL import Image
 
@@ -12,6 +14,7 @@ from inbox.files import judged
 from inbox.models import Attachment, Conversation, Reply
 from inbox.models.answerable import KeyUsed
 from inbox.models.attachment import FilesGone, TooMany, forget_unsent
+from tests.fakes import threads
 from tests.fakes.mastodon import Fake
 from tests.fakes.network import MADE
 from tests.journey.steps import answer, of_fake, read, send
@@ -192,3 +195,41 @@ def test_without_files_nothing_is_asked_about_them(cast, talk, django_assert_max
     reply = answer(cast.ana, talk)
     with django_assert_max_num_queries(0):
         assert sending.media_of(reply) == ()
+
+
+class Fetching(dict):
+    """What a network finds at the addresses that it is told: it fetches, from a thread of its server, as anybody."""
+
+    def get(self, where):
+        try:
+            answer = Client(headers={"host": "care.example"}).get(
+                where.removeprefix("https://care.example"), secure=True
+            )
+            self[where] = answer.status_code
+            return answer.content if answer.status_code == 200 else None
+        finally:
+            connections.close_all()
+
+
+@pytest.mark.parametrize("fault", ["", "reset", MADE])
+def test_a_network_that_takes_no_bytes_fetches_them_and_the_answer_stands_there_once(cast, settings, fault):
+    settings.FETCH_ALLOW, settings.PUBLIC_URL = ["127.0.0.1"], "https://care.example"
+    settings.ALLOWED_HOSTS = ["care.example"]
+    with threads.Fake() as fake:
+        fake.web = Fetching()
+        channel = of_fake(fake, name="@acme", team=cast.support)
+        fake.say("Where is my parcel?")
+        read(channel)
+        talk = Conversation.objects.get()
+        reply = answer(cast.ana, talk, "Here it is", files=add(cast.ana, talk, "red"))
+        if fault:
+            fake.order(fault, writing=True)
+        for _ in range(5):
+            send(reply)
+        assert (reply.state, reply.reason) == ("sent", "")
+        (made,) = fake.made()
+        assert fake.attached(made) == [(bytes(reply.attachments.get().body), "a red.png picture")]
+        assert len(fake.containers) == 1
+        ((where, status),) = fake.web.items()
+    assert status == 200
+    assert Client(headers={"host": "care.example"}).get(where.removeprefix("https://care.example")).status_code != 200

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from connectors.http import Seam
 
 RULE = MediaRule(
-    # A GIF would stand still there.
     types=frozenset({"image/jpeg", "image/png", "image/webp", "video/mp4"}),
     most=4,
     sizes={"image": 2_000_000, "video": 100_000_000},
     description=2_000,
     alone=frozenset({"video"}),
+    refused={"animation": "It would stand still there."},
 )
 SERVICE = "https://video.bsky.app"
 JOB, LOOK, LASTS = "job:", 3.0, 1_800

@@ -35,6 +35,7 @@ def rule_of(facts: Mapping[str, Any]) -> MediaRule:
         sizes={"image": image, "animation": image, "video": int(told.get("video") or VIDEO)},
         pixels=40_000_000,
         description=300,
+        refused={"video": "The forum’s owner lets none in."},
     )
 
 

@@ -44,6 +44,10 @@ from connectors.networks.facebook.reading import PageReading
 
 LOOKED = 3
 """Pages of comments looked through for one reply."""
+REFUSED = {
+    "video": "Programs may hang one photo from a comment there, and no video.",
+    "animation": "Programs may show a GIF there only by its address somewhere on the web.",
+}
 
 
 class Facebook(PageReading):
@@ -96,7 +100,7 @@ class Facebook(PageReading):
         if private or post.kind is PostKind.DIRECT:
             return MediaRule(reason="Facebook takes files with a message only as one of their own, without words.")
         types = frozenset({"image/jpeg", "image/png"})
-        return MediaRule(types=types, most=1, sizes={"image": 4_000_000}, description=1_000)
+        return MediaRule(types=types, most=1, sizes={"image": 4_000_000}, description=1_000, refused=REFUSED)
 
     def upload(self, medium: Medium, outgoing: Outgoing, so_far: str) -> Uploaded:
         """A photo of the page that is not published."""

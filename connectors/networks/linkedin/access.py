@@ -18,6 +18,7 @@ from connectors.base import (
     Post,
     Secrets,
 )
+from connectors.http import UPLOAD
 from connectors.networks.linkedin.api import encoded, judging, months_old, onward
 from connectors.rates import http_date
 
@@ -66,19 +67,32 @@ class LinkedInAccess(Connector):
         post: Post | None = None,
         body: JSON | None = None,
         partial: bool = False,
+        write: bool | None = None,
     ) -> Answer:
         """`asked`: the query, written out, because lists in brackets must not be encoded."""
-        if not self.secrets.get("access_token"):
-            raise AuthRevoked("Nobody has signed in with this channel yet.")
         headers = {
-            "Authorization": f"Bearer {self.secrets['access_token']}",
             "Linkedin-Version": self._version,
             "X-Restli-Protocol-Version": "2.0.0",
         } | ({"X-RestLi-Method": "PARTIAL_UPDATE"} if partial else {})  # fmt: skip
-        url = f"{str(self.settings.get('base_url') or API).rstrip('/')}/rest/{path}{'?' if asked else ''}{asked}"
-        judge = judging(now, bool(self.secrets.get("refresh_token")), post)
+        url = f"{self._api}/rest/{path}{'?' if asked else ''}{asked}"
         more: JSON = {} if body is None else {"json": body}
-        return self.seam.answer(method, url, now=now, headers=headers, judge=judge, bucket="linkedin", **more)
+        return self._call(method, url, now, post, headers=headers, write=write, **more)
+
+    def _bring(self, url: str, body: bytes, kind: str, now: datetime | None) -> None:
+        """A file to the address that was told for it."""
+        headers = {"Content-Type": kind}
+        self._call("PUT", url, now, headers=headers, data=body, write=False, whole=UPLOAD)
+
+    def _call(self, method: str, url: str, now: datetime | None, post: Post | None = None, **request: Any) -> Answer:
+        if not self.secrets.get("access_token"):
+            raise AuthRevoked("Nobody has signed in with this channel yet.")
+        headers = {"Authorization": f"Bearer {self.secrets['access_token']}", **request.pop("headers")}
+        judge = judging(now, bool(self.secrets.get("refresh_token")), post)
+        return self.seam.answer(method, url, now=now, headers=headers, judge=judge, bucket="linkedin", **request)
+
+    @property
+    def _api(self) -> str:
+        return str(self.settings.get("base_url") or API).rstrip("/")
 
     def _list(self, path: str, asked: str, now: datetime | None) -> tuple[list[Any], str, Answer]:
         answer = self._ask("GET", path, asked, now=now)

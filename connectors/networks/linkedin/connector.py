@@ -22,6 +22,8 @@ from connectors.base import (
     Done,
     Found,
     Gone,
+    MediaRule,
+    Medium,
     Needs,
     Outgoing,
     Page,
@@ -31,11 +33,13 @@ from connectors.base import (
     Sent,
     Source,
     TextRule,
+    Uploaded,
     Verb,
     Way,
     Withheld,
 )
 from connectors.finding import Sought
+from connectors.networks.linkedin import uploads
 from connectors.networks.linkedin.access import LinkedInAccess
 from connectors.networks.linkedin.api import (
     answers_below,
@@ -58,6 +62,7 @@ LOOKED, LOOKED_AT = 5, 5
 class LinkedIn(LinkedInAccess):
     name = "linkedin"
     label = "LinkedIn page (beta)"
+    keeps_uploads = 12 * 3600.0
     needs = Needs(
         way=Way.APPROVAL,
         does=gettext_lazy(
@@ -190,6 +195,7 @@ class LinkedIn(LinkedInAccess):
         above, (post, _) = parent.parent_id or parent.external_id, place_of(parent.external_id)
         self._one(parent.external_id, now)
         body = {"actor": self._me, "object": post, "message": {"text": outgoing.text}, "parentComment": above}
+        body |= uploads.hung(outgoing)
         answer = self._ask("POST", f"socialActions/{encoded(above)}/comments", now=now, post=parent, body=body)
         made: JSON = answer.json(dict)
         try:
@@ -197,6 +203,12 @@ class LinkedIn(LinkedInAccess):
         except ValueError:
             raise answer.unreadable("The answer to a new comment has no name.") from None
         return Sent(name, f"https://www.linkedin.com/feed/update/{post}?commentUrn={encoded(name)}")
+
+    def media_rule(self, post: Post, *, private: bool = False) -> MediaRule:
+        return uploads.RULE
+
+    def upload(self, medium: Medium, outgoing: Outgoing, so_far: str) -> Uploaded:
+        return uploads.step(self, medium, outgoing, so_far)
 
     def find(self, outgoing: Outgoing) -> Found | Absent | CannotKnow:
         parent, at, wanted = outgoing.parent, "", normalised(outgoing.text)

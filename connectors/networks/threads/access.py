@@ -62,11 +62,12 @@ class ThreadsAccess(Connector):
         *,
         now: datetime | None = None,
         post: Post | None = None,
+        write: bool | None = None,
     ) -> tuple[JSON, Answer]:
         """One call: the object it answers, and the answer for its headers."""
         judge = judging(now, post)
         headers = {"Authorization": f"Bearer {self.secrets.get('access_token', '')}"}
-        how: dict[str, Any] = {"data" if method == "POST" else "params": given}
+        how: dict[str, Any] = {"data" if method == "POST" else "params": given, "write": write}
         url = f"{self._base}/v1.0/{quote(path, safe='/')}"
         answer = self.seam.answer(method, url, now=now, headers=headers, judge=judge, **how)
         answer.rates = usage(answer.headers, moment(answer, now))

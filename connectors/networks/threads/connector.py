@@ -21,6 +21,8 @@ from connectors.base import (
     Found,
     Gone,
     Invalid,
+    MediaRule,
+    Medium,
     Needs,
     Outgoing,
     Page,
@@ -31,6 +33,8 @@ from connectors.base import (
     Sent,
     Source,
     TextRule,
+    Unavailable,
+    Uploaded,
     Verb,
     Way,
     Withheld,
@@ -39,6 +43,7 @@ from connectors.finding import Sought
 from connectors.meta.app import MAPPING, mapped
 from connectors.meta.graph import following, listed, onward, pause, slower, time_of
 from connectors.networks.facebook.api import newest_first
+from connectors.networks.threads import uploads
 from connectors.networks.threads.access import ThreadsAccess
 from connectors.networks.threads.api import FIELDS, OWN, SOUGHT, id_in, post_of, told_by
 from connectors.newest_first import Walk
@@ -46,6 +51,7 @@ from connectors.rounds import Listed, Round
 from connectors.text import lines, normalised
 
 WINDOW, FRESH, LISTED = timedelta(hours=48), timedelta(days=3), timedelta(days=30)
+TOGETHER = timedelta(seconds=10)
 LOOKED_AT, LOOKED = 10, 3
 """Posts asked for in one refresh, which takes a request each; pages looked through for a reply."""
 
@@ -53,6 +59,7 @@ LOOKED_AT, LOOKED = 10, 3
 class Threads(ThreadsAccess):
     name = "threads"
     label = "Threads"
+    keeps_uploads = 20 * 3600.0  # a container ends after a day
     needs = Needs(
         way=Way.APPROVAL,
         does=gettext_lazy(
@@ -192,6 +199,7 @@ class Threads(ThreadsAccess):
         """Without a container: makes one, which nobody sees. With one: publishes it."""
         parent, now = outgoing.parent, outgoing.sending_at
         if outgoing.prepared:
+            self._put_together(outgoing)
             made, answer = self._ask(
                 "POST", "me/threads_publish", {"creation_id": outgoing.prepared}, now=now, post=parent
             )
@@ -200,11 +208,28 @@ class Threads(ThreadsAccess):
             return Sent(str(made["id"]))
         # Whether a container for a deleted post is refused is not known, so the post is read before.
         self._ask("GET", parent.external_id, {"fields": "id"}, now=now, post=parent)
-        told = {"media_type": "TEXT", "text": outgoing.text, "reply_to_id": parent.external_id}
+        if len(outgoing.media) == 1:
+            return Prepared(outgoing.media[0].token)
+        told = {"media_type": "CAROUSEL" if outgoing.media else "TEXT", **uploads.answer_of(outgoing)}
+        told |= {"children": ",".join(each.token for each in outgoing.media)} if outgoing.media else {}
         made, answer = self._ask("POST", "me/threads", told, now=now, post=parent)
         if not made.get("id"):
             raise answer.unreadable("The answer to a new container has no id.")
         return Prepared(str(made["id"]))
+
+    def _put_together(self, outgoing: Outgoing) -> None:
+        """Of several files the container takes a moment too, and is not published before."""
+        if len(outgoing.media) > 1:
+            now = outgoing.sending_at
+            told, _ = self._ask("GET", outgoing.prepared or "", {"fields": "status"}, now=now, post=outgoing.parent)
+            if told.get("status") == "IN_PROGRESS":
+                raise Unavailable("Threads is still putting the files together.", until=now + TOGETHER)
+
+    def media_rule(self, post: Post, *, private: bool = False) -> MediaRule:
+        return uploads.rule_of(self.settings)
+
+    def upload(self, medium: Medium, outgoing: Outgoing, so_far: str) -> Uploaded:
+        return uploads.step(self._ask, medium, outgoing, so_far)
 
     def find(self, outgoing: Outgoing) -> Found | Absent | CannotKnow:
         """Ours among the newest answers to the post. What is published but not shown there is for a person."""
