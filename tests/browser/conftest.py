@@ -10,6 +10,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.core.management import call_command
 from django.test import override_settings
+from playwright.sync_api import expect
 
 from tests import chromium
 from tests.conftest import copied_cast
@@ -33,6 +34,9 @@ new PerformanceObserver(note).observe({type: "layout-shift", buffered: true});
 """
 DESKTOP = {"width": 1440, "height": 860}
 PHONE = {"width": 390, "height": 844}
+PATIENCE = 45_000  # milliseconds for what a quiet machine does in one or two hundred: costs nothing while all is well
+
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session")
@@ -66,6 +70,7 @@ def static_files(settings, collected):
 @pytest.fixture
 def site(transactional_db, settings, static_files):
     """The application with the cast and one channel."""
+    settings.UNDO_SECONDS = 600  # on a busy machine the ten of an installation are over before a test finds the button
     with serving(settings) as server:
         cast = copied_cast()
         yield SimpleNamespace(url=server.url, cast=cast, channel=make_channel())
@@ -80,7 +85,7 @@ class Desk:
         self.abroad = set()  # hosts that the colleague goes to on purpose
         self.context = browser.new_context(**options)
         self.context.add_init_script(WATCH)
-        self.context.set_default_timeout(8_000)
+        self.context.set_default_timeout(PATIENCE)
         self.context.add_cookies([{"name": "sessionid", "value": signed_in(agent), "url": site.url}])
         self.page = self.context.new_page()
         self.page.on("pageerror", lambda error: self.faults.append(f"script: {error}"))

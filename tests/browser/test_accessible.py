@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from django.core.management import call_command
 from django.utils import timezone
 from playwright.sync_api import expect
 
@@ -13,7 +12,7 @@ from connectors.models import Gap, Quarantined, Theme, Topic
 from connectors.topics import comparing
 from connectors.topics.exclusions import exclude
 from inbox.searching import indexing
-from tests.browser.conftest import DESKTOP, PHONE, signed_in
+from tests.browser.conftest import DESKTOP, PATIENCE, PHONE, signed_in
 from tests.world import answer, write
 
 pytestmark = pytest.mark.browser
@@ -30,7 +29,7 @@ class Judge:
     def __init__(self, browser, site, agent):
         self.site, self.found = site, []
         self.context = browser.new_context(viewport=DESKTOP, reduced_motion="reduce")
-        self.context.set_default_timeout(8_000)
+        self.context.set_default_timeout(PATIENCE)
         if agent:
             self.context.add_cookies([{"name": "sessionid", "value": signed_in(agent), "url": site.url}])
         self.page = self.context.new_page()
@@ -118,15 +117,7 @@ def test_who_is_not_signed_in_meets_no_serious_fault(browser, site):
     judge.done()
 
 
-@pytest.fixture
-def joined(settings, tmp_path):
-    settings.STATIC_ROOT = str(tmp_path)
-    settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": "socialcare.bundles.Bundled"}}
-    settings.BUNDLED, settings.WHITENOISE_USE_FINDERS = True, False
-    call_command("collectstatic", interactive=False, verbosity=0)
-
-
-def test_the_desk_lives_on_the_joined_files_of_production(browser, joined, site, desk_of):
+def test_the_desk_lives_on_the_joined_files_of_production(site, desk_of):
     one = write(site.channel, "where is my parcel", site.cast.support)
     page = desk_of(site.cast.ana).open(f"/conversations/{one.pk}/?view=support")
     assert page.locator("script[src]").count() <= 3

@@ -40,6 +40,8 @@ def test_what_a_key_opens_takes_the_focus_and_gives_it_back(opened, key, opens, 
     page.keyboard.press(key)
     expect(page.locator(f"{opens}:popover-open")).to_be_visible()
     expect(page.locator(f"{opens}:focus, {opens} :focus")).to_be_attached()
+    if opens == "#give":
+        expect(page.locator("#give [role=option]").first).to_be_visible()  # asked for when it was opened
     asked = []
     others = ("/presence/", "/seen/")  # who is here is asked at any time
     page.on("request", lambda one: asked.append(one.url) if "/conversations/" in one.url else None)

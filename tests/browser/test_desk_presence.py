@@ -18,11 +18,11 @@ def test_a_row_says_who_is_replying_and_forgets_it_when_the_page_is_closed(site,
     box = max_.open(f"/conversations/{one.pk}/?view=support").locator("#reply-text")
     mark = page.locator(f"#conversation-{one.pk} .row__mark")
     box.fill("Hi Carla")
-    expect(mark).to_have_attribute("data-here", "Max is replying", timeout=4_000)
+    expect(mark).to_have_attribute("data-here", "Max is replying")
     expect(page.locator("[data-here]")).to_have_count(1)
     answer(site.channel, one, "are you there?")  # the row is drawn again and still says it
     expect(page.locator(f"#conversation-{one.pk}")).to_contain_text("are you there?")
     expect(mark).to_have_attribute("data-here", "Max is replying")
     max_.page.goto("about:blank")
-    expect(page.locator("[data-here]")).to_have_count(0, timeout=7_000)
+    expect(page.locator("[data-here]")).to_have_count(0)
     assert len(asked) <= 4

@@ -13,7 +13,7 @@ from routing.models import Rule
 from socialcare import first_run
 from socialcare.demo.network import Network
 from socialcare.demo.server import DemoServer
-from tests.browser.conftest import DESKTOP, PHONE, WATCH
+from tests.browser.conftest import DESKTOP, PATIENCE, PHONE, WATCH
 from tests.conftest import PASSWORD
 from tests.web import serving
 
@@ -46,7 +46,7 @@ def show(page, name):
 def test_the_wizard_leads_from_the_link_to_the_first_conversation(browser, empty_site, demo):
     demo.network.say("carla", "where is my refund, I need help")
     context = browser.new_context(viewport=DESKTOP, timezone_id="Europe/Lisbon")
-    context.set_default_timeout(8_000)
+    context.set_default_timeout(PATIENCE)
     context.add_init_script(WATCH)
     page = context.new_page()
     page.goto(f"{empty_site.url}/")
@@ -136,5 +136,6 @@ def test_a_slow_machine_paints_no_page_before_it_is_whole(site, desk_of):
     desk.context.new_cdp_session(desk.page).send("Emulation.setCPUThrottlingRate", {"rate": 10})
     for address in ("rules/", "teams/", "rules/"):
         desk.page.goto(f"{site.url}/set-up/{address}")
-        desk.page.wait_for_function("window.first")
-        assert desk.page.evaluate("window.first[0]"), address
+        while not (first := desk.page.evaluate("window.first")):
+            desk.page.wait_for_timeout(20)
+        assert first[0], address
