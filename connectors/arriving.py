@@ -82,18 +82,10 @@ def with_threads(
     return result, context
 
 
-_HELD = """
-    SELECT external_id FROM inbox_mention
-     WHERE channel_id = %s AND external_id = ANY(%s::text[])
-    UNION ALL SELECT external_id FROM inbox_reply
-     WHERE channel_id = %s AND external_id = ANY(%s::text[])"""
-
-
 def _held(channel: Channel, wanted: set[str]) -> set[str]:
     """Which of these posts are stored, or were written by us."""
-    keys = array(wanted)
     with connection.cursor() as cursor:
-        cursor.execute(_HELD, (channel.pk, keys, channel.pk, keys))
+        cursor.execute("SELECT post FROM inbox_known(%s, %s::text[])", (channel.pk, array(wanted)))
         return {external_id for (external_id,) in cursor.fetchall()}
 
 

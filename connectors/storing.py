@@ -34,7 +34,7 @@ log = structlog.get_logger(__name__)
 CLAIM = timedelta(seconds=20)  # longer than any one call to a network (15 s), before each of which it is renewed
 HOLD = 4.0  # seconds after which the claim is renewed before the next call
 LATE = timedelta(seconds=60)
-PAGE = 200  # posts stored in one transaction
+PAGE = 500  # posts stored in one transaction; what people work in is locked for the last tenth of it
 PATIENCE = 5  # polls that may fail by a defect of ours before its post is set aside
 UNFIT = (DataError, ValueError, TypeError, OverflowError, RecursionError)
 
@@ -106,7 +106,7 @@ class Claim:
         self.held_at = time.monotonic()
 
     def store(self, connector: Connector, source: Source, page: Page, started_at: datetime | None) -> int:
-        """One page and its cursor in one transaction, in pieces of 200 posts of which the last moves the cursor;
+        """One page and its cursor in one transaction, in pieces of 500 posts of which the last moves the cursor;
         how many were new."""
         posts, bad = sound(self._delivered(page), self.now)
         bad = [*page.bad, *bad]

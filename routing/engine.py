@@ -13,7 +13,6 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import structlog
-from django.db import connection
 
 from inbox.arrival import Decision, Facts
 from inbox.foreign import clean
@@ -23,7 +22,7 @@ from routing.actions import Action, GiveToAgent, Outcome
 from routing.conditions import Condition, Post
 from routing.fields import RuleError
 from routing.groups import Group
-from routing.models import Rule, rules_version
+from routing.models import Rule, standing
 from routing.words import LONGEST, WordFinder, normalise
 
 log = structlog.get_logger(__name__)
@@ -242,12 +241,10 @@ def _compiled(number: int, _changed_at: datetime | None) -> RuleSet:
 
 
 def current() -> RuleSet:
-    """The compiled rule set in force with the teams as they are; two statements while nothing changed."""
-    rules = copy(_compiled(*rules_version()))
+    """The compiled rule set in force with the teams as they are; one statement while nothing changed."""
+    number, changed_at, teams = standing()
+    rules = copy(_compiled(number, changed_at))
     rules.traces = {}  # with the teams as they are
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT id, name, triage FROM inbox_team ORDER BY id")
-        teams = cursor.fetchall()
     rules.teams = {pk: name for pk, name, _ in teams}
     rules.triage = next((pk for pk, _, triage in teams if triage), teams[0][0] if teams else None)
     return rules

@@ -145,12 +145,17 @@ def rules_changed(what: happenings.SetUpChanged, by: Agent | None) -> None:
     record([Entry(("admin",), what, actor_id=by.pk if by else None)])
 
 
-def rules_version() -> tuple[int, datetime | None]:
+_STANDING = """
+    SELECT coalesce(s.n, 0), r.changed_at, t.id, t.name, t.triage
+      FROM (SELECT max(changed_at) AS changed_at FROM routing_rule) AS r
+      LEFT JOIN inbox_stream s ON s.key = %s LEFT JOIN inbox_team t ON true ORDER BY t.id"""
+
+
+def standing() -> tuple[int, datetime | None, list[tuple[int, str, bool]]]:
     """What tells one rule set from every other: its number, and when a rule last changed, because after a restored
-    backup the numbers come again."""
+    backup the numbers come again. And id, name and triage mark of every team."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT n, (SELECT max(changed_at) FROM routing_rule) FROM inbox_stream WHERE key = %s", (VERSION,)
-        )
-        row: tuple[int, datetime | None] | None = cursor.fetchone()
-    return row or (0, None)
+        cursor.execute(_STANDING, (VERSION,))
+        rows = cursor.fetchall()
+    number, changed_at = rows[0][:2]
+    return number, changed_at, [(pk, name, triage) for _, _, pk, name, triage in rows if pk is not None]

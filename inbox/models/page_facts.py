@@ -58,15 +58,7 @@ class PageFacts:
     """Ids of our replies that left through another channel of the account: this one sees them too."""
 
 
-_POSTS = """
-    SELECT m.external_id, m.id, c.id, c.thread_key, c.identity_id, c.team_id, m.version, m.state,
-           m.edited_at, NOT m.ours, m.visibility, m.grants, m.kind
-      FROM inbox_mention m JOIN inbox_conversation c ON c.id = m.conversation_id
-     WHERE m.channel_id = %s AND m.external_id = ANY(%s::text[])
-    UNION ALL
-    SELECT r.external_id, NULL, c.id, c.thread_key, c.identity_id, c.team_id, '', 'live', NULL, false, '', '{}', ''
-      FROM inbox_reply r JOIN inbox_conversation c ON c.id = r.conversation_id
-     WHERE r.channel_id = %s AND r.external_id = ANY(%s::text[])"""
+_POSTS = "SELECT * FROM inbox_known(%s, %s::text[])"  # in the order of Known
 _IDENTITIES = """
     SELECT external_id, id, handle, name, url, avatar_url, followers, bot FROM inbox_identity
      WHERE network = %s AND external_id = ANY(%s::text[])"""
@@ -90,7 +82,7 @@ def read_facts(place: Place, posts: Sequence[Any]) -> PageFacts:
     ids = array({post.external_id for post in posts} | {post.parent_id for post in posts if post.parent_id})
     authors = array({post.author.external_id for post in posts})
     with connection.cursor() as cursor:
-        cursor.execute(_POSTS, (place.channel_id, ids, place.channel_id, ids))
+        cursor.execute(_POSTS, (place.channel_id, ids))
         known = {row[0]: Known(*row[1:]) for row in cursor.fetchall()}
         cursor.execute(_IDENTITIES, (place.network, authors))
         identities = {row[0]: KnownIdentity(row[1], tuple(row[2:])) for row in cursor.fetchall()}

@@ -25,6 +25,7 @@ from inbox.models.page_plan import (
 )
 
 UNIQUE_VIOLATION = "23505"
+HELD_BECAUSE = "The customer wrote again before it left."
 
 
 class Faster(Exception):
@@ -75,8 +76,10 @@ def add_identities(
     missing = sorted((key, *_author_facts(author)) for key, author in authors.items() if key not in known)
     if not missing:
         return {}, True
+    # They need not be on the disk before the page is, and its commit puts there whatever was written before it.
+    unhurried = "" if connection.in_atomic_block else "SET LOCAL synchronous_commit = off;"
     with connection.cursor() as cursor:
-        cursor.execute(_NEW_IDENTITIES, [place.now, place.network, *columns(missing), place.now])
+        cursor.execute(f"{unhurried}{_NEW_IDENTITIES}", [place.now, place.network, *columns(missing), place.now])
         rows = cursor.fetchall()
     return {key: pk for key, pk, _ in rows}, all(fresh for _, _, fresh in rows)
 
@@ -132,21 +135,12 @@ def update_conversations(after: Mapping[int, NewConversation]) -> dict[int, int]
     return dict(_run(_UPDATE, [(pk, *new) for pk, new in after.items()])) if after else {}
 
 
-_RESERVE = """
-    WITH sequences AS MATERIALIZED (
-        SELECT pg_get_serial_sequence('inbox_conversation', 'id')::regclass AS conversation,
-               pg_get_serial_sequence('inbox_mention', 'id')::regclass AS mention),
-    mentions AS (SELECT nextval(mention) AS id FROM sequences, generate_series(1, %s)),
-    due AS (INSERT INTO inbox_searchdue (kind, row_id) SELECT 1, id FROM mentions)
-    SELECT ARRAY(SELECT nextval(conversation) FROM sequences, generate_series(1, %s)), ARRAY(SELECT id FROM mentions)"""
-
-
 def reserve(conversations: int, mentions: int) -> tuple[list[int], list[int]]:
     """Ids for as many new conversations and mentions; the words of the mentions are due to be taken up."""
     if not mentions:
         return [], []
     with connection.cursor() as cursor:
-        cursor.execute(_RESERVE, (mentions, conversations))
+        cursor.execute("SELECT * FROM inbox_reserve(%s, %s)", (conversations, mentions))
         row: tuple[list[int], list[int]] = cursor.fetchone()
     return row
 
@@ -327,13 +321,7 @@ def hold_replies(conversations: Sequence[int]) -> dict[int, list[int]]:
     if not conversations:
         return {}
     with connection.cursor() as cursor:
-        cursor.execute(
-            """UPDATE inbox_reply r SET state = 'held', reason = 'The customer wrote again before it left.'
-                 FROM (SELECT id FROM inbox_reply WHERE conversation_id = ANY(%s::bigint[]) AND state = 'queued'
-                       ORDER BY id FOR UPDATE) AS waiting
-                WHERE r.id = waiting.id RETURNING r.conversation_id, r.id""",
-            (array(conversations),),
-        )
+        cursor.execute("SELECT * FROM inbox_hold_replies(%s::bigint[], %s)", (array(conversations), HELD_BECAUSE))
         held: dict[int, list[int]] = {}
         for conversation, reply in cursor.fetchall():
             held.setdefault(conversation, []).append(reply)

@@ -8,6 +8,7 @@ from functools import partial
 from uuid import uuid4
 
 import pytest
+from django.db import connection, transaction
 from django.utils import timezone
 
 from connectors.base import Author, Post, PostKind, PostState, Visibility
@@ -292,3 +293,28 @@ def test_stars_that_were_changed_are_followed(channel):
     offer(channel, first)
     offer(channel, replace(first, rating=Decimal(5), version="2", text="hello, all is well now"))
     assert Mention.objects.get().rating == 5
+
+
+@pytest.mark.django_db(transaction=True)
+def test_only_authors_are_committed_without_waiting_for_the_disk(cast, channel):
+    """The page that follows them waits for it, and what was written before it is on the disk by then."""
+    settings = []
+
+    def seen(execute, sql, params, many, context):
+        answer = execute(sql, params, many, context)
+        if "inbox_identity" in sql or "inbox_stream" in sql:
+            with connection.connection.cursor() as cursor:
+                cursor.execute("SHOW synchronous_commit")
+                settings.append((cursor.fetchone()[0], "INSERT INTO inbox_identity" in sql))
+        return answer
+
+    with connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit = on")  # servers of tests do not wait
+    with connection.execute_wrapper(seen):
+        offer(channel, post(1))
+        with transaction.atomic():
+            offer(channel, post(2, author="theo"))
+    connection.close()
+    assert {value for value, _ in settings} == {"on"}
+    assert sum(authors for _, authors in settings) == 2
+    assert Identity.objects.count() == 2

@@ -217,7 +217,7 @@ def test_a_page_costs_the_same_number_of_statements_however_long(network, channe
 def in_page(captured):
     """Statements between the page's transaction and its end, with the facts read for it."""
     said = [query["sql"] for query in captured.captured_queries]
-    start = next(place for place, sql in enumerate(said) if "FROM inbox_mention m JOIN" in sql)
+    start = next(place for place, sql in enumerate(said) if "SELECT * FROM inbox_known(" in sql)
     end = next(place for place, sql in enumerate(said) if place > start and sql.startswith("COMMIT"))
     return end - start + 1
 
