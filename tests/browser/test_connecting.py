@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from connectors.base import Connector
 from connectors.models import Channel
 from connectors.opening import opened_secrets
-from tests.fakes import bluesky, discourse, facebook, mail, mastodon, telegram
+from tests.fakes import bluesky, discourse, facebook, mail, mastodon, matrix, telegram
 from tests.fakes.consent import Consent
 from tests.fakes.network import CANARY
 
@@ -75,9 +75,9 @@ def signed_in(desk, link="Allow"):
 
 def test_an_app_password_a_key_a_token_and_a_mailbox_lead_to_a_channel_that_listens(ada):
     page = ada.open("/set-up/channels/connect/")
-    for label in ("Bluesky", "Discourse forum", "E-mail", "Telegram"):
+    for label in ("Bluesky", "Discourse forum", "E-mail", "Matrix", "Telegram"):
         expect(page.get_by_role("link", name=label, exact=True)).to_be_visible()
-    for network in (bluesky, discourse, telegram, mail):
+    for network in (bluesky, discourse, matrix, telegram, mail):
         with network.Fake() as fake:
             told(ada, fake, fake.name)
             tries(ada, fake.name, ": signed in as")

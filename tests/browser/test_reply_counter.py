@@ -55,7 +55,7 @@ def page(browser):
     context.close()
 
 
-@pytest.mark.parametrize("network", ["x", "bluesky", "mastodon", "telegram", "wordpress"])
+@pytest.mark.parametrize("network", ["x", "bluesky", "mastodon", "telegram", "wordpress", "matrix"])
 def test_browser_and_server_count_every_text_alike(page, network):
     connector, tlds = Channel(network=network).offline(), (ROOT / "static" / "tlds.txt").read_text()
     rule, probe = connector.measure(""), connector.measure(PROBE).used

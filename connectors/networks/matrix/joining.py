@@ -1,0 +1,101 @@
+"""Who the account is, which rooms it is in, and what an admin has to know of them."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from connectors.base import JSON, Check, Invalid, Unreadable
+from connectors.networks.matrix.api import table, told_by
+from connectors.networks.matrix.asking import TOKEN
+from connectors.networks.matrix.place import kind_of, state_in
+from connectors.networks.matrix.reading import Reading
+from connectors.text import lines
+
+NAMED = 5  # rooms that one warning names
+
+
+class Joining(Reading):
+    """Registers no network."""
+
+    def check(self) -> Check:
+        self.facts = {**self.facts, "base": self._found()}
+        me = self._ask("GET", "client/v3/account/whoami").json(dict)
+        user = me.get("user_id")
+        if not isinstance(user, str) or not user.startswith("@"):
+            raise Unreadable("The answer does not say whose access token this is.")
+        facts: JSON = {"base": self.facts["base"], "user_id": user, "account_id": user}
+        facts |= {"rooms": self._resolved(), "largest": self._largest()}
+        self.facts = facts
+        rooms = table(self._sync("", None, newest=1).get("rooms"))
+        return Check(
+            account_id=user,
+            account_name=user,
+            account_url=f"https://matrix.to/#/{quote(user, safe='@:')}",
+            server=urlsplit(facts["base"]).netloc,
+            facts=facts,
+            warnings=tuple(self._warnings(table(rooms.get("join")), table(rooms.get("invite")))),
+        )
+
+    def _found(self) -> str:
+        """Where the server is: people know the name in their addresses, which often only says where to look."""
+        if not self._site.removeprefix("https://").removeprefix("http://"):
+            raise Invalid("The homeserver is missing.", field="homeserver")
+        answer = self.seam.answer("GET", f"{self._site}/.well-known/matrix/client", accept=range(300, 500))
+        told = table(told_by(answer).get("m.homeserver")).get("base_url") if answer.status == 200 else ""
+        return leads_to(self._site, told)
+
+    def _resolved(self) -> dict[str, str]:
+        """The rooms that were named by an address, as what they are called in truth."""
+        found = dict[str, str]()
+        for each in lines(self.settings.get("rooms")):
+            if each.startswith("#"):
+                path = f"client/v3/directory/room/{quote(each, safe='')}"
+                room = self._ask("GET", path, accept=(400, 404)).json(dict).get("room_id")
+                found |= {each: room} if isinstance(room, str) else {}
+        return found
+
+    def _largest(self) -> int:
+        """Bytes of a file the server takes, 0 where it does not say."""
+        answer = self._ask("GET", "client/v1/media/config", accept=(400, 404, 405))
+        size = answer.json(dict).get("m.upload.size") if answer.status == 200 else 0
+        return size if isinstance(size, int) else 0
+
+    def _warnings(self, joined: Mapping[str, Any], invited: Mapping[str, Any]) -> Iterator[str]:
+        chosen = self._chosen
+        known = {str(each) for each in joined} | {str(each) for each in invited}
+        resolved = table(self.facts.get("rooms"))
+        missing = [each for each in lines(self.settings.get("rooms")) if str(resolved.get(each) or each) not in known]
+        if missing:
+            yield f"The account is not in these rooms, so that nothing of them is read: {_short(missing)}."
+        read = {room: table(told) for room, told in joined.items() if chosen is None or room in chosen}
+        if sealed := [_name(room, told) for room, told in read.items() if "x" in kind_of("", told)]:
+            yield f"Encrypted rooms cannot be read or answered here: {_short(sealed)}."
+        waiting = [room for room in invited if chosen is None or room in chosen]
+        waiting = [room for room in waiting if not self._wanted({room: invited[room]}, chosen)]
+        if waiting:
+            names = [_name(room, table(table(invited[room]).get("invite_state"))) for room in waiting]
+            yield f"Invitations wait for a person to accept them in a Matrix app: {_short(names)}."
+
+
+def leads_to(site: str, told: Any) -> str:
+    """Where a name says its server is. The token goes there, so never without encryption when the name has it."""
+    try:
+        own, there = urlsplit(site), urlsplit(told if isinstance(told, str) and len(told) < TOKEN else "")
+    except ValueError:
+        return site
+    usable = there.scheme == "https" or (there.scheme, own.scheme) == ("http", "http")
+    return there.geturl().rstrip("/") if usable and there.netloc and "@" not in there.netloc else site
+
+
+def _name(room: str, told: Mapping[str, Any]) -> str:
+    """What people call a room, as far as it is told."""
+    events = told.get("events")
+    state = state_in(told) if not isinstance(events, list) else state_in({"state": {"events": events}})
+    said = {event.get("type"): table(event.get("content")) for event in state}
+    alias = said.get("m.room.canonical_alias", {}).get("alias")
+    return str(said.get("m.room.name", {}).get("name") or alias or room)[:60]
+
+
+def _short(names: list[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more

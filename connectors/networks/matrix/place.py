@@ -1,0 +1,148 @@
+"""Where reading of a Matrix account stands: the token of the last sync, which rooms had more than it told, which
+messages were changed meanwhile, and what is known of the rooms people write in."""
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self
+
+from connectors.networks.matrix.api import table
+from connectors.posts import JSON, Gap
+
+WINDOW = timedelta(hours=48)
+FILLS, CHANGES, JOINS, KNOWN = 13_000, 6_000, 2_500, 8_000
+"""Bytes of a cursor that each list may take; together less than a cursor may have."""
+LISTS = ("fills", "changes", "joins")
+
+
+class Place:
+    """`next`: the token to go on from, "" before the first sync. `since`: what is older is history. `asked`: when the
+    last sync was. `fills`: rooms with the token below which their messages are still to be read, down to the token `to`
+    or the time `stop`. `changes`: room, event and, where it was edited, the event that edits it. `joins`: rooms whose
+    invitation is to be accepted. `known`: room → its kind (d, p or c: of two people, public, closed; x: encrypted),
+    and for rooms of two what was said last by the other."""
+
+    def __init__(self, since: datetime, asked: datetime) -> None:
+        self.next, self.to = "", ""
+        self.since, self.asked, self.stop = since, asked, since
+        self.fills, self.changes, self.joins = list[list[str]](), list[list[str]](), list[list[str]]()
+        self.known: dict[str, str] = {}
+        self.gaps: tuple[Gap, ...] = ()
+
+    @classmethod
+    def read(cls, cursor: JSON | None, now: datetime) -> Self:
+        """The place of a cursor; one that cannot be used begins a window back and says so."""
+        if cursor is None:
+            return cls(now - WINDOW, now)
+        try:
+            place = cls(_time(cursor["since"]), _time(cursor["asked"]))
+            place.next, place.to, place.stop = str(cursor["next"]), str(cursor["to"]), _time(cursor["stop"])
+            for name in LISTS:
+                setattr(place, name, [[str(each) for each in item] for item in cursor[name]])
+            if any(len(item) != 2 for item in place.fills) or any(len(item) != 3 for item in place.changes):
+                raise ValueError("a list of another form")
+            place.known = {str(room): str(kind) for room, kind in cursor["known"].items()}
+        except (KeyError, TypeError, ValueError, AttributeError):
+            place = cls(now - WINDOW, now)
+            place.gaps = (Gap(None, now - WINDOW, "The place where reading stopped could not be used."),)
+        return place
+
+    @classmethod
+    def again(cls, since: datetime, now: datetime) -> JSON:
+        """The cursor of a reading from now back to a time."""
+        return cls(since, now).kept()
+
+    @property
+    def waits(self) -> bool:
+        return bool(self.fills or self.changes or self.joins)
+
+    def lost(self) -> None:
+        """The server does not know the token any more: everything since the last sync is read by its time."""
+        self.next, self.stop = "", min(self.asked - timedelta(hours=1), self.stop)
+
+    def reached(self, token: str, now: datetime) -> None:
+        """A sync was read whole."""
+        self.next, self.asked = token, now
+
+    def begins(self) -> None:
+        """What fills of the next sync go down to."""
+        self.to, self.stop = self.next, (self.asked - WINDOW if self.next else self.stop)
+
+    def fitted(self, now: datetime) -> tuple[Gap, ...]:
+        """Cuts what does not fit into a cursor, and says what that costs."""
+        words = {
+            "fills": "More rooms had news at once than could be kept in mind.",
+            "changes": "More messages were changed at once than could be kept in mind.",
+            "joins": "",  # reading the last days again tells of them once more
+        }
+        limits = {"fills": FILLS, "changes": CHANGES, "joins": JOINS}
+        gaps = []
+        for name, limit in limits.items():
+            items: list[list[str]] = getattr(self, name)
+            fits = _fitting(items, limit)
+            if len(fits) < len(items) and words[name]:
+                gaps.append(Gap(self.stop, now, words[name]))
+            setattr(self, name, fits)
+        newest = _fitting(list(reversed(self.known.items())), KNOWN)
+        self.known = dict(reversed(newest))
+        return tuple(gaps)
+
+    def kept(self) -> JSON:
+        return {
+            "next": self.next, "to": self.to, "since": self.since.isoformat(), "asked": self.asked.isoformat(),
+            "stop": self.stop.isoformat(), "fills": self.fills, "changes": self.changes, "joins": self.joins,
+            "known": self.known,
+        }  # fmt: skip
+
+    # Rooms
+
+    def kind(self, room: str) -> str:
+        return self.known.get(room, "c").partition(" ")[0]
+
+    def last(self, room: str) -> str:
+        return self.known.get(room, "").partition(" ")[2]
+
+    def learn(self, room: str, told: Mapping[str, Any]) -> None:
+        """What a sync tells of a room; the newest stand last."""
+        before, _, last = self.known.pop(room, "").partition(" ")
+        self.known[room] = f"{kind_of(before, told)} {last}".strip()
+
+    def spoke(self, room: str, event: str) -> None:
+        """The other of a room of two said this last."""
+        if "d" in self.kind(room):
+            self.known[room] = f"{self.kind(room)} {event}"
+
+
+def _fitting[T](items: Iterable[T], limit: int) -> list[T]:
+    """As many as fit, counted as JSON."""
+    fits = []
+    for item in items:
+        limit -= len(json.dumps(item)) + 2
+        if limit < 0:
+            break
+        fits.append(item)
+    return fits
+
+
+def state_in(told: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """State of a room, oldest first: that from before the timeline and that in it."""
+    parts = (table(told.get("state")).get("events"), table(told.get("timeline")).get("events"))
+    found = [event for part in parts if isinstance(part, list) for event in part]
+    return [event for event in found if isinstance(event, dict) and isinstance(event.get("state_key"), str)]
+
+
+def kind_of(before: str, told: Mapping[str, Any]) -> str:
+    rule, sealed = "public" if "p" in before else "", "x" in before
+    for event in state_in(told):
+        if event.get("type") == "m.room.join_rules":
+            rule = str(table(event.get("content")).get("join_rule") or "")
+        sealed = sealed or event.get("type") == "m.room.encryption"
+    counts = table(told.get("summary"))
+    joined, invited = counts.get("m.joined_member_count"), counts.get("m.invited_member_count")
+    two = joined + (invited if isinstance(invited, int) else 0) <= 2 if isinstance(joined, int) else "d" in before
+    return ("p" if rule == "public" else "d" if two else "c") + ("x" if sealed else "")
+
+
+def _time(value: str) -> datetime:
+    time = datetime.fromisoformat(value)
+    return time.replace(tzinfo=time.tzinfo or UTC)

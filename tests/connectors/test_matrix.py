@@ -1,0 +1,396 @@
+"""What is special about Matrix: syncs that tell only the newest of a room, changes told as events of their own, rooms
+that are encrypted, and invitations nobody accepts unasked."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from connectors.base import (
+    CURSOR_LIMIT,
+    Absent,
+    AuthRevoked,
+    Deleted,
+    Found,
+    Gone,
+    Invalid,
+    Medium,
+    Outgoing,
+    PolicyRefused,
+    PostKind,
+    PostState,
+    RateLimited,
+    Visibility,
+)
+from connectors.networks.matrix.joining import leads_to
+from connectors.networks.matrix.place import Place
+from tests.fakes.matrix import HOST, ME, ROOM, Fake, no, user
+
+NOW = datetime.now(UTC)
+TWO = f"!two:{HOST}"
+
+
+@pytest.fixture
+def fake():
+    with Fake() as fake:
+        yield fake
+
+
+def connector_with(fake, **settings):
+    connector = fake.connector()
+    connector.settings = {**connector.settings, **settings}
+    return connector
+
+
+def read(fake, cursor=None, requests=50, connector=None):
+    posts, bad, cursor, gaps = fake.read(connector or fake.connector(), cursor, requests)
+    return {post.external_id: post for post in posts}, bad, json.loads(json.dumps(cursor)), gaps
+
+
+def answer_to(post, key="key-1", text="We are on it", **more):
+    return Outgoing(key=key, text=text, parent=post, sending_at=datetime.now(UTC), **more)
+
+
+def test_what_a_sync_left_out_of_many_rooms_is_read_piece_by_piece(fake):
+    others = [f"!room{number}:{HOST}" for number in range(4)]
+    for room in others:
+        fake.found(room)
+    _, _, cursor, _ = read(fake)
+    for number in range(60):
+        for room in others:
+            fake.say(f"news {number}", room=room)
+    seen, polls = {}, 0
+    while seen.keys() != fake.ids():
+        posts, bad, cursor, gaps = read(fake, cursor, requests=1)
+        assert not bad
+        assert not gaps
+        seen, polls = seen | posts, polls + 1
+        assert polls < 12
+
+
+def test_more_rooms_than_a_cursor_can_hold_are_a_gap_and_no_fault(fake):
+    for number in range(250):
+        fake.found(f"!{number:040d}:{HOST}")
+    _, _, cursor, _ = read(fake)
+    assert len(json.dumps(cursor)) <= CURSOR_LIMIT
+    for number in range(250):
+        for word in range(21):
+            fake.say(f"news {word}", room=f"!{number:040d}:{HOST}")
+    page = next(fake.connector().poll("rooms", cursor, _budget(30), NOW))
+    assert len(json.dumps(page.cursor)) <= CURSOR_LIMIT
+    assert [gap.reason for gap in page.gaps] == ["More rooms had news at once than could be kept in mind."]
+
+
+def _budget(requests):
+    from connectors.base import Budget
+
+    return Budget(requests=requests)
+
+
+@pytest.mark.parametrize("bundles", [True, False])
+def test_an_edit_of_what_was_read_before_is_read_in_the_next_poll(fake, bundles):
+    fake.bundles = bundles  # servers need not hang the newest version on a message
+    one = fake.say("I paid 10")
+    _, _, cursor, _ = read(fake)
+    fake.edit(one, "I paid 100")
+    posts, _, _, _ = read(fake, cursor)
+    assert posts.keys() == {one}
+    assert (posts[one].text, posts[one].state, posts[one].author.name) == ("I paid 100", PostState.EDITED, "Carla")
+    assert posts[one].edited_at > posts[one].created_at
+
+
+def test_what_was_taken_back_after_it_was_read_is_told_deleted(fake):
+    one, two = fake.say("oops"), fake.say("fine")
+    _, _, cursor, _ = read(fake)
+    fake.delete(one)
+    posts, bad, _, _ = read(fake, cursor)
+    assert [(post.external_id, post.state, post.text) for post in posts.values()] == [(one, PostState.DELETED, "")]
+    assert not bad
+    standing = fake.connector().refresh([one, two], NOW)
+    assert [type(each) is Deleted for each in standing] == [True, False]
+
+
+def test_a_reaction_that_was_taken_back_is_no_news_and_no_defect(fake):
+    fake.say("hello")
+    relation = {"rel_type": "m.annotation", "event_id": "$x", "key": "🎉"}
+    like = fake.keep("m.reaction", user("theo"), {"m.relates_to": relation}, ROOM)
+    _, _, cursor, _ = read(fake)
+    fake.redacted(like, user("theo"))
+    posts, bad, cursor, _ = read(fake, cursor)
+    assert (posts, bad, cursor["changes"]) == ({}, [], [])
+
+
+def test_nobody_changes_the_words_of_another(fake):
+    one = fake.say("mine")
+    event = fake.at(one)
+    fake.replaced(event, user("otto"), {"msgtype": "m.text", "body": "not mine"})
+    assert read(fake)[0][one].text == "mine"
+    _, _, cursor, _ = read(fake)
+    fake.replaced(event, user("otto"), {"msgtype": "m.text", "body": "not mine"})
+    assert {post.text for post in read(fake, cursor)[0].values()} <= {"mine"}
+
+
+def test_answers_and_threads_say_what_they_answer(fake):
+    first = fake.say("My tea is cold")
+    event = fake.at(first)["event_id"]
+    quote = f"> <{user('carla')}> My tea is cold\n\nMine too"
+    answer = fake.say(quote, "theo", **{"m.relates_to": {"m.in_reply_to": {"event_id": event}}})
+    relation = {"rel_type": "m.thread", "event_id": event, "is_falling_back": True,
+                "m.in_reply_to": {"event_id": fake.at(answer)["event_id"]}}  # fmt: skip
+    inside = fake.say("And late", "ines", **{"m.relates_to": relation})
+    posts = read(fake)[0]
+    assert (posts[answer].text, posts[answer].parent_id, posts[answer].root_id) == ("Mine too", first, ROOM)
+    assert (posts[inside].parent_id, posts[inside].root_id) == (first, first)
+    assert posts[first].visibility is Visibility.PUBLIC
+    fake.connector().send(answer_to(posts[inside]))
+    (made,) = fake.made()
+    assert made["content"]["m.relates_to"]["rel_type"] == "m.thread"
+    assert made["content"]["m.relates_to"]["event_id"] == event
+    assert made["content"]["m.mentions"] == {"user_ids": [user("ines")]}
+
+
+def test_a_conversation_of_two_is_direct_and_what_we_said_elsewhere_answers_it(fake):
+    _, _, cursor, _ = read(fake)
+    fake.found(TWO)
+    asked = fake.say("Where is my parcel?", room=TWO)
+    posts, _, cursor, _ = read(fake, cursor)
+    assert (posts[asked].kind, posts[asked].visibility) == (PostKind.DIRECT, Visibility.DIRECT)
+    said = fake.name_of(fake.keep("m.room.message", ME, {"msgtype": "m.text", "body": "On its way"}, TWO))
+    ours = read(fake, cursor)[0][said]
+    assert ours.ours
+    assert ours.parent_id == asked
+
+
+def test_a_room_that_fell_out_of_memory_is_asked_what_it_is(fake):
+    fake.found(TWO)
+    _, _, cursor, _ = read(fake)
+    one = fake.say("hello", room=TWO)
+    posts, _, _, _ = read(fake, {**cursor, "known": {}})
+    assert posts[one].visibility is Visibility.DIRECT
+
+
+def test_encrypted_words_are_said_to_be_unreadable_and_never_answered_in_the_clear(fake):
+    group = f"!group:{HOST}"
+    for room, members in ((TWO, 2), (group, 9)):
+        fake.found(room, members=members, name=f"Room of {members}")
+        fake.encrypted.add(room)
+        fake.keep("m.room.encrypted", user("carla"), {"algorithm": "m.megolm.v1", "ciphertext": "AwgA"}, room)
+    posts, bad, _, _ = read(fake)
+    (post,) = posts.values()  # of the group nobody waits for us
+    assert not bad
+    assert "encrypted" in post.text
+    able = fake.connector().can(post, NOW)["reply"]
+    assert not able.allowed
+    assert able.hand_off.startswith("https://matrix.to/#/")
+    warnings = fake.connector().check().warnings
+    assert any("Room of 2" in words and "Room of 9" in words and "Encrypted" in words for words in warnings)
+
+
+def test_a_room_that_was_encrypted_since_gets_no_words_in_the_clear(fake):
+    one = fake.say("hello")
+    post = read(fake)[0][one]
+    fake.encrypted.add(ROOM)
+    with pytest.raises(PolicyRefused):
+        fake.connector().send(answer_to(post))
+    with pytest.raises(PolicyRefused):
+        fake.connector().do("edit", replace(post, ours=True), "other words")
+    assert fake.writings() == 0
+
+
+@pytest.mark.parametrize(
+    ("how", "private", "accepted"),
+    [("wait", True, False), ("private", True, True), ("private", False, False), ("all", False, True)],
+)
+def test_an_invitation_is_accepted_only_where_the_admin_says_so(fake, how, private, accepted):
+    connector = connector_with(fake, invitations=how)
+    _, _, cursor, _ = read(fake, connector=connector)
+    fake.invite(TWO, private)
+    warnings = connector.check().warnings
+    assert any("Invitations wait" in words for words in warnings) is not accepted
+    _, _, cursor, _ = read(fake, cursor, connector=connector)
+    assert (TWO in fake.rooms) is accepted
+    if accepted:
+        one = fake.say("hello", room=TWO)
+        assert one in read(fake, cursor, connector=connector)[0]
+
+
+def test_an_invitation_that_was_taken_back_stops_nothing(fake):
+    connector = connector_with(fake, invitations="all")
+    fake.invite(TWO, True)
+    _, _, cursor, _ = read(fake, connector=connector, requests=1)
+    assert cursor["joins"] == [[TWO]]
+    fake.invited.clear()
+    one = fake.say("hello")
+    posts, _, cursor, _ = read(fake, cursor, connector=connector)
+    assert one in posts
+    assert cursor["joins"] == []
+
+
+def test_only_the_rooms_that_were_named_are_read_and_the_others_are_missed_in_words(fake):
+    fake.found(TWO)
+    there, elsewhere = fake.say("there"), fake.say("elsewhere", room=TWO)
+    named = [f"#help:{HOST}", f"#gone:{HOST}"]
+    connector = connector_with(fake, rooms=named)
+    check = connector.check()
+    assert check.facts["rooms"] == {f"#help:{HOST}": ROOM}
+    assert [words for words in check.warnings if f"#gone:{HOST}" in words]
+    connector = connector_with(fake, rooms=named, facts=check.facts)
+    connector.facts = check.facts
+    posts = read(fake, connector=connector)[0]
+    assert there in posts
+    assert elsewhere not in posts
+
+
+def test_a_place_the_server_forgot_is_found_again_by_its_time(fake):
+    fake.say("before")
+    _, _, cursor, _ = read(fake)
+    since = [fake.say(f"since {number}") for number in range(70)]
+    posts, bad, after, gaps = read(fake, {**cursor, "next": "x-1"})
+    assert set(since) <= posts.keys()
+    assert (bad, gaps) == ([], [])
+    assert after["next"].startswith("s")
+
+
+def test_what_is_wrong_from_the_beginning_is_no_lost_place(fake):
+    fake.order("422")
+    with pytest.raises(Invalid):
+        read(fake)
+
+
+def test_a_room_we_were_thrown_out_of_stops_no_other(fake):
+    fake.found(TWO)
+    _, _, cursor, _ = read(fake)
+    for number in range(30):
+        fake.say(f"there {number}", room=TWO)
+        fake.say(f"here {number}")
+    _, _, cursor, _ = read(fake, cursor, requests=1)
+    fake.closed.add(TWO)
+    posts, _, cursor, _ = read(fake, cursor)
+    assert {post.text for post in posts.values()} >= {f"here {number}" for number in range(10)}
+    assert cursor["fills"] == []
+
+
+def test_a_key_the_server_forgot_is_found_among_our_messages(fake):
+    post = _any(fake)
+    outgoing = answer_to(post)
+    sent = fake.connector().send(outgoing)
+    fake.forget_keys()
+    assert fake.connector().find(outgoing) == Found(sent.external_id, sent.url)
+    assert fake.connector().find(replace(outgoing, key="key-2")) == Absent()  # the same words, meant again
+    del fake.at(sent.external_id)["unsigned"]["transaction_id"]  # another session looks, after a new access token
+    assert fake.connector().find(replace(outgoing, key="key-2")) == Found(sent.external_id, sent.url)
+
+
+def test_what_we_said_is_looked_for_behind_whatever_was_said_since(fake):
+    one = fake.say("Help!")
+    outgoing = answer_to(read(fake)[0][one])
+    sent = fake.connector().send(outgoing)
+    for number in range(250):
+        fake.keep("m.room.message", user("theo"), {"msgtype": "m.text", "body": f"chat {number}"}, ROOM)
+    assert fake.connector().find(outgoing) == Found(sent.external_id, sent.url)
+
+
+def test_likes_are_given_and_taken_once(fake):
+    post = _any(fake)
+    connector = fake.connector()
+    for _ in range(2):
+        assert connector.do("like", post).post.grants["liked"]
+    likes = [each for each in fake.log if each["type"] == "m.reaction" and each["content"]]
+    assert [each["content"]["m.relates_to"]["key"] for each in likes] == ["👍"]
+    assert "unlike" in connector.can(connector.do("like", post).post, NOW)
+    for _ in range(2):
+        assert not connector.do("unlike", post).post.grants["liked"]
+    assert not any(each["content"] for each in fake.log if each["type"] == "m.reaction")
+
+
+def test_a_correction_leaves_the_file_where_it_is(fake):
+    post = _any(fake)
+    medium = Medium(key="f", kind="file", type="application/pdf", size=4, name="plan.pdf", read=lambda: b"%PDF")
+    connector = fake.connector()
+    there = replace(medium, token=connector.upload(medium, answer_to(post), "").token)
+    sent = connector.send(answer_to(post, media=(there,)))
+    connector.do("edit", replace(post, external_id=sent.external_id, ours=True), "This one!")
+    now = fake.now(fake.at(sent.external_id))
+    assert (now["msgtype"], now["body"], now["filename"]) == ("m.file", "This one!", "plan.pdf")
+    assert now["url"] == fake.at(sent.external_id)["content"]["url"]
+    back = connector.refresh([sent.external_id], NOW)[0]
+    assert (back.text, back.media[0].description) == ("This one!", "plan.pdf")
+
+
+@pytest.mark.parametrize(
+    ("refusal", "fault", "words"),
+    [
+        (no(401, "M_UNKNOWN_TOKEN", soft_logout=True), AuthRevoked, "ended this session"),
+        (no(401, "M_UNKNOWN_TOKEN"), AuthRevoked, "does not know the access token"),
+        (no(401, "M_USER_LOCKED", soft_logout=True), AuthRevoked, "locked"),
+        (no(429, "M_LIMIT_EXCEEDED", retry_after_ms=90_000), RateLimited, "wait"),
+    ],
+)
+def test_a_refusal_is_understood_by_its_code(fake, refusal, fault, words):
+    fake.fault = lambda name: refusal
+    fake.order("401")
+    with pytest.raises(fault, match=words) as raised:
+        fake.read(fake.connector(), now=NOW)
+    if fault is RateLimited:
+        assert raised.value.until == NOW + timedelta(seconds=90)
+
+
+def test_who_may_not_write_in_a_room_is_told_so_with_the_way_there(fake):
+    post = _any(fake)
+    fake.order("403", writing=True)
+    with pytest.raises(PolicyRefused) as raised:
+        fake.connector().send(answer_to(post))
+    assert raised.value.url == post.url
+
+
+def test_the_name_in_peoples_addresses_leads_to_the_server(fake):
+    with Fake() as front:
+        front.homeserver = fake.server.url
+        connector = connector_with(fake, homeserver=front.server.url)
+        connector.facts = {}
+        check = connector.check()
+        assert check.facts["base"] == fake.server.url
+        assert check.account_id == ME
+        assert [each.path for each in front.server.asked] == ["/.well-known/matrix/client"]
+        assert "authorization" not in front.server.asked[0].headers
+
+
+def test_a_server_that_names_no_other_is_asked_itself(fake):
+    fake.homeserver = None
+    connector = fake.connector()
+    connector.facts = {}
+    assert connector.check().facts["base"] == fake.server.url
+
+
+@pytest.mark.parametrize("told", ["http://127.0.0.1:1", "https://care@evil.example", 7, "x" * 5_000, "https://[", ""])
+def test_no_secret_follows_a_name_to_a_server_without_encryption(told):
+    assert leads_to("https://matrix.example", told) == "https://matrix.example"
+
+
+def test_a_name_that_is_too_long_to_keep_is_set_aside(fake):
+    fake.found(f"!{'x' * 250}:{HOST}")
+    fake.say("far", room=f"!{'x' * 250}:{HOST}")
+    one = fake.say("near")
+    posts, bad, _, _ = read(fake)
+    assert posts.keys() == {one}
+    assert len(bad) == 1
+
+
+def test_what_is_no_name_of_a_message_is_gone(fake):
+    with pytest.raises(Gone):
+        fake.connector().do("like", replace(_any(fake), external_id="nonsense"))
+
+
+def _any(fake):
+    one = fake.say("hello")
+    return read(fake)[0][one]
+
+
+def test_a_lost_place_goes_back_to_before_the_last_sync():
+    place = Place(NOW - timedelta(days=9), NOW - timedelta(days=3))
+    place.next = "s1"
+    place.begins()
+    place.lost()
+    assert place.next == ""
+    assert place.stop < NOW - timedelta(days=3)
