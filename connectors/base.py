@@ -4,7 +4,7 @@ had here."""
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -124,6 +124,12 @@ class Connector(Kind, ABC, scan="connectors.networks"):
     """A repeat of the same key is harmless at the network, so that in doubt may be settled by sending again."""
     dialect: ClassVar[Dialect | None] = None
     """How the network's own search is asked, by sources called `search:<text>`; None: it has no search."""
+    follows: ClassVar[int] = 40
+    """Posts asked for in one `refresh`; fewer where each takes a request of its own."""
+    follows_again: ClassVar[timedelta] = timedelta(minutes=10)
+    """From one round through all open conversations to the next, at least; longer where every post costs money."""
+    follows_for: ClassVar[timedelta | None] = None
+    """How old a post may be to be asked for; None: as old as it likes. An older one would be taken for deleted."""
     keeps_uploads: ClassVar[float] = 0.0
     """Seconds the network keeps a file that no post names yet; 0 where files travel inside the one writing request."""
     currency: ClassVar[str] = ""
@@ -213,7 +219,7 @@ class Connector(Kind, ABC, scan="connectors.networks"):
         raise NotPermitted(f"{self.label} has no “{verb}”.", what=verb)
 
     def refresh(self, ids: Sequence[str], now: datetime) -> list[Post | Deleted | Withheld]:
-        """How these posts stand now; ids the network did not answer for are left out."""
+        """How these posts, at most `follows`, stand now; ids the network did not answer for are left out."""
         return []
 
     def ancestors(self, post: Post, now: datetime) -> list[Post]:

@@ -117,3 +117,7 @@ class Unreadable(Fault):
     """Retried three times, then a person; `body` shows what came."""
 
     outcome, meaning = Outcome.RETRY, "The network answered something that cannot be read."
+
+
+CONCERNS_ONE = ("NotPermitted", "Invalid", "Gone", "Unreadable", "PolicyRefused")
+"""Faults by which the network answered: what was asked rests, everything else goes on."""

@@ -88,6 +88,7 @@ class Channel(Answering, models.Model):
     last_read_at = models.DateTimeField(null=True)
     last_post_at = models.DateTimeField(null=True)
     refresh_at = models.DateTimeField(default=timezone.now)
+    following = models.JSONField(default=dict, db_default=Value({}, models.JSONField()))
     check_at = models.DateTimeField(default=tomorrow, db_default=LONG_AGO)
     reread_at = models.DateTimeField(default=tomorrow, db_default=LONG_AGO)
     history_at = models.DateTimeField(default=timezone.now, db_default=LONG_AGO)

@@ -15,7 +15,7 @@ from connectors.access import Renewing
 from connectors.base import Connector, Fault, Page, RateLimited
 from connectors.base import Source as Listening
 from connectors.budgeting import Allowance
-from connectors.faults import Unavailable
+from connectors.faults import CONCERNS_ONE, Unavailable
 from connectors.models import Channel, Reread, Source
 from connectors.storing import Claim
 from inbox.models import Mention
@@ -29,7 +29,6 @@ SEEN, NAMED = 5_000, 100  # ids remembered against counting twice, and missing o
 CANNOT = "It cannot be checked: this network does not give the past again."
 PAID = "It is not checked: this network asks money for every post that is read again."
 DEFECT = "A defect in reading again; the log has the details."
-ANSWERED = ("NotPermitted", "Invalid", "Gone", "Unreadable", "PolicyRefused")
 
 
 @dataclass
@@ -105,7 +104,7 @@ class Rereading:
         except RateLimited as fault:
             self.allowance.limited(source, fault)
         except Fault as fault:
-            if fault.name not in ANSWERED:
+            if fault.name not in CONCERNS_ONE:
                 raise
             self._give_up(row, fault.words)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):

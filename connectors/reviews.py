@@ -94,10 +94,9 @@ class Reviews(Connector):
 
     mergeable = False
     keyed = True
+    follows = 5  # of one request each
     subjects: ClassVar[str] = ""
     """The field of the form with the apps or places whose reviews are read, one a line."""
-    looked_at: ClassVar[int] = 5
-    """Reviews asked for in one refresh, which takes a request each."""
     reach: ClassVar[timedelta | None] = None
     """How far back the list goes; None: as far as there are reviews."""
     removable: ClassVar[bool] = True
@@ -194,7 +193,7 @@ class Reviews(Connector):
 
     def refresh(self, ids: Sequence[str], now: datetime) -> list[Post | Deleted | Withheld]:
         standing: list[Post | Deleted | Withheld] = []
-        for one in ids[: self.looked_at]:
+        for one in ids:
             try:
                 review = self._look(one.removesuffix(REPLY), now)
             except Gone:

@@ -51,8 +51,8 @@ class GooglePlay(Reviews):
     scopes = (SCOPE,)
     text_rule = TextRule(350)
     subjects = "apps"
-    looked_at = 3  # of 200 reads an hour
-    reach = timedelta(days=7)
+    follows = 3  # of 200 reads an hour
+    reach = follows_for = timedelta(days=7)
     removable = False
     _held = ""
 

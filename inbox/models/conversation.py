@@ -120,6 +120,7 @@ class Conversation(Assignable, Closeable, Answerable, Actable, models.Model):
                 name="queue_channel",
                 condition=models.Q(state__lte=2),
             ),
+            models.Index(fields=["channel", "id"], name="queue_followed", condition=models.Q(state__lte=2)),
             models.Index(fields=["snoozed_until"], name="queue_snoozed", condition=models.Q(state=3)),
         ]
 

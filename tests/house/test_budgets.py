@@ -6,8 +6,12 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
+from connectors.base import Budget, Connector
+from connectors.following import Following
 from connectors.models import Channel
+from connectors.storing import Claim
 from inbox import desk
 from inbox.models import Conversation, Identity, Person
 from inbox.queue import PAGE, Queue
@@ -141,3 +145,18 @@ def test_a_deep_page_costs_what_the_first_one_costs(cast, long_queue):
     assert buffers <= 60
     assert scans == 0
     assert entries <= PAGE + 2
+
+
+@pytest.mark.django_db
+def test_a_round_through_open_conversations_reads_only_its_next_ones(channel, long_queue):
+    now = timezone.now()
+    following = Following(Claim(channel, now, Budget()), now)
+    onward = [Conversation.objects.filter(state=0).order_by("-pk")[400].pk, 0]
+    channel.following = {"at": onward, "since": now.isoformat()}
+    with CaptureQueriesContext(connection) as seen:
+        following._onward(Connector.named("demo"), 20)
+    assert len(seen) == 2
+    buffers, scans, entries = cost_of(seen[0]["sql"])
+    assert buffers <= 60
+    assert scans == 0
+    assert entries == 21

@@ -64,8 +64,8 @@ from connectors.networks.discourse.api import (
 from connectors.newest_first import Walk
 from connectors.text import lines, normalised, plain
 
-LOOKED_AT, SHOWN, WAITING = 10, 20, 100
-"""Posts asked for in one refresh; those of a topic looked through for a reply; notifications taken from one list."""
+SHOWN, WAITING = 20, 100
+"""Posts of a topic looked through for a reply; notifications taken from one list."""
 
 
 class Discourse(Connector):
@@ -91,6 +91,7 @@ class Discourse(Connector):
         Source("notifications", "What is said to us", 60, 30, 900),
     )
     text_rule = TextRule(32_000)
+    follows = 10  # of one request each
 
     @property
     def _site(self) -> str:
@@ -209,7 +210,7 @@ class Discourse(Connector):
 
     def refresh(self, ids: Sequence[str], now: datetime) -> list[Post | Deleted | Withheld]:
         standing: list[Post | Deleted | Withheld] = []
-        for one in ids[:LOOKED_AT]:
+        for one in ids:
             try:
                 post, _ = self._one(one, now)
             except Gone:

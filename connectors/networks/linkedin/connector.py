@@ -55,8 +55,8 @@ from connectors.text import normalised
 
 MAPPING = (KeyError, TypeError, ValueError, AttributeError, OverflowError, Gone)
 FRESH, LISTED, PAGE = timedelta(days=3), timedelta(days=30), 100
-LOOKED, LOOKED_AT = 5, 5
-"""Pages looked through for a reply; comments asked for in one refresh."""
+LOOKED = 5
+"""Pages looked through for a reply."""
 
 
 class LinkedIn(LinkedInAccess):
@@ -84,6 +84,7 @@ class LinkedIn(LinkedInAccess):
         Source("posts", "Comments on the posts of a month", 21_600, 10_800, 86_400),
     )
     text_rule = TextRule(1_250)
+    follows = 5  # of one request each
 
     def _comments(self, urn: str, start: str, now: datetime | None) -> tuple[list[Any], str, Answer]:
         asked = urlencode({"start": start or "0", "count": PAGE})
@@ -176,7 +177,7 @@ class LinkedIn(LinkedInAccess):
 
     def refresh(self, ids: Sequence[str], now: datetime) -> list[Post | Deleted | Withheld]:
         standing: list[Post | Deleted | Withheld] = []
-        for one in ids[:LOOKED_AT]:
+        for one in ids:
             try:
                 standing.append(self._one(one, now))
             except Gone:

@@ -52,8 +52,8 @@ from connectors.text import lines, normalised
 
 WINDOW, FRESH, LISTED = timedelta(hours=48), timedelta(days=3), timedelta(days=30)
 TOGETHER = timedelta(seconds=10)
-LOOKED_AT, LOOKED = 10, 3
-"""Posts asked for in one refresh, which takes a request each; pages looked through for a reply."""
+LOOKED = 3
+"""Pages looked through for a reply."""
 
 
 class Threads(ThreadsAccess):
@@ -77,6 +77,7 @@ class Threads(ThreadsAccess):
         Source("search", "Search", 900, 300, 3600),
     )
     text_rule = TextRule(500)
+    follows = 10  # of one request each
     recordings = ("threads",)
 
     def listening(self) -> tuple[Source, ...]:
@@ -161,9 +162,8 @@ class Threads(ThreadsAccess):
         return posts, bad, repeats, answer
 
     def refresh(self, ids: Sequence[str], now: datetime) -> list[Post | Deleted | Withheld]:
-        """The newest of them: Threads gives them one by one."""
         standing: list[Post | Deleted | Withheld] = []
-        for one in ids[:LOOKED_AT]:
+        for one in ids:
             try:
                 told, _ = self._ask("GET", one, {"fields": FIELDS}, now=now)
             except Gone:

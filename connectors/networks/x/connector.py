@@ -5,7 +5,7 @@ kept where one is given)."""
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext_lazy
@@ -116,6 +116,7 @@ class X(Listening):
     )
     hook_secret = "consumer_secret"  # noqa: S105  the name of a field
     currency = "$"
+    follows_again = timedelta(days=1)  # every post is paid once a day
     recordings = ("x",)
     dialect = dialects.X
 

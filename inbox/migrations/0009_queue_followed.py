@@ -1,0 +1,17 @@
+"""The open conversations of a channel in the order in which they began: the way the rounds go that ask networks how
+posts stand now."""
+
+from django.contrib.postgres.operations import AddIndexConcurrently
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    atomic = False  # nobody is locked out while it is built
+    dependencies = [("inbox", "0008_page")]
+
+    operations = [
+        AddIndexConcurrently(
+            "conversation",
+            models.Index(fields=["channel", "id"], name="queue_followed", condition=models.Q(state__lte=2)),
+        ),
+    ]

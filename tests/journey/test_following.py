@@ -1,0 +1,187 @@
+"""Edits and deletions that no page tells of: posts of all open conversations are asked for, the newest each time, the
+others in rounds that the channel's row remembers."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from connectors import listening
+from connectors.base import Connector, Unreadable
+from connectors.models import Channel
+from inbox.models import Conversation, Mention
+from tests.journey.steps import fails, read
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def demo():
+    return Connector.named("demo")
+
+
+def said(network, count, ago=timedelta(0)):
+    """Posts of as many people, oldest first."""
+    at = network.now() - ago
+    return [network.say(f"Person {number}", f"my order {number}", at=at).id for number in range(count)]
+
+
+def all_read(channel, count):
+    for _ in range(4):
+        if Mention.objects.count() < count:
+            read(channel)
+    assert Mention.objects.count() == count
+
+
+def listened(network, channel, count, ago=timedelta(0)):
+    ids = said(network, count, ago)
+    all_read(channel, Mention.objects.count() + count)
+    Mention.objects.update(posted_at=timezone.now() - ago, history=False)
+    Conversation.objects.update(newest_at=timezone.now() - ago, state=0)
+    return ids
+
+
+def follow(channel):
+    """One look at how posts stand, with nothing else to read."""
+    now = timezone.now()
+    Channel.objects.filter(pk=channel.pk).update(refresh_at=now, next_poll_at=now, reread_at=now + timedelta(days=1))
+    channel.sources.update(next_at=now + timedelta(hours=1))
+    assert listening.listen(channel.pk)
+    channel.refresh_from_db()
+
+
+def pause_is_over(channel):
+    Channel.objects.filter(pk=channel.pk).update(following={"at": None, "since": "2026-01-01T00:00:00+00:00"})
+
+
+def edited():
+    return set(Mention.objects.filter(state="edited").values_list("external_id", flat=True))
+
+
+def edit(network, *ids):
+    for each in ids:
+        network.edit(each, "corrected")
+
+
+def test_every_open_conversation_has_its_turn_however_many_there_are(network, channel):
+    ids = listened(network, channel, 130, ago=timedelta(days=5))
+    pause_is_over(channel)
+    edit(network, *ids)
+    found = []
+    for _ in range(7):
+        follow(channel)
+        found.append(len(edited()))
+    assert found == [20, 40, 60, 80, 100, 120, 130]
+
+
+def test_the_newest_are_asked_for_each_time(network, channel):
+    ids = listened(network, channel, 60, ago=timedelta(days=5))
+    fresh = Conversation.objects.filter(mentions__external_id=ids[0])
+    fresh.update(newest_at=timezone.now())
+    pause_is_over(channel)
+    for words in ("one", "two"):
+        network.edit(ids[0], words)
+        follow(channel)
+        assert Mention.objects.get(external_id=ids[0]).text == words
+
+
+def test_who_writes_again_and_again_does_not_lose_their_turn(network, channel):
+    ids = listened(network, channel, 50, ago=timedelta(days=5))
+    pause_is_over(channel)
+    edit(network, ids[0])
+    for number in range(3):
+        network.say("Person 0", f"hello? {number}", reply_to=ids[0])
+        channel.sources.update(next_at=timezone.now())
+        read(channel)
+        follow(channel)
+    assert ids[0] in edited()
+
+
+def test_a_long_conversation_is_asked_for_to_its_end(network, channel):
+    first = network.say("carla", "hello").id
+    said_then = [network.say("carla", f"and {number}", reply_to=first).id for number in range(70)]
+    all_read(channel, 71)
+    pause_is_over(channel)
+    edit(network, first, *said_then)
+    for _ in range(4):
+        follow(channel)
+    assert edited() == {first, *said_then}
+
+
+def test_a_round_begins_anew_after_a_pause_only(network, channel, demo, monkeypatch):
+    ids = listened(network, channel, 5, ago=timedelta(days=5))
+    pause_is_over(channel)
+    follow(channel)
+    edit(network, *ids)
+    follow(channel)
+    assert not edited()
+    monkeypatch.setattr(demo, "follows_again", timedelta(0))
+    follow(channel)
+    assert edited() == set(ids)
+
+
+def test_a_network_asked_post_by_post_is_asked_for_as_many_as_it_says(network, channel, demo, monkeypatch):
+    ids = listened(network, channel, 12)
+    monkeypatch.setattr(demo, "follows", 5)
+    pause_is_over(channel)
+    edit(network, *ids)
+    follow(channel)
+    assert len(edited()) <= 5
+    for _ in range(3):
+        follow(channel)
+    assert edited() == set(ids)
+
+
+def test_what_a_network_gives_for_a_week_only_is_not_taken_for_deleted_later(network, channel, demo, monkeypatch):
+    ids = listened(network, channel, 2, ago=timedelta(days=5))
+    Mention.objects.filter(external_id=ids[0]).update(posted_at=timezone.now() - timedelta(days=8))
+    monkeypatch.setattr(demo, "follows_for", timedelta(days=7))
+    pause_is_over(channel)
+    for each in ids:
+        network.delete(each)
+    follow(channel)
+    states = dict(Mention.objects.values_list("external_id", "state"))
+    assert states == {ids[0]: "live", ids[1]: "deleted"}
+
+
+def test_a_network_that_is_away_costs_nobody_a_turn(network, server, channel):
+    listened(network, channel, 50, ago=timedelta(days=5))
+    pause_is_over(channel)
+    follow(channel)
+    stood = channel.following
+    fails(server, "error", count=9)
+    follow(channel)
+    assert channel.following == stood
+    assert channel.state == "slow"
+
+
+def test_what_cannot_be_asked_for_does_not_hold_up_the_others(network, channel, demo, monkeypatch):
+    listened(network, channel, 30, ago=timedelta(days=5))
+    ids = list(Mention.objects.order_by("-conversation").values_list("external_id", flat=True))
+    kept = demo.refresh
+
+    def refresh(self, wanted, now):
+        if ids[0] in wanted:
+            raise Unreadable("one of them is odd")
+        return kept(self, wanted, now)
+
+    monkeypatch.setattr(demo, "refresh", refresh)
+    pause_is_over(channel)
+    edit(network, *ids)
+    follow(channel)
+    assert not edited()
+    follow(channel)
+    assert edited() == set(ids[20:])
+
+
+def test_more_open_conversations_cost_no_more_statements(network, channel):
+    counts = []
+    for number in (5, 100):
+        listened(network, channel, number, ago=timedelta(days=5))
+        pause_is_over(channel)
+        with CaptureQueriesContext(connection) as seen:
+            follow(channel)
+        counts.append(len(seen))
+    assert counts[1] <= counts[0]
