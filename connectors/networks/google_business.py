@@ -1,6 +1,7 @@
-"""Reviews of places in Google Maps, through the Business Profile interface, which Google gives on request. Nothing was
-tried in life."""
+"""Reviews of places in Google Maps, through the Business Profile interface, which Google gives on request. Which places
+there are is told by two interfaces beside it. Nothing was tried in life."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar
@@ -26,8 +27,13 @@ from connectors.base import (
 )
 from connectors.google import GoogleAccess, judging
 from connectors.reviews import Review, Reviews, answer_to, named, stars, time_of, writer
+from connectors.text import lines
 
 API, PAGE = "https://mybusiness.googleapis.com", 50
+ACCOUNTS = "https://mybusinessaccountmanagement.googleapis.com"
+PLACES = "https://mybusinessbusinessinformation.googleapis.com"
+MANY, ASKED = 50, 20
+"""Places that are read without being named; pages asked for to learn of them."""
 SCOPE = "https://www.googleapis.com/auth/business.manage"
 LONGEST = 4_096
 """Bytes of an answer (unverified)."""
@@ -50,21 +56,35 @@ class GoogleBusiness(Reviews, GoogleAccess):
     )
     form: ClassVar[tuple[Field, ...]] = (
         *GoogleAccess.form,
-        Field("places", "Places", "One a line, as accounts/…/locations/…; Google must have approved the project for "
-              "the Business Profile API", kind="lines"),
+        Field("places", "Places", "One a line, by its name or as accounts/…/locations/…; empty: all that the account "
+              "manages. Google must have approved the project for the Business Profile API", required=False,
+              kind="lines"),
     )  # fmt: skip
     sources = (Source("reviews", "Reviews", 1800, 600, 7200),)
     scopes = (SCOPE,)
     text_rule = TextRule(LONGEST, "bytes")
     subjects = "places"
 
+    @property
+    def _subjects(self) -> list[str]:
+        return chosen(lines(self.settings.get("places")), self.facts.get("places") or {})
+
+    def listening(self) -> tuple[Source, ...]:
+        called, one = self.facts.get("places") or {}, self.sources[0]
+        return tuple(
+            replace(one, name=f"{one.name}:{each}", label=f"{one.label} of {called.get(each, each)}"[:200])
+            for each in self._subjects
+        )
+
     def _ask(self, method: str, path: str, now: datetime | None, post: Post | None = None, **more: Any) -> Answer:
+        base = str(self.settings.get("base_url") or API).rstrip("/")
+        return self._call(method, f"{base}/v4/{quote(path, safe='/')}", now, post, **more)
+
+    def _call(self, method: str, url: str, now: datetime | None, post: Post | None = None, **more: Any) -> Answer:
         if not self.secrets.get("access_token"):
             raise AuthRevoked("Nobody has signed in with this channel yet.")
-        base = str(self.settings.get("base_url") or API).rstrip("/")
         headers = {"Authorization": f"Bearer {self.secrets['access_token']}"}
         judge = judging(now, post, renewable=bool(self.secrets.get("refresh_token")))
-        url = f"{base}/v4/{quote(path, safe='/')}"
         return self.seam.answer(method, url, now=now, headers=headers, judge=judge, **more)
 
     def _page(self, subject: str, token: str, now: datetime | None) -> tuple[list[Any], str, Answer]:
@@ -126,24 +146,102 @@ class GoogleBusiness(Reviews, GoogleAccess):
         problems = (f"{used - LONGEST} bytes too long.",) if used > LONGEST else ()
         return replace(super().measure(""), used=used, problems=problems)
 
+    # Connecting
+
     def check(self) -> Check:
-        places = self._subjects
-        if not places:
-            raise Invalid("No place is named.", field="places")
+        wanted = lines(self.settings.get("places"))
+        called = {} if wanted and all(map(is_path, wanted)) else self._managed()
+        places = chosen(wanted, called)
+        _must_be_there(wanted, places, called)
         for each in places[:5]:
             self._page(each, "", None)
         return Check(
-            account_id=places[0],
-            account_name=f"{self.label} of {len(places)} places" if len(places) > 1 else f"{self.label} ({places[0]})",
+            # Places come and go; whose they are stays.
+            account_id=min(places).rpartition("/locations/")[0] if called else places[0],
+            account_name=f"{self.label}: {_names([called.get(each, each) for each in places])}",
             account_url=_WEB,
             server="Business Profile v4",
             scopes=tuple(self.secrets.get("scope", "").split()),
+            facts={"places": {each: called[each] for each in places if each in called}},
             warnings=self._lacking(),
         )
+
+    def _managed(self) -> dict[str, str]:
+        """{place: what it is called} of all that whoever signed in manages."""
+        accounts = self._google("accounts_url", "", ACCOUNTS).rstrip("/")
+        places, found = self._google("places_url", "", PLACES).rstrip("/"), dict[str, str]()
+        asked = {"readMask": "name,title,storefrontAddress", "pageSize": "100"}
+        for account in self._listed(f"{accounts}/v1/accounts", "accounts", {"pageSize": "20"}):
+            own = str(account.get("name") or "")
+            if own.startswith("accounts/"):
+                for each in self._listed(f"{places}/v1/{quote(own, safe='/')}/locations", "locations", asked):
+                    if str(each.get("name") or "").startswith("locations/"):
+                        found[f"{own}/{each['name']}"] = _called(each)
+        return found
+
+    def _listed(self, url: str, what: str, asked: Mapping[str, str]) -> Iterator[Mapping[str, Any]]:
+        token = ""
+        for _ in range(ASKED):
+            answer = self._call("GET", url, None, params={**asked, **({"pageToken": token} if token else {})})
+            told = answer.json(dict)
+            items = told.get(what, [])
+            if not isinstance(items, list) or "error" in told:
+                raise answer.unreadable(f"A page has no list of {what}.")
+            yield from (item for item in items if isinstance(item, dict))
+            before, token = token, str(told.get("nextPageToken") or "")
+            if not token or token == before:
+                return
+
+
+def is_path(line: str) -> bool:
+    return line.strip().strip("/").startswith("accounts/")
+
+
+def chosen(wanted: Sequence[str], called: Mapping[str, str]) -> list[str]:
+    """The places that are read: those named, by their path or by what they are called, or all there are. The town
+    behind a name may be left out, so that a chain is named once. A name nobody knows stays, to be said when it is
+    read."""
+    if not wanted:
+        return list(called)
+    found = dict[str, None]()
+    for line in wanted:
+        name = line.strip().casefold()
+        paths = [path for path, title in called.items() if name in (title.casefold(), _bare(title).casefold())]
+        found |= dict.fromkeys(paths or [line.strip().strip("/")])
+    return list(found)
+
+
+def _must_be_there(wanted: Sequence[str], places: Sequence[str], called: Mapping[str, str]) -> None:
+    manages = f"The account manages: {_names(list(called.values()), 10)}." if called else "The account manages none."
+    for line in wanted:
+        if not is_path(line) and not set(chosen([line], called)) & set(called):
+            raise Invalid(f"There is no place called “{line}”. {manages}", field="places")
+    if not places:
+        raise Invalid(f"There is no place whose reviews could be read. {manages}", field="places")
+    if not wanted and len(places) > MANY:
+        raise Invalid(f"Name the places to read, one a line: they are {len(places)}. {manages}", field="places")
+
+
+def _called(location: Mapping[str, Any]) -> str:
+    """Its name and its town: the places of a chain are all called the same."""
+    held = location.get("storefrontAddress")
+    town = str(held.get("locality") or "") if isinstance(held, dict) else ""
+    title = str(location.get("title") or location["name"])
+    return f"{title} ({town})" if town else title
+
+
+def _bare(called: str) -> str:
+    return called.rpartition(" (")[0] or called
+
+
+def _names(called: Sequence[str], most: int = 3) -> str:
+    more = len(called) - most
+    return ", ".join(called[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def place_of(line: str) -> str:
     parts = line.strip().strip("/").split("/")
     if len(parts) != 4 or parts[0] != "accounts" or parts[2] != "locations" or not all(parts):
-        raise Invalid("A place is written as accounts/…/locations/….", field="places")
+        words = f"“{line}” is not known as a place: test the connection, or write it as accounts/…/locations/…."
+        raise Invalid(words, field="places")
     return "/".join(parts)

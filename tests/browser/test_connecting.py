@@ -6,10 +6,13 @@ import pytest
 from playwright.sync_api import expect
 
 from connectors.base import Connector
+from connectors.listening import listen
 from connectors.models import Channel
 from connectors.opening import opened_secrets
 from tests.fakes import bluesky, discourse, facebook, mail, mastodon, matrix, telegram
 from tests.fakes.consent import Consent
+from tests.fakes.google_business import PLACE
+from tests.fakes.google_business import Fake as GoogleReviews
 from tests.fakes.network import CANARY
 
 pytestmark = pytest.mark.browser
@@ -55,8 +58,13 @@ def write(field, about, value):
 
 
 def tries(desk, name, sentence):
+    desk.page.get_by_role("button", name="Test the connection").click()
+    return goes_on(desk, name, sentence)
+
+
+def goes_on(desk, name, sentence):
+    """From a test that went well to the channel."""
     page = desk.page
-    page.get_by_role("button", name="Test the connection").click()
     expect(page.locator("#trial")).to_contain_text(f"{name}{sentence}")
     page.get_by_role("link", name="Go on").click()
     page.get_by_label("What no rule places goes to").select_option("Support")
@@ -128,6 +136,31 @@ def test_a_role_a_choice_and_rights_that_are_missing_at_a_page_are_named(ada):
         signed_in(ada)
         page.get_by_role("button", name="Test the connection").click()
         expect(page.locator("#trial")).to_contain_text("Messages are neither read nor answered: the permission")
+
+
+def test_signing_in_at_google_leads_over_the_choice_of_places_to_a_channel_that_reads_their_reviews(ada):
+    page = ada.page
+    with GoogleReviews() as fake:
+        Consent(fake)
+        fake.places = {PLACE: ("Acme", "Lyon"), "accounts/1/locations/3": ("Acme", "Paris")}
+        review = fake.say("The tea was cold", "theo")
+        told(ada, fake, "Reviews", access_token="", places=["Bakery"])
+        page.get_by_role("button", name="Sign in there").click()
+        signed_in(ada)
+        page.get_by_role("button", name="Test the connection").click()
+        manages = "The account manages: Acme (Lyon), Acme (Paris)."
+        expect(page.locator("#trial")).to_contain_text(f"There is no place called “Bakery”. {manages}")
+        page.get_by_role("link", name="Change settings").click()
+        page.get_by_role("textbox", name="Places").fill("Acme (Lyon)")
+        page.get_by_role("button", name="Save settings").click()
+        page.get_by_role("button", name="Test again").click()
+        expect(page.locator("#trial")).to_contain_text("The tea was cold")
+        channel = goes_on(ada, "Reviews", ": signed in as Google reviews: Acme (Lyon)")
+        secrets = opened_secrets(channel)
+        assert (secrets["access_token"], secrets["refresh_token"]) == (CANARY, f"{CANARY}-again")
+        assert listen(channel.pk)
+        assert channel.mentions.get().external_id == review
+    assert CANARY not in str(channel.sealed)
 
 
 def test_a_channel_that_breaks_while_the_page_is_open_is_said_at_once_and_moves_nothing(ada):

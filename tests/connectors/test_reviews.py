@@ -9,7 +9,7 @@ from importlib import import_module
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import generate_private_key
 
-from connectors.base import Absent, Budget, Found, Outgoing, PostKind, Sent
+from connectors.base import Absent, Budget, Connector, Found, Outgoing, PostKind, Secrets, Sent
 from connectors.faults import (
     AuthExpired,
     AuthRevoked,
@@ -201,6 +201,7 @@ def test_every_app_and_place_is_a_source_of_its_own(fake):
     assert [source.name for source in connector.listening()] == ["reviews:a", "reviews:b"]
     connector.settings = {**connector.settings, field: []}
     assert connector.listening() == ()
+    fake.places = {}
     with pytest.raises(Invalid):
         connector.check()
 
@@ -328,3 +329,53 @@ def test_a_key_apple_does_not_know_asks_for_a_person(apple):
     stranger = app_store.pem(generate_private_key(EC.curve))
     with pytest.raises(AuthRevoked):
         apple.connector(secrets={"private_key": stranger}).check()
+
+
+TWO = {
+    google_business.PLACE: ("Acme", "Lyon"),
+    "accounts/1/locations/3": ("Acme", "Paris"),
+    "accounts/9/locations/4": ("Tea room", ""),
+}
+
+
+def of_google(business, places, facts=None):
+    settings = {**business.settings(), "places": places, "facts": facts or {}}
+    return Connector.named("google_business")(settings, Secrets(business.secrets), business.connector().seam)
+
+
+@pytest.mark.parametrize(
+    ("named", "read"),
+    [
+        ((), ["2", "3", "4"]),
+        (("Acme",), ["2", "3"]),
+        (("acme (paris)", "Tea room"), ["3", "4"]),
+        (("accounts/1/locations/3", "Tea room"), ["3", "4"]),
+    ],
+)
+def test_the_places_of_an_account_are_all_read_or_those_that_are_named(business, named, read):
+    business.places = TWO
+    check = of_google(business, named).check()
+    channel = of_google(business, named, check.facts)
+    assert [source.name.rpartition("/")[2] for source in channel.listening()] == read
+    assert check.account_id == "accounts/1"
+    labels = {source.label for source in channel.listening()}
+    assert ("Reviews of Acme (Paris)" in labels) is ("3" in read)
+
+
+def test_a_place_that_nobody_manages_is_said_with_those_that_are(business):
+    business.places = TWO
+    with pytest.raises(Invalid, match=r"no place called “Bakery”\..*Acme \(Lyon\), Acme \(Paris\), Tea room"):
+        of_google(business, ["Acme", "Bakery"]).check()
+    business.places = {}
+    with pytest.raises(Invalid, match="manages none"):
+        of_google(business, []).check()
+    business.places = {f"accounts/1/locations/{number}": ("Acme", str(number)) for number in range(51)}
+    with pytest.raises(Invalid, match="they are 51"):
+        of_google(business, []).check()
+    assert len(of_google(business, ["Acme"]).check().facts["places"]) == 51
+
+
+def test_places_named_by_their_paths_need_no_list_of_them(business):
+    check = of_google(business, [google_business.PLACE]).check()
+    assert (check.account_id, check.account_name) == (google_business.PLACE, f"Google reviews: {google_business.PLACE}")
+    assert not [asked for asked in business.server.asked if asked.path.startswith("/v1/")]
