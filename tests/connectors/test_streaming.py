@@ -17,6 +17,7 @@ from connectors.http import Seam
 from connectors.streaming import opened
 from connectors.streams import Stream
 from tests.fakes.streams import EventServer, SocketServer
+from tests.waiting import PATIENCE, by_itself
 
 TOKEN = "canary-4f1c9e77"
 OPEN = {"allow": ["127.0.0.1"], "hidden": [TOKEN]}
@@ -52,7 +53,7 @@ def heard(stream, count, say=lambda: None, seam=None):
         return found
 
     async def in_time():
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             return await listen()
 
     return asyncio.run(in_time())
@@ -68,9 +69,8 @@ def shorter(monkeypatch, **limits):
         for module in (frames, streaming):
             if hasattr(module, name):
                 monkeypatch.setattr(module, name, value)
-    started = time.monotonic()
-    yield
-    assert time.monotonic() - started < 5
+    with by_itself():
+        yield
 
 
 def test_events_are_heard_with_our_credentials_and_our_name(events):
@@ -196,10 +196,10 @@ def test_silence_and_a_line_that_drips_end_the_stream(events, sockets, monkeypat
 
 
 def test_signs_of_life_keep_it_open(events, monkeypatch):
-    monkeypatch.setattr(streaming, "SILENCE", 0.4)
+    monkeypatch.setattr(streaming, "SILENCE", 2.0)  # twenty times what lies between two signs
 
     def alive():
-        for _ in range(8):
+        for _ in range(23):
             events.put(b": thump\n")
             time.sleep(0.1)
         events.say("update", "late")
@@ -438,10 +438,10 @@ def test_a_post_that_is_not_for_us_is_looked_at_in_a_blink():
     """Against reading the same posts as JSON, in one run: the whole network comes by."""
     (stream,) = jetstream([f"word{number} other{number}" for number in range(20)])
     frames = [announced(f"an ordinary post number {number} " + "about the day " * 20) for number in range(2_000)]
-    started = time.process_time()
+    started = time.thread_time()
     for frame in frames:
         json.loads(frame)
-    reading = time.process_time() - started
-    started = time.process_time()
+    reading = time.thread_time() - started
+    started = time.thread_time()
     assert not any(stream.news("", frame) for frame in frames)
-    assert time.process_time() - started < 4 * reading + 0.05
+    assert time.thread_time() - started < 4 * reading + 0.05

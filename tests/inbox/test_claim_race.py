@@ -10,6 +10,7 @@ from django.test import Client
 
 from inbox.models import Conversation, Event
 from tests.conftest import make_cast
+from tests.waiting import PATIENCE
 from tests.world import make_channel, post, store
 
 ITEMS = 200
@@ -25,7 +26,7 @@ def test_exactly_one_of_two_who_claim_at_once_owns_it(transactional_db):
         client, told = Client(), []
         client.force_login(agent)
         for pk in ids:
-            gate.wait(20)
+            gate.wait(PATIENCE)
             told.append(client.post(f"/conversations/{pk}/claim/", headers={"HX-Request": "true"}))
         answers[agent.name] = told
         connections.close_all()

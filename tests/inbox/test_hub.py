@@ -1,6 +1,7 @@
 """What a process does with the numbers its sockets and the counter rows tell it."""
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 
@@ -30,6 +31,32 @@ def hub(monkeypatch):
     return Hub()
 
 
+class Clockwork(asyncio.SelectorEventLoop):
+    """A loop whose time passes only while everybody waits, and then at once: seconds are the same on every machine."""
+
+    now = 0.0
+
+    def time(self):
+        return self.now
+
+    def _run_once(self):
+        if self._scheduled and not self._ready:
+            self.now = max(self.now, self._scheduled[0].when())
+        super()._run_once()
+
+
+@pytest.fixture
+def clockwork(monkeypatch):
+    """Runs a coroutine by the clockwork, which the hub's own seconds follow as well."""
+
+    def run(work):
+        with asyncio.Runner(loop_factory=Clockwork) as runner:
+            monkeypatch.setattr(live, "time", SimpleNamespace(monotonic=runner.get_loop().time))
+            return runner.run(work)
+
+    return run
+
+
 def test_a_number_one_socket_learns_by_asking_rings_for_the_others(hub):
     first, second = Bell(), Bell()
     hub.watch(first, {"team:3"})
@@ -56,7 +83,7 @@ class Broken(Bell):
         raise RuntimeError("this socket is broken")
 
 
-def test_a_socket_with_a_defect_does_not_end_the_ringing(monkeypatch):
+def test_a_socket_with_a_defect_does_not_end_the_ringing(monkeypatch, clockwork):
     monkeypatch.setattr(Hub, "start", lambda self: None)
 
     async def run():
@@ -73,7 +100,7 @@ def test_a_socket_with_a_defect_does_not_end_the_ringing(monkeypatch):
         ringing.cancel()
         return well.frames
 
-    assert len(asyncio.run(run())) == 2
+    assert len(clockwork(run())) == 2
 
 
 def test_a_defect_while_asking_does_not_end_the_asking(monkeypatch):
@@ -92,7 +119,7 @@ def test_a_defect_while_asking_does_not_end_the_asking(monkeypatch):
     asyncio.run(run())
 
 
-def test_a_stream_with_dear_questions_rings_less_often_and_loses_no_number(monkeypatch):
+def test_a_stream_with_dear_questions_rings_less_often_and_loses_no_number(monkeypatch, clockwork):
     monkeypatch.setattr(Hub, "start", lambda self: None)
 
     async def run():
@@ -109,6 +136,6 @@ def test_a_stream_with_dear_questions_rings_less_often_and_loses_no_number(monke
         ringing.cancel()
         return bells
 
-    for bell in asyncio.run(run()):
+    for bell in clockwork(run()):
         assert 3 <= len(bell.frames) <= 5
         assert bell.frames[-1].endswith(b'"n": 10}')

@@ -633,10 +633,10 @@ def test_a_search_that_takes_too_long_goes_back_in_time_piece_by_piece(cast, man
     run = finding._run
 
     def slow(sql, values):
-        return run(sql.replace("WITH newest", "SELECT pg_sleep(1); WITH newest"), values)
+        return run(sql.replace("WITH newest", "SELECT pg_sleep(30); WITH newest"), values)
 
     monkeypatch.setattr(finding, "_run", slow)
-    monkeypatch.setattr(finding, "PATIENCE", 200)
+    monkeypatch.setattr(finding, "PATIENCE", 900)
     after, looks, rows = None, 0, []
     while looks == 0 or after:
         keys, after = finding._keys(Ask(read("rare")), [cast.support.pk], after)
@@ -654,12 +654,12 @@ def test_a_walk_that_is_too_slow_is_made_shorter(cast, many, monkeypatch):
 
     def slow(sql, values):
         if "LIMIT 4000)" not in sql:
-            sql = sql.replace("WITH ", "SELECT pg_sleep(2); WITH ", 1)
+            sql = sql.replace("WITH ", "SELECT pg_sleep(30); WITH ", 1)
         walked.append(sql)
         return run(sql, values)
 
     monkeypatch.setattr(finding, "_run", slow)
-    monkeypatch.setattr(finding, "PATIENCE", 250)
+    monkeypatch.setattr(finding, "PATIENCE", 400)
     keys, back_to = finding._keys(Ask(read("rare")), [cast.support.pk], None)
     assert len(walked) == 3
     assert keys == []

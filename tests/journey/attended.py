@@ -2,20 +2,12 @@
 
 import asyncio
 import threading
-import time
 from contextlib import contextmanager
 
 from django.db import connections
 
 from connectors.attending import Attendant
-
-
-def soon(condition, patience=20.0):
-    deadline = time.monotonic() + patience
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
-    return found
+from tests.waiting import PATIENCE
 
 
 @contextmanager
@@ -36,6 +28,6 @@ def attended(interval=0.1):
         yield attendant
     finally:
         loop.call_soon_threadsafe(task.cancel)
-        thread.join(10)
+        thread.join(PATIENCE)
         assert not thread.is_alive()
         loop.close()

@@ -7,6 +7,7 @@ import pytest
 from django.utils import timezone
 
 from connectors import acting
+from connectors.http import Seam
 from connectors.models import Channel
 from inbox.models import Act, Conversation, Event
 from inbox.models.answerable import KeyUsed
@@ -80,9 +81,11 @@ def test_what_the_network_does_not_allow_is_refused_with_its_reason_and_nothing_
 
 
 @pytest.mark.parametrize("fault", ["500", "hang", "reset", "503 with wait", "429"])
-def test_what_was_lost_on_the_way_is_asked_for_again(cast, fake, talk, fault):
+def test_what_was_lost_on_the_way_is_asked_for_again(cast, fake, talk, fault, monkeypatch):
     fake.order(fault, "POST")
-    act = work(ask(talk, cast.ana, "like"))
+    with monkeypatch.context() as shorter:
+        shorter.setitem(Seam.__init__.__kwdefaults__, "whole", 1.0)  # a call ends after, instead of fifteen seconds
+        act = work(ask(talk, cast.ana, "like"))
     assert act.state == "waiting"
     assert work(act).state == "done"
     assert talk.mentions.get().marks == ["liked"]

@@ -12,8 +12,9 @@ from connectors.models import Channel
 from inbox.models import Conversation, Mention, Reply
 from tests.fakes.server import FakeServer
 from tests.fakes.server import Reply as Answer
-from tests.journey.attended import attended, soon
+from tests.journey.attended import attended
 from tests.journey.steps import answer, read, sealed, send
+from tests.waiting import soon
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -13,6 +13,7 @@ from connectors import access, listening
 from connectors.access import renew
 from connectors.base import Connector, Secrets
 from connectors.faults import AuthExpired, AuthRevoked, Unavailable
+from connectors.http import Seam
 from connectors.management.commands.sweep import Sweeper
 from connectors.models import Channel, Delivery, Quarantined, Reread, Source
 from connectors.opening import opened
@@ -25,6 +26,7 @@ from tests.fakes.server import FakeServer
 from tests.fakes.server import Reply as Answer
 from tests.journey.steps import answer, connected, fails, make_due, of_fake, our_posts, read, sealed, send, told
 from tests.journey.threads import in_threads
+from tests.waiting import by_itself, soon
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -292,8 +294,13 @@ def test_a_renewal_the_network_refuses_asks_for_a_person(channel, monkeypatch):
     assert channel.renewing_until is None
 
 
-@pytest.mark.slow
-def test_networks_that_hang_or_trickle_end_at_their_deadline_and_delay_nobody(cast, network, channel):
+@pytest.fixture
+def short_calls(monkeypatch):
+    """A call to a network ends after six seconds instead of fifteen."""
+    monkeypatch.setitem(Seam.__init__.__kwdefaults__, "whole", 6.0)
+
+
+def test_networks_that_hang_or_trickle_end_at_their_deadline_and_delay_nobody(cast, network, channel, short_calls):
     hanging = FakeServer(lambda asked: Answer(manner="hang"))
     trickling = FakeServer(lambda asked: Answer(200, "[" + " " * 2_000 + "]", manner="trickle"))
     far = DemoServer(Network(seed=9, pace=0))
@@ -303,17 +310,14 @@ def test_networks_that_hang_or_trickle_end_at_their_deadline_and_delay_nobody(ca
         Channel.objects.filter(pk=each.pk).update(settings={"base_url": bad.url}, next_poll_at=timezone.now())
     network.say("carla", "hello")
     make_due(channel)
-    began = time.monotonic()
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(4) as pool, by_itself():
         sweeper = Sweeper(pool, timedelta(0))
         sweeper.look()
-        while not Mention.objects.exists() and time.monotonic() - began < 5:
-            time.sleep(0.05)
-        assert time.monotonic() - began < 5
-        polls = list(sweeper.polling.values())
-        for poll in polls:
-            poll.result(timeout=20)
-        assert time.monotonic() - began < 17
+        polls = [sweeper.polling[each.pk] for each in ill]
+        soon(Mention.objects.exists)
+        assert not any(poll.done() for poll in polls)
+        for poll in sweeper.polling.values():
+            poll.result()
     states = Channel.objects.filter(name__startswith="ill").values_list("state", "fault", "polling_until")
     assert set(states) == {("slow", "Unavailable", None)}
     for one in (hanging, trickling):
@@ -348,14 +352,11 @@ def test_a_sweep_is_held_by_no_network_that_hangs_while_sending_or_looking_up(ca
     make_due(other)
     with ThreadPoolExecutor(2) as pool:
         sweeper = Sweeper(pool, timedelta(0))
-        began = time.monotonic()
         sweeper.look()
-        assert time.monotonic() - began < 2
-        while not Mention.objects.filter(text="and me").exists() and time.monotonic() - began < 5:
-            time.sleep(0.05)
+        soon(Mention.objects.filter(text="and me").exists)
+        soon(lambda: hanging.asked)
         sweeper.look()
-        assert time.monotonic() - began < 7
-        assert Mention.objects.filter(text="and me").exists()
+        assert Reply.objects.get().state == "sending"  # still held, as neither look was
         hanging.close()
         sweeper.end()
     reply.refresh_from_db()

