@@ -12,7 +12,7 @@ ENOUGH = 12  # letters; shorter texts are guessed wrong too often to be worth a 
 
 eldc.init()
 _ADDRESSES = re.compile(r"https?://\S+|[@#]\w+")
-_NOT_LETTERS = re.compile(r"[\W\d_]+")
+_LETTERS = re.compile(r"[^\W\d_]+")
 _ASCII_LETTERS = "".join(chr(n) if chr(n).isalpha() else " " for n in range(128))
 
 
@@ -22,10 +22,9 @@ def language_of(text: str, hint: str = "") -> str:
     text = text[:2000]
     if "@" in text or "#" in text or "://" in text:
         text = _ADDRESSES.sub(" ", text)
-    # A table is ten times as fast as the expression, and all there is for most texts.
-    letters = (
-        " ".join(text.translate(_ASCII_LETTERS).split()) if text.isascii() else _NOT_LETTERS.sub(" ", text).strip()
-    )
+    # A table is much faster than the expression, and all there is for most texts.
+    words = text.translate(_ASCII_LETTERS).split() if text.isascii() else _LETTERS.findall(text)
+    letters = " ".join(words)
     hint = hint.lower().replace("_", "-").split("-")[0][:12]
     if len(letters) - letters.count(" ") < ENOUGH:
         return hint

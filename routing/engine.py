@@ -96,6 +96,7 @@ class RuleSet:
         self._by_word = {word: indexes for (kind, word), indexes in self._by_token.items() if kind == "word"}
         self._by_fact = [fact for fact in EQUALITIES if any(kind == fact for kind, _ in self._by_token)]
         self._by_member = [fact for fact in MEMBERS if any(kind == fact for kind, _ in self._by_token)]
+        self._words_only = not self._by_fact and not self._by_member
         self.names_agents = any(isinstance(action, GiveToAgent) for rule in self.rules for action in rule.actions)
 
     def outcome(self, facts: Facts) -> tuple[Outcome, list[Verdict], Post]:
@@ -117,10 +118,13 @@ class RuleSet:
 
     def _candidates(self, post: Post) -> list[int]:
         """Indexes of the rules to be tried, in their order."""
-        by_word = self._by_word
-        waiting = [by_word[word] for word in post.found if word in by_word]
-        if not self._by_fact and not self._by_member and len(waiting) + bool(self._always) < 2:
-            return waiting[0] if waiting else self._always
+        found, by_word = post.found, self._by_word
+        waiting = [by_word[word] for word in found if word in by_word] if found else []
+        if self._words_only:
+            if not waiting:
+                return self._always
+            if not self._always and len(waiting) == 1:
+                return waiting[0]
         indexes = set(self._always).union(*waiting)
         for fact in self._by_fact:
             indexes.update(self._by_token.get((fact, str(getattr(post.facts, fact)).casefold()), ()))

@@ -11,13 +11,15 @@ import regex
 from ahocorasick_rs import AhoCorasick, Implementation
 
 # Scripts that write without spaces: each of their characters is a token by itself.
-_TOKEN = regex.compile(
-    r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]|"
-    r"(?:(?![\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}])[\p{L}\p{M}\p{N}_])+"
-)
-_SIMPLE = re.compile(r"\w+")  # the same tokens where no mark and none of these scripts can occur
-_FIRST_MARK = "\u0300"
+_SPACELESS = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
+_TOKEN = regex.compile(rf"[{_SPACELESS}]|(?:(?![{_SPACELESS}])[\p{{L}}\p{{M}}\p{{N}}_])+")
 _MARKED = regex.compile(r"(?<![\p{L}\p{N}_@#])[#@][\p{L}\p{M}\p{N}_]+")
+# The same tokens where no mark and none of these scripts occurs, which is so in most texts and quickly seen.
+_SIMPLE = re.compile(r"\w+")
+_SIMPLE_MARKED = re.compile(r"(?<![\w@#])[#@]\w+")
+_FAR = re.compile("[\u0300-\U0010ffff]+")
+_NEEDS_CARE = regex.compile(rf"[\p{{M}}{_SPACELESS}]")
+_ASCII = "".join(chr(n).lower() if chr(n).isalnum() or chr(n) == "_" else " " for n in range(128))
 LONGEST = 100_000  # characters of a post that rules look at
 DFA_WORDS = 10_000
 
@@ -25,15 +27,28 @@ DFA_WORDS = 10_000
 def normalise(text: str) -> str:
     """Folded tokens joined by one space with a space at both ends; #tags and @names stand once more with their mark
     at the end."""
-    folded = unicodedata.normalize("NFKC", text[:LONGEST]).casefold()
-    tokens = _tokens(folded)
-    marked = _MARKED.findall(folded) if "#" in folded or "@" in folded else []
-    return f" {' '.join(tokens + marked)} "
+    text = text[:LONGEST]
+    if text.isascii():
+        tokens, folded = text.translate(_ASCII).split(), text
+    else:
+        folded = unicodedata.normalize("NFKC", text).casefold()
+        tokens = _tokens(folded)
+    if "#" in folded or "@" in folded:
+        tokens += _marked(folded)
+    return f" {' '.join(tokens)} "
+
+
+def _is_simple(folded: str) -> bool:
+    return folded.isascii() or not _NEEDS_CARE.search("".join(_FAR.findall(folded)))
 
 
 def _tokens(folded: str) -> list[str]:
-    simple = folded.isascii() or max(folded) < _FIRST_MARK
-    return _SIMPLE.findall(folded) if simple else _TOKEN.findall(folded)
+    return _SIMPLE.findall(folded) if _is_simple(folded) else _TOKEN.findall(folded)
+
+
+def _marked(text: str) -> list[str]:
+    marked = _SIMPLE_MARKED if _is_simple(text) else _MARKED
+    return [mark.casefold() for mark in marked.findall(text)]
 
 
 def pattern(word: str) -> str:
