@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from routing import words
 
-
 # What Unicode assigned since this Python was made is known to one of the two expressions only.
 SIMPLE = st.characters(exclude_categories=("M", "Cn", "Cs")).filter(lambda each: not words._NEEDS_CARE.match(each))
 
