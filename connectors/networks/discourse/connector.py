@@ -2,39 +2,29 @@
 posts that were deleted, so the post is read before; a text like one that is there is refused without saying so, which
 is a reason to look."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
 from django.utils.translation import gettext_lazy
 
-from connectors.answers import Answer
 from connectors.base import (
     JSON,
     Absent,
-    Bad,
-    Budget,
     CannotKnow,
     Capability,
     Check,
-    Connector,
-    Deleted,
     Done,
     Duplicate,
     Fault,
     Field,
     Found,
-    Gap,
     Gone,
     Invalid,
     MediaRule,
     Medium,
     Needs,
     Outgoing,
-    Page,
-    Past,
     Post,
     PostKind,
     PostState,
@@ -44,31 +34,18 @@ from connectors.base import (
     Uploaded,
     Verb,
     Way,
-    Withheld,
 )
 from connectors.finding import Sought
 from connectors.networks.discourse import uploads
-from connectors.networks.discourse.api import (
-    LIKE,
-    MAPPING,
-    PRIVATE,
-    WINDOW,
-    host_of,
-    judging,
-    notified,
-    onward_of,
-    place_of,
-    post_in,
-    post_of,
-)
-from connectors.newest_first import Walk
-from connectors.text import lines, normalised, plain
+from connectors.networks.discourse.api import LIKE, host_of, place_of
+from connectors.networks.discourse.reading import Reading
+from connectors.text import normalised, plain
 
-SHOWN, WAITING = 20, 100
-"""Posts of a topic looked through for a reply; notifications taken from one list."""
+SHOWN = 20
+"""Posts of a topic looked through for a reply."""
 
 
-class Discourse(Connector):
+class Discourse(Reading):
     name = "discourse"
     label = "Discourse forum"
     keeps_uploads = 86_400.0
@@ -92,136 +69,6 @@ class Discourse(Connector):
     )
     text_rule = TextRule(32_000)
     follows = 10  # of one request each
-
-    @property
-    def _site(self) -> str:
-        given = str(self.settings.get("site") or "").strip().rstrip("/")
-        return given if "://" in given else f"https://{given}"
-
-    @property
-    def _user(self) -> str:
-        return str(self.settings.get("user") or "").strip()
-
-    @property
-    def _me(self) -> str:
-        return str(self.facts.get("user_id") or "")
-
-    def _ask(
-        self, method: str, path: str, *, now: datetime | None = None, post: Post | None = None, listing: bool = False,
-        **more: Any,
-    ) -> Answer:  # fmt: skip
-        headers = {"Api-Key": self.secrets.get("api_key", ""), "Api-Username": self._user}
-        judge = judging(now, post, listing=listing)
-        return self.seam.answer(
-            method, f"{self._site}{path}", now=now, headers=headers, judge=judge, bucket="discourse", **more
-        )
-
-    # Listening
-
-    def again(self, source: str, cursor: JSON, since: datetime, now: datetime) -> JSON | None:
-        return Walk.again(since) if source == "posts" else None
-
-    def history(self, source: str, cursor: JSON, since: datetime, now: datetime) -> Past:
-        if source != "posts":
-            return Past(cursor=None, words="Discourse keeps the newest notifications only.")
-        return Past(cursor=Walk.again(since))
-
-    def poll(self, source: str, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
-        yield from (self._posts if source == "posts" else self._notified)(cursor, budget, now)
-
-    def _posts(self, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
-        walk, wanted = Walk.read(cursor, now, WINDOW), set(lines(self.settings.get("categories")))
-        gaps = walk.gaps
-        while not budget.spent and not walk.ended:
-            budget.spend()
-            before, _, empty = walk.at.partition(":")
-            asked = {"before": before} if before else {}
-            answer = self._ask("GET", "/posts.json", now=now, listing=True, params=asked)
-            items = answer.json(dict).get("latest_posts")
-            if not isinstance(items, list):
-                raise answer.unreadable("A page has no list of posts.")
-            posts, bad = self._mapped(items, "posts")
-            onward = onward_of(items, before, int(empty or 0))
-            repeats = walk.reached(items, [post.created_at for post in posts], onward, now)
-            heard = [replace(post, history=post.created_at < walk.since) for post in posts
-                     if not wanted or str(post.raw.get("category_id")) in wanted]  # fmt: skip
-            yield Page(posts=_oldest_first(heard), bad=bad, cursor=walk.kept(), end=walk.ended, rate=answer.rates,
-                       gaps=gaps, repeats=repeats)  # fmt: skip
-            gaps = ()
-
-    def _mapped(self, items: Sequence[Any], source: str, *, direct: bool = False) -> tuple[list[Post], tuple[Bad, ...]]:
-        posts, bad = list[Post](), list[Bad]()
-        for place, item in enumerate(items):
-            try:
-                posts.append(post_of(item, self._site, self._me, source, direct=direct))
-            except MAPPING as error:
-                one = str(item.get("id") or "") if isinstance(item, dict) else ""
-                bad.append(Bad(one or None, f"{type(error).__name__}: {error}", item, place))
-        return posts, tuple(bad)
-
-    def _notified(self, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
-        """The list, then the posts it names, one by one; most of them the other source has brought already."""
-        place, gaps = notified(cursor, now)
-        listed = False
-        while not budget.spent and (place["todo"] or not listed):
-            budget.spend()
-            posts, bad = list[Post](), tuple[Bad, ...]()
-            if place["todo"]:
-                one, private = place["todo"].pop(0)
-                posts, bad = self._named(one, bool(private), now)
-            else:
-                listed, gaps = True, (*gaps, *self._list(place, now))
-            end = listed and not place["todo"]
-            heard = [replace(post, history=post.created_at < now - WINDOW) for post in posts]
-            yield Page(posts=tuple(heard), bad=bad, cursor=dict(place), end=end, gaps=gaps)
-            gaps = ()
-
-    def _list(self, place: JSON, now: datetime) -> tuple[Gap, ...]:
-        answer = self._ask("GET", "/notifications.json", now=now, listing=True)
-        items = answer.json(dict).get("notifications")
-        if not isinstance(items, list):
-            raise answer.unreadable("A page has no list of notifications.")
-        seen, found = int(place["seen"]), list[list[int]]()
-        ids = [int(each["id"]) for each in items if isinstance(each, dict) and isinstance(each.get("id"), int)]
-        for each in items:
-            one = post_in(each)
-            if one and each["id"] > seen:
-                found.append([one, int(each.get("notification_type") == PRIVATE)])
-        place["todo"], place["seen"] = found[::-1][-WAITING:], max([seen, *ids])
-        if seen and len(ids) >= 30 and min(ids) > seen:
-            return (Gap(None, now, "More was said to us at once than the forum lists."),)
-        return ()
-
-    def _named(self, one: int, private: bool, now: datetime) -> tuple[list[Post], tuple[Bad, ...]]:
-        try:
-            item = self._ask("GET", f"/posts/{one}.json", now=now).json(dict)
-        except (Gone, Invalid):
-            return [], ()
-        return self._mapped([item], "notifications", direct=private)
-
-    def _one(self, one: str, now: datetime | None = None) -> tuple[Post, JSON]:
-        topic, number = place_of(one)
-        answer = self._ask("GET", f"/posts/by_number/{topic}/{number}.json", now=now)
-        item: JSON = answer.json(dict)
-        posts, _ = self._mapped([item], "refresh")
-        if not posts:
-            raise answer.unreadable("It is no post.")
-        return posts[0], item
-
-    def refresh(self, ids: Sequence[str], now: datetime) -> list[Post | Deleted | Withheld]:
-        standing: list[Post | Deleted | Withheld] = []
-        for one in ids:
-            try:
-                post, _ = self._one(one, now)
-            except Gone:
-                standing.append(Deleted(one))
-            else:
-                # Whether its topic is private is not told here.
-                standing.append(Deleted(one) if post.state is PostState.DELETED else replace(post, whole=False))
-        return standing
-
-    def ancestors(self, post: Post, now: datetime) -> list[Post]:
-        return [self._one(post.parent_id, now)[0]] if post.parent_id else []
 
     # Answering
 
@@ -346,7 +193,3 @@ class Discourse(Connector):
         """Older forums, and those that keep it to themselves, say nothing of the files they take."""
         answer = self._ask("GET", "/site/settings.json", accept=(403, 404))
         return {"media": uploads.facts_of(answer.json(dict))} if answer.status == 200 else {}
-
-
-def _oldest_first(posts: Sequence[Post]) -> tuple[Post, ...]:
-    return tuple(sorted(posts, key=lambda post: (post.created_at, post.external_id)))

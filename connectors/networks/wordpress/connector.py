@@ -2,9 +2,8 @@
 site takes replies to comments that do not exist, so the parent is read before; the same text twice under one comment
 is refused, which is taken as a reason to look."""
 
-from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from html import escape
 from typing import Any
 
@@ -13,67 +12,38 @@ from django.utils.translation import gettext_lazy
 from connectors.base import (
     JSON,
     Absent,
-    Bad,
-    Budget,
     CannotKnow,
     Capability,
     Check,
-    Connector,
-    Deleted,
     Done,
-    Duplicate,
     Fault,
     Field,
     Found,
     Gone,
     Measure,
     Needs,
-    NotPermitted,
     Outgoing,
-    Page,
-    Past,
     PolicyRefused,
     Post,
     PostState,
-    RateLimited,
     Sent,
     Source,
     TextRule,
     Verb,
     Visibility,
     Way,
-    Withheld,
 )
 from connectors.finding import Sought
-from connectors.networks.wordpress.api import (
-    COMMENTS,
-    PER_PAGE,
-    Forward,
-    host_of,
-    id_of,
-    post_of,
-    root_of,
-    zulu,
-)
+from connectors.networks.wordpress.api import COMMENTS, PER_PAGE, host_of, id_of, root_of
+from connectors.networks.wordpress.reading import Reading
 from connectors.text import normalised, plain
 
 LONGEST = 65_525
 """Bytes the database of a site holds of one comment (unverified)."""
 _STATES = {"approve": "approved", "unhide": "approved", "hide": "hold", "spam": "spam"}
-_FAULTS: dict[str, type[Fault]] = {
-    "comment_duplicate": Duplicate,
-    "comment_flood": RateLimited,
-    "rest_comment_invalid_id": Gone,
-    "rest_comment_invalid_post_id": Gone,
-    "rest_post_invalid_id": Gone,
-    "rest_comment_closed": PolicyRefused,
-    "rest_comment_draft_post": PolicyRefused,
-    "rest_comment_trash_post": PolicyRefused,
-    "rest_no_route": NotPermitted,
-}
 
 
-class WordPress(Connector):
+class WordPress(Reading):
     name = "wordpress"
     label = "WordPress comments"
     needs = Needs(
@@ -100,115 +70,6 @@ class WordPress(Connector):
     sources = (Source("comments", "Comments", 60, 30, 600),)
     text_rule = TextRule(LONGEST, "bytes")
     lag = 5.0
-
-    @property
-    def _site(self) -> str:
-        given = str(self.settings.get("site", "")).strip().rstrip("/")
-        return given if "://" in given else f"https://{given}"
-
-    @property
-    def _signed(self) -> bool:
-        return bool(self.secrets.get("app_password"))
-
-    @property
-    def _moderates(self) -> bool:
-        """Whether we see and do all. Until a check has told, a signed-in user is taken at the form's word."""
-        return self._signed and bool(self.facts.get("moderates", True))
-
-    def _ask(self, method: str, path: str, judge: Any = None, **request: Any) -> Any:
-        headers = {}
-        if self._signed:
-            pair = f"{self.settings.get('user', '')}:{self.secrets['app_password']}"
-            headers["Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
-        # This form of the address works with and without pretty links.
-        root = str(self.facts.get("root") or f"{self._site}/?rest_route=/").rstrip("/")
-        return self.seam.answer(
-            method, f"{root}{path}", headers=headers, bucket="wordpress", judge=judge or self._judged, **request
-        )
-
-    @staticmethod
-    def _judged(answer: Any) -> Fault | None:
-        """Its own word for what went wrong; plugins add others, which are left to the status."""
-        try:
-            word = answer.json(dict).get("code")
-        except Fault:
-            return None
-        kind = _FAULTS.get(word) if isinstance(word, str) else None
-        return kind(f"The answer was {answer.status} {word}.", what=str(word), status=answer.status) if kind else None
-
-    # Listening
-
-    def history(self, source: str, cursor: JSON, since: datetime, now: datetime) -> Past:
-        return Past(cursor=Forward.again(since), newest_first=False)
-
-    def poll(self, source: str, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
-        place, gaps = Forward.read(cursor, now)
-        while not budget.spent:
-            budget.spend()
-            asked = {"after": zulu(place.after), "orderby": "date_gmt", "order": "asc", "page": str(place.page)}
-            answer = self._list(now, **asked)
-            items = answer.json(list)
-            posts, bad = self._mapped(items, place.since)
-            repeats = place.reached(items, answer.headers, now)
-            yield Page(
-                posts=posts, bad=bad, cursor=place.kept(), end=place.ended, rate=answer.rates, gaps=gaps,
-                repeats=repeats,
-            )  # fmt: skip
-            if place.ended:
-                return
-            gaps = ()
-
-    def _list(self, now: datetime | None, **asked: str) -> Any:
-        seen = {"context": "edit", "status": "all"} if self._moderates else {}
-        return self._ask("GET", COMMENTS, now=now, params={**seen, "per_page": str(PER_PAGE), **asked})
-
-    def _mapped(self, items: Sequence[Any], since: datetime | None) -> tuple[tuple[Post, ...], tuple[Bad, ...]]:
-        posts: dict[str, Post] = {}
-        bad = []
-        for place, item in enumerate(items):
-            try:
-                post = post_of(item, self._site, self._me, since)
-            except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-                bad.append(Bad(id_of(item) or None, f"{type(error).__name__}: {error}", item, place))
-                continue
-            posts[post.external_id] = post
-        return tuple(sorted(posts.values(), key=lambda post: (post.created_at, int(post.external_id)))), tuple(bad)
-
-    @property
-    def _me(self) -> str:
-        return str(self.facts.get("user_id") or "")
-
-    def refresh(self, ids: Sequence[str], now: datetime) -> list[Post | Deleted | Withheld]:
-        standing: list[Post | Deleted | Withheld] = []
-        for start in range(0, len(ids), PER_PAGE):
-            batch = ids[start : start + PER_PAGE]
-            items = self._list(now, include=",".join(batch)).json(list)
-            standing += self._mapped(items, None)[0]
-            shown = {id_of(item) for item in items}  # what is there but cannot be read is not deleted
-            standing += [self._missing(one, now) for one in batch if one not in shown]
-        return standing
-
-    def _missing(self, one: str, now: datetime) -> Deleted | Withheld:
-        """What was taken for spam or thrown away is in no list; without the right to moderate it is not shown."""
-        answer = self._ask("GET", f"{COMMENTS}/{one}", now=now, params=self._context, accept=(401, 403, 404))
-        if answer.status == 404:
-            return Deleted(one)
-        return Withheld(one, "It was taken for spam, thrown away or is not approved.")
-
-    @property
-    def _context(self) -> dict[str, str]:
-        return {"context": "edit"} if self._moderates else {}
-
-    def ancestors(self, post: Post, now: datetime) -> list[Post]:
-        """The newest comments of the same article before this one; a thread is told as far as they reach."""
-        asked = {"post": str(post.grants.get("post") or ""), "before": zulu(post.created_at + timedelta(seconds=1))}
-        items = self._list(now, orderby="date_gmt", order="desc", **asked).json(list)
-        posts = {each.external_id: each for each in self._mapped(items, None)[0]}
-        above, parent = list[Post](), post.parent_id
-        while parent in posts and posts[parent] not in above:
-            above.append(posts[parent])
-            parent = posts[parent].parent_id
-        return above[::-1]
 
     # Answering
 

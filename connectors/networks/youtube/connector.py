@@ -3,7 +3,7 @@ brings 111 MB for what a handful of addresses do. Everything costs units of a da
 are counted here, and reading leaves some for answers. Unverified, for want of an account: how held comments are
 listed, and whether one that is held is found by its number."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -11,56 +11,44 @@ from typing import Any, ClassVar
 
 from django.utils.translation import gettext_lazy
 
-from connectors.answers import Answer
 from connectors.base import (
-    JSON,
     Absent,
-    AuthRevoked,
-    Bad,
-    Budget,
     CannotKnow,
     Capability,
     Check,
-    Deleted,
     Done,
     Field,
     Found,
     Gone,
-    Invalid,
     Measure,
     Needs,
     NotPermitted,
     Outgoing,
-    Page,
-    Past,
     Post,
     PostState,
-    RateLimited,
     Sent,
     Source,
     TextRule,
     Verb,
     Visibility,
     Way,
-    Withheld,
 )
 from connectors.finding import Sought
-from connectors.google import GoogleAccess, judging
-from connectors.networks.youtube.api import AT_ONCE, QUOTA, Reading, comments_of, posts_of
+from connectors.google import GoogleAccess
+from connectors.networks.youtube.api import comments_of
+from connectors.networks.youtube.reading import Listening
 from connectors.text import normalised
 
-API = "https://www.googleapis.com"
 SCOPE = "https://www.googleapis.com/auth/youtube.force-ssl"
-READ, WRITE = Decimal(1), Decimal(50)
+WRITE = Decimal(50)
 """Units of the quota."""
 LOOKED = 5
-_STATUS = {"comments": "", "held": "heldForReview", "spam": "likelySpam"}
 _MODERATION = {
     "hide": "heldForReview", "unhide": "published", "approve": "published", "spam": "rejected", "block": "rejected",
 }  # fmt: skip
 
 
-class YouTube(GoogleAccess):
+class YouTube(Listening):
     name = "youtube"
     label = "YouTube"
     needs = Needs(
@@ -93,129 +81,6 @@ class YouTube(GoogleAccess):
     text_rule = TextRule(10_000)
     currency: ClassVar[str] = "units"
     recordings = ("youtube",)
-
-    @property
-    def _me(self) -> str:
-        return str(self.facts.get("account_id") or "")
-
-    def _ask(
-        self,
-        method: str,
-        path: str,
-        asked: Mapping[str, str],
-        *,
-        now: datetime | None = None,
-        post: Post | None = None,
-        body: JSON | None = None,
-    ) -> Answer:
-        if not self.secrets.get("access_token"):
-            raise AuthRevoked("Nobody has signed in with this channel yet.")
-        url = f"{str(self.settings.get('base_url') or API).rstrip('/')}/youtube/v3/{path}"
-        headers = {"Authorization": f"Bearer {self.secrets['access_token']}"}
-        judge = judging(now, post, renewable=bool(self.secrets.get("refresh_token")))
-        more: JSON = {} if body is None else {"json": body}
-        given = {name: value for name, value in asked.items() if value}
-        return self.seam.answer(method, url, now=now, params=given, headers=headers, judge=judge, **more)
-
-    def _list(self, path: str, now: datetime | None = None, **asked: str) -> tuple[list[Any], str, Answer]:
-        """The items of a page, the token of the next one, and the answer."""
-        answer = self._ask("GET", path, asked, now=now)
-        told = answer.json(dict)
-        items = told.get("items")
-        if not isinstance(items, list):
-            raise answer.unreadable("A page has no list of items.")
-        return items, str(told.get("nextPageToken") or ""), answer
-
-    def _comments(self, now: datetime | None = None, **asked: str) -> tuple[list[Any], str, Answer]:
-        return self._list("comments", now, part="snippet", textFormat="plainText", **asked)
-
-    # Listening
-
-    def poll(self, source: str, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
-        reading = Reading.read(cursor, now)
-        gaps, quota = reading.gaps, int(self.settings.get("quota") or QUOTA)
-        while not budget.spent:
-            if not (rate := reading.rate(source, quota, now)).remaining:
-                words = "The units of today that are meant for reading are used up; the rest is for answers."
-                raise RateLimited(words, until=rate.reset_at, bucket=rate.bucket)
-            budget.spend(1, READ)
-            reading.spend(now)
-            reading.begin()
-            step = self._replies if reading.todo else self._again if reading.walked else self._walk
-            posts, bad, repeats = step(reading, source, now)
-            posts = [replace(post, history=post.created_at < reading.walk.since
-                             and post.visibility is not Visibility.HELD) for post in posts]  # fmt: skip
-            if end := reading.over:
-                reading.end()
-            yield Page(
-                posts=tuple(sorted(posts, key=lambda post: (post.created_at, post.external_id))), bad=tuple(bad),
-                cursor=reading.kept(), end=end, rate=(reading.rate(source, quota, now),), cost=READ, gaps=gaps,
-                repeats=repeats,
-            )  # fmt: skip
-            if end:
-                return
-            gaps = ()
-
-    def again(self, source: str, cursor: JSON, since: datetime, now: datetime) -> JSON | None:
-        return Reading.again(since, now)
-
-    def history(self, source: str, cursor: JSON, since: datetime, now: datetime) -> Past:
-        return Past(cursor=Reading.again(since, now), newest_first=False)
-
-    def _threads(self, now: datetime, **asked: str) -> tuple[list[Any], str, Answer]:
-        return self._list("commentThreads", now, part="snippet,replies", textFormat="plainText", **asked)
-
-    def _walk(self, reading: Reading, source: str, now: datetime) -> tuple[list[Post], list[Bad], int]:
-        asked = {"allThreadsRelatedToChannelId": self._me, "order": "time", "maxResults": "100",
-                 "moderationStatus": _STATUS[source]}  # fmt: skip
-        try:
-            items, onward, _ = self._threads(now, **asked, pageToken=reading.walk.at)
-        except Invalid as fault:
-            if fault.field not in ("invalidPageToken", "invalidValue") or not reading.walk.restart():
-                raise
-            return [], [], 0  # the token ran out: the next request begins at the newest thread, with the same floor
-        posts, bad = posts_of(items, source, self._me)
-        if source == "comments":  # the other two show what waits, and the threads come with this one
-            reading.threads(items)
-        repeats = reading.walk.reached(items, [post.created_at for post in posts if not post.parent_id], onward, now)
-        if reading.walk.ended:
-            reading.walk.ended = False
-            reading.walked_to_the_end(now)
-        return posts, bad, repeats
-
-    def _again(self, reading: Reading, source: str, now: datetime) -> tuple[list[Post], list[Bad], int]:
-        asked = reading.rest[:AT_ONCE]
-        items, _, _ = self._threads(now, id=",".join(asked))
-        reading.looked_at(asked, items)
-        posts, bad = posts_of(items, "comments", self._me)  # asked by number, YouTube does not tell what is held
-        return posts, bad, 0
-
-    def _replies(self, reading: Reading, source: str, now: datetime) -> tuple[list[Post], list[Bad], int]:
-        thread, video, able = reading.todo[0]
-        try:
-            items, onward, _ = self._comments(now, parentId=thread, maxResults="100", pageToken=reading.at)
-        except Gone:
-            reading.drop()
-            return [], [], 0
-        posts, bad = comments_of(items, source, self._me, {"video": video, "can_reply": bool(able)})
-        return posts, bad, reading.listed(onward, [post.created_at for post in posts])
-
-    def refresh(self, ids: Sequence[str], now: datetime) -> list[Post | Deleted | Withheld]:
-        standing: list[Post | Deleted | Withheld] = []
-        for start in range(0, len(ids), AT_ONCE):
-            batch = ids[start : start + AT_ONCE]
-            items, _, _ = self._comments(now, id=",".join(batch))
-            found = comments_of(items, "refresh", self._me)[0]
-            standing += [replace(post, whole=False) for post in found]  # not whether it is held, nor its video
-            shown = {str(item.get("id")) for item in items if isinstance(item, dict)}
-            standing += [Deleted(one) for one in batch if one not in shown]
-        return standing
-
-    def ancestors(self, post: Post, now: datetime) -> list[Post]:
-        if not post.parent_id:
-            return []
-        items, _, _ = self._comments(now, id=post.parent_id)
-        return comments_of(items, "context", self._me)[0]
 
     # Answering
 
