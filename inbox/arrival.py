@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 
 class Writer(Protocol):
@@ -28,8 +28,7 @@ class Writer(Protocol):
     def followers(self) -> int | None: ...
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(NamedTuple):
     """What rules may ask about a post, before it is stored. `text` holds subject and text. `team_id` is the team of
     whoever asked for the post, for what no rule places; `listen_only`: it was asked for to be read, not answered;
     `hidden`: somebody excluded it, and no rule makes work of it. `topics` that found it and its `themes` are ids."""
@@ -53,18 +52,17 @@ class Facts:
     themes: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True)
-class Decision:
+class Decision(NamedTuple):
     """Where a new conversation goes. `heard_only`: a rule keeps it out of the queue for good; `listen_only`: it stays
     out until its author writes to us. `trace` is what is kept to answer “why is this here?” (see routing.engine)."""
 
     team_id: int
+    trace: Mapping[str, Any]
     agent_id: int | None = None
     priority: int = 0
     tags: tuple[str, ...] = ()
     heard_only: bool = False
     listen_only: bool = False
-    trace: Mapping[str, Any] = field(default_factory=dict)
 
 
 Decide = Callable[[Sequence[Facts]], list[Decision]]

@@ -4,7 +4,7 @@ nothing, and looks only at posts the asker may read."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
@@ -66,7 +66,7 @@ def matches(tree: Group, agent: Agent) -> Matches:
     for mention in mentions:
         found.tried += 1
         topics, themes = by_topics.get(mention.pk, ((), ()))
-        facts = replace(facts_of(mention), topics=topics, themes=themes)
+        facts = facts_of(mention)._replace(topics=topics, themes=themes)
         if tree.test(Post.of(facts, finder)):
             found.count += 1
             if len(found.samples) < SHOWN:
