@@ -1,5 +1,5 @@
-"""What somebody typed, read: words, "phrases", beginnings*, -without, from:somebody, an id or address of a post. Any
-text can be read; what cannot mean anything is left out."""
+"""What somebody typed, read: words, "phrases", beginnings*, -without, from:somebody, theme:something, an id or
+address of a post. Any text can be read; what cannot mean anything is left out."""
 
 from __future__ import annotations
 
@@ -13,20 +13,29 @@ LENGTH = 500  # characters that are read
 TERMS = 32
 SHORTEST = 2  # letters that a beginning needs: all that begins with one letter is nearly everything
 _TERM = re.compile(
-    r"""(?P<without>-?)(?P<author>from:)?(?:["“”„](?P<phrase>[^"“”„]*)["“”„]?|(?P<bare>[^\s"“”„]+))""", re.IGNORECASE
+    r"""(?P<without>-?)(?:(?P<author>from:)|(?P<theme>theme:))?"""
+    r"""(?:["“”„](?P<phrase>[^"“”„]*)["“”„]?|(?P<bare>[^\s"“”„]+))""",
+    re.IGNORECASE,
 )
 _ADDRESS = re.compile(r"[0-9/:]")
 
 
 @dataclass(frozen=True)
 class Term:
-    """One thing asked for. `begins`: its last word may go on; `address`: it may be a post's id or address too."""
+    """One thing asked for. `begins`: its last word may go on; `address`: it may be a post's id or address too; `theme`:
+    the name of one, folded, which no words are compared with."""
 
     words: tuple[str, ...]
     begins: bool = False
     without: bool = False
     author: str = ""
     address: str = ""
+    theme: str = ""
+
+    def names(self, theme: str) -> bool:
+        """Whether a theme of that name is meant."""
+        name = fold(theme)
+        return name.startswith(self.theme) if self.begins else name == self.theme
 
     @property
     def tsquery(self) -> str:
@@ -67,6 +76,9 @@ def _term(match: re.Match[str]) -> Term | None:
     phrase, bare = match["phrase"], match["bare"] or ""
     said = phrase if phrase is not None else bare
     begins = phrase is None and said.endswith("*")
+    if match["theme"]:
+        name = fold(said.strip("*").strip())[:80]
+        return Term((), begins, bool(match["without"]), theme=name) if name else None
     known = [word.text for word in words(said)]
     if len(known) > 1 and is_unspaced(known[-1]) and len(known[-2]) == 2 and known[-2].endswith(known[-1]):
         known.pop()  # the pair before it says the same, and its text may go on
@@ -80,4 +92,4 @@ def _term(match: re.Match[str]) -> Term | None:
 
 def tsquery(terms: Iterable[Term], marks: Iterable[str] = ()) -> str:
     """The text of a tsquery that no input can break; "" asks for nothing."""
-    return " & ".join([*(term.tsquery for term in terms), *marks])
+    return " & ".join([*(term.tsquery for term in terms if not term.theme), *marks])

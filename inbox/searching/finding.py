@@ -43,14 +43,21 @@ class Ask:
     states: Sequence[int] = ()
     kinds: Sequence[int] = ()
     writers: Sequence[int] = ()
+    themes: Sequence[int] = ()
+    about: Sequence[Sequence[int]] = ()
+    """Of each of these, what is found carries one theme."""
+    not_about: Sequence[int] = ()
     since: datetime | None = None
     until: datetime | None = None
 
     @property
     def is_narrowed(self) -> bool:
-        return bool(
-            self.teams or self.channels or self.states or self.kinds or self.writers or self.since or self.until
-        )
+        facets = (self.teams, self.channels, self.states, self.kinds, self.writers, self.themes, self.since, self.until)
+        return any(facets)
+
+    @property
+    def carried(self) -> list[Sequence[int]]:
+        return [*([self.themes] if self.themes else ()), *self.about]
 
     @property
     def is_empty(self) -> bool:
@@ -69,7 +76,8 @@ class Ask:
     @property
     def is_positive(self) -> bool:
         """Whether anything must be there; what must not be there alone is asked of no index."""
-        return any(not term.without for term in self.terms) or bool(self.marks)
+        words = any(not term.without for term in self.terms if not term.theme)
+        return words or bool(self.marks or self.carried)
 
 
 class Row(NamedTuple):
@@ -143,7 +151,7 @@ _TWO_TIERS = """
          WHERE {wanted} ORDER BY at DESC, kind DESC, row_id DESC LIMIT {page}),
     older AS MATERIALIZED (
         SELECT kind, row_id, at FROM inbox_searchtext s
-         WHERE (SELECT count(*) FROM newest) < {page} AND {wanted} AND {place}
+         WHERE (SELECT count(*) FROM newest) < {page} AND {wanted} AND {place} {carrying}
          ORDER BY at + interval '0' DESC, kind DESC, row_id DESC LIMIT {page})
     SELECT kind, row_id, at FROM (
         SELECT * FROM older UNION SELECT * FROM newest) both_tiers ORDER BY at DESC, kind DESC, row_id DESC LIMIT {page}
@@ -163,10 +171,21 @@ _WALK = """
     UNION ALL SELECT kind, row_id, at, false, (SELECT count(*) FROM walked) FROM ends"""
 
 
+# Topics belong to the layer above: their table is asked by name. In the order of time each message is asked for its
+# themes, which OFFSET keeps from being planned as a join; among older ones the index of themes says where to look.
+_ABOUT = """
+    (s.kind = 1 AND EXISTS (SELECT 1 FROM connectors_topicmention f WHERE f.mention_id = s.row_id
+        AND f.hidden_by_id IS NULL AND f.themes && %(about{})s::bigint[] OFFSET 0))"""
+_CARRYING = """
+    AND s.kind = 1 AND s.row_id IN (
+        SELECT f.mention_id FROM connectors_topicmention f WHERE f.themes && %(about0)s::bigint[])"""
+
+
 def _keys(ask: Ask, teams: Sequence[int], after: Mark | None) -> tuple[list[tuple[Any, ...]], Mark | None]:
     """At most a page and one of (kind, row, at), and where the search ended when that was not at the end."""
     wanted, place, values = _conditions(ask, teams, after)
-    parts = {"wanted": wanted, "place": place, "page": PAGE + 1, "probe": PROBE}
+    carrying = _CARRYING if ask.carried else ""
+    parts = {"wanted": wanted, "place": place, "carrying": carrying, "page": PAGE + 1, "probe": PROBE}
     sql = _TWO_TIERS if ask.is_positive else _NEWEST
     keys = _in_time(sql.format(**parts, walk=WALK, patience=PATIENCE), values)
     if keys is not None and (ask.is_positive or len(keys) > PAGE):
@@ -212,6 +231,9 @@ def _conditions(ask: Ask, teams: Sequence[int], after: Mark | None) -> tuple[str
             "EXISTS (SELECT 1 FROM inbox_conversation c WHERE c.id = s.conversation_id"
             " AND c.state = ANY(%(states)s::smallint[]))"
         )
+    wanted += [_ABOUT.format(step) for step in range(len(ask.carried))]
+    if ask.not_about:
+        wanted.append(f"NOT ({_ABOUT.format('_not')})")
     if ask.since:
         place.append("s.at >= %(since)s")
     if ask.until:
@@ -228,6 +250,8 @@ def _conditions(ask: Ask, teams: Sequence[int], after: Mark | None) -> tuple[str
         "after_at": after and after.at,
         "after_kind": after and after.kind,
         "after_row": after and after.row_id,
+        "about_not": array(ask.not_about),
+        **{f"about{step}": array(themes) for step, themes in enumerate(ask.carried)},
     }
     return " AND ".join(wanted), " AND ".join(place), values
 

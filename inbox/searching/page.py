@@ -24,7 +24,7 @@ from inbox.models import State
 from inbox.models.arrays import array
 from inbox.models.search_text import SearchKind
 from inbox.searching import finding
-from inbox.searching.asking import LENGTH, read
+from inbox.searching.asking import LENGTH, Term, read
 from inbox.searching.finding import Ask, Found, Mark, Row
 from inbox.searching.marking import Piece, excerpt
 from socialcare.pages import is_number
@@ -38,6 +38,9 @@ KINDS = {"message": SearchKind.MENTION, "reply": SearchKind.REPLY, "note": Searc
 KIND_LABELS = {"message": _lazy("Messages"), "reply": _lazy("Replies"), "note": _lazy("Notes")}
 RECENT = 200  # conversations of a team, open and put away, whose channels are offered
 SALT = "search"
+NONE = 0  # the id of no theme; one of a topic that is not the reader's to read is like it
+
+type Known = dict[str, list[tuple[int, str]]]
 
 
 class Choice(NamedTuple):
@@ -79,9 +82,12 @@ class SearchPage:
 
     @cached_property
     def ask(self) -> Ask:
-        since, until = self._day("since"), self._day("until")
+        since, until, terms = self._day("since"), self._day("until"), read(self.text)
         return Ask(
-            terms=read(self.text),
+            terms=terms,
+            themes=[pk if self._knows(pk) else NONE for pk in self._numbers("theme")],
+            about=[self._named(term) or [NONE] for term in terms if term.theme and not term.without],
+            not_about=[pk for term in terms if term.theme and term.without for pk in self._named(term)],
             teams=self._numbers("team"),
             channels=self._numbers("channel"),
             states=[int(STATES[name]) for name in self._names("state", STATES)],
@@ -90,6 +96,16 @@ class SearchPage:
             since=_start(since),
             until=_start(until + timedelta(days=1)) if until and until < date.max else None,
         )
+
+    @cached_property
+    def _known(self) -> Known:
+        return _known(self.agent)
+
+    def _knows(self, theme: int) -> bool:
+        return any(pk == theme for pk, _name in self._known["theme"])
+
+    def _named(self, term: Term) -> list[int]:
+        return [pk for pk, name in self._known["name"] if term.names(name)]
 
     def _names(self, name: str, known: Any) -> list[str]:
         return list(dict.fromkeys(value for value in self.query.getlist(name)[:LIMIT] if value in known))
@@ -144,13 +160,14 @@ class SearchPage:
     @cached_property
     def facets(self) -> dict[str, Any]:
         """What may be chosen, with nothing that the reader may not know; and whether older texts are still missing."""
-        known = _known(sorted(self.agent.readable_team_ids))
+        known = self._known
         return {
             "kinds": [Choice(name, str(text), KINDS[name] in self.ask.kinds) for name, text in KIND_LABELS.items()],
             "teams": _choices(((team.pk, team.name) for team in self.agent.readable_teams), self.ask.teams),
             "states": [Choice(name, str(State(n).label), int(n) in self.ask.states) for name, n in STATES.items()],
             "channels": _choices(known["channel"], self.ask.channels),
             "writers": _choices(known["writer"], self.ask.writers),
+            "themes": _choices(known["theme"], self.ask.themes),
             "since": self.query.get("since", "") if self.ask.since else "",
             "until": self.query.get("until", "") if self.ask.until else "",
             "is_filling": bool(known["fill"]),
@@ -159,13 +176,13 @@ class SearchPage:
     @property
     def chosen(self) -> list[str]:
         """What the search is narrowed to, in words."""
-        names = ("kinds", "teams", "states", "channels", "writers")
+        names = ("kinds", "teams", "states", "channels", "themes", "writers")
         said = [choice.text for name in names for choice in self.facets[name] if choice.chosen]
         return said + [day for day in (self.facets["since"], self.facets["until"]) if day]
 
     def address(self, **changed: Any) -> str:
         """This search's own address; a changed value of None leaves that one out."""
-        names = ("team", "channel", "state", "kind", "by", "since", "until")
+        names = ("team", "channel", "state", "kind", "theme", "by", "since", "until")
         query: dict[str, Any] = {"q": self.text, **{name: self.query.getlist(name) for name in names}, **changed}
         told = {name: value for name, value in query.items() if value and value != [""]}
         address = reverse("inbox:search")
@@ -224,14 +241,20 @@ _KNOWN = """
            SELECT 1 FROM inbox_membership m WHERE m.agent_id = a.id AND m.team_id = ANY(%(teams)s::bigint[]))
     UNION ALL
     SELECT 'fill', f.kind, '' FROM inbox_searchfill f
+    UNION ALL
+    SELECT what, h.id, CASE what WHEN 'name' THEN h.name ELSE tp.name || ': ' || h.name END
+      FROM connectors_theme h JOIN connectors_topic tp ON tp.id = h.topic_id, unnest(ARRAY['theme', 'name']) AS what
+     WHERE %(all)s OR tp.team_id = ANY(%(teams)s::bigint[]) OR (%(loose)s AND tp.team_id IS NULL)
     ORDER BY 1, 3, 2"""
 
 
-def _known(teams: Sequence[int]) -> dict[str, list[tuple[int, str]]]:
-    """Channels that give to these teams, or gave to them lately, and who works in them; one statement."""
-    known: dict[str, list[tuple[int, str]]] = {"channel": [], "writer": [], "fill": []}
+def _known(agent: Agent) -> Known:
+    """Channels that give to the agent's teams, or gave to them lately, who works in them, and the themes of the topics
+    that the agent reads (as Topic.objects.read_by has it) with and without their topic; one statement."""
+    known: Known = {"channel": [], "writer": [], "fill": [], "theme": [], "name": []}
+    topics = {"all": agent.is_active and agent.is_admin, "loose": agent.manages_any}
     with connection.cursor() as cursor:
-        cursor.execute(_KNOWN, {"teams": array(teams), "recent": RECENT})
+        cursor.execute(_KNOWN, {"teams": array(sorted(agent.readable_team_ids)), "recent": RECENT, **topics})
         for kind, pk, name in cursor.fetchall():
             known[kind].append((pk, name))
     return known

@@ -2,6 +2,7 @@
 
 import re
 import threading
+import uuid
 from datetime import timedelta
 
 import pytest
@@ -13,9 +14,11 @@ from connectors.models import Channel, Source, Theme, Topic, TopicMention
 from connectors.opening import opened
 from connectors.storing import Claim
 from connectors.topics import comparing, resorting, sorting
+from connectors.topics.exclusions import exclude
 from connectors.topics.query import QueryError
-from inbox.models import Conversation, Mention
+from inbox.models import Conversation, Mention, SearchFill
 from inbox.models.conversation import State
+from inbox.searching import indexing
 from tests import world
 from tests.inbox.test_receive import post
 
@@ -389,6 +392,73 @@ def test_the_list_of_a_topic_is_counted_and_filtered_by_theme(cast, client, hear
     assert texts("?theme=0")[0] == ["fine kettle"]
     for odd in ("?theme=999999", "?theme=x", "?theme=-1"):
         assert texts(odd)[0] == sorted(ALL)
+
+
+def found_by_search(client, agent, **query):
+    """The texts on the page of search, and the page."""
+    client.force_login(agent)
+    page = client.get("/search/", query).content.decode()
+    shown = re.findall(r'<span class="hit__text">(.*?)</span><span class="hit__foot">', page, re.DOTALL)
+    return sorted(re.sub(r"<[^>]+>", "", text).strip() for text in shown), page
+
+
+@pytest.fixture
+def searched(cast, heard):
+    topic = make(team=cast.support)
+    leaks, late = theme(topic, "Leaks", "leak*"), theme(topic, "Late parcels", "late")
+    resorting.sort_due()
+    answered = Conversation.objects.get(mentions__text="the kettle leaks")
+    answered.note(cast.max, "it leaks indeed", uuid.uuid4())
+    SearchFill.objects.all().delete()
+    indexing.index_due()
+    return topic, leaks, late
+
+
+def test_search_finds_the_messages_that_carry_a_theme(cast, client, searched):
+    leaking = ["a late kettle that leaks", "the kettle leaks"]
+    for asked in ("theme:leaks", "theme:LEAK*", 'theme:"leaks"', "kettle theme:leaks"):
+        assert found_by_search(client, cast.ana, q=asked)[0] == leaking
+    assert found_by_search(client, cast.ana, q='theme:leaks theme:"late parcels"')[0] == ["a late kettle that leaks"]
+    assert found_by_search(client, cast.ana, q="kettle -theme:leaks")[0] == ["fine kettle", "my kettle is late"]
+    assert found_by_search(client, cast.ana, q="theme:nothing")[0] == []
+    assert len(found_by_search(client, cast.ana, q="kettle -theme:nothing")[0]) == 4
+
+
+def test_search_is_narrowed_to_a_theme_as_to_a_channel(cast, client, searched):
+    _topic, leaks, late = searched
+    shown, page = found_by_search(client, cast.ana, q="kettle", theme=leaks.pk)
+    assert shown == ["a late kettle that leaks", "the kettle leaks"]
+    assert f'<option value="{leaks.pk}" selected>Kettles: Leaks</option>' in page
+    assert "theme:returns" in page
+    both, _ = found_by_search(client, cast.ana, q="theme:leaks", theme=late.pk)
+    assert both == ["a late kettle that leaks"]
+    assert found_by_search(client, cast.ana, theme=late.pk)[0] == ["a late kettle that leaks", "my kettle is late"]
+
+
+def test_what_an_exclusion_hides_carries_no_theme_in_search(cast, client, searched):
+    topic, _leaks, _late = searched
+    exclude(topic, [("phrase", "late")], cast.max)
+    resorting.sort_due()
+    assert found_by_search(client, cast.ana, q="theme:leaks")[0] == ["the kettle leaks"]
+
+
+def test_themes_of_topics_one_does_not_read_find_and_tell_nothing(cast, client, searched):
+    topic, leaks, _late = searched
+    Topic.objects.filter(pk=topic.pk).update(team=cast.hr)
+    for asked in ({"q": "theme:leaks"}, {"q": "kettle", "theme": leaks.pk}, {"theme": leaks.pk}):
+        shown, page = found_by_search(client, cast.ana, **asked)
+        assert shown == []
+        assert "Kettles" not in page
+    assert len(found_by_search(client, cast.ana, q="kettle -theme:leaks")[0]) == 4
+    for team in (cast.hr, cast.support, None):
+        Topic.objects.filter(pk=topic.pk).update(team=team)
+        for agent in (cast.ana, cast.max, cast.hugo, cast.ada, cast.eva):
+            _shown, page = found_by_search(client, agent)
+            assert ("Kettles" in page) is Topic.objects.read_by(agent).exists(), (agent, team)
+    Topic.objects.filter(pk=topic.pk).update(team=cast.hr)
+    everything = found_by_search(client, cast.hugo, q="theme:leaks")
+    assert everything[0] == []  # the posts are Support's
+    assert "Kettles: Leaks" in everything[1]
 
 
 def test_copies_are_one_line_also_among_those_of_a_theme(cast, client, demo):
