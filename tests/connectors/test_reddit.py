@@ -305,3 +305,96 @@ def test_what_reddit_really_answered_is_read_without_a_bad_item(name, source, pr
     assert {post.external_id for post in page.posts} == {thing["data"]["name"] for thing in things}
     assert {post.external_id[:2] for post in page.posts} <= prefixes
     assert all(post.root_id and post.url and post.author.handle for post in page.posts)
+
+
+# Modmail
+
+
+@pytest.fixture
+def moderated(fake):
+    fake.scope, fake.source = "identity read submit modmail", "modmail:acme"
+    told = fake.settings
+    fake.settings = lambda: {**told(), "modmail": ["r/acme"]}
+    return fake
+
+
+def mails(fake, cursor=None, requests=50, now=None):
+    return fake.read(fake.connector(), cursor, requests, now)
+
+
+def test_what_people_write_to_the_moderators_is_a_private_conversation(moderated):
+    first = moderated.ask_moderators("May I post my tea?")
+    talk = first.split("/")[1]
+    note = moderated.ask_moderators("spammer?", "mod1", talk, mod=True, isInternal=True)
+    answered = moderated.ask_moderators("You may", "mod1", talk, mod=True)
+    again = moderated.ask_moderators("Thank you", "carla", talk)
+    moderated.ask_moderators("We begin this one", "mod1", mod=True)
+    assert [source.name for source in moderated.connector().listening()][-1] == "modmail:acme"
+    posts, bad, _, _ = mails(moderated)
+    assert [post.external_id for post in posts] == [first, answered, again]
+    assert note not in {post.external_id for post in posts}
+    assert bad == []
+    assert {(post.kind, post.visibility, post.root_id) for post in posts} == {
+        (PostKind.DIRECT, Visibility.DIRECT, f"modmail/{talk}")
+    }
+    assert [(post.ours, post.parent_id) for post in posts] == [(False, None), (True, first), (False, None)]
+    assert (posts[0].subject, posts[0].author.handle, posts[0].text) == ("Hello", "carla", "May I post my tea?")
+
+
+def test_only_conversations_with_something_new_are_read_again_and_all_of_many_are(moderated):
+    moderated.page = 100
+    talks = [moderated.ask_moderators(f"number {number}").split("/")[1] for number in range(130)]
+    posts, _, cursor, _ = mails(moderated, requests=20)
+    while len(posts) < 130:
+        more, _, cursor, _ = mails(moderated, cursor, requests=20)
+        assert more
+        posts += more
+    assert len({post.external_id for post in posts}) == 130
+    mails(moderated, cursor)
+    before, moderated.live = moderated.requests(), True
+    late = moderated.ask_moderators("one more", talk=talks[0])
+    again, _, cursor, _ = mails(moderated, cursor)
+    assert late in {post.external_id for post in again}
+    assert moderated.requests() - before <= 4
+    moderated.ask_moderators("odd", author=None)
+    assert [bad.reason[:9] for bad in mails(moderated, cursor)[1]] == ["TypeError"]
+
+
+@pytest.mark.parametrize("fault", ["reset", "500", "sign-in page", MADE])
+def test_an_answer_to_modmail_that_was_lost_is_looked_for(moderated, fault):
+    moderated.ask_moderators("May I?")
+    outgoing = answer(mails(moderated)[0][0])
+    moderated.order(fault, writing=True)
+    with pytest.raises(InDoubt):
+        moderated.connector().send(outgoing)
+    found = moderated.connector().find(outgoing)
+    assert isinstance(found, Found if fault == MADE else Absent)
+    if fault != MADE:
+        sent = moderated.connector().send(outgoing)
+        found = moderated.connector().find(outgoing)
+        assert sent.external_id == found.external_id
+    ours = [post for post in mails(moderated)[0] if post.ours]
+    assert [(post.external_id, post.text) for post in ours] == [(found.external_id, "We look into it.")]
+    assert set(moderated.connector().can(ours[0], NOW)) == {"reply"}
+
+
+def test_a_conversation_that_takes_no_answer_says_so_and_one_that_closed_since_refuses(moderated):
+    talk = moderated.ask_moderators("May I?").split("/")[1]
+    post = mails(moderated)[0][0]
+    assert moderated.connector().can(post, NOW)["reply"].allowed
+    moderated.talks[talk]["conversation"]["isRepliable"] = False
+    with pytest.raises(PolicyRefused):
+        moderated.connector().send(answer(post))
+    assert not moderated.connector().can(mails(moderated)[0][0], NOW)["reply"].allowed
+
+
+def test_modmail_needs_a_right_of_its_own_which_is_asked_for_and_missed_in_words(moderated):
+    connector = moderated.connector()
+    assert "modmail" in connector.begin("https://care.example/back/", "state").url
+    moderated.scope = "identity read submit"
+    connector.secrets = connector.renew(connector.secrets)
+    assert "Modmail is not read" in connector.check().warnings[0]
+    with pytest.raises(NotPermitted):
+        mails(moderated)
+    with Fake() as plain:
+        assert "modmail" not in plain.connector().begin("https://care.example/back/", "state").url

@@ -25,6 +25,7 @@ class Fake(FakeNetwork):
         super().__init__()
         self.things, self.locked, self.page, self.written = {}, set(), 100, []
         self.told, self.codes, self.access = [], {"good": ME}, CANARY
+        self.talks, self.scope = {}, "identity read submit"
         self.things[POST] = self.thing("t3", POST, ME, "Tell us", self.start, title="Our new tea")
 
     def settings(self):
@@ -73,6 +74,28 @@ class Fake(FakeNetwork):
         self.things[name] = {"kind": "t4", "data": data}
         self.told.append(name)
         return name
+
+    def ask_moderators(self, text, person="carla", talk=None, mod=False, **more):
+        """A message to the moderators of a subreddit, or by one of them."""
+        _, at = self.next()
+        return self.mail(text, person, talk, at, mod, **more)
+
+    def mail(self, text, person, talk, at, mod, **more):
+        one = f"m{self.number:x}" if at else f"m{self.number}"
+        talk = talk or f"c{self.number:x}"
+        about = {
+            "id": talk,
+            "subject": "Hello",
+            "isInternal": False,
+            "isRepliable": True,
+            "owner": {"displayName": "acme"},
+        }
+        held = self.talks.setdefault(talk, {"conversation": about, "messages": {}})
+        held["conversation"]["lastUpdated"] = at.isoformat()
+        author = {"name": person, "id": 7, "isMod": mod, "isOp": not held["messages"], "isParticipant": not mod}
+        held["messages"][one] = {"id": one, "author": author, "body": f"<p>{text}</p>", "bodyMarkdown": text,
+                                 "date": at.isoformat(), "isInternal": False} | more  # fmt: skip
+        return f"modmail/{talk}/{one}"
 
     def edit(self, name, text):
         self.things[name]["data"] |= {"body": text, "edited": datetime.now(UTC).timestamp()}
@@ -126,10 +149,27 @@ class Fake(FakeNetwork):
             return self.paged([one for one in self.made() if one["kind"] == "t4"], asked)
         if path == f"user/{ME.lower()}/comments":
             return self.paged([one for one in self.made() if one["kind"] == "t1"], asked)
+        if path == "api/mod/conversations":
+            return self.mails(asked)
+        if path.startswith("api/mod/conversations/"):
+            assert asked.one("markRead") == "false"
+            held = self.talks.get(path.rpartition("/")[2])
+            return Reply(200, held) if held else Reply(404, {"message": "Not Found", "error": 404})
         if path == "search":
             return self.paged([one for one in self.things.values() if one["kind"] == "t3"], asked)
         kind = {"comments": "t1", "new": "t3"}[path.rpartition("/")[2]]
         return self.paged([one for one in self.things.values() if one["kind"] == kind], asked)
+
+    def mails(self, asked):
+        """The conversations that changed last, each with its newest message."""
+        if "modmail" not in self.scope:
+            return Reply(403, {"message": "Forbidden", "error": 403})
+        assert (asked.one("entity"), asked.one("sort"), asked.one("state")) == ("acme", "recent", "all")
+        order = sorted(self.talks, key=lambda one: self.talks[one]["conversation"]["lastUpdated"], reverse=True)
+        start = order.index(asked.one("after")) + 1 if asked.one("after") in order else 0
+        order = order[start : start + min(self.page, int(asked.one("limit")))]
+        talks = {one: self.talks[one]["conversation"] for one in order}
+        return Reply(200, {"conversations": talks, "conversationIds": order, "messages": {}, "viewerId": ""})
 
     def paged(self, things, asked):
         newest, names = things[::-1], [one["data"]["name"] for one in things[::-1]]
@@ -152,7 +192,7 @@ class Fake(FakeNetwork):
             "access_token": self.access,
             "token_type": "bearer",
             "expires_in": 86_400,
-            "scope": "identity read submit",
+            "scope": self.scope,
         }
         more = {} if given["grant_type"] == "client_credentials" else {"refresh_token": f"r-{CANARY}"}
         return Reply(200, token | more)
@@ -163,6 +203,14 @@ class Fake(FakeNetwork):
 
     def posted(self, path, given):
         assert given["api_type"] == "json"
+        if path.startswith("api/mod/conversations/"):
+            assert (given["isInternal"], given["isAuthorHidden"]) == ("false", "false")
+            talk = path.rpartition("/")[2]
+            if not self.talks[talk]["conversation"]["isRepliable"]:
+                return Reply(403, {"message": "Forbidden", "error": 403})
+            self.number += 1
+            self.mail(given["body"], ME, talk, datetime.now(UTC), True)
+            return Reply(200, self.talks[talk])
         if path == "api/comment":
             return self.commented(given["thing_id"], given["text"])
         name = given.get("thing_id") or given["id"]

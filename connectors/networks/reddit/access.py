@@ -20,6 +20,8 @@ from connectors.networks.reddit import library
 from connectors.networks.reddit.api import SITE, judged
 
 SCOPES = ("identity", "read", "history", "privatemessages", "submit", "edit")
+MODMAIL = "modmail"
+"""Asked for where somebody wants modmail read."""
 
 
 class RedditAccess(Connector):
@@ -28,6 +30,10 @@ class RedditAccess(Connector):
     @property
     def _me(self) -> str:
         return str(self.facts.get("name") or "").lower()
+
+    @property
+    def _more(self) -> tuple[str, ...]:
+        return (MODMAIL,) if self.settings.get("modmail") else ()
 
     @property
     def _library(self) -> library.Library:
@@ -63,7 +69,13 @@ class RedditAccess(Connector):
             server="Reddit",
             scopes=self.scopes,
             facts={"name": name},
+            warnings=self._lacking(),
         )
+
+    def _lacking(self) -> tuple[str, ...]:
+        granted = self.secrets.get("scope", "").replace(",", " ").split()
+        lacking = [scope for scope in self._more if granted and scope not in granted and "*" not in granted]
+        return tuple("Modmail is not read: sign in again, and allow it." for _ in lacking)
 
     def _signer(self, redirect_uri: str | None = None) -> tuple[library.Library, Any]:
         found = self._library
@@ -93,7 +105,7 @@ class RedditAccess(Connector):
 
     def begin(self, redirect_uri: str, state: str) -> Grant:
         _, signer = self._signer(redirect_uri)
-        url = signer.authorize_url(duration="permanent", scopes=list(SCOPES), state=state)
+        url = signer.authorize_url(duration="permanent", scopes=[*SCOPES, *self._more], state=state)
         return Grant(url, self.secrets)
 
     def finish(self, code: str, redirect_uri: str, grant: Secrets) -> Secrets:
@@ -102,5 +114,7 @@ class RedditAccess(Connector):
 
 
 def _session(secrets: Secrets, told: JSON) -> Secrets:
-    fresh = {name: str(told[name]) for name in ("access_token", "refresh_token", "expires_in") if told.get(name)}
+    fresh = {
+        name: str(told[name]) for name in ("access_token", "refresh_token", "expires_in", "scope") if told.get(name)
+    }
     return secrets.replace(**fresh)

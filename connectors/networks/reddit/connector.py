@@ -31,6 +31,7 @@ from connectors.finding import Sought
 from connectors.networks.reddit import library
 from connectors.networks.reddit.access import SCOPES
 from connectors.networks.reddit.api import MESSAGE, SITE, refused
+from connectors.networks.reddit.modmail import NAME
 from connectors.networks.reddit.reading import Reading, name_of
 from connectors.text import normalised
 
@@ -43,7 +44,9 @@ class Reddit(Reading):
     label = "Reddit"
     needs = Needs(
         way=Way.APPROVAL,
-        does=gettext_lazy("What is said to your account, all of your subreddits, searches; answers as the account."),
+        does=gettext_lazy(
+            "What is said to your account, all of your subreddits, their modmail, searches; answers as the account."
+        ),
         apply=gettext_lazy("An application of your organisation under reddit.com/prefs/apps."),
         cost=gettext_lazy("Free for what Reddit approves as not commercial; else by contract."),
         approval=gettext_lazy("Since November 2025 Reddit approves each new application, and refuses most."),
@@ -52,12 +55,16 @@ class Reddit(Reading):
         Field("client_id", "Application", _HELP),
         Field("client_secret", "Secret of the application", "Beside it on the same page", secret=True),
         Field("subreddits", "Subreddits", "Read whole; one a line, such as acme", required=False, kind="lines"),
+        Field(
+            "modmail", "Modmail", "Of subreddits that the account moderates; one a line", required=False, kind="lines"
+        ),
         Field("searches", "Searches", "In posts of all of Reddit; one a line", required=False, kind="lines"),
     )
     sources = (
         Source("inbox", "Messages, mentions and answers", 60, 30, 600),
         Source("comments", "Comments in", 60, 30, 600),
         Source("posts", "Posts in", 120, 60, 900),
+        Source("modmail", "Modmail of", 120, 60, 900),
         Source("search", "Search", 300, 120, 1800),
     )
     scopes = SCOPES
@@ -70,6 +77,8 @@ class Reddit(Reading):
 
     def send(self, outgoing: Outgoing) -> Sent:
         parent = outgoing.parent
+        if parent.external_id.startswith(NAME):
+            return self._send_modmail(outgoing)
         if not parent.external_id.startswith(MESSAGE):
             above = next(iter(self._things([parent.external_id])), None)
             if above is None or above.state in (PostState.DELETED, PostState.WITHHELD):
@@ -91,6 +100,8 @@ class Reddit(Reading):
 
     def find(self, outgoing: Outgoing) -> Found | Absent | CannotKnow:
         parent, wanted = outgoing.parent, normalised(outgoing.text)
+        if parent.external_id.startswith(NAME):
+            return self._find_modmail(outgoing)
         direct = parent.external_id.startswith(MESSAGE)
         path = "message/sent" if direct else f"user/{quote(self._me, safe='')}/comments"
         answer, items, onward = self._listing(path, limit=str(SHOWN), sort="new")
@@ -120,6 +131,6 @@ class Reddit(Reading):
         able = Capability(True, hand_off=post.url)
         if post.grants.get("locked") or post.grants.get("archived"):
             able = Capability(False, "The thread is locked or too old.", hand_off=post.url)
-        own = post.ours and not post.external_id.startswith(MESSAGE)
+        own = post.ours and not post.external_id.startswith((MESSAGE, NAME))
         changing = Capability(True, hand_off=post.url)
         return {"reply": able, "edit": changing, "delete": changing} if own else {"reply": able}

@@ -6,32 +6,41 @@ from typing import Any
 from urllib.parse import quote
 
 from connectors.base import JSON, Bad, Budget, Deleted, Page, Past, Post, PostState, Source, Withheld
-from connectors.networks.reddit.access import RedditAccess
 from connectors.networks.reddit.api import MESSAGE, post_of
+from connectors.networks.reddit.modmail import NAME, SOURCE, Modmail
 from connectors.newest_first import Walk
+from connectors.rounds import Round
 from connectors.text import lines
 
 WINDOW, BATCH = timedelta(hours=48), 100
 MAPPING = (KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError)
 
 
-class Reading(RedditAccess):
+class Reading(Modmail):
     """Registers no network."""
 
     def listening(self) -> tuple[Source, ...]:
-        inbox, comments, posts, search = self.sources
-        subreddits = [each.removeprefix("/").removeprefix("r/") for each in lines(self.settings.get("subreddits"))]
+        inbox, comments, posts, modmail, search = self.sources
+        subreddits = _subreddits(self.settings.get("subreddits"))
         found = [_named(source, each) for each in subreddits for source in (comments, posts)]
         found += [_named(search, words) for words in lines(self.settings.get("searches"))]
-        return (inbox, *found) if self.secrets.get("refresh_token") else tuple(found)
+        if not self.secrets.get("refresh_token"):
+            return tuple(found)
+        return (inbox, *found, *(_named(modmail, each) for each in _subreddits(self.settings.get("modmail"))))
 
     def again(self, source: str, cursor: JSON, since: datetime, now: datetime) -> JSON | None:
-        return Walk.again(since)
+        return Round.again(since, now) if source.startswith(SOURCE) else Walk.again(since)
 
     def history(self, source: str, cursor: JSON, since: datetime, now: datetime) -> Past:
+        if source.startswith(SOURCE):
+            return self._modmail_past(since, now)
         return Past(cursor=Walk.again(since), newest_first=True, whole=False)
 
     def poll(self, source: str, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
+        read = self._modmail if source.startswith(SOURCE) else self._lists
+        return read(source, cursor, budget, now)
+
+    def _lists(self, source: str, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
         walk = Walk.read(cursor, now, WINDOW)
         while not budget.spent:
             budget.spend()
@@ -66,7 +75,7 @@ class Reading(RedditAccess):
     def refresh(self, ids: Sequence[str], now: datetime) -> list[Post | Deleted | Withheld]:
         """Messages cannot be asked for by their names, and nobody can change them."""
         standing: list[Post | Deleted | Withheld] = []
-        public = [one for one in ids if not one.startswith(MESSAGE)]
+        public = [one for one in ids if not one.startswith((MESSAGE, NAME))]
         for start in range(0, len(public), BATCH):
             standing += [_standing(post) for post in self._things(public[start : start + BATCH])]
         return standing
@@ -77,7 +86,11 @@ class Reading(RedditAccess):
 
     def ancestors(self, post: Post, now: datetime) -> list[Post]:
         above = post.parent_id
-        return list(self._things([above])) if above and not above.startswith(MESSAGE) else []
+        return list(self._things([above])) if above and not above.startswith((MESSAGE, NAME)) else []
+
+
+def _subreddits(given: Any) -> list[str]:
+    return [each.removeprefix("/").removeprefix("r/") for each in lines(given)]
 
 
 def _named(source: Source, what: str) -> Source:
