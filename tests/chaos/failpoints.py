@@ -11,6 +11,7 @@ from tests.chaos.checks import lost_and_double, waiting, wrong_numbers
 from tests.chaos.drill import settled
 from tests.chaos.house import House, wait_until
 from tests.fakes.network import MADE
+from tests.waiting import PATIENCE
 
 RENEWING = "bluesky"
 """A network with access that ends, for what happens to that."""
@@ -48,17 +49,17 @@ def _one(house, name, number):
     armed = {"FAILPOINTS": f"{name}=kill"}
     house.start("sweep", **({} if outwards else armed))
     if outwards:
-        if not wait_until(lambda: stored(number), 10, 0.05):
+        if not wait_until(lambda: stored(number), PATIENCE, 0.05):
             return "the posts did not arrive"
         house.kill("sweep")
         _answer(house, name, number)
         house.start("sweep", **armed)
-    died = wait_until(lambda: house.is_dead("sweep"), 15, 0.05)
+    died = wait_until(lambda: house.is_dead("sweep"), PATIENCE, 0.05)
     house.kill("sweep")
     _forget_claims()
     side.fake.unheard = True  # whoever had an answer of the network is dead
     house.start("sweep")
-    done = wait_until(lambda: stored(number) and searchable(number) and settled(side), 20, 0.05)
+    done = wait_until(lambda: stored(number) and searchable(number) and settled(side), PATIENCE, 0.05)
     house.kill("sweep")
     connections.close_all()
     wrong = lost_and_double(side) | wrong_numbers()

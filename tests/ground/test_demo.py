@@ -4,7 +4,6 @@ import json
 import re
 import socket
 import sys
-import time
 import urllib.request
 import uuid
 
@@ -12,10 +11,15 @@ import pytest
 import requests
 
 from socialcare.demo.colleagues import PASSWORD
-from tests.ground.test_up import free_port, up
+from tests.ground.test_up import LONG, free_port, up
+from tests.waiting import soon
 
 __all__ = ["up"]
-pytestmark = [pytest.mark.chaos, pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")]
+pytestmark = [
+    pytest.mark.chaos,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc"),
+]
 TEAMS = {"ana": "Support", "pia": "Product", "mona": "Marketing", "hugo": "HR"}
 
 
@@ -28,12 +32,12 @@ class Visitor:
         self.post("/account/login/", login=f"{name}@brand.example", password=PASSWORD)
 
     def get(self, path):
-        return self.session.get(f"{self.url}{path}", timeout=30)
+        return self.session.get(f"{self.url}{path}", timeout=LONG)
 
     def post(self, path, **fields):
         token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', self.get("/account/login/").text)
         token = token[1] if token else self.session.cookies["csrftoken"]
-        answer = self.session.post(f"{self.url}{path}", {**fields, "csrfmiddlewaretoken": token}, timeout=30)
+        answer = self.session.post(f"{self.url}{path}", {**fields, "csrfmiddlewaretoken": token}, timeout=LONG)
         assert answer.status_code == 200, answer.text
         return answer
 
@@ -41,22 +45,14 @@ class Visitor:
         return re.findall(r'id="conversation-(\d+)"', self.get("/views/all/").text)
 
 
-def soon(look, patience=40):
-    deadline = time.monotonic() + patience
-    while not (found := look()):
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
-    return found
-
-
 def said_on(url):
-    with urllib.request.urlopen(f"{url}/control/ledger", timeout=10) as answer:
+    with urllib.request.urlopen(f"{url}/control/ledger", timeout=LONG) as answer:
         return json.load(answer)["posts"]
 
 
 def demo_url(one):
     path = one.folder / "var" / "demo.url"
-    return soon(lambda: path.exists() and path.read_text()).strip()
+    return soon(lambda: path.exists() and path.read_text(), LONG).strip()
 
 
 def test_the_demo_fills_every_team_answers_back_and_ends_whole(up):
@@ -65,7 +61,7 @@ def test_the_demo_fills_every_team_answers_back_and_ends_whole(up):
     first.wait_for("This is a demo")
     first.wait_for(PASSWORD)
     visitors = {name: Visitor(first.port, name) for name in TEAMS}
-    seen = {name: soon(visitor.conversations) for name, visitor in visitors.items()}
+    seen = {name: soon(visitor.conversations, LONG, 0.2) for name, visitor in visitors.items()}
     assert len(set().union(*seen.values())) == sum(map(len, seen.values())), "each conversation stands in one team"
 
     private = f"/conversations/{seen['hugo'][0]}/"
@@ -83,15 +79,15 @@ def test_the_demo_fills_every_team_answers_back_and_ends_whole(up):
         ours = next((post["id"] for post in posts if post["text"] == words), None)
         return ours and next((post["text"] for post in posts if post["reply_to"] == ours), None)
 
-    reaction = soon(answered_back)
-    soon(lambda: reaction in visitors["ana"].get(mine).text.replace("&#x27;", "'"))
+    reaction = soon(answered_back, LONG, 0.2)
+    soon(lambda: reaction in visitors["ana"].get(mine).text.replace("&#x27;", "'"), LONG, 0.2)
 
     first.process.terminate()
-    assert first.process.wait(30) == 0
-    assert first.nothing_is_left(patience=1)
+    assert first.process.wait(LONG) == 0
+    assert first.nothing_is_left()
 
     again = up(command=demo, port=first.port, DEMO_PORT=url.rpartition(":")[2])
-    soon(lambda: again.said().count("This is a demo") == 2)
+    soon(lambda: again.said().count("This is a demo") == 2, LONG)
     assert set(seen["hugo"]) <= set(Visitor(again.port, "hugo").conversations())
 
 
@@ -116,6 +112,6 @@ def test_without_the_demo_there_is_no_such_process(up):
 @pytest.mark.parametrize("given", [{"HOST": "0.0.0.0"}, {"DATABASE_URL": "postgresql:///elsewhere"}, {"DEMO": "0"}])
 def test_the_demo_with_its_known_password_stays_on_this_machine_and_in_its_own_data(up, given):
     one = up(command=("demo",), **given)
-    assert one.process.wait(30) == 1
+    assert one.process.wait(LONG) == 1
     assert "CommandError: The demo" in one.said()
     assert "Traceback" not in one.said()

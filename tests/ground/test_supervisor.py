@@ -7,6 +7,7 @@ import pytest
 
 from socialcare.children import is_running
 from socialcare.supervisor import Keeper, Log, Program, Supervisor
+from tests.waiting import PATIENCE, soon
 
 
 class Heard(Log):
@@ -17,8 +18,8 @@ class Heard(Log):
     def say(self, text, name=""):
         self.lines.append((name, text))
 
-    def wait_for(self, name, text, patience=10):
-        deadline = time.monotonic() + patience
+    def wait_for(self, name, text):
+        deadline = time.monotonic() + PATIENCE
         while (name, text) not in self.lines:
             assert time.monotonic() < deadline, f"{text} was not said: {self.lines}"
             time.sleep(0.01)
@@ -108,21 +109,18 @@ def test_nothing_a_child_has_started_outlives_it(program, log):
     log.wait_for("worker", "ready")
     grandchild = next(int(text) for _, text in log.lines if text.isdecimal())
     child.stop()
-    deadline = time.monotonic() + 5
-    while is_running(grandchild) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not is_running(grandchild)
+    soon(lambda: not is_running(grandchild))
 
 
 def test_all_children_are_asked_at_once_so_that_the_end_takes_the_longest_patience_only(program, log):
     supervisor = Supervisor(log)
     for name in ("a", "b", "c"):
-        supervisor.start(program(name, STUBBORN, patience=1))
+        supervisor.start(program(name, STUBBORN, patience=3))
     for name in ("a", "b", "c"):
         log.wait_for(name, "ready")
     began = time.monotonic()
     supervisor.stop()
-    assert 1 <= time.monotonic() - began < 2
+    assert 3 <= time.monotonic() - began < 8  # nine, if each were asked after the one before
     assert [keeper.child.process.returncode for keeper in supervisor.keepers] == [-9, -9, -9]
 
 
@@ -157,6 +155,6 @@ except Stopped:
 
 
 def test_a_signal_that_meets_a_place_which_ignores_exceptions_ends_it_all_the_same():
-    done = subprocess.run([sys.executable, "-c", IGNORED], capture_output=True, text=True, timeout=20)
+    done = subprocess.run([sys.executable, "-c", IGNORED], capture_output=True, text=True, timeout=PATIENCE)
     assert "ignored" in done.stderr
     assert done.stdout == "stopped\n"
