@@ -9,7 +9,7 @@ from django.db.backends.signals import connection_created
 from django.test import TransactionTestCase
 from whitenoise.middleware import WhiteNoiseMiddleware
 
-from tests.copied import KEPT, Copied, filled
+from tests.copied import KEPT, Copied, filled, put_back_left, remember_left
 
 PASSWORD = "a long enough password"
 HOMES = {"browser": ("tests/browser/",), "chaos": ("tests/chaos/", "tests/ground/")}  # where .ci/test looks for them
@@ -64,14 +64,22 @@ def cast(db):
 
 
 def emptied(case):
-    """Takes out what the test left by DELETE. Django's own way truncates every table, filled or not, which makes files
-    anew for each, and writes the permissions again: fifteen times as long for the few rows of a test."""
+    """Takes out what the test left by DELETE, and writes what the migrations left. Django's own way truncates every
+    table, filled or not, which makes files anew for each, and writes the permissions again: fifteen times as long for
+    the few rows of a test."""
     for name in case._databases_names(include_mirrors=False):
         connection = connections[name]
         with transaction.atomic(using=name), connection.cursor() as cursor:
             tables = sorted(set(connection.introspection.table_names(cursor)) - KEPT)
             for table in filled(cursor, tables):
                 cursor.execute(f'DELETE FROM "{table}"')  # all constraints are deferred to the end
+            put_back_left(cursor)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker):
+    with django_db_blocker.unblock(), connections["default"].cursor() as cursor:
+        remember_left(cursor)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -11,6 +11,7 @@ from django.db import connection
 from django.utils import timezone
 
 KEPT = {"django_migrations", "django_content_type", "auth_permission"}  # what the migrations wrote, not the tests
+LEFT = {}  # table: rows that the migrations wrote and the tests change
 FAR = 20_000_000  # no sequence counts so far in a test
 NUMBERED = re.compile(r"\b(team|agent):(\d+)\b")
 TIMES = """SELECT table_name, column_name FROM information_schema.columns
@@ -24,7 +25,20 @@ def filled(cursor, tables):
 
 
 def all_tables(cursor):
-    return sorted(set(connection.introspection.table_names(cursor)) - KEPT - {"inbox_searchfill"})
+    return sorted(set(connection.introspection.table_names(cursor)) - KEPT - set(LEFT))
+
+
+def remember_left(cursor):
+    """Before the first test: what the migrations left in tables that tests write too."""
+    for table in filled(cursor, all_tables(cursor)):
+        cursor.execute(f'SELECT json_agg(one)::text FROM "{table}" AS one')
+        LEFT[table] = cursor.fetchone()[0]
+
+
+def put_back_left(cursor):
+    for table, rows in LEFT.items():
+        source = f'json_populate_recordset(NULL::"{table}", %s)'
+        cursor.execute(f'INSERT INTO "{table}" SELECT * FROM {source}', [rows])
 
 
 class Copied:

@@ -307,6 +307,13 @@ def test_a_conversation_that_is_removed_is_not_found(cast, channel):
 # Taking up
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("time", ["once", "again"])
+def test_what_the_migrations_left_to_be_taken_up_is_there_for_every_test(time):
+    assert sorted(SearchFill.objects.values_list("kind", flat=True)) == [1, 2, 3]
+    indexing.fill()
+
+
 def test_what_was_there_before_search_is_taken_up_the_newest_first(cast, channel, monkeypatch):
     many_write(channel, 7, "parcel", cast.support)
     one = Conversation.objects.order_by("pk").first()
