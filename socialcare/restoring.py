@@ -163,8 +163,18 @@ def _topic(past: Past, by: Agent) -> None:
     # None would be all of them: it must not come to listen everywhere.
     if past.was["channels"] and not channels and ("channels" in part or part.get("active")):
         raise Refused(_("The channels it listened on are gone."))
+    is_new = topic.pk is None
     if not topic.rewrite(by, channels, **given):
         raise Refused(_("Somebody changed it at this moment."))
+    if is_new:
+        _tell_apart(topic, past.was, by)
+
+
+def _tell_apart(topic: Topic, was: Before, by: Agent) -> None:
+    """The themes and exclusions that went with the topic."""
+    for theme in was.get("themes", ()):
+        Theme(topic=topic).rewrite(by, **theme)
+    exclude(topic, [(one["kind"], one["text"]) for one in was.get("exclusions", ())], by)
 
 
 def _theme(past: Past, by: Agent) -> None:

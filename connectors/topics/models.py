@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.postgres.fields import ArrayField
@@ -170,10 +171,15 @@ class Topic(models.Model):
 
     @transaction.atomic
     def remove(self, by: Agent | None) -> None:
-        """The topic and what it found go; the mentions stay."""
+        """The topic and what it found go; the mentions stay. The event keeps its themes and exclusions too, which go
+        with it and come back with it."""
         gone = removed(f"removed the topic “{self.name}”", self, self.pk)
+        beside = {
+            "themes": list(self.themes.values("name", "query", "colour")),
+            "exclusions": list(self.exclusions.values("kind", "text")),
+        }
         self.delete()
-        self._told(by, gone)
+        self._told(by, replace(gone, was={**(gone.was or {}), **beside}))
 
     def _told(self, by: Agent | None, what: happenings.SetUpChanged) -> None:
         """Channels are read soon, so that a new search begins; the last work of a transaction."""

@@ -103,6 +103,22 @@ def test_a_topic_its_channels_and_its_team_come_back(cast):
     assert Topic.objects.get().as_setting() == was
 
 
+def test_a_removed_topic_comes_back_with_its_themes_and_exclusions(cast):
+    topic = Topic(name="Tea")
+    topic.rewrite(cast.ada, [], query="tea", team=cast.product)
+    Theme(topic=topic).rewrite(cast.ada, name="Green", query="sencha", colour="green")
+    Theme(topic=topic).rewrite(cast.ada, name="Late", query="late", colour="red")
+    exclude(topic, [("phrase", "tea party"), ("domain", "deals.example")], cast.ada)
+    was = list(topic.themes.values("name", "query", "colour")), list(topic.exclusions.values("kind", "text"))
+    topic.remove(cast.ada)
+    assert not Theme.objects.exists()
+    assert not Exclusion.objects.exists()
+    put_back(signed_in(cast.ada), newest(cast.ada))
+    topic = Topic.objects.get()
+    assert (list(topic.themes.values("name", "query", "colour")), list(topic.exclusions.values("kind", "text"))) == was
+    assert topic.sort_at is not None, "what it finds is told apart anew"
+
+
 def test_a_theme_and_an_exclusion_come_back(cast):
     topic = Topic(name="Tea")
     topic.rewrite(cast.ada, [], query="tea")
