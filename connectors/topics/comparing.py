@@ -9,21 +9,17 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-import structlog
 from django.db import transaction
-from django.db.models import Max, QuerySet
-from django.utils import timezone
+from django.db.models import Max
 
 from connectors.models import Topic, TopicMention
+from connectors.topics import pieces
 from connectors.topics.matching import Subject, TopicSet
 from connectors.topics.sorting import Sorted, Sorting
 from inbox.models import Mention
 
-log = structlog.get_logger(__name__)
 PIECE, CHUNK = 1_000, 50  # mentions of one piece, and read at once
 SECONDS = 1.0  # of one piece; of long texts it has fewer
-LEASE = timedelta(minutes=1)  # by then whoever took a topic has noted its piece, or died
-PUT_OFF = timedelta(minutes=10)
 LONGEST_POLL = timedelta(minutes=2)
 COLUMNS = (
     "pk",
@@ -62,45 +58,17 @@ def subject_of(row: dict[str, Any]) -> Subject:
     )
 
 
+COMPARING = pieces.Kind(Topic.objects.to_compare, "compare_at", "version", "a topic cannot be compared")
+
+
 def compare_due(seconds: float = 20.0) -> int:
     """Works pieces off until nothing is due or the time is over; how many pieces."""
-    ends, done = time.monotonic() + seconds, 0
-    while time.monotonic() < ends and compare_piece():
-        done += 1
-    return done
+    return pieces.work_off(compare_piece, seconds)
 
 
 def compare_piece() -> bool:
-    """One piece of the topic that waits longest; False when none is due, or others are at all of them. One that
-    fails waits behind the others."""
-    taken = _take()
-    if taken is None:
-        return False
-    topic, due_at = taken
-    try:
-        _compare(topic, due_at)
-    except Exception:
-        log.exception("a topic cannot be compared", topic=topic.pk)
-        _held(topic).update(compare_at=timezone.now() + PUT_OFF)
-    return True
-
-
-@transaction.atomic
-def _take() -> tuple[Topic, datetime | None] | None:
-    """A topic that is due, and since when. Nobody else takes it during the lease, and its row is not locked while it
-    is compared, because polls that store what it finds need the row."""
-    due = Topic.objects.to_compare().order_by("compare_at")
-    topic = due.select_for_update(skip_locked=True, no_key=True).first()
-    if topic is None:
-        return None
-    due_at, topic.compare_at = topic.compare_at, timezone.now() + LEASE
-    Topic.objects.filter(pk=topic.pk).update(compare_at=topic.compare_at)
-    return topic, due_at
-
-
-def _held(topic: Topic) -> QuerySet[Topic]:
-    """The topic as long as nobody wrote it anew and the lease is ours."""
-    return Topic.objects.filter(pk=topic.pk, version=topic.version, compare_at=topic.compare_at)
+    """One piece of the topic that waits longest; False when none is due, or others are at all of them."""
+    return COMPARING.piece(_compare)
 
 
 def _compare(topic: Topic, due_at: datetime | None) -> None:
@@ -112,7 +80,7 @@ def _compare(topic: Topic, due_at: datetime | None) -> None:
     if ended:
         values |= {"compared": True, "compare_at": None if topic.compared else topic.since + LONGEST_POLL}
     with transaction.atomic():
-        if held := _held(topic).select_for_update(no_key=True).first():
+        if held := COMPARING.held(topic).select_for_update(no_key=True).first():
             _note(held, piece)
             Topic.objects.filter(pk=topic.pk).update(**values)
 

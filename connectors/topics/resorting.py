@@ -8,52 +8,29 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-import structlog
 from django.db import transaction
 from django.db.models import F
-from django.utils import timezone
 
 from connectors.models import Topic, TopicMention
-from connectors.topics.comparing import CHUNK, COLUMNS, LEASE, PUT_OFF, SECONDS, subject_of
+from connectors.topics import pieces
+from connectors.topics.comparing import CHUNK, COLUMNS, SECONDS, subject_of
 from connectors.topics.sorting import Sorted, Sorting, note
 from inbox.models import Mention
 
-log = structlog.get_logger(__name__)
 PIECE = 1_000  # findings of one piece; of long texts it has fewer
+
+
+SORTING = pieces.Kind(Topic.objects.to_sort, "sort_at", "sort_version", "what a topic found cannot be sorted")
 
 
 def sort_due(seconds: float = 10.0) -> int:
     """Works pieces off until nothing is due or the time is over; how many pieces."""
-    ends, done = time.monotonic() + seconds, 0
-    while time.monotonic() < ends and (sort_piece() or sort_edited()):
-        done += 1
-    return done
+    return pieces.work_off(lambda: sort_piece() or sort_edited(), seconds)
 
 
 def sort_piece() -> bool:
-    """One piece of the topic that waits longest; False when none is due, or others are at all of them. One that
-    fails waits behind the others."""
-    taken = _take()
-    if taken is None:
-        return False
-    topic, due_at = taken
-    try:
-        _sort(topic, due_at)
-    except Exception:
-        log.exception("what a topic found cannot be sorted", topic=topic.pk)
-        Topic.objects.filter(pk=topic.pk, sort_at=topic.sort_at).update(sort_at=timezone.now() + PUT_OFF)
-    return True
-
-
-@transaction.atomic
-def _take() -> tuple[Topic, datetime | None] | None:
-    """A topic that is due, and since when. Nobody else takes it during the lease; when its worker dies, the next one
-    goes on where the last whole piece ended."""
-    due = Topic.objects.to_sort().order_by("sort_at").select_for_update(skip_locked=True, no_key=True).first()
-    if due is None:
-        return None
-    Topic.objects.filter(pk=due.pk).update(sort_at=timezone.now() + LEASE)
-    return Topic.objects.with_sorting().get(pk=due.pk), due.sort_at
+    """One piece of the topic that waits longest; False when none is due, or others are at all of them."""
+    return SORTING.piece(_sort)
 
 
 def _sort(topic: Topic, due_at: datetime | None) -> None:
@@ -67,9 +44,8 @@ def _sort(topic: Topic, due_at: datetime | None) -> None:
     values |= {"sort_below": None, "sort_at": None} if ended else {"sort_below": looked[-1], "sort_at": due_at}
     if topic.sort_below is None:
         values["sort_whole"] = topic.found.count()
-    held = Topic.objects.filter(pk=topic.pk, sort_version=topic.sort_version, sort_at=topic.sort_at)
     with transaction.atomic():
-        if held.select_for_update(no_key=True).first():
+        if SORTING.held(topic).select_for_update(no_key=True).first():
             note(topic, found)
             Topic.objects.filter(pk=topic.pk).update(**values)
 

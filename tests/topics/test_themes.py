@@ -118,7 +118,7 @@ def test_a_worker_that_dies_loses_nothing_and_a_second_one_waits_for_its_lease(c
     theme(topic, "leaks", "leak*")
     theme(topic, "late", "late")
     assert resorting.sort_piece()
-    assert resorting._take()  # and then it dies
+    assert resorting.SORTING._take()  # and then it dies
     assert not resorting.sort_piece()
     assert resorting.sort_due() == 0
     Topic.objects.update(sort_at=timezone.now() - timedelta(seconds=1))

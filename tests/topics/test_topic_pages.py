@@ -326,5 +326,5 @@ def test_a_topic_that_cannot_be_compared_waits_behind_the_others(cast, heard):
 
 def test_a_topic_that_is_being_compared_is_taken_by_nobody_else(cast, heard):
     Topic.objects.create(name="Kettles", query="kettle", compare_at=timezone.now())
-    assert comparing._take()
-    assert comparing._take() is None
+    assert comparing.COMPARING._take()
+    assert comparing.COMPARING._take() is None
