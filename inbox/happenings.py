@@ -155,6 +155,14 @@ class Closed(Happening):
 
 
 @dataclass(frozen=True)
+class Excluded(Happening):
+    name = "excluded"
+    label = "Excluded"
+    sentence = "Put away: every topic that found this excludes it now"
+    icon = "eye-off"
+
+
+@dataclass(frozen=True)
 class MarkedSpam(Happening):
     name = "marked_spam"
     label = "Marked as spam"

@@ -1,5 +1,6 @@
 """Exclusions: what topics are to find and nobody is to see. A hidden post is stored and counted as hidden, opens no
-conversation and stands in no figure; what was written to us stays work whatever is excluded."""
+conversation and stands in no figure; what was written to us stays work whatever is excluded, and so does what somebody
+has begun to work on (see putting_away.py)."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from connectors.topics.hiding import Hiding
+from connectors.topics.putting_away import was_put_away
 from connectors.topics.sorting import sort_anew
 from inbox.happenings import SetUpChanged
 from inbox.models.conversation import State
@@ -112,7 +114,8 @@ def restore(found: TopicMention, by: Agent) -> bool:
     if not mine.update(hidden_by=None, restored=True):
         return False
     conversation = found.mention.conversation
-    if found.topic.queues and not found.mention.history and conversation.state == State.HEARD:
+    was_work = found.topic.queues or was_put_away().filter(pk=conversation.pk).exists()
+    if was_work and not found.mention.history and conversation.state == State.HEARD:
         conversation.reopen(by, f"it was restored in {found.topic.called_in(conversation.team_id)}")
     _told(by, SetUpChanged(what=f"restored a post that was excluded from the topic “{found.topic.name}”"))
     return True

@@ -4,7 +4,7 @@ at a time, so that it may stop at any line and go on. Any number of workers may 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import F
 
 from connectors.models import Topic, TopicMention
-from connectors.topics import pieces
+from connectors.topics import pieces, putting_away
 from connectors.topics.comparing import CHUNK, COLUMNS, SECONDS, subject_of
 from connectors.topics.sorting import Sorted, Sorting, note
 from inbox.models import Mention
@@ -44,10 +44,18 @@ def _sort(topic: Topic, due_at: datetime | None) -> None:
     values |= {"sort_below": None, "sort_at": None} if ended else {"sort_below": looked[-1], "sort_at": due_at}
     if topic.sort_below is None:
         values["sort_whole"] = topic.found.count()
+    _follow(topic, found)
     with transaction.atomic():
         if SORTING.held(topic).select_for_update(no_key=True).first():
             note(topic, found)
             Topic.objects.filter(pk=topic.pk).update(**values)
+
+
+def _follow(topic: Topic, found: Mapping[int, tuple[str, Sorted]]) -> None:
+    """The conversations of what is hidden or shown from now on."""
+    if Topic.objects.filter(pk=topic.pk, sort_version=topic.sort_version).exists():
+        hidden = {pk for pk, (_version, each) in found.items() if each.hidden_by is not None}
+        putting_away.follow(topic, sorted(hidden), sorted(found.keys() - hidden))
 
 
 def _looked_at(topic: Topic, keys: Sequence[int]) -> tuple[Sequence[int], dict[int, tuple[str, Sorted]]]:
@@ -72,6 +80,7 @@ def sort_edited() -> bool:
         return False
     keys = list(waiting.filter(topic=topic).order_by("mention").values_list("mention_id", flat=True)[:PIECE])
     _looked, found = _looked_at(topic, keys)
+    _follow(topic, found)
     with transaction.atomic():
         if Topic.objects.filter(pk=topic.pk, sort_version=topic.sort_version).select_for_update(no_key=True).first():
             note(topic, found)

@@ -44,6 +44,11 @@ class Closeable:
             self, happenings.Woken(), by=None, values=values, expect={"state": 3, "snoozed_until": self.snoozed_until}
         )
 
+    def put_away_as_excluded(self: Conversation) -> bool:  # type: ignore[misc]
+        """Stored and nobody's work, as if it had been excluded when it came."""
+        values = {"state": 6, "snoozed_until": None}
+        return change(self, happenings.Excluded(), by=None, values=values, expect={"state": 0, "agent_id": None})
+
     def mark_spam(self: Conversation, by: Agent | None) -> bool:  # type: ignore[misc]
         values = {"state": 5, "closed_at": timezone.now(), "snoozed_until": None, "trouble": ""}
         return change(self, happenings.MarkedSpam(), by=by, values=values, expect={"state": [0, 1, 2, 3, 4, 6]})

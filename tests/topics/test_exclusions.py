@@ -2,6 +2,7 @@
 stands in no figure, and comes back whenever somebody wants it."""
 
 import re
+import uuid
 from datetime import timedelta
 
 import pytest
@@ -15,8 +16,10 @@ from connectors.topics.hiding import Hiding, HidingError
 from connectors.topics.matching import Subject, match_one
 from connectors.topics.rivals import topic_of
 from connectors.topics.voice import voice
-from inbox.models import Conversation, Event, Mention
+from inbox.models import Conversation, Draft, Event, Mention
 from inbox.models.conversation import State
+from inbox.models.tally import differences
+from routing.models import Rule
 from tests import world
 from tests.inbox.test_receive import post
 from tests.topics.test_themes import POSTS, SET_UP, make, stored, theme
@@ -96,8 +99,6 @@ def test_what_is_excluded_is_stored_and_opens_no_conversation(cast, demo):
 
 
 def test_no_rule_makes_work_of_what_is_excluded(cast, demo):
-    from routing.models import Rule
-
     rule = Rule(name="All", when={"all": [{"is": "text_any", "words": ["kettle"]}]})
     rule.rewrite(None, then=[{"do": "team", "team": cast.product.pk}])
     topic = make(team=cast.support)
@@ -333,3 +334,167 @@ def test_two_who_exclude_the_same_keep_one(cast):
     topic.remove(cast.ada)
     assert Exclusion.objects.get().topic is None
     assert not Topic.objects.exists()
+
+
+@pytest.fixture
+def work(cast, demo):
+    """A conversation that stands in the queue because a topic found its words."""
+    topic = make(queues=True, team=cast.support)
+    stored(demo, result(1, "win a kettle", author="carla"))
+    return topic, Conversation.objects.get()
+
+
+def sorted_anew(*exclusions, by=None):
+    for one in exclusions:
+        one.remove(by)
+    resorting.sort_due()
+    assert differences() == {}, "the counters are true"
+    for stream, numbers in numbered().items():
+        assert numbers == list(range(1, len(numbers) + 1)), stream
+
+
+def numbered():
+    streams = {}
+    for stream, number in Event.objects.order_by("stream", "number").values_list("stream", "number"):
+        streams.setdefault(stream, []).append(number)
+    return streams
+
+
+def told(one):
+    return list(one.events.timeline().values_list("happening", flat=True))
+
+
+def test_open_work_that_nobody_touched_leaves_the_queue_with_its_exclusion_and_comes_back(cast, work):
+    topic, one = work
+    [exclusion] = exclude(topic, [("phrase", "win a")], cast.max)
+    sorted_anew()
+    one.refresh_from_db()
+    assert one.state == State.HEARD
+    assert told(one)[-1] == "excluded"
+    assert Event.objects.filter(conversation=one, happening="excluded").get().actor is None
+    resorting.sort_due()
+    assert told(one).count("excluded") == 1
+    sorted_anew(exclusion)
+    one.refresh_from_db()
+    assert one.state == State.NEW
+    assert told(one)[-1] == "reopened"
+    [exclusion] = exclude(None, [("phrase", "win a")], cast.ada)
+    sorted_anew()
+    one.refresh_from_db()
+    assert one.state == State.HEARD
+
+
+@pytest.mark.parametrize("touch", ["claim", "note", "reply", "tag", "draft", "closed and reopened", "given by a rule"])
+def test_work_that_somebody_touched_stays_whatever_is_excluded(cast, work, touch):
+    topic, one = work
+    touched = {
+        "claim": lambda: one.claim(cast.ana),
+        "note": lambda: one.note(cast.ana, "look at this", uuid.uuid4()),
+        "reply": lambda: one.reply(cast.ana, "hello", uuid.uuid4(), one.seen_seq, parent=one.last_inbound()),
+        "tag": lambda: one.retag(["prize"], cast.ana),
+        "draft": lambda: Draft.objects.create(agent=cast.ana, conversation=one, kind="public", text="Dear Carla"),
+        "closed and reopened": lambda: one.close(cast.ana) and one.reopen(cast.ana),
+        "given by a rule": lambda: one.assign(cast.support, cast.ana, by=None),
+    }
+    assert touched[touch]()
+    one.refresh_from_db()
+    was = one.state
+    exclude(topic, [("phrase", "win a")], cast.max)
+    sorted_anew()
+    one.refresh_from_db()
+    assert (one.state, topic.found.hidden().count()) == (was, 1)
+    assert "excluded" not in told(one)
+
+
+def test_work_with_a_message_that_is_not_excluded_stays(cast, demo, work):
+    topic, one = work
+    stored(demo, post(2, "@acme hello?", author="carla", parent_id="1"))
+    assert one.mentions.count() == 2
+    exclude(topic, [("phrase", "win a")], cast.max)
+    sorted_anew()
+    one.refresh_from_db()
+    assert one.state == State.NEW
+
+
+def test_what_was_written_to_us_stays_open_when_it_is_excluded_later(cast, demo):
+    topic = make(queues=True, team=cast.support)
+    stored(demo, post(1, "@acme did I win a kettle?"))
+    exclude(topic, [("phrase", "win a")], cast.max)
+    sorted_anew()
+    assert topic.found.hidden().count() == 1
+    assert Conversation.objects.get().state == State.NEW
+
+
+def test_work_stays_while_another_topic_shows_it(cast, work):
+    topic, one = work
+    other = make(name="Other", team=cast.support)
+    exclude(topic, [("phrase", "win a")], cast.max)
+    sorted_anew()
+    one.refresh_from_db()
+    assert one.state == State.NEW
+    [exclusion] = exclude(other, [("phrase", "win a")], cast.max)
+    sorted_anew()
+    one.refresh_from_db()
+    assert one.state == State.HEARD
+    make(name="A third")
+    theme(Topic.objects.get(name="A third"), "wins", "win")
+    sorted_anew()
+    one.refresh_from_db()
+    assert one.state == State.HEARD, "a topic that never hid it brings nothing back"
+    sorted_anew(exclusion)
+    one.refresh_from_db()
+    assert one.state == State.NEW
+
+
+def test_who_dies_after_putting_away_does_no_harm_and_the_next_one_goes_on(cast, work, monkeypatch):
+    topic, one = work
+    [exclusion] = exclude(topic, [("phrase", "win a")], cast.max)
+
+    def dies(*_arguments):
+        raise SystemExit
+
+    with monkeypatch.context() as dying:
+        dying.setattr(resorting, "note", dies)
+        with pytest.raises(SystemExit):
+            resorting.sort_piece()
+    one.refresh_from_db()
+    assert (one.state, topic.found.hidden().count()) == (State.HEARD, 0)
+    Topic.objects.update(sort_at=timezone.now())
+    sorted_anew()
+    assert topic.found.hidden().count() == 1
+    assert told(one).count("excluded") == 1
+    sorted_anew(exclusion)
+    one.refresh_from_db()
+    assert one.state == State.NEW
+
+
+def test_what_was_put_away_and_is_restored_is_work_again(cast, demo):
+    make(team=cast.support)
+    rule_team = cast.product
+    Rule(name="All", when={"all": [{"is": "text_any", "words": ["kettle"]}]}).rewrite(
+        None, then=[{"do": "team", "team": rule_team.pk}]
+    )
+    stored(demo, result(1, "win a kettle"))
+    topic, one = Topic.objects.get(), Conversation.objects.get()
+    assert one.state == State.NEW
+    exclude(topic, [("phrase", "win a")], cast.max)
+    sorted_anew()
+    one.refresh_from_db()
+    assert one.state == State.HEARD
+    assert restore(topic.found.get(), cast.max)
+    one.refresh_from_db()
+    assert one.state == State.NEW
+    theme(topic, "wins", "win")
+    sorted_anew()
+    one.refresh_from_db()
+    assert one.state == State.NEW, "what a person restored stays"
+
+
+def test_an_edit_into_what_is_excluded_puts_it_away(cast, demo, work):
+    topic, one = work
+    exclude(topic, [("phrase", "win a voucher")], cast.max)
+    sorted_anew()
+    stored(demo, result(1, "win a voucher and a kettle", author="carla", edited_at=timezone.now(), version="2"))
+    sorted_anew()
+    one.refresh_from_db()
+    assert one.state == State.HEARD
