@@ -18,6 +18,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 from connectors.addresses import WEB, Allowed, Refused, reachable
 from connectors.faults import Fault, Invalid, NotPermitted, RateLimited, Unavailable, Unreadable
 from connectors.frames import FRAME, Events, Frame, Pace, TooMuch
+from connectors.holding import held
 from connectors.http import CONNECT, READ, Seam
 from connectors.streams import Stream
 
@@ -55,6 +56,10 @@ class Place:
 @asynccontextmanager
 async def opened(stream: Stream, seam: Seam) -> AsyncIterator[AsyncIterator[Frame]]:
     """The frames of a stream, from the moment it is open. Whatever goes wrong is a Fault."""
+    if stream.line is not None:
+        async with held(stream.line) as frames:
+            yield frames
+        return
     place = await _place(stream, seam)
     with _faults():
         opening = _websocket if place.parts.scheme in ("ws", "wss") else _events

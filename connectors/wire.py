@@ -21,6 +21,10 @@ from connectors.text import storable
 PORTS = frozenset({25, 143, 465, 587, 993, 2525})
 """Where mail is spoken. A stranger's other ports are not for us to knock at."""
 SECURITY = frozenset({"tls", "starttls", "plain"})
+KEEP_ALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
+"""Seconds of silence before the first question, and between two; how many may stay without an answer."""
+LOT = 1_000_000
+"""Bytes after which what arrives is looked at before more is taken."""
 
 
 class Broken(OSError):
@@ -129,6 +133,46 @@ class Line:
         self.socket = connected
         if calls.current is not None:
             calls.current.watch(connected)
+
+    def keep_alive(self) -> None:
+        """Has the system notice, on a connection that is to stay open in silence, that nobody is there any more."""
+        if self.socket is None:
+            return
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in KEEP_ALIVE.items():
+            if (option := getattr(socket, name, None)) is not None:  # not every system has all of them
+                self.socket.setsockopt(socket.IPPROTO_TCP, option, value)
+
+    def arrived(self) -> bytes:
+        """What is there to read, without waiting for more; b"" when that is nothing. Broken when it has ended."""
+        if self.socket is None:
+            raise Broken("there is no connection")
+        parts, size = list[bytes](), 0
+        self.socket.settimeout(0)
+        try:
+            while size < LOT:
+                parts.append(self.socket.recv(65_536))
+                size += len(parts[-1])
+                if not parts[-1]:
+                    raise Broken("the connection ended")
+        except (BlockingIOError, ssl.SSLWantReadError):
+            pass
+        finally:
+            self.socket.settimeout(READ)
+        return b"".join(parts)
+
+    @property
+    def has_more(self) -> bool:
+        """Bytes that were decrypted and not taken: a socket does not show them as readable."""
+        return isinstance(self.socket, ssl.SSLSocket) and self.socket.pending() > 0
+
+    def shut(self) -> None:
+        """Ends what another thread may be doing with it."""
+        try:
+            if self.socket is not None:
+                socket.socket.shutdown(self.socket, socket.SHUT_RDWR)  # the plain socket's own, as in `Call`
+        except OSError:  # it has ended already
+            return
 
     def close(self) -> None:
         if self.socket is not None:

@@ -476,7 +476,7 @@ def test_a_check_signs_in_on_both_sides_and_finds_the_folder_for_sent_mail(fake)
     connector = fake.connector()
     connector.settings, connector.facts = {**connector.settings, "facts": {}}, {}
     check = connector.check()
-    assert check.facts == {"account_id": US, "sent": "Sent"}
+    assert check.facts == {"account_id": US, "sent": "Sent", "idle": True}
     assert not check.warnings
     assert [exchange.method for exchange in fake.kept][-1] == "SMTP sign in"
     del fake.folders["Sent"]

@@ -219,3 +219,26 @@ def test_every_step_is_kept_without_a_secret_and_is_counted():
         assert kept == ["IMAP sign in", "IMAP SELECT", "IMAP SEARCH", "IMAP FETCH", "IMAP FETCH"]
         assert connector.seam.count == len(kept)
         assert CANARY not in repr(fake.kept) + repr(ACCESS)
+
+
+@pytest.mark.parametrize("security", ["tls", "starttls"])
+def test_announcements_of_new_mail_come_over_an_encrypted_line(context, trusted, security):
+    import asyncio
+
+    from connectors.streaming import opened
+
+    async def announced(fake):
+        connector, found = fake.connector(), []
+        connector.settings = {**connector.settings, "imap_security": security}
+        (stream,) = connector.streams(connector.listening())
+        async with asyncio.timeout(60), opened(stream, connector.seam) as frames:
+            async for frame in frames:
+                found.append(frame.event)
+                if "EXISTS" in found:
+                    break
+                await asyncio.to_thread(fake.say, "Where is my tea?")
+        return found
+
+    with Fake(**({"context": context} if security == "tls" else {})) as fake:
+        fake.starttls = context if security == "starttls" else None
+        assert asyncio.run(announced(fake))[-1] == "EXISTS"

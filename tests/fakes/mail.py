@@ -33,10 +33,13 @@ WRITE_FAULTS = {
 class Folder:
     def __init__(self, flags=""):
         self.flags, self.validity, self.following, self.mails = flags, 7, 1, []
+        self.watchers = []
 
     def add(self, raw, at=None):
         self.mails.append((self.following, raw, at or datetime.now(UTC)))
         self.following += 1
+        for tell in list(self.watchers):
+            tell(len(self.mails))
         return self.following - 1
 
 
@@ -44,7 +47,7 @@ class Session:
     """One IMAP connection."""
 
     def __init__(self, fake, reader, writer):
-        self.fake, self.reader, self.writer, self.folder = fake, reader, writer, None
+        self.fake, self.reader, self.writer, self.folder, self.told = fake, reader, writer, None, 0
 
     async def run(self):
         self.writer.write(self.fake.greeting)
@@ -89,6 +92,7 @@ class Session:
 
     async def do_capability(self, given):
         offers = b" STARTTLS" if self.fake.starttls else b""
+        offers += b" IDLE" if self.fake.idles and "LOGIN" in self.fake.commands else b""
         self.writer.write(b"* CAPABILITY IMAP4rev1 AUTH=PLAIN UIDPLUS" + offers + b"\r\n")
 
     async def do_login(self, given):
@@ -117,6 +121,7 @@ class Session:
         self.folder = self.fake.folders.get(given.strip('"'))
         if self.folder is None:
             return b"NO [NONEXISTENT] no such folder"
+        self.told = len(self.folder.mails)
         following = self.folder.following + (100 if self.fake.stuck else 0)
         told = f"* OK [UIDNEXT {following}] x\r\n" if self.fake.tells_next else ""
         self.writer.write(
@@ -173,6 +178,41 @@ class Session:
         await self.reader.readline()
         self.fake.folders[name].add(raw)
         self.fake.appended.append(raw)
+        return None
+
+    async def do_idle(self, given):
+        """Until the client says DONE. `deaf`: as if the network between had forgotten the connection."""
+        if not self.fake.idles:
+            return b"BAD what"
+        told = asyncio.Queue()
+        loop, folder = asyncio.get_running_loop(), self.folder
+
+        def tell(count):
+            self.told = count
+            loop.call_soon_threadsafe(told.put_nowait, b"* %d EXISTS\r\n* 1 RECENT\r\n" % count)
+
+        folder.watchers.append(tell)
+        self.fake.idling.append(told)
+        self.writer.write(self.fake.consent)
+        if len(folder.mails) > self.told:  # it came while nobody was idle
+            tell(len(folder.mails))
+        ended = asyncio.ensure_future(self.reader.readline())
+        try:
+            while not ended.done():
+                news = asyncio.ensure_future(told.get())
+                await asyncio.wait({ended, news}, return_when=asyncio.FIRST_COMPLETED)
+                if not news.done():
+                    news.cancel()
+                elif not self.fake.deaf:
+                    self.writer.write(news.result())
+            if self.fake.deaf:
+                await asyncio.sleep(self.fake.patience)
+            if ended.result().strip() != b"DONE":
+                return b"BAD what"
+        finally:
+            ended.cancel()
+            folder.watchers.remove(tell)
+            self.fake.idling.remove(told)
         return None
 
     async def do_logout(self, given):
@@ -242,6 +282,8 @@ class Fake(Ledger):
         self.folders = {"INBOX": Folder(), "Sent": Folder("\\HasNoChildren \\Sent")}
         self.sent, self.appended, self.authenticated, self.refused = [], [], [], {}
         self.files_itself, self.refuses_filing, self.token, self.tells_next = True, False, b"no token", True
+        self.consent = b"+ idling\r\n"
+        self.idles, self.deaf, self.idling, self.writers = True, False, [], []
         self.greeting, self.wanted, self.starttls = b"* OK here\r\n", {}, None
         self.loop, self.ssl, ready = asyncio.new_event_loop(), ssl.get("context"), threading.Event()
         self.thread = threading.Thread(target=self._serve, args=(ready,), daemon=True)
@@ -259,6 +301,7 @@ class Fake(Ledger):
 
     async def _imap(self, reader, writer):
         self.connections += 1
+        self.writers.append(writer)
         try:
             await Session(self, reader, writer).run()
         except (OSError, asyncio.IncompleteReadError):  # clients that hang up are part of the tests
@@ -290,6 +333,11 @@ class Fake(Ledger):
                 del self.faults[place]
                 return fault
         return None
+
+    def announce(self, raw):
+        """Sends these bytes to whoever waits for announcements."""
+        for told in list(self.idling):
+            self.loop.call_soon_threadsafe(told.put_nowait, raw)
 
     # What the suite asks for
 

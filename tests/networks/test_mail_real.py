@@ -1,6 +1,7 @@
 """Our mail connector against a real Dovecot, with aiosmtpd in front that hands everything on to it. Dovecot comes from
 the system's packages and starts as root only; where it is not there the tests are skipped and say what to install."""
 
+import asyncio
 import os
 import secrets
 import shutil
@@ -18,9 +19,12 @@ import imap_tools
 import pytest
 from aiosmtpd.controller import Controller
 
+from connectors import holding
 from connectors.base import AuthRevoked, Budget, CannotKnow, Found, Gone, Outgoing, Secrets, Sent
 from connectors.http import Seam
 from connectors.networks.mail.connector import Mail
+from connectors.streaming import opened
+from connectors.streams import OPENED
 
 INSTALL = "Dovecot is not installed; apt-get install dovecot-imapd dovecot-lmtpd brings it"
 pytestmark = [
@@ -41,6 +45,7 @@ default_internal_group = nogroup
 default_login_user = nobody
 mail_location = maildir:{folder}/home/%n
 first_valid_uid = 1
+mailbox_idle_check_interval = 1 secs
 passdb {{
   driver = static
   args = password=pw
@@ -172,6 +177,27 @@ def mailbox(provider, who):
 
 def test_a_check_finds_the_folder_for_sent_mail(provider):
     assert connector(provider, facts={}).check().facts["sent"] == "Sent"
+
+
+def test_a_mail_is_announced_when_it_lies_there(provider, monkeypatch):
+    monkeypatch.setattr(holding, "AGAIN", 0.3)  # it is asked for signs of life meanwhile
+    mail = connector(provider)
+    assert mail.check().facts["idle"] is True
+    (stream,) = mail.streams(mail.listening())
+
+    async def announced():
+        found = []
+        async with asyncio.timeout(60), opened(stream, mail.seam) as frames:
+            async for frame in frames:
+                found += [frame.event, frame.data]
+                if frame.event in (OPENED, "EXISTS") and frame.data != "2":
+                    await asyncio.to_thread(write, provider, "Is anybody there?")
+                elif frame.data == "2":
+                    return found
+        return found
+
+    assert asyncio.run(announced())[-1] == "2"
+    assert len(read(mail)[0]) == 2
 
 
 def test_a_conversation_by_mail_from_end_to_end(provider):

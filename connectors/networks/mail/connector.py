@@ -30,9 +30,9 @@ from connectors.base import (
 )
 from connectors.media import NAMES
 from connectors.networks.mail import guess
+from connectors.networks.mail.announcing import Announced
 from connectors.networks.mail.answer import id_of, letter
 from connectors.networks.mail.imap import Mailbox, quoted
-from connectors.networks.mail.reading import Reading
 from connectors.wire import ends_in
 
 BEFORE_SENDING, FILING = 12.0, 8.0
@@ -44,7 +44,7 @@ def _folded(*fields: Field) -> tuple[Field, ...]:
     return tuple(replace(field, advanced=True, required=False) for field in fields)
 
 
-class Mail(Reading):
+class Mail(Announced):
     name = "mail"
     label = "E-mail"
     needs = Needs(
@@ -148,17 +148,19 @@ class Mail(Reading):
 
     def check(self) -> Check:
         with self._mailbox() as box:
-            sent = self._sent(box)
+            idle, sent = box.announces(), self._sent(box)
             for source in self.listening():
                 box.select(self._folder(source.name, box))
         with self._submission():
             pass  # signing in is the test
-        warnings = () if sent else ("There is no folder for sent mail: answers given elsewhere will not be seen.",)
+        warnings = [] if sent else ["There is no folder for sent mail: answers given elsewhere will not be seen."]
+        if not idle:
+            warnings.append("The server does not announce new mail (it has no IDLE); it is looked for every minute.")
         host = str(self.settings.get("imap_host", ""))
         return Check(
             account_id=self._address,
             account_name=self._address,
             server=host,
-            facts={"account_id": self._address, "sent": sent},
-            warnings=warnings,
+            facts={"account_id": self._address, "sent": sent, "idle": idle},
+            warnings=tuple(warnings),
         )

@@ -42,7 +42,7 @@ class Weight(NamedTuple):
     arrived_at: datetime | None
 
 
-class _Client(imaplib.IMAP4):
+class Client(imaplib.IMAP4):
     """The library's client on our socket, with what it reads counted."""
 
     def __init__(self, line: Line) -> None:
@@ -82,11 +82,13 @@ class _Client(imaplib.IMAP4):
 class Mailbox:
     """A signed-in connection. A context manager; leaving it ends the connection."""
 
+    client = Client
+
     def __init__(self, seam: Seam, server: Server, user: str, access: Access, ends: float | None = None) -> None:
         self.line = Line(seam, server, ends)
         try:
             with self._step("IMAP sign in", signing_in=True):
-                self.box = _box(self.line)
+                self.box = _box(self.line, self.client)
                 if server.security == "starttls":
                     self.box.client.starttls(self.line)
                 self._sign_in(_safe(user), _safe(access.password), _safe(access.token))
@@ -125,6 +127,12 @@ class Mailbox:
             return int(figures[0] or b""), int(figures[1] or b"0")
         except ValueError:
             raise Unreadable("The server does not number its mail.") from None
+
+    def announces(self) -> bool:
+        """Whether the server says by itself what is new. Many tell it only to who is signed in."""
+        with self._step("IMAP CAPABILITY"):
+            told = self.box.client.capability()[1]
+        return any(b"IDLE" in each.upper().split() for each in told if isinstance(each, bytes))
 
     def search(self, criteria: str) -> list[int]:
         """UIDs in the open folder, in ascending order."""
@@ -213,12 +221,12 @@ class Mailbox:
         raise _refused(str(error).encode(), False, "BYE") from error
 
 
-def _box(line: Line) -> "BaseMailBox":
+def _box(line: Line, kind: type[Client]) -> "BaseMailBox":
     from imap_tools.mailbox import BaseMailBox
 
     class Box(BaseMailBox):
         def _get_mailbox_client(self) -> imaplib.IMAP4:
-            return _Client(line)
+            return kind(line)
 
     return Box()
 
