@@ -2,13 +2,12 @@
 timestamp, so that a delivery can be neither changed nor kept for later; a repeat of the same key is the receiver's
 duty to recognise."""
 
-import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import InvalidOperation
 from typing import Any
 
 from django.utils.translation import gettext_lazy
@@ -30,7 +29,6 @@ from connectors.base import (
     Incoming,
     Media,
     MediaRule,
-    Medium,
     Needs,
     NotPermitted,
     Outgoing,
@@ -47,19 +45,12 @@ from connectors.base import (
 )
 from connectors.http import UPLOAD
 from connectors.media import NAMES
+from connectors.networks.webhook.api import address_of, file_of, items_in, named, rating_of, signature, text_in
 from connectors.text import plain, read_json
 
-BODY, ITEMS, ID = 1_000_000, 100, 128
+BODY, ID = 1_000_000, 128
 SKEW = timedelta(seconds=300)
-
-
 FILES = frozenset(NAMES)
-
-
-def _file(medium: Medium) -> JSON:
-    """A file as a receiver gets it, whole: it has no right to fetch anything from us."""
-    data = base64.b64encode(medium.read()).decode()
-    return {"name": medium.name, "type": medium.type, "description": medium.description, "data": data}
 
 
 class Webhook(Connector):
@@ -150,7 +141,7 @@ class Webhook(Connector):
 
     def unpack(self, body: bytes, now: datetime) -> Page:
         """ValueError, in words for the sender, when the body as a whole is wrong; a wrong item is Bad."""
-        items = _items(body)
+        items = items_in(body)
         posts: list[Post] = []
         bad: list[Bad] = []
         for index, item in enumerate(items):
@@ -166,12 +157,12 @@ class Webhook(Connector):
         if not isinstance(item, dict):
             raise TypeError("an item is an object")
         author, html = item["author"], item.get("html")
-        text = _text(item, "text") or (plain(str(html)) if html else "")
+        text = text_in(item, "text") or (plain(str(html)) if html else "")
         state = PostState(item.get("state") or "live")
         if not text and state is not PostState.DELETED:
             raise ValueError("text is missing")
         created_at = datetime.fromisoformat(item["created_at"])
-        external_id = _named(item["id"], "id")
+        external_id = named(item["id"], "id")
         parent, root = item.get("parent_id"), item.get("root_id")
         return Post(
             external_id=external_id,
@@ -181,29 +172,29 @@ class Webhook(Connector):
             text=text,
             html=str(html) if html else None,
             created_at=created_at.replace(tzinfo=created_at.tzinfo or UTC),
-            lang=_text(item, "lang"),
+            lang=text_in(item, "lang"),
             parent_id=str(parent) if parent else None,
             root_id=str(root) if root else None if parent else external_id,
-            url=_address(item.get("url")),
+            url=address_of(item.get("url")),
             media=tuple(
-                Media(kind=str(each.get("kind") or "file"), url=_address(each["url"]))
+                Media(kind=str(each.get("kind") or "file"), url=address_of(each["url"]))
                 for each in item.get("media") or ()
             ),
             visibility=Visibility(item.get("visibility") or "public"),
             state=state,
-            rating=_rating(item.get("rating")),
-            subject=_text(item, "subject"),
+            rating=rating_of(item.get("rating")),
+            subject=text_in(item, "subject"),
             raw=item,
         )
 
     def _author(self, author: Mapping[str, Any]) -> Author:
-        identity = _named(author["id"], "author.id")
+        identity = named(author["id"], "author.id")
         return Author(
             external_id=f"{self._mark}:{identity}",
-            handle=_text(author, "handle"),
-            name=_text(author, "name") or identity,
-            url=_address(author.get("url")),
-            avatar_url=_address(author.get("avatar")),
+            handle=text_in(author, "handle"),
+            name=text_in(author, "name") or identity,
+            url=address_of(author.get("url")),
+            avatar_url=address_of(author.get("avatar")),
         )
 
     def send(self, outgoing: Outgoing) -> Sent:
@@ -214,7 +205,7 @@ class Webhook(Connector):
         if outgoing.agent_name:
             body["agent_name"] = outgoing.agent_name
         if outgoing.media:
-            body["files"] = [_file(medium) for medium in outgoing.media]
+            body["files"] = [file_of(medium) for medium in outgoing.media]
         raw = json.dumps(body, ensure_ascii=False).encode()
         headers = self._signed(raw, outgoing)
         whole = UPLOAD if outgoing.media else None
@@ -227,7 +218,7 @@ class Webhook(Connector):
         except (ValueError, RecursionError):
             made = {}
         given = made if isinstance(made, dict) else {}
-        return Sent(str(given.get("id") or f"reply:{outgoing.key}")[:ID], _address(given.get("url")))
+        return Sent(str(given.get("id") or f"reply:{outgoing.key}")[:ID], address_of(given.get("url")))
 
     def media_rule(self, post: Post, *, private: bool = False) -> MediaRule:
         return MediaRule(types=FILES, most=10, total=5_000_000, description=2_000)
@@ -255,52 +246,3 @@ class Webhook(Connector):
     def check(self) -> Check:
         listens_only = () if self.settings.get("target") else ("It has no address for replies and only listens.",)
         return Check(account_id=self._mark, account_name=self.label, server="webhook", warnings=listens_only)
-
-
-def signature(secret: str, stamp: str, body: bytes) -> str:
-    """`v1=` and the hex HMAC-SHA256 of `<timestamp>.<raw body>`."""
-    return "v1=" + hmac.new(secret.encode(), stamp.encode() + b"." + body, hashlib.sha256).hexdigest()
-
-
-def _items(body: bytes) -> Sequence[Any]:
-    def once(pairs: list[tuple[str, Any]]) -> JSON:
-        # Two readers of one body could otherwise believe different things.
-        if len({name for name, _ in pairs}) < len(pairs):
-            raise ValueError("A key stands twice in one object.")
-        return dict(pairs)
-
-    try:
-        value = read_json(body.decode(), object_pairs_hook=once)
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
-        raise ValueError("The body is not JSON in UTF-8.") from None
-    items = value if isinstance(value, list) else [value]
-    if not 0 < len(items) <= ITEMS:
-        raise ValueError(f"A delivery has 1 to {ITEMS} items.")
-    return items
-
-
-def _named(value: Any, what: str) -> str:
-    if not isinstance(value, str | int) or isinstance(value, bool) or not str(value).strip():
-        raise ValueError(f"{what} is missing")
-    return str(value)
-
-
-def _text(item: Mapping[str, Any], name: str) -> str:
-    value = item.get(name)
-    if value is not None and not isinstance(value, str):
-        raise ValueError(f"{name} is not text")
-    return value or ""
-
-
-def _rating(value: Any) -> Decimal | None:
-    if value is None:
-        return None
-    rating = Decimal(str(value))
-    if not rating.is_finite() or abs(rating) > 1_000:
-        raise ValueError("rating is no number of stars")
-    return rating
-
-
-def _address(value: Any) -> str:
-    text = str(value or "")
-    return text if text.startswith(("https://", "http://")) else ""
