@@ -283,15 +283,8 @@ def _next_address(asked: str, location: str) -> str:
 
 
 _TOLD = (
-    "date",
-    "retry-after",
-    "content-type",
-    "x-request-id",
-    "x-fb-trace-id",
-    "facebook-api-version",
-    "etag",
-    "location",
-)
+    "date", "retry-after", "content-type", "x-request-id", "x-fb-trace-id", "facebook-api-version", "etag", "location",
+)  # fmt: skip
 
 
 def _telling(headers: CaseInsensitiveDict[str]) -> dict[str, str]:
