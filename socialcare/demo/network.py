@@ -6,62 +6,18 @@ import hashlib
 import heapq
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from threading import RLock
-from typing import Any
 
+from socialcare.demo.posts import JSON, Plan, Said
 from socialcare.demo.world import AFTERTHOUGHT, Person, a_topic, person_called, reaction, someone, something
 
-type JSON = dict[str, Any]
 BRAND = "brand"
 ASLEEP = timedelta(minutes=3)
 """Nobody asked for so long: the network's talk stood still meanwhile, instead of coming all at once."""
-
-
-@dataclass
-class Said:
-    """A post. `change` is the number of its latest change; a poll asks for what changed since the number it holds."""
-
-    id: str
-    author: JSON
-    text: str
-    lang: str
-    created_at: str
-    change: int
-    reply_to: str | None = None
-    root: str = ""
-    edited_at: str | None = None
-    deleted: bool = False
-    hidden: bool = False
-    liked: bool = False
-    topic: str = ""
-    key: str = ""
-    media: list[JSON] = field(default_factory=list)
-
-    @property
-    def number(self) -> int:
-        return int(self.id[1:])
-
-    def shown(self) -> JSON:
-        shown = asdict(self)
-        for inner in ("topic", "key"):
-            del shown[inner]
-        if self.deleted:
-            shown.update(text="", author={"id": self.author["id"]})
-        return shown
-
-
-@dataclass(order=True)
-class Plan:
-    """Something that will happen."""
-
-    at: datetime
-    number: int
-    what: str = field(compare=False)
-    post: str = field(compare=False, default="")
 
 
 def clock() -> datetime:

