@@ -13,7 +13,8 @@ from inbox.arrival import Facts
 from inbox.language import language_of
 from inbox.models import Mention
 from routing import engine
-from routing.conditions import AnyOfFound, Post
+from routing.conditions import Post
+from routing.conditions.facts import AnyOfFound
 from routing.words import WordFinder
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from django.apps import apps
 
 from inbox.models import Agent, Team
-from routing.conditions import AnyOfFound
+from routing.conditions.facts import AnyOfFound
 from routing.editor import Choices
 from routing.fields import RuleError
 

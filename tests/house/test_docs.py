@@ -97,7 +97,7 @@ def test_the_example_of_a_condition_works(document, text):
     found = re.search(r"```python\n(@dataclass.*?class (\w+)\(Condition\).*?)```", text, re.DOTALL)
     if not found:
         return
-    names = vars(__import__("routing.conditions", fromlist=["Condition"])).copy()
+    names = vars(__import__("routing.conditions.facts", fromlist=["Condition"])).copy()
     try:
         exec(found[1], names)
         kind = names[found[2]]
