@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from connectors.base import Capability, Connector, Measure, MediaRule, Secrets, Verb
 from connectors.bringing import medium_of
+from connectors.listening_first import held_back
 from connectors.stored import post_of, post_of_reply
 from connectors.topics.rivals import guarded
 from inbox.models import Mention
@@ -33,13 +34,14 @@ class Answering:
 
     def may(self: Channel, item: Mention | Reply) -> dict[Verb, Capability]:  # type: ignore[misc]
         """What may be done with this item now, a message or a sent answer of ours, for the networks this build
-        knows."""
+        knows: what the network takes, what a topic about somebody else keeps shut, and nothing while it only
+        listens."""
         post = post_of(item) if isinstance(item, Mention) else post_of_reply(item)
         try:
             may = self.offline().can(post, timezone.now())
         except KeyError:
             return {}
-        return guarded(may, item) if isinstance(item, Mention) else may
+        return held_back(guarded(may, item) if isinstance(item, Mention) else may, self.why_held())
 
     def measure(self: Channel, text: str, mention: Mention) -> Measure:  # type: ignore[misc]
         """How the text counts as an answer to this item."""

@@ -15,7 +15,7 @@ import structlog
 from django.db import connections, transaction
 from django.utils import timezone
 
-from connectors import access, samples
+from connectors import access, listening_first, samples
 from connectors.base import Budget, Check, Connector, Fault, Post, Secrets
 from connectors.faults import AuthExpired
 from connectors.http import Exchange
@@ -181,8 +181,10 @@ def connect(
     *,
     team: Team | None = None,
     listening: bool = True,
+    listen_days: int = 0,
 ) -> Channel:
-    """Makes the channel with its secrets sealed for its own row; with `listening` it is read at once."""
+    """Makes the channel with its secrets sealed for its own row; with `listening` it is read at once. For
+    `listen_days` nothing leaves through it, unless it is of a network that never listens first."""
     kind = Connector.named(network)
     path = random.token_urlsafe(24) if kind.pushed or kind.hooked else None
     channel = Channel.objects.create(
@@ -192,6 +194,7 @@ def connect(
         path=path,
         team=team,
         paused=not listening,
+        listens_until=listening_first.until(network, listen_days),
         created_by=by,
     )
     keep_secrets(channel, given)
@@ -239,8 +242,8 @@ def namesakes(channel: Channel) -> list[Channel]:
 def change(
     channel: Channel, given: Mapping[str, Any], by: Agent | None, fresh: Mapping[str, str] | None = None
 ) -> None:
-    """What a person may change of a channel that is there: `name`, `settings` (those named), `team`, `monthly_cap` and
-    `answers_beyond_cap`, and `fresh` secrets that replace those of the same name."""
+    """What a person may change of a channel that is there: `name`, `settings` (those named), `team`, `monthly_cap`,
+    `answers_beyond_cap` and `listens_until`, and `fresh` secrets that replace those of the same name."""
     stands = Channel.objects.select_for_update().get(pk=channel.pk)  # somebody else may have changed it since
     was, fields = stands.as_setting(), dict(given)
     fields["settings"] = {**stands.settings, **fields.get("settings", {})}
@@ -249,7 +252,8 @@ def change(
         keep_secrets(stands, fresh)
     _let_go(channel)
     now = Channel.objects.get(pk=channel.pk)
-    channel.record(changed(f"changed the settings of the channel {now.name}", now, was), by)
+    what = changed(f"changed the settings of the channel {now.name}", now, was)
+    (now.tell_of_replies if now.listens_until != stands.listens_until else now.record)(what, by)
     read_soon()
 
 

@@ -9,6 +9,8 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from connectors.base import Connector, Field
+from connectors.connecting import unfinished
+from connectors.listening_first import DAYS, MOST, may_listen_first
 from connectors.models import Channel
 from inbox.models import Team
 
@@ -192,7 +194,29 @@ class SettingsForm(NetworkForm):
         return name
 
 
-class PlaceForm(forms.Form):
-    """Where posts of a new channel go, the last question before it listens."""
+class ListenFirstForm(forms.Form):
+    """For how long a channel only listens. 0: it may answer at once."""
+
+    listen_days = forms.IntegerField(
+        label=_("Listen first for"),
+        min_value=0,
+        max_value=MOST,
+        initial=DAYS,
+        help_text=_(
+            "Everything is read and given to teams from the first minute, and nothing is answered yet: you see who "
+            "speaks, about what and when, before anybody replies in your name. An admin may end it at any time; "
+            "0 allows replies at once."
+        ),
+    )
+
+
+class PlaceForm(ListenFirstForm):
+    """Where posts of a new channel go and whether it may answer at once, the last questions before it listens."""
 
     team = SettingsForm.base_fields["team"]
+    field_order = ("team", "listen_days")
+
+    def __init__(self, channel: Channel, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not (unfinished(channel) and may_listen_first(channel.network)):
+            del self.fields["listen_days"]

@@ -86,6 +86,11 @@ class Health:
         return self.mood == "danger" and not self.channel.paused
 
     @property
+    def listens_first(self) -> bool:
+        """Nothing leaves through it yet. Said only of one that listens."""
+        return bool(self.channel.held_until()) and not self.channel.paused
+
+    @property
     def unfinished(self) -> bool:
         return unfinished(self.channel)
 
@@ -110,6 +115,7 @@ class Health:
             "requests_month": self.spent.requests_month,
             "cost_month": str(self.spent.cost_month),
             "access_until": channel.access_until.isoformat() if channel.access_until else None,
+            "listens_until": channel.listens_until.isoformat() if channel.listens_until else None,
         }
 
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from connectors.answering import Answering
 from connectors.completeness import Reread
+from connectors.listening_first import ListeningFirst
 from connectors.lookback import Lookback
 from connectors.metering import Billed, Usage, Window
 from connectors.plain_settings import told
@@ -46,6 +47,10 @@ class ChannelQuerySet(models.QuerySet["Channel"]):
         """Channels that are polled; one that needs a human is not, until somebody reconnects it."""
         return self.filter(paused=False).exclude(state__in=Channel.NEEDS_A_PERSON)
 
+    def listening_first(self) -> ChannelQuerySet:
+        """Channels through which nothing leaves yet."""
+        return self.filter(listens_until__gt=Clock())
+
     def covered_by(self, topic: Topic) -> ChannelQuerySet:
         """The channels chosen for a topic; all when none is."""
         chosen = Topic.channels.through.objects.filter(topic=topic.pk)
@@ -56,7 +61,7 @@ class ChannelQuerySet(models.QuerySet["Channel"]):
         return self.listening().filter(free, next_poll_at__lte=Clock())
 
 
-class Channel(Answering, models.Model):
+class Channel(Answering, ListeningFirst, models.Model):
     class State(models.TextChoices):
         OK = "ok", "OK"
         SLOW = "slow", "Slow"
@@ -103,6 +108,7 @@ class Channel(Answering, models.Model):
     cap_warned = models.DateField(null=True)
     exchanges = models.JSONField(default=list)
     removing_since = models.DateTimeField(null=True)
+    listens_until = models.DateTimeField(null=True)
 
     objects = ChannelQuerySet.as_manager()
 
@@ -126,6 +132,7 @@ class Channel(Answering, models.Model):
             "name": self.name, "network": self.network, "settings": told(self.network, self.settings),
             "team": self.team_id, "paused": self.paused,
             "monthly_cap": money, "answers_beyond_cap": self.answers_beyond_cap, "secrets": sorted(self.sealed),
+            "listens_until": self.listens_until and self.listens_until.isoformat(),
         }  # fmt: skip
 
     def record(self, happening: happenings.Happening, by: Agent | None = None) -> None:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from connectors.views import channels, connect
+from connectors.views import channels, connect, hearing
 
 app_name = "connectors"
 urlpatterns = [
@@ -14,6 +14,8 @@ urlpatterns = [
     path("<int:pk>/", channels.channel, name="channel"),
     path("<int:pk>/settings/", channels.settings, name="settings"),
     path("<int:pk>/log/", channels.log, name="log"),
+    path("<int:pk>/heard/", hearing.heard, name="heard"),
+    path("<int:pk>/listening/", hearing.listening, name="listening"),
     path("<int:pk>/connect/", connect.test, name="test"),
     path("<int:pk>/connect/place/", connect.place, name="place"),
     path("<int:pk>/sign-in/", connect.sign_in, name="sign_in"),

@@ -74,6 +74,18 @@ class Composer:
         return why_not(self.conversation.channel, self.parent, self.verbs.get("reply"))
 
     @cached_property
+    def held(self) -> str:
+        """Why nothing leaves through the channel yet, or ""."""
+        channel: Any = self.conversation.channel
+        return str(channel.why_held())
+
+    @property
+    def allow_url(self) -> str:
+        """Where an admin allows replies at once; "" when there is nothing to allow, or not for this agent."""
+        shown = self.held and self.agent.is_admin
+        return reverse("connectors:listening", args=[self.conversation.channel_id]) if shown else ""
+
+    @cached_property
     def forms(self) -> list[dict[str, Any]]:
         kinds = [self._answer("reply", _("Reply on %s") % self.network, self.verbs.get("reply"))]
         private = self.verbs.get("private_reply")
@@ -100,7 +112,7 @@ class Composer:
             "shut": bool(may and may.ask),
             "counter": counter_of(self.conversation.channel, self.parent),
             "send_text": _("Send"),
-            "placeholder": _("Write an answer"),
+            "placeholder": _("Prepare an answer: it is kept as a draft") if self.held else _("Write an answer"),
             "language": self.conversation.language,
             "foot": "inbox/composer_foot.html",
             "attaching": None if refusal else self._attaching(kind),
@@ -112,6 +124,8 @@ class Composer:
         if not refusal:
             said = may.reason or _("You can reply")
             return {"mood": "warn" if may.until else "", "icon": "check", "text": said, "until": may.until}
+        if self.held and refusal == self.held:
+            return {"mood": "info", "icon": "clock", "text": refusal, "actions": self._while_held()}
         url = safe((may.hand_off if may else "") or (self.parent.url if self.parent else ""))
         actions: list[dict[str, Any]] = []
         if url:
@@ -119,6 +133,16 @@ class Composer:
         if may and may.ask:
             actions.insert(0, {"url": may.ask, "text": _("Answer it all the same"), "foreign": False})
         return {"mood": "danger", "icon": "circle-alert", "text": refusal, "actions": actions}
+
+    def _while_held(self) -> list[dict[str, Any]]:
+        """What an admin can do about it; everybody else waits."""
+        if not self.allow_url:
+            return []
+        heard = reverse("connectors:heard", args=[self.conversation.channel_id])
+        return [
+            {"form": "allow-replies", "text": _("Allow replies now")},
+            {"url": heard, "text": _("What was heard so far"), "foreign": False},
+        ]
 
     def _attaching(self, kind: str) -> Attaching:
         return Attaching(self.conversation, self.parent, kind, [one for one in self.files if one.kind == kind])

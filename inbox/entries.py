@@ -171,7 +171,7 @@ def of_reply(reply: Reply, conversation: Conversation, files: Sequence[Attachmen
         text=reply.text,
         media=[shown_of(one) for one in files],
         state=reply.state,
-        state_text=_said_of(reply),
+        state_text=_said_of(reply, conversation.channel),
         url=reply.url if reply.url.startswith(("https://", "http://")) else "",
         actions="inbox/reply_actions.html",
         menu=_menu(conversation.pk, f"reply={reply.pk}") if reply.state == "sent" and reply.external_id else "",
@@ -179,8 +179,10 @@ def of_reply(reply: Reply, conversation: Conversation, files: Sequence[Attachmen
     )
 
 
-def _said_of(reply: Reply) -> str:
+def _said_of(reply: Reply, channel: Any) -> str:
     """What is known about it, in words: reason first where there is one."""
+    if reply.state == "queued" and channel.held_until():
+        return str(_("Waits: %s") % channel.why_held())
     if reply.state == "queued" and reply.reason:
         return _("Will be tried again: %s") % reply.reason
     if reply.state == "queued":

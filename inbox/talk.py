@@ -19,6 +19,8 @@ from inbox.models import Attachment, Conversation, Draft
 from inbox.why import Why, why
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from inbox.models import Agent
     from inbox.queue import Queue
     from inbox.thread import Thread
@@ -40,6 +42,8 @@ class Talk:
 
     thread: Thread
     composer: Composer
+    awaited: str
+    composer_is_another = False
     others: list[Conversation]
 
     def __init__(self, conversation: Conversation, agent: Agent, queue: Queue) -> None:
@@ -48,6 +52,7 @@ class Talk:
 
     def open(self, *, earlier: bool = False) -> None:
         """Everything, and the reader has now seen it."""
+        self.awaited = self._channel.awaited()
         drafts, seen, files = self._mine(
             f"WITH now_seen AS ({_SEEN}) {_MINE}"
         )  # which still tells how far it was before
@@ -56,11 +61,23 @@ class Talk:
         self.composer = Composer(self.conversation, self.agent, self.thread.last_inbound, drafts, files)
         self.others = self._others()
 
-    def since(self, number: int) -> None:
-        """What changed after that number; the composer's texts are left alone, its line is asked again."""
+    def since(self, held: Mapping[str, int]) -> None:
+        """What changed after these numbers; the composer is left alone, unless its channel began or ceased to listen
+        only."""
+        self.awaited, number = self._channel.awaited(), held.get(self.conversation.stream, 0)
+        self.composer_is_another = bool(self.awaited) != (self._channel.stream in held)
         drafts, _seen, files = self._mine(_MINE)
         self.thread = threads.since(self.conversation, self.agent, number)
         self.composer = Composer(self.conversation, self.agent, self.conversation.last_inbound(), drafts, files)
+
+    @property
+    def mark(self) -> str:
+        """What the thread was made at, and what its composer waits for."""
+        return f"{self.thread.mark} {self.awaited}".rstrip()
+
+    @property
+    def _channel(self) -> Any:
+        return self.conversation.channel
 
     def seen(self, seq: int) -> None:
         """The reader has read it up to this number; it never goes back."""

@@ -10,12 +10,16 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import Q
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from connectors.listening_first import moment
 from connectors.models import Channel, Topic
 from inbox.happenings import Happening
 from inbox.models import Agent, Event, Team
+from inbox.views.answering import zone_of
 from routing.actions import read_actions
 from routing.fields import RuleError
 from routing.groups import read_tree
@@ -52,6 +56,7 @@ LABELS = {
     "paused": gettext_lazy("Paused"),
     "monthly_cap": gettext_lazy("At most in a month"),
     "answers_beyond_cap": gettext_lazy("Answers beyond the limit"),
+    "listens_until": gettext_lazy("Listens first until"),
     "secrets": gettext_lazy("Secrets"),
     "topic": gettext_lazy("Topic"),
     "query": gettext_lazy("Query"),
@@ -120,6 +125,7 @@ class Names:
     """Names by id of what settings refer to, and rules in words, as this reader may know them."""
 
     def __init__(self, reader: Agent) -> None:
+        self.zone = zone_of(reader)
         self.teams = dict(Team.objects.values_list("pk", "name"))
         self.topics = dict(Topic.objects.values_list("pk", "name"))
         self.channels = dict(Channel.objects.values_list("pk", "name"))
@@ -136,6 +142,8 @@ class Names:
             return ", ".join(self.channels.get(one, _("(gone)")) if isinstance(one, int) else str(one) for one in value)
         if field in ("when", "then"):
             return self._rule(field, value)
+        if field == "listens_until" and (until := moment(value)):
+            return date_format(timezone.localtime(until, self.zone), "j F Y, H:i")
         return _plain(value)
 
     def _rule(self, field: str, value: Any) -> str:

@@ -13,6 +13,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
 from connectors import connecting
+from connectors.listening_first import moment
 from connectors.models import Channel, Exclusion, Theme, Topic
 from connectors.plain_settings import NotTaken, is_covered, taken
 from connectors.topics import themes
@@ -139,8 +140,12 @@ def _channel(past: Past, by: Agent) -> None:
         given["team"] = _team_of(past.was)
     if given.get("monthly_cap") is not None:
         given["monthly_cap"] = Decimal(given["monthly_cap"])
+    if "listens_until" in given:
+        given["listens_until"] = moment(given["listens_until"])
     plain: dict[str, Any] = {
-        name: given[name] for name in ("name", "team", "monthly_cap", "answers_beyond_cap") if name in given
+        name: given[name]
+        for name in ("name", "team", "monthly_cap", "answers_beyond_cap", "listens_until")
+        if name in given
     }
     if plain or settings:
         connecting.change(channel, {**plain, "settings": settings}, by)

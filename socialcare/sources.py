@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,8 @@ from django.utils.translation import gettext_lazy as _
 
 from connectors.base import Connector, Secrets
 from connectors.connecting import Trial, connect, keep_facts, try_out
-from connectors.forms import form_field, plain_value
+from connectors.forms import ListenFirstForm, form_field, plain_value
+from connectors.listening_first import may_listen_first
 from connectors.models import Channel
 from inbox.models import Agent
 from socialcare import environment
@@ -96,6 +98,8 @@ class SourceForm(forms.Form):
         self.given = [field for field in self.network.form if field.name in source.asks and not field.secret]
         for field in self.given:
             self.fields[field.name] = form_field(field)
+        if may_listen_first(source.network):
+            self.fields["listen_days"] = copy(ListenFirstForm.base_fields["listen_days"])
 
     @property
     def used(self) -> bool:
@@ -110,7 +114,8 @@ class SourceForm(forms.Form):
         values |= {field.name: plain_value(field, self.cleaned_data[field.name]) for field in self.given}
         trial = try_out(self.source.network, values, Secrets(given))
         if trial.works and not Channel.objects.filter(network=self.source.network, settings__contains=values).exists():
-            channel = connect(self.source.network, _free(self.source.name(values)), values, given, by)
+            name, days = _free(self.source.name(values)), self.cleaned_data.get("listen_days", 0)
+            channel = connect(self.source.network, name, values, given, by, listen_days=days)
             if trial.check:
                 keep_facts(channel, trial.check)
         return trial

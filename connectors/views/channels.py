@@ -53,11 +53,12 @@ def alarm_now(request: Request) -> HttpResponse:
     return shown(request, "connectors/alarm.html", context, part="alarm")
 
 
-def _context(channel: Channel, tab: str) -> dict[str, Any]:
+def channel_context(channel: Channel, tab: str) -> dict[str, Any]:
     now = timezone.now()
     base = f"/set-up/channels/{channel.pk}/"
     tabs = [
         {"url": base, "text": _("Health"), "current": tab == "health"},
+        {"url": f"{base}heard/", "text": _("What was heard"), "current": tab == "heard"},
         {"url": f"{base}settings/", "text": _("Settings"), "current": tab == "settings"},
         {"url": f"{base}log/", "text": _("Log"), "current": tab == "log"},
     ]
@@ -75,7 +76,7 @@ def _context(channel: Channel, tab: str) -> dict[str, Any]:
 def channel(request: Request, pk: int) -> HttpResponse:
     """The Health tab."""
     one, now = get_object_or_404(Channel, pk=pk), timezone.now()
-    context = _context(one, "health")
+    context = channel_context(one, "health")
     sources, gaps = health.sources(one), list(one.gaps.order_by("-at")[:SHOWN])
     past = {row.source: row for row in one.lookbacks.all()}
     context |= {
@@ -119,7 +120,7 @@ def settings(request: Request, pk: int) -> HttpResponse:
             f"/set-up/channels/{pk}/{'connect/' if connecting.unfinished(one) else ''}", status=303
         )
     status = 422 if form.errors else 200
-    return shown(request, "connectors/settings.html", _context(one, "settings") | {"form": form}, status=status)
+    return shown(request, "connectors/settings.html", channel_context(one, "settings") | {"form": form}, status=status)
 
 
 @require_GET
@@ -128,7 +129,7 @@ def log(request: Request, pk: int) -> HttpResponse:
     """The last exchanges with the network, redacted when they were kept."""
     one = get_object_or_404(Channel, pk=pk)
     exchanges = [{**each, "at": datetime.fromisoformat(each["at"])} for each in one.exchanges]
-    return shown(request, "connectors/log.html", _context(one, "log") | {"exchanges": exchanges})
+    return shown(request, "connectors/log.html", channel_context(one, "log") | {"exchanges": exchanges})
 
 
 @admins_only
@@ -136,7 +137,7 @@ def reconnect(request: Request, pk: int) -> HttpResponse:
     """New secrets for a channel that lost access. They are tried before they replace the old ones."""
     one = get_object_or_404(Channel, pk=pk)
     form = NetworkForm(one.kind, request.POST or None, only_secrets=True)
-    context = _context(one, "settings") | {"form": form, "network": described(one.kind)}
+    context = channel_context(one, "settings") | {"form": form, "network": described(one.kind)}
     if request.method != "POST" or not form.is_valid():
         return shown(request, "connectors/reconnect.html", context, status=422 if form.errors else 200)
     trial = connecting.try_new_secrets(one, form.secrets())

@@ -22,6 +22,7 @@ from connectors.base import Connector, Fault, Secrets, Way
 from connectors.forms import ConnectForm, PlaceForm
 from connectors.models import Channel
 from connectors.opening import connector_of, opened_secrets
+from inbox.models.event import recorded_together
 from inbox.rights import admins_only
 from inbox.views.answering import shown
 from socialcare.pages import Request
@@ -117,12 +118,14 @@ def _places(channel: Channel) -> list[str]:
 
 @admins_only
 def place(request: Request, pk: int) -> HttpResponse:
-    """The last question; answering it starts the listening."""
+    """The last questions; answering them starts the listening."""
     channel = get_object_or_404(Channel, pk=pk)
-    form = PlaceForm(request.POST or None, initial={"team": channel.team_id})
+    form = PlaceForm(channel, request.POST or None, initial={"team": channel.team_id})
     if request.method == "POST" and form.is_valid():
-        with transaction.atomic():
+        with transaction.atomic(), recorded_together():
             Channel.objects.filter(pk=pk).update(team=form.cleaned_data["team"])
+            if "listen_days" in form.fields:
+                channel.listen_for(form.cleaned_data["listen_days"], request.user)
             channel.resume(request.user)
             connecting.read_soon()
         if words := hooking.arrange(channel):
@@ -130,7 +133,8 @@ def place(request: Request, pk: int) -> HttpResponse:
         messages.info(request, _("Connected. It listens from now on."))
         request.session.pop(f"trial-{pk}", None)
         return HttpResponseRedirect(f"/set-up/channels/{pk}/", status=303)
-    return shown(request, "connectors/place.html", {"channel": channel, "form": form, "steps": steps("place")})
+    context = {"channel": channel, "form": form, "steps": steps("place")}
+    return shown(request, "connectors/place.html", context, status=422 if form.errors else 200)
 
 
 def callback_url(network: str) -> str:

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from inbox import happenings
 from inbox.models.change import change
-from inbox.models.reply import TRIES, Clock
+from inbox.models.reply import TRIES, Clock, may_leave
 from inbox.models.search_text import SearchKind, reindex
 
 # The mark a verb leaves on the post or takes from it.
@@ -45,7 +45,7 @@ class ActQuerySet(models.QuerySet["Act"]):
     def due(self) -> ActQuerySet:
         """Waiting and allowed to be done, or left by a worker that died over it. Acts on one post are done in the
         order in which they were asked for, else an old wording would overwrite a new one."""
-        whole = self.filter(channel__paused=False).exclude(channel__state__in=["reconnect", "needs_key"])
+        whole = self.filter(may_leave())
         waiting = models.Q(state="waiting", not_before__lte=Clock())
         same = models.Q(mention=models.OuterRef("mention")) | models.Q(reply=models.OuterRef("reply"))
         older = Act.objects.filter(same, state__in=["waiting", "doing"], pk__lt=models.OuterRef("pk"))

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import transaction
 
 from inbox import happenings, ringing
-from inbox.models.answerable import KeyUsed
+from inbox.models.answerable import KeyUsed, refuse_if_held
 from inbox.models.change import change
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ class Actable:
         text: str = "",
     ) -> Act:
         """Asks for `verb` on a mention of theirs or a sent reply of ours; `text` is the new wording for edit. The
-        same key gives the same act, KeyUsed when it came with something else. KeyError for a verb nobody knows."""
+        same key gives the same act, KeyUsed when it came with something else. HeldBack while the channel only listens;
+        KeyError for a verb nobody knows."""
         from inbox.models.act import SAID, Act
         from inbox.models.conversation import Conversation
 
@@ -49,6 +50,7 @@ class Actable:
             post = mention or reply
             if post is None:
                 raise ValueError("an act is done to a mention or to a reply")
+            refuse_if_held(post.channel_id)
             act = Act.objects.create(
                 conversation=self, channel_id=post.channel_id, mention=mention, reply=reply, verb=verb, text=text,
                 before=reply.text if reply and verb == "edit" else "", author=agent, key=key,

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from django.apps import apps
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
@@ -37,6 +38,17 @@ class KeyUsed(Exception):
     """The key stands for another text already: what was sent now must not pass for sent."""
 
 
+class HeldBack(Exception):
+    """The channel only listens yet; the message says until when."""
+
+
+def refuse_if_held(channel_id: int) -> None:
+    """HeldBack while nothing may leave through this channel. Whatever was asked for before waits in its row."""
+    channel: Any = apps.get_model("connectors", "Channel")._default_manager
+    if (held := channel.listening_first().filter(pk=channel_id).first()) is not None:
+        raise HeldBack(held.held_in_words())
+
+
 class Answerable:
     """Mixed into Conversation."""
 
@@ -61,8 +73,8 @@ class Answerable:
     ) -> Reply:
         """Puts an answer into the outbox, where it waits for the undo time. The same key gives the same reply,
         however often it is sent; KeyUsed when it came with something else. `files` are the keys of what hangs from it,
-        out of the agent's draft; FilesGone when one is not there. Raises Stale when somebody spoke meanwhile and
-        `anyway` is not set; that choice is recorded."""
+        out of the agent's draft; FilesGone when one is not there. Raises HeldBack while the channel only listens, and
+        Stale when somebody spoke meanwhile and `anyway` is not set; that choice is recorded."""
         from inbox.models.attachment import bind
         from inbox.models.conversation import Conversation
         from inbox.models.note import Draft
@@ -76,12 +88,14 @@ class Answerable:
                 if twin.carries() != list(files):
                     raise KeyUsed
                 return twin
+            channel_id = parent.channel_id if parent else locked.channel_id
+            refuse_if_held(channel_id)
             news = self.news_since(seen_seq, agent)
             if news and not anyway:
                 raise Stale(news)
             reply = Reply.objects.create(
                 conversation=self,
-                channel_id=parent.channel_id if parent else locked.channel_id,
+                channel_id=channel_id,
                 parent=parent,
                 author=agent,
                 text=text,

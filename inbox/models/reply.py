@@ -38,11 +38,17 @@ class Clock(Now):
         return self.as_sql(compiler, connection, template="CLOCK_TIMESTAMP()", **extra)
 
 
+def may_leave() -> models.Q:
+    """Of rows that wait for a channel: it works, and nothing holds back what it would say."""
+    whole = models.Q(channel__paused=False) & ~models.Q(channel__state__in=["reconnect", "needs_key"])
+    return whole & (models.Q(channel__listens_until=None) | models.Q(channel__listens_until__lte=Clock()))
+
+
 class ReplyQuerySet(models.QuerySet["Reply"]):
     def due(self) -> ReplyQuerySet:
-        """Waiting and allowed to leave: a paused or broken channel keeps its replies until it is whole again."""
-        whole = self.filter(channel__paused=False).exclude(channel__state__in=["reconnect", "needs_key"])
-        return whole.filter(state="queued", not_before__lte=Clock())
+        """Waiting and allowed to leave: a paused or broken channel keeps its replies until it is whole again, and one
+        that listens first until it may answer."""
+        return self.filter(may_leave(), state="queued", not_before__lte=Clock())
 
     def abandoned(self) -> ReplyQuerySet:
         """Sending, but whoever sent them is gone: nobody knows whether the network took them."""

@@ -261,8 +261,7 @@ def around(request: Request) -> Queue:
 
 def news(request: Request, talk: Talk) -> HttpResponse:
     """What came or changed in the thread, with its head and its composer's line."""
-    held = numbers_of(request.GET["since"]).get(talk.conversation.stream, 0)
-    talk.since(held)
+    talk.since(numbers_of(request.GET["since"]))
     response = shown(request, "inbox/talk_answer.html", {"talk": talk}, part="news")
-    response["X-Mark"] = talk.thread.mark
+    response["X-Mark"] = talk.mark
     return response

@@ -17,7 +17,7 @@ from inbox.composer import network_name, safe
 from inbox.forms import NetworkActForm
 from inbox.models import Conversation, Mention, Reply
 from inbox.models.act import OPPOSITES
-from inbox.models.answerable import KeyUsed
+from inbox.models.answerable import HeldBack, KeyUsed
 from inbox.views.answering import act, back_to, conversation_or_404, done, is_alive, refused, shown
 from socialcare.pages import Request, is_number
 
@@ -58,11 +58,13 @@ def network_acts(request: Request, pk: int) -> HttpResponse:
 def menu(request: Request, pk: int) -> HttpResponse:
     conversation = conversation_or_404(request, pk)
     post = post_or_404(conversation, request.GET)
+    channel: Any = post.channel
     context = {
         "conversation": conversation,
         "post": post,
         "field": "mention" if isinstance(post, Mention) else "reply",
         "choices": choices(post),
+        "held": channel.why_held(),
         "network": network_name(conversation.channel),
         "url": safe(post.url),
         "key": uuid4(),
@@ -114,6 +116,8 @@ def ask(request: Request, conversation: Conversation) -> HttpResponse:
     where: dict[str, Any] = {"mention": post} if isinstance(post, Mention) else {"reply": post}
     try:
         conversation.act(request.user, said["verb"], said["key"], **where, text=said["text"])
+    except HeldBack as held:
+        return refused(request, conversation, str(held), status=422)
     except KeyUsed:
         return refused(request, conversation, _("This was asked for already. Open the menu again."))
     response = done(request, conversation)

@@ -21,7 +21,7 @@ from inbox.forms import DraftForm, NoteForm, ReplyForm, SettleForm
 from inbox.hanging import files_gone, hung
 from inbox.happenings import Happening
 from inbox.models import Agent, Attachment, Conversation, Draft, Event, Mention, Reply
-from inbox.models.answerable import KeyUsed, Stale
+from inbox.models.answerable import HeldBack, KeyUsed, Stale
 from inbox.models.attachment import FilesGone
 from inbox.queue import sentence
 from inbox.views.answering import act, back_to, done, is_alive, refused, shown
@@ -58,6 +58,8 @@ def replies(request: Request, conversation: Conversation) -> HttpResponse:
         )
     except Stale as stale:
         return meanwhile(request, conversation, stale.news, said)
+    except HeldBack as held:
+        return unfit(request, conversation, [str(held)])
     except KeyUsed:
         return unfit(request, conversation, [another_text()])
     except FilesGone:

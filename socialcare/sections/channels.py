@@ -6,11 +6,13 @@ from decimal import Decimal
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from connectors import connecting
 from connectors.base import Connector
 from connectors.forms import SettingsForm
+from connectors.listening_first import may_listen_first, moment
 from connectors.models import Channel
 from connectors.plain_settings import is_covered, taken
 from inbox.models import Agent, Team
@@ -21,7 +23,7 @@ class ChannelSection(Section):
     name, label, order = "channels", "Channels", 3
     fields = {
         "name": str, "network": str, "settings": dict, "team": (str, type(None)), "monthly_cap": (str, type(None)),
-        "answers_beyond_cap": bool,
+        "answers_beyond_cap": bool, "listens_until": (str, type(None)),
     }  # fmt: skip
 
     @classmethod
@@ -39,6 +41,18 @@ class ChannelSection(Section):
         except ValidationError as error:
             words = " ".join(error.messages)
             raise Unfit(_("%(item)s: “monthly_cap”: %(words)s") % {"item": item["name"], "words": words}) from error
+        cls._check_listening(item)
+
+    @classmethod
+    def _check_listening(cls, item: Item) -> None:
+        """A time with its zone, and only where there is anything to hold back."""
+        if (until := item.get("listens_until")) is None:
+            return
+        if (time := moment(until)) is None:
+            words = _("%(item)s: “listens_until” is no time such as 2026-11-29T14:00:00+00:00.")
+            raise Unfit(words % {"item": item["name"]})
+        if time > timezone.now() and not may_listen_first(item["network"]):
+            raise Unfit(_("%(item)s is not answered, or invented, so it never listens first.") % {"item": item["name"]})
 
     @classmethod
     def words(cls, item: Item) -> str:
@@ -53,6 +67,8 @@ class ChannelSection(Section):
         given = {name: value for name, value in item.get("settings", {}).items() if not is_covered(value)}
         money = _money(item) if "monthly_cap" in item else was["monthly_cap"]
         said = {"settings": {**was["settings"], **given}, "monthly_cap": money if money is None else str(money)}
+        if until := moment(item.get("listens_until")):
+            said["listens_until"] = until.isoformat()
         return {**was, **item, **said}
 
     def _item(self, channel: Channel) -> dict[str, Any]:
@@ -76,7 +92,7 @@ class ChannelSection(Section):
         if channel.sealed and connecting.is_elsewhere(channel, settings):
             raise Unfit(_("It leads to another address; secrets stay with the address they were given for."))
         given = {"team": team} if "team" in item else {}
-        connecting.change(channel, {**given, **_limits(item), "settings": settings}, by)
+        connecting.change(channel, {**given, **_limits(item), **_listening(item), "settings": settings}, by)
         return True
 
     @staticmethod
@@ -87,7 +103,7 @@ class ChannelSection(Section):
         settings = taken(kind.name, item.get("settings", {}), {})
         settings |= kind.guessed(settings)
         channel = connecting.connect(kind.name, item["name"], settings, {}, by, team=team, listening=False)
-        if limits := _limits(item):
+        if limits := _limits(item) | _listening(item):
             connecting.change(channel, limits, by)
 
 
@@ -95,6 +111,11 @@ def _limits(item: Item) -> dict[str, Any]:
     """What its month may cost, as far as the item says."""
     money = {"monthly_cap": _money(item)} if "monthly_cap" in item else {}
     return money | {name: item[name] for name in ("answers_beyond_cap",) if name in item}
+
+
+def _listening(item: Item) -> dict[str, Any]:
+    """Until when it only listens, as far as the item says."""
+    return {"listens_until": moment(item["listens_until"])} if "listens_until" in item else {}
 
 
 def _money(item: Item) -> Decimal | None:

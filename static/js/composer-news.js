@@ -1,7 +1,8 @@
 // <composer-news for="reply-form" seen="41" version="2" draft="…" url="/conversations/7/seen/"> is morphed with the thread. While nothing is typed, what stands
 // on the screen counts as seen: forms get the number, and a reply that was taken back returns to its empty box. What is being typed is never touched.
+// When replies are allowed, or no longer, the box anew comes along in a template.
 customElements.define("composer-news", class extends HTMLElement {
-  static observedAttributes = ["seen", "version"]
+  static observedAttributes = ["seen", "version", "held"]
   #told = 0; #planned = false
   connectedCallback() { this.#told = +this.getAttribute("seen"); document.addEventListener("visibilitychange", this) }
   disconnectedCallback() { document.removeEventListener("visibilitychange", this) }
@@ -13,6 +14,9 @@ customElements.define("composer-news", class extends HTMLElement {
     queueMicrotask(() => { this.#planned = false; this.#take(); this.#tell() })
   }
   #take() {
+    const fresh = this.querySelector("template")
+    fresh?.remove()
+    if (fresh) this.parentElement.querySelector("reply-box").become(document.importNode(fresh.content, true).querySelector("reply-box"))
     for (const form of this.parentElement.querySelectorAll("form[data-kind]")) if (!form.elements.text.value && form.elements.seen_seq) form.elements.seen_seq.value = this.getAttribute("seen")
     const form = document.getElementById(this.getAttribute("for")), draft = this.getAttribute("draft")
     form?.querySelector("file-drop")?.recall?.(this.getAttribute("files") ?? "")

@@ -8,7 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from connectors.models import Gap, Quarantined, Theme, Topic
+from connectors.models import Channel, Gap, Quarantined, Theme, Topic
 from connectors.topics import comparing
 from connectors.topics.exclusions import exclude
 from inbox.searching import indexing
@@ -94,6 +94,14 @@ def test_the_set_up_pages_have_no_serious_fault(browser, site):
     judge.see(f"{channels}connect/x/", f"{channels}{site.channel.pk}/secrets/")
     judge.see(channels, f"{channels}{site.channel.pk}/", f"{channels}connect/", "/set-up/rules/", "/set-up/rules/new/")
     judge.see("/set-up/teams/", f"/set-up/teams/{site.cast.support.pk}/", "/set-up/agents/", "/set-up/health/")
+    judge.done()
+
+
+def test_a_channel_that_listens_first_has_no_serious_fault(browser, site, thread):
+    site.cast.ada.join(site.cast.support, "agent", by=None)
+    Channel.objects.update(listens_until=timezone.now() + timedelta(days=7))
+    judge = Judge(browser, site, site.cast.ada)
+    judge.see(f"/set-up/channels/{site.channel.pk}/heard/", f"/conversations/{thread.pk}/?view=support")
     judge.done()
 
 

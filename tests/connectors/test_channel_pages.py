@@ -180,6 +180,7 @@ PAGES = [
     "/set-up/channels/{pk}/",
     "/set-up/channels/{pk}/settings/",
     "/set-up/channels/{pk}/log/",
+    "/set-up/channels/{pk}/heard/",
     "/set-up/channels/{pk}/secrets/",
     "/set-up/agents/",
     "/set-up/health/",
@@ -192,7 +193,7 @@ def test_pages_of_admins_do_not_exist_for_others(cast, client, channel, name):
     for page in PAGES:
         address = page.format(pk=channel.pk)
         assert client.get(address).status_code == 404, address
-    for verb in ("pause", "resumption", "poll", "trial", "removal", "sign-in"):
+    for verb in ("pause", "resumption", "poll", "trial", "removal", "sign-in", "listening"):
         assert client.post(f"/set-up/channels/{channel.pk}/{verb}/").status_code == 404, verb
 
 

@@ -12,12 +12,13 @@ from django.utils import timezone
 from connectors import connecting, health, hooking, listening
 from connectors.base import Connector, Secrets
 from connectors.forms import ConnectForm
+from connectors.listening_first import MOST, may_listen_first
 from connectors.models import Channel
 from inbox.models import Team
 
 
 class Command(BaseCommand):
-    help = "Adds, lists, tests, reads, pauses and resumes channels."
+    help = "Adds, lists, tests, reads, pauses and resumes channels, and allows replies."
 
     def add_arguments(self, parser: CommandParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True)
@@ -28,11 +29,14 @@ class Command(BaseCommand):
         add.add_argument("values", nargs="*", metavar="name=value")
         add.add_argument("--team", default="", help="short name of the team for what no rule places")
         add.add_argument("--no-test", action="store_true", help="keep it without trying it")
+        days = "hold replies back for so many days; without it they are allowed at once"
+        add.add_argument("--listen-days", type=int, default=0, metavar="N", help=days)
         for verb, words in (
             ("test", "tries it; stores nothing"),
             ("poll", "reads it now, in this process"),
             ("pause", "stops listening and sending"),
             ("resume", "goes on from where it stood"),
+            ("allow-replies", "ends listening first: replies leave from now on"),
         ):
             verbs.add_parser(verb, help=words).add_argument("name")
 
@@ -44,20 +48,28 @@ class Command(BaseCommand):
     def show(self) -> None:
         for one in health.of_all(timezone.now()):
             extra = f"{one.gaps} gaps, {one.quarantined} quarantined"
-            self.stdout.write(f"{one.channel.name:<30}{one.channel.network:<12}{one.word:<14}{extra}  {one.why}")
+            said = f"{extra}  {one.why or one.channel.why_held()}"
+            self.stdout.write(f"{one.channel.name:<30}{one.channel.network:<12}{one.word:<14}{said}")
 
-    def add(self, network: str, name: str, values: list[str], team: str, no_test: bool) -> None:
+    def add(self, network: str, name: str, values: list[str], team: str, no_test: bool, listen_days: int) -> None:
         form, place = self.filled(network, name, values), self.team(team)
+        self.check_days(form.network, listen_days)
         chosen, given = form.settings(), form.secrets()
         trial = None if no_test else connecting.try_out(network, chosen, Secrets(given))
         if trial and not trial.ok:
             raise CommandError(trial.words)
         kept = {**given, **(trial.renewed if trial else {})}
-        channel = connecting.connect(network, name, chosen, kept, None, team=place)
+        channel = connecting.connect(network, name, chosen, kept, None, team=place, listen_days=listen_days)
         if trial and trial.check:
             connecting.keep_facts(channel, trial.check)
-        self.stdout.write(f"Connected {name}; it is read at once.")
+        self.stdout.write(f"Connected {name}; it is read at once. {channel.why_held()}".rstrip())
         self.warn(hooking.arrange(channel))
+
+    def check_days(self, kind: type[Connector], days: int) -> None:
+        if not 0 <= days <= MOST:
+            raise CommandError(f"A channel listens first for 0 to {MOST} days.")
+        if days and not may_listen_first(kind.name):
+            raise CommandError(f"{kind.label}: nobody is answered there, or all are invented; nothing is held back.")
 
     def filled(self, network: str, name: str, settings: list[str]) -> ConnectForm:
         """The same form as on the page, so that the same is refused."""
@@ -123,10 +135,14 @@ class Command(BaseCommand):
         self.stdout.write("It listens again." if channel.resume(None) else "It is not paused.")
         self.warn(hooking.arrange(channel))
 
+    def allow_replies(self, name: str) -> None:
+        done = self.named(name).allow_replies(None)
+        self.stdout.write("Replies are allowed." if done else "They are allowed already.")
+
     def warn(self, words: str) -> None:
         if words:
             self.stderr.write(words)
 
 
-VERBS = {"list": "show"}
-WORDS = frozenset({"network", "name", "values", "team", "no_test"})
+VERBS = {"list": "show", "allow-replies": "allow_replies"}
+WORDS = frozenset({"network", "name", "values", "team", "no_test", "listen_days"})
