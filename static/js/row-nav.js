@@ -1,15 +1,15 @@
 // <row-nav for="queue" bulk="bulk" keys="next:j prev:k pick:x …"> is the cursor of a grid of rows: one row holds the tab stop, arrows and keys move
 // it, picks live in the rows' boxes, and the bulk bar shows while something is picked. A key of `opens` means the row of the
-// cursor while none is open. The open conversation is named by [data-open] of the talk.
+// cursor while none is open. The open conversation is named by [data-open] of the talk; opened once more it is no other place in the history.
 customElements.define("row-nav", class extends HTMLElement {
   #anchor
   connectedCallback() {
-    for (const name of ["key", "shown", "leaving", "go-on", "unpick", "htmx:after:swap", "htmx:after:history:update"]) document.addEventListener(name, this)
+    for (const name of ["key", "shown", "leaving", "go-on", "unpick", "htmx:after:swap", "htmx:before:history:update", "htmx:after:history:update"]) document.addEventListener(name, this)
     for (const name of ["keydown", "change", "focusin"]) this.#list?.addEventListener(name, this)
     this.#sync()
   }
   disconnectedCallback() {
-    for (const name of ["key", "shown", "leaving", "go-on", "unpick", "htmx:after:swap", "htmx:after:history:update"]) document.removeEventListener(name, this)
+    for (const name of ["key", "shown", "leaving", "go-on", "unpick", "htmx:after:swap", "htmx:before:history:update", "htmx:after:history:update"]) document.removeEventListener(name, this)
     for (const name of ["keydown", "change", "focusin"]) this.#list?.removeEventListener(name, this)
   }
   get #list() { return document.getElementById(this.getAttribute("for")) }
@@ -24,8 +24,10 @@ customElements.define("row-nav", class extends HTMLElement {
     else if (event.type === "unpick") this.#unpick()
     else if (event.type === "leaving") this.#leaving(event.target)
     else if (event.type === "go-on") this.#link(this.#cursor)?.click()
+    else if (event.type === "htmx:before:history:update") this.#stay(event.detail.history)
     else this.#sync()
   }
+  #stay(to) { if (to.path.split("#")[0] === location.pathname + location.search) to.type = "replace" }
   #keydown(event) {
     const act = { ArrowDown: "next", ArrowUp: "prev", Home: "first", End: "last", ArrowRight: "open" }[event.key]
     if (act && !event.ctrlKey && !event.metaKey && !event.altKey) this.#key(event, act)

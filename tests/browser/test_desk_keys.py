@@ -123,10 +123,22 @@ def test_no_key_breaks_the_policy_of_content(opened):
     with page.expect_response(f"**/conversations/{one.pk}/?*"):
         link.click()
     expect(kept).not_to_have_attribute("style", re.compile("."))
-    page.go_back()  # to the same conversation, opened the first time
     page.go_back()
     expect(page.locator("#talk[data-open]")).to_have_count(0)
     assert page.evaluate("violations") == []
+
+
+def test_a_conversation_opened_once_more_is_left_by_one_step_back(opened):
+    page, one, link = opened
+    steps = page.evaluate("history.length")
+    for _ in range(2):
+        page.locator("#talk").evaluate("talk => talk.dataset.before = ''")
+        link.click()
+        expect(page.locator("#talk[data-before]")).to_have_count(0)
+        expect(page.locator("#talk")).to_have_attribute("data-open", str(one.pk))
+    assert page.evaluate("history.length") == steps
+    page.go_back()
+    expect(page.locator("#talk[data-open]")).to_have_count(0)
 
 
 def test_the_list_of_keys_begins_at_its_beginning_and_each_of_them_has_its_control(opened):
