@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from datetime import datetime, timedelta
 from functools import lru_cache
+from hashlib import blake2b
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -54,13 +55,22 @@ def _concerned(now: datetime) -> QuerySet[Channel]:
     return Channel.objects.filter(broken | soon).order_by("fault_since", "name", "pk")
 
 
+def _key(mood: str, channels: list[Channel]) -> str:
+    """Another one as soon as a channel, its fault or the time of it is another."""
+    troubles = [
+        (each.pk, each.fault, each.fault_since) if mood == "danger" else (each.pk, each.access_until)
+        for each in channels
+    ]
+    return f"{mood}-{blake2b(repr(troubles).encode(), digest_size=6).hexdigest()}"
+
+
 def _of(mood: str, channels: list[Channel], now: datetime) -> dict[str, Any] | None:
     if not channels:
         return None
     first = channels[0]
     words = first.fault_words if mood == "danger" else ends_in_words(first, now)
     return {
-        "key": f"{mood}-{first.pk}-{len(channels)}",
+        "key": _key(mood, channels),
         "mood": mood,
         "text": _("%(name)s: %(words)s") % {"name": first.name, "words": words},
         "action": {"url": f"/set-up/channels/{first.pk}/secrets/", "text": _("Connect again")},

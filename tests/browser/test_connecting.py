@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from connectors.base import Connector
 from connectors.listening import listen
-from connectors.models import Channel
+from connectors.models import Channel, Topic
 from connectors.opening import opened_secrets
 from tests.fakes import bluesky, discourse, facebook, mail, mastodon, matrix, telegram
 from tests.fakes.consent import Consent
@@ -167,6 +167,14 @@ def test_a_channel_that_breaks_while_the_page_is_open_is_said_at_once_and_moves_
     page, channel = ada.open("/set-up/teams/"), ada.site.channel
     channel.broken("reconnect", "AuthRevoked", "The network no longer accepts our access.")
     card = page.locator("#alarm")
+    expect(card).to_contain_text("@acme: The network no longer accepts our access.")
+    card.get_by_role("button", name="Close notice").click()
+    expect(card.locator("dialog")).to_be_hidden()
+    Topic(name="Tea").rewrite(ada.site.cast.ada, [], query="tea")  # the admins hear of something else
+    expect(card).to_be_empty()  # an answer came, and the notice did not come back
+    channel.reconnected({}, None)
+    expect(card).to_contain_text("The channels are connected again.")
+    channel.broken("reconnect", "AuthRevoked", "The network no longer accepts our access.")
     expect(card).to_contain_text("@acme: The network no longer accepts our access.")
     page.get_by_role("link", name="Connect again").click()
     expect(page.locator(".desk__banner")).to_contain_text("@acme: The network no longer accepts our access.")

@@ -73,6 +73,24 @@ def test_after_it_is_connected_again_all_that_was_said_meanwhile_is_there_and_th
     assert seen(client, cast.ada, ("/",)) == [0]
 
 
+def test_another_fault_or_another_time_is_another_trouble(cast, client, channel):
+    def key():
+        return alarm.standing()["key"]
+
+    channel.broken("reconnect", "AuthRevoked", "No access.")
+    first = key()
+    assert key() == first
+    client.force_login(cast.ada)
+    assert "No access." in client.get("/set-up/channels/alarm/").content.decode()
+    assert "No access." not in client.get(f"/set-up/channels/alarm/?shown={first}").content.decode()
+    channel.broken("reconnect", "NotPermitted", "No right.")
+    assert "No right." in client.get(f"/set-up/channels/alarm/?shown={first}").content.decode()
+    second = key()
+    channel.reconnected({}, None)
+    channel.broken("reconnect", "NotPermitted", "No right.")
+    assert len({first, second, key()}) == 3
+
+
 def test_a_paused_channel_alarms_nobody(cast, client, demo, channel):
     demo.token = "changed"
     poll(channel)
