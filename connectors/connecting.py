@@ -1,26 +1,19 @@
-"""Connecting a network: try it before anything is kept, make the channel, sign in at the network, and connect again
-when access was lost."""
+"""Connecting a network: make the channel, keep what was found out about its account, change it, and connect again when
+access was lost."""
 
 from __future__ import annotations
 
-import queue
 import secrets as random
-import threading
-from collections.abc import Callable, Container, Mapping
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import structlog
-from django.db import connections, transaction
+from django.db import transaction
 from django.utils import timezone
 
-from connectors import access, listening_first, samples
-from connectors.base import Budget, Check, Connector, Fault, Post, Secrets
-from connectors.faults import AuthExpired
-from connectors.http import Exchange
+from connectors import access, listening_first
+from connectors.base import Check, Connector
 from connectors.models import Channel, Topic
-from connectors.opening import connector_of, opened_secrets, sealed_secrets
+from connectors.opening import sealed_secrets
 from inbox import ringing
 from inbox.models import Act, Reply
 from inbox.models.event import recorded_together
@@ -29,146 +22,6 @@ from inbox.setting import changed, made, removed
 
 if TYPE_CHECKING:
     from inbox.models import Agent, Team
-
-log = structlog.get_logger(__name__)
-DEADLINE = 15.0  # seconds a test may take in all
-SHOWN = 3  # posts of a source that a test shows
-
-
-@dataclass
-class Look:
-    """What one source gave at the first try."""
-
-    label: str
-    posts: list[Post] = field(default_factory=list)
-    count: int = 0
-    more: bool = False
-    words: str = ""
-
-    def as_json(self, unreadable: Container[str]) -> dict[str, Any]:
-        open_ = [post for post in self.posts if post.external_id not in unreadable]
-        posts = [{"author": post.author.name or post.author.handle, "text": post.text[:300]} for post in open_]
-        closed = [post.external_id for post in self.posts if post.external_id in unreadable]
-        told = {"label": self.label, "count": self.count, "more": self.more, "words": self.words}
-        return {**told, "posts": posts, "closed": closed}
-
-
-@dataclass
-class Trial:
-    """A test of a connection that stored nothing. `words` is what went wrong, for a person."""
-
-    check: Check | None = None
-    looks: list[Look] = field(default_factory=list)
-    words: str = ""
-    fault: str = ""
-    exchanges: list[Exchange] = field(default_factory=list)
-    renewed: dict[str, str] = field(default_factory=dict)
-    """Access that the network gave anew for what was tried: the old one may be spent, so whoever keeps that keeps
-    this."""
-
-    @property
-    def ok(self) -> bool:
-        return not self.words
-
-    @property
-    def works(self) -> bool:
-        """Signed in, and no source refused."""
-        return self.ok and not any(look.words for look in self.looks)
-
-    def as_json(self, channel: Channel | None = None, agent: Agent | None = None) -> dict[str, Any]:
-        """For a page that shows it to this agent after a redirect. Without a channel it is of a public source."""
-        posts = [post for look in self.looks for post in look.posts]
-        unreadable = samples.unreadable(channel, posts, agent) if channel and agent else frozenset[str]()
-        looks = [look.as_json(unreadable) for look in self.looks]
-        check = self.check
-        return {
-            "words": self.words,
-            "fault": self.fault,
-            "looks": looks,
-            "account": check.account_name or check.account_id if check and check.account_id else "",
-            "account_url": check.account_url if check else "",
-            "scopes": list(check.scopes) if check else [],
-            "warnings": list(check.warnings) if check else [],
-            "at": timezone.now().isoformat(),
-        }
-
-
-def try_out(
-    network: str,
-    values: Mapping[str, Any],
-    given: Secrets,
-    deadline: float = DEADLINE,
-    renew: Callable[[], Secrets] | None = None,
-) -> Trial:
-    """Signs in and reads one page of each source, and keeps nothing. Ends within the deadline: the thread that may
-    still be waiting for a slow network is left to the time limit of its call."""
-    answers: queue.Queue[Trial] = queue.Queue(1)
-    threading.Thread(
-        target=lambda: answers.put(_trial(network, values, given, renew)), name="trial", daemon=True
-    ).start()
-    try:
-        return answers.get(timeout=deadline)
-    except queue.Empty:
-        return Trial(words=f"There was no complete answer within {deadline:.0f} seconds.", fault="Unavailable")
-
-
-def _trial(network: str, values: Mapping[str, Any], given: Secrets, renew: Callable[[], Secrets] | None) -> Trial:
-    trial = Trial()
-    try:
-        connector = connector_of(network, values, given, trial.exchanges)
-        try:
-            trial.check = connector.check()
-        except AuthExpired:
-            fresh = renew() if renew else connector.renew(given)
-            trial.renewed = {} if renew else {name: word for name, word in fresh.items() if given.get(name) != word}
-            given, connector = fresh, connector_of(network, values, fresh, trial.exchanges)
-            trial.check = connector.check()
-        # What was found out about the account is what reading goes by, and no channel keeps it yet.
-        connector = connector_of(network, {**values, "facts": trial.check.facts}, given, trial.exchanges)
-        sources = connector.listening()
-        trial.looks = [_look(connector, source.name, source.label) for source in sources[:6]]
-        if not sources and not connector.pushed:
-            trial.words = "Nothing is chosen yet that could be read: sign in, or name what to listen for."
-    except Fault as fault:
-        trial.words, trial.fault = fault.words, fault.name
-    except Exception:
-        log.exception("a defect in trying out a network", network=network)
-        trial.words, trial.fault = "The test failed by a defect of ours; the log has the details.", "defect"
-    return trial
-
-
-def _look(connector: Connector, source: str, label: str) -> Look:
-    look = Look(label)
-    if connector.pushed:
-        return look
-    try:
-        for page in connector.poll(source, None, Budget(requests=2, seconds=DEADLINE), timezone.now()):
-            look.count, look.more = len(page.posts), not page.end
-            newest = sorted(page.posts, key=lambda post: post.created_at, reverse=True)
-            look.posts = newest[:SHOWN]
-            break
-    except Fault as fault:
-        look.words = fault.words
-    return look
-
-
-def test(channel: Channel) -> Trial:
-    """The live test of a channel as it is stored. Access that ran out is renewed as a poll would, under the lease, so
-    that nobody spends a refresh token and forgets the new one."""
-    try:
-        given = opened_secrets(channel)
-    except Fault as fault:
-        return Trial(words=fault.words, fault=fault.name)
-    return try_out(channel.network, channel.settings, given, renew=partial(_renewed, channel))
-
-
-def _renewed(channel: Channel) -> Secrets:
-    """In the trial's own thread, with a database connection of its own."""
-    try:
-        access.renew(channel)
-        return opened_secrets(channel)
-    finally:
-        connections.close_all()
 
 
 @transaction.atomic
@@ -281,15 +134,6 @@ def reconnect(channel: Channel, given: Mapping[str, str], by: Agent | None) -> N
     sealed = {**channel.sealed, **sealed_secrets(channel.pk, given)}
     channel.reconnected(sealed, by, **_lasting(channel, given))
     read_soon()
-
-
-def try_new_secrets(channel: Channel, given: Mapping[str, str]) -> Trial:
-    """The test with new secrets in place of stored ones, before anything is kept."""
-    try:
-        stored = dict(opened_secrets(channel))
-    except Fault:  # the old ones cannot be opened: the new ones must do alone
-        stored = {}
-    return try_out(channel.network, channel.settings, Secrets({**stored, **given}))
 
 
 @transaction.atomic

@@ -12,10 +12,11 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from connectors.base import Connector, Secrets
-from connectors.connecting import Trial, connect, keep_facts, try_out
+from connectors.connecting import connect, keep_facts
 from connectors.forms import ListenFirstForm, form_field, plain_value
 from connectors.listening_first import may_listen_first
 from connectors.models import Channel
+from connectors.trying import Trial, try_out
 from inbox.models import Agent
 from socialcare import environment
 from socialcare.models import Organisation

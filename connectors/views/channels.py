@@ -24,6 +24,7 @@ from connectors import (
     retrying,
     samples,
     signing_in,
+    trying,
 )
 from connectors.forms import NetworkForm, SettingsForm
 from connectors.lookback import complete_since
@@ -140,7 +141,7 @@ def reconnect(request: Request, pk: int) -> HttpResponse:
     context = channel_context(one, "settings") | {"form": form, "network": described(one.kind)}
     if request.method != "POST" or not form.is_valid():
         return shown(request, "connectors/reconnect.html", context, status=422 if form.errors else 200)
-    trial = connecting.try_new_secrets(one, form.secrets())
+    trial = trying.try_new_secrets(one, form.secrets())
     trial.words = trial.words or signing_in.of_another_account(one, trial.check)
     if not trial.ok:
         return shown(
@@ -195,7 +196,7 @@ def past(request: Request, pk: int) -> HttpResponse:
 @admins_only
 def test(request: Request, pk: int) -> HttpResponse:
     one = get_object_or_404(Channel, pk=pk)
-    request.session[f"trial-{pk}"] = connecting.test(one).as_json(one, request.user)
+    request.session[f"trial-{pk}"] = trying.test(one).as_json(one, request.user)
     if not one.paused:
         _said(request, hooking.arrange(one))
     return HttpResponseRedirect(f"/set-up/channels/{pk}/", status=303)

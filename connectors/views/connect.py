@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
-from connectors import connecting, hooking, secrets, signing_in
+from connectors import connecting, hooking, secrets, signing_in, trying
 from connectors.base import Connector, Fault, Secrets, Way
 from connectors.forms import ConnectForm, PlaceForm
 from connectors.models import Channel
@@ -92,7 +92,7 @@ def test(request: Request, pk: int) -> HttpResponse:
     """The live test; its result is kept in the session, so that a reload shows it instead of testing again."""
     channel = get_object_or_404(Channel, pk=pk)
     if request.method == "POST":
-        trial = connecting.test(channel)
+        trial = trying.test(channel)
         if trial.ok and trial.check:
             connecting.keep_facts(channel, trial.check)
         request.session[f"trial-{pk}"] = trial.as_json(channel, request.user)

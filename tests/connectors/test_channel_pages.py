@@ -7,10 +7,11 @@ from django.test import Client
 
 from connectors import listening
 from connectors.base import Connector, Secrets
-from connectors.connecting import connect, try_out
+from connectors.connecting import connect
 from connectors.models import Channel, Gap, Quarantined
 from connectors.opening import opened_secrets
 from connectors.storing import Overtaken, claim, release, seize
+from connectors.trying import try_out
 from inbox.models import Event, Mention
 from socialcare.demo.network import Network
 from socialcare.demo.server import DemoServer, Fault

@@ -4,7 +4,7 @@ once, and what a stranger or a program writes changes nobody's conversation."""
 import pytest
 from django.template.loader import render_to_string
 
-from connectors import connecting
+from connectors import trying
 from connectors.opening import opened_secrets, sealed_secrets
 from inbox.models import Conversation, Event, Mention
 from inbox.models import Reply as Answer
@@ -176,12 +176,12 @@ def test_a_live_test_keeps_the_refresh_token_that_it_was_given(mail, cast, setti
         channel.settings = {**channel.settings, "token_url": tokens.url, "client_id": "c"}
         channel.sealed = sealed_secrets(channel.pk, {"refresh_token": "r1", "client_secret": "s"})
         channel.save(update_fields=["settings", "sealed"])
-        connecting.test(channel)  # the fake's own SMTP takes passwords only, which ends it after IMAP
+        trying.test(channel)  # the fake's own SMTP takes passwords only, which ends it after IMAP
         channel.refresh_from_db()
         assert dict(opened_secrets(channel)) == {
             "refresh_token": "r2", "client_secret": "s", "access_token": "fresh-token",
         }  # fmt: skip
-        connecting.test(channel)
+        trying.test(channel)
         assert len(tokens.asked) == 1
 
 
@@ -190,5 +190,5 @@ def test_a_trial_of_new_secrets_hands_back_what_they_became(mail, cast):
     with FakeServer(lambda asked: Reply(200, {"access_token": "fresh-token", "refresh_token": "r2"})) as tokens:
         channel = of_fake(mail, team=cast.support)
         channel.settings = {**channel.settings, "token_url": tokens.url, "client_id": "c"}
-        trial = connecting.try_new_secrets(channel, {"refresh_token": "r1", "client_secret": "s", "password": ""})
+        trial = trying.try_new_secrets(channel, {"refresh_token": "r1", "client_secret": "s", "password": ""})
     assert trial.renewed == {"access_token": "fresh-token", "refresh_token": "r2"}

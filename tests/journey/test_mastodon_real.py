@@ -6,7 +6,7 @@ import pytest
 import requests
 from django.utils import timezone
 
-from connectors import connecting, listening, sending
+from connectors import connecting, listening, sending, trying
 from connectors.bells import live
 from connectors.models import Channel
 from inbox.models import Conversation, Mention, Reply
@@ -38,7 +38,7 @@ def alice(mastodon):
 def channel(cast, mastodon, alice):
     token = next(each.access_token for each in mastodon.config.seed.accounts if each.username == "bob")
     channel = sealed("@bob", "mastodon", {"server": mastodon.base_url}, {"access_token": token}, team=cast.support)
-    trial = connecting.test(channel)
+    trial = trying.test(channel)
     assert trial.ok, trial.words
     connecting.keep_facts(channel, trial.check)
     read(channel)

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from connectors import connecting, health, hooking, listening
+from connectors import connecting, health, hooking, listening, trying
 from connectors.base import Connector, Secrets
 from connectors.forms import ConnectForm
 from connectors.listening_first import MOST, may_listen_first
@@ -55,7 +55,7 @@ class Command(BaseCommand):
         form, place = self.filled(network, name, values), self.team(team)
         self.check_days(form.network, listen_days)
         chosen, given = form.settings(), form.secrets()
-        trial = None if no_test else connecting.try_out(network, chosen, Secrets(given))
+        trial = None if no_test else trying.try_out(network, chosen, Secrets(given))
         if trial and not trial.ok:
             raise CommandError(trial.words)
         kept = {**given, **(trial.renewed if trial else {})}
@@ -107,7 +107,7 @@ class Command(BaseCommand):
         return channel
 
     def test(self, name: str) -> None:
-        trial = connecting.test(self.named(name))
+        trial = trying.test(self.named(name))
         if not trial.ok:
             raise CommandError(trial.words)
         for look in trial.looks:
