@@ -9,6 +9,7 @@ from django.db.backends.signals import connection_created
 from django.test import TransactionTestCase
 from whitenoise.middleware import WhiteNoiseMiddleware
 
+from tests import servers, template
 from tests.copied import KEPT, Copied, filled, put_back_left, remember_left
 
 PASSWORD = "a long enough password"
@@ -80,6 +81,14 @@ def emptied(case):
 def django_db_setup(django_db_setup, django_db_blocker):
     with django_db_blocker.unblock(), connections["default"].cursor() as cursor:
         remember_left(cursor)
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix, django_db_blocker):
+    """Processes that share a server of this run share the work of making the tables."""
+    if servers.SHARES:
+        with django_db_blocker.unblock():
+            template.use()
 
 
 @pytest.fixture(autouse=True, scope="session")

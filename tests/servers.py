@@ -40,6 +40,7 @@ ground = _scratch()
 database = Postgres(ground, output=None, durable=False)
 database.options = {"max_connections": "300", "shared_buffers": "64MB"}
 redis_server = Redis(ground, output=None, durable=False)
+SHARES = bool(WORKER) and "TEST_DATABASE_URL" not in os.environ
 starts_database = SHARED not in os.environ and "TEST_DATABASE_URL" not in os.environ
 starts_redis = "TEST_REDIS_URL" not in os.environ
 
