@@ -6,11 +6,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import ceil
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from django.apps import apps
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from inbox.attaching import Attaching
@@ -78,6 +80,13 @@ class Composer:
         """Why nothing leaves through the channel yet, or ""."""
         channel: Any = self.conversation.channel
         return str(channel.why_held())
+
+    @property
+    def held_for(self) -> int:
+        """Seconds until it may answer, the last one begun counted whole; 0 when it may."""
+        channel: Any = self.conversation.channel
+        ends = channel.held_until()
+        return max(1, ceil((ends - timezone.now()).total_seconds())) if ends else 0
 
     @property
     def allow_url(self) -> str:

@@ -61,6 +61,16 @@ def test_open_reply_boxes_follow_when_an_admin_allows_replies_and_nothing_writte
     assert (Reply.objects.get().text, Note.objects.get().text) == ("We look into it.", "ask the courier first")
 
 
+def test_a_reply_box_opens_by_itself_when_the_time_is_over(site, desk_of, channel, talk):
+    ana = desk_of(site.cast.ana).open(f"/conversations/{talk.pk}/")
+    expect(ana.locator("#reply-can")).to_contain_text(SAYS)
+    Channel.objects.filter(pk=channel.pk).update(listens_until=timezone.now() - timedelta(seconds=1))
+    left = float(ana.locator("composer-news").get_attribute("held"))
+    assert 6 * 86_400 < left <= 7 * 86_400
+    ana.locator("composer-news").evaluate("news => news.setAttribute('held', '0.1')")  # a week later
+    expect(ana.locator("reply-box")).not_to_contain_text(SAYS)
+
+
 def test_a_page_that_was_open_before_is_told_by_the_server(site, desk_of, channel, talk):
     Channel.objects.update(listens_until=None)
     ana = desk_of(site.cast.ana).open(f"/conversations/{talk.pk}/")
