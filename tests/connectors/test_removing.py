@@ -17,6 +17,7 @@ from socialcare.history import changes
 from socialcare.people import Refused
 from socialcare.restoring import restore
 from tests.journey.steps import answer
+from tests.waiting import PATIENCE
 from tests.world import answer as answered
 from tests.world import make_channel, write
 
@@ -138,7 +139,7 @@ def test_two_who_remove_at_once_do_it_once_and_the_counters_stay_right(cast, mon
 
     threads = [threading.Thread(target=remove) for _ in range(2)]
     [thread.start() for thread in threads]
-    [thread.join(20) for thread in threads]
+    [thread.join(PATIENCE) for thread in threads]
     assert ended()
     assert not wrong
     assert list(Conversation.objects.all()) == [kept]

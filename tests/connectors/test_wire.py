@@ -19,7 +19,7 @@ from connectors.networks.mail.smtp import Submission
 from connectors.wire import Access, Line, Server, addresses, ends_in
 from tests.connectors.test_http import INTERNAL
 from tests.fakes.mail import CANARY, US, Fake
-from tests.waiting import by_itself
+from tests.waiting import PATIENCE, by_itself
 
 ACCESS = Access(CANARY)
 
@@ -84,7 +84,7 @@ def listener(answer):
         stop.set()
         server.shutdown(socket.SHUT_RDWR)
         server.close()
-        thread.join(5)
+        thread.join(PATIENCE)
 
 
 @pytest.mark.parametrize("host", [host.strip("[]") for host in INTERNAL])

@@ -14,6 +14,7 @@ from email.utils import format_datetime
 from aiosmtpd.smtp import SMTP, AuthResult
 
 from tests.fakes.network import CANARY, MADE, SLOW, Ledger
+from tests.waiting import PATIENCE
 
 US = "care@brand.example"
 READ_FAULTS = {
@@ -288,7 +289,7 @@ class Fake(Ledger):
         self.loop, self.ssl, ready = asyncio.new_event_loop(), ssl.get("context"), threading.Event()
         self.thread = threading.Thread(target=self._serve, args=(ready,), daemon=True)
         self.thread.start()
-        assert ready.wait(5)
+        assert ready.wait(PATIENCE)
 
     def _serve(self, ready):
         asyncio.set_event_loop(self.loop)
@@ -375,7 +376,7 @@ class Fake(Ledger):
         # The next callback runs after the sockets are closed.
         done = threading.Event()
         self.loop.call_soon_threadsafe(done.set)
-        assert done.wait(5)
+        assert done.wait(PATIENCE)
 
     def close(self):
         self.vanish()
@@ -386,7 +387,7 @@ class Fake(Ledger):
             self.loop.call_soon(self.loop.stop)
 
         self.loop.call_soon_threadsafe(end)
-        self.thread.join(5)
+        self.thread.join(PATIENCE)
         self.loop.close()
 
     def above(self, first, second):

@@ -22,6 +22,7 @@ from inbox.searching.asking import read, tsquery
 from inbox.searching.finding import Ask, find
 from inbox.searching.marking import excerpt
 from inbox.searching.words import fold, vector, words
+from tests.waiting import PATIENCE
 from tests.world import answer, make_channel, post, store, write
 
 EVERYBODY = ("ana", "max", "hugo", "pia", "mona", "ada", "eva", "otto")
@@ -372,7 +373,7 @@ def test_two_workers_do_not_write_over_each_other(cast, channel):
         assert indexing._mine()
         thread = threading.Thread(target=other)
         thread.start()
-        thread.join(20)
+        thread.join(PATIENCE)
     assert seen == [0]
     assert indexing.index_due() == 1
 

@@ -145,7 +145,7 @@ def test_a_ring_during_a_poll_waits_for_it(talk):
         ringing.start()
         soon(waits_for_a_lock)
         talk.sources.update(interval=7)
-    ringing.join(10)
+    ringing.join(PATIENCE)
     assert talk.sources.get(name="notifications").next_at <= timezone.now()
 
 

@@ -4,6 +4,8 @@ import threading
 
 from django.db import connections
 
+from tests.waiting import PATIENCE
+
 
 def in_threads(*works):
     """Runs each in a thread of its own, all at once; what they returned or raised."""
@@ -22,5 +24,5 @@ def in_threads(*works):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(PATIENCE)
     return results

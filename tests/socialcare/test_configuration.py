@@ -22,6 +22,7 @@ from socialcare.models import Organisation
 from socialcare.sections import Section, Unfit
 from tests.conftest import PASSWORD
 from tests.socialcare.test_people import confirmed, signed_in
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -344,7 +345,7 @@ def test_a_file_and_somebody_who_holds_one_of_its_rows_do_not_wait_for_each_othe
     held, wrong = threading.Event(), []
 
     def apply():
-        held.wait(10)
+        held.wait(PATIENCE)
         try:
             configuration.apply(text, whole.ada)
         except Exception as error:  # noqa: BLE001  it fails the test
@@ -359,7 +360,7 @@ def test_a_file_and_somebody_who_holds_one_of_its_rows_do_not_wait_for_each_othe
         held.set()
         assert waits_for_us(), wrong
         channel.tell("reconnect", "its access ended")
-    applying.join(60)
+    applying.join(PATIENCE)
     assert not wrong
     assert Channel.objects.get().settings["hashtags"] == "coffee"
     assert Event.objects.filter(stream="admin", happening="channel_moved").exists()

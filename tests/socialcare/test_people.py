@@ -18,6 +18,7 @@ from socialcare import people
 from socialcare.models import INVITED, Invitation
 from tests.conftest import PASSWORD
 from tests.inbox.test_receive import offer, post
+from tests.waiting import PATIENCE
 
 
 def signed_in(agent):
@@ -113,7 +114,7 @@ def test_two_admins_who_demote_each_other_leave_one(cast):
 
     def demote(by, whom):
         by, whom = Agent.objects.get(pk=by), Agent.objects.get(pk=whom)
-        barrier.wait(5)
+        barrier.wait(PATIENCE)
         try:
             people.change_rights(whom, by, is_admin=False)
         except people.Refused as error:
@@ -123,7 +124,7 @@ def test_two_admins_who_demote_each_other_leave_one(cast):
 
     threads = [threading.Thread(target=demote, args=pair) for pair in pairs]
     [thread.start() for thread in threads]
-    [thread.join(10) for thread in threads]
+    [thread.join(PATIENCE) for thread in threads]
     assert Agent.objects.filter(is_admin=True, is_active=True).count() == 1
     assert len(refused) == 1
 
@@ -265,14 +266,14 @@ def test_leaving_a_team_and_closing_its_work_at_once_do_not_deadlock(cast, monke
             connection.close()
 
     def close(pk):
-        counted.wait(5)
+        counted.wait(PATIENCE)
         Conversation.objects.get(pk=pk).close(cast.max)
 
     monkeypatch.setattr(tally, "add", slow)
     works = [lambda: cast.mona.leave(cast.marketing, None), *(partial(close, pk) for pk in keys)]
     threads = [threading.Thread(target=run, args=(work,)) for work in works]
     [thread.start() for thread in threads]
-    [thread.join(15) for thread in threads]
+    [thread.join(PATIENCE) for thread in threads]
     assert errors == []
     assert set(Conversation.objects.values_list("agent_id", "state")) == {(None, 4)}
     assert differences() == {}

@@ -21,6 +21,7 @@ from inbox.models.conversation import State
 from inbox.searching import indexing
 from tests import world
 from tests.inbox.test_receive import post
+from tests.waiting import PATIENCE
 
 SET_UP, POSTS = "/set-up/topics/", "/topics/"
 
@@ -234,7 +235,7 @@ def test_a_theme_waits_for_a_page_that_is_being_stored_without_it(cast, demo):
         beside = threading.Thread(target=keep)
         beside.start()
         assert not kept.wait(0.5)
-    beside.join(20)
+    beside.join(PATIENCE)
     assert kept.is_set()
     resorting.sort_due()
     assert carried(topic) == {"the kettle leaks": ["leaks"]}
