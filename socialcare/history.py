@@ -19,6 +19,7 @@ from connectors.listening_first import moment
 from connectors.models import Channel, Topic
 from inbox.happenings import Happening
 from inbox.models import Agent, Event, Team
+from inbox.models.event import ABOUT, OF_SET_UP
 from inbox.views.answering import zone_of
 from routing.actions import read_actions
 from routing.fields import RuleError
@@ -26,7 +27,6 @@ from routing.groups import read_tree
 from routing.naming import names_for
 from socialcare import restoring
 
-TOLD = ("set_up_changed", "rights_changed", "joined_team", "left_team")
 PAGE = 50
 KINDS = {
     "organisation": gettext_lazy("Organisation"),
@@ -95,13 +95,11 @@ class Change:
 
 def changes(reader: Agent, kind: str = "", before: int | None = None) -> list[Change]:
     """The newest of them, below the number `before`; one more than PAGE when there are older ones still."""
-    events = Event.objects.filter(stream="admin", happening__in=TOLD).select_related("actor").order_by("-number")
+    events = Event.objects.filter(OF_SET_UP).select_related("actor").order_by("-number")
     # A membership changes rights as well; that is told by its own line.
     events = events.exclude(Q(payload__was=None) | Q(payload__was__isnull=True), happening="rights_changed")
-    if kind == "agent":
-        events = events.exclude(happening="set_up_changed") | events.filter(payload__kind="agent")
-    elif kind:
-        events = events.filter(payload__kind=kind)
+    if kind:
+        events = events.alias(about=ABOUT).filter(about=kind)
     if before is not None:
         events = events.filter(number__lt=before)
     found, names = list(events[: PAGE + 1]), Names(reader)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from django.conf import settings
 from django.db import connection, models, transaction
-from django.db.models.functions import Cast, Concat
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast, Coalesce, Concat
 from django.utils import timezone
 
 from inbox import ringing
@@ -27,6 +28,13 @@ if TYPE_CHECKING:
     from inbox.happenings import Happening
     from inbox.models.agent import Agent
     from inbox.models.conversation import Conversation
+
+
+TOLD = ("set_up_changed", "rights_changed", "joined_team", "left_team")
+"""What the history of the set-up tells of, among much else in the admins' stream."""
+OF_SET_UP = models.Q(stream="admin", happening__in=TOLD)
+ABOUT = Coalesce(KeyTextTransform("kind", "payload"), models.Value("agent"), output_field=models.TextField())
+"""The kind of setting that one of them changed; those of people name none."""
 
 
 class Entry(NamedTuple):
@@ -91,7 +99,11 @@ class Event(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["stream", "number"], name="one_event_per_number")]
-        indexes = [models.Index(fields=["conversation", "seq"], name="conversation_events")]
+        indexes = [
+            models.Index(fields=["conversation", "seq"], name="conversation_events"),
+            models.Index(models.F("number").desc(), name="history", condition=OF_SET_UP),
+            models.Index(ABOUT, models.F("number").desc(), name="history_of_kind", condition=OF_SET_UP),
+        ]
 
     def __str__(self) -> str:
         return f"{self.stream}#{self.number} {self.happening}"
