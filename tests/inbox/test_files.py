@@ -2,6 +2,7 @@
 those only who may read the conversation."""
 
 import io
+import re
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -231,6 +232,23 @@ def test_a_network_that_takes_no_files_says_so_to_the_composer(client, cast):
     answer = upload(client, talk)
     assert answer.status_code == 422
     assert "takes no files" in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("network", "why"),
+    [("facebook", "one photo from a comment there, and no video"), ("linkedin", "one picture from a comment there")],
+)
+def test_a_video_is_not_offered_where_the_network_takes_none_and_the_composer_says_why(client, cast, network, why):
+    client.force_login(cast.ana)
+    talk = write(make_channel(f"@{network}", network, team=cast.support), "Look", cast.support)
+    page = client.get(f"/conversations/{talk.pk}/").content.decode()
+    (accept,) = re.findall(r'accept="([^"]+)"', page)
+    assert "image/jpeg" in accept
+    assert "video" not in accept
+    assert why in upload(client, talk, VIDEO, "clip.mp4").content.decode()
+    refused = send(client, talk, Attachment.objects.all())
+    assert refused.status_code == 422
+    assert why in refused.content.decode()
 
 
 def test_more_than_the_network_takes_is_said_while_writing_and_again_when_sending(client, talk):

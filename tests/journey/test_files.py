@@ -14,7 +14,7 @@ from inbox.files import judged
 from inbox.models import Attachment, Conversation, Reply
 from inbox.models.answerable import KeyUsed
 from inbox.models.attachment import FilesGone, TooMany, forget_unsent
-from tests.fakes import threads
+from tests.fakes import linkedin, threads
 from tests.fakes.mastodon import Fake
 from tests.fakes.network import MADE
 from tests.journey.steps import answer, of_fake, read, send
@@ -233,3 +233,39 @@ def test_a_network_that_takes_no_bytes_fetches_them_and_the_answer_stands_there_
         ((where, status),) = fake.web.items()
     assert status == 200
     assert Client(headers={"host": "care.example"}).get(where.removeprefix("https://care.example")).status_code != 200
+
+
+@pytest.mark.parametrize("place", ["reply.after_upload", "reply.before_post", "reply.after_post", "reply.after_record"])
+@pytest.mark.parametrize("network", [threads, linkedin])
+def test_wherever_a_sender_dies_with_a_file_the_answer_stands_there_once(cast, settings, monkeypatch, network, place):
+    settings.FETCH_ALLOW, settings.PUBLIC_URL = ["127.0.0.1"], "https://care.example"
+    settings.ALLOWED_HOSTS = ["care.example"]
+
+    class Death(BaseException):
+        """Nothing of ours catches it, as nothing catches a kill."""
+
+    died = []
+
+    def die(name):
+        if name == place and not died:
+            died.append(name)
+            raise Death
+
+    monkeypatch.setattr("connectors.bringing.failpoint", die)
+    monkeypatch.setattr("connectors.sending.failpoint", die)
+    with network.Fake() as fake:
+        fake.web = Fetching()
+        channel = of_fake(fake, name="@acme", team=cast.support)
+        fake.say("Where is my parcel?")
+        read(channel)
+        talk = Conversation.objects.get()
+        reply = answer(cast.ana, talk, "Here it is", files=add(cast.ana, talk, "red"))
+        for _ in range(8):
+            try:
+                send(reply)
+            except Death:
+                Reply.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+        reply.refresh_from_db()
+        assert (died, reply.state, reply.reason) == ([place], "sent", "")
+        (made,) = fake.made()
+        assert [body for body, _ in fake.attached(made)] == [bytes(reply.attachments.get().body)]
