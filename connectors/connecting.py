@@ -69,14 +69,27 @@ def _lasting(channel: Channel, given: Mapping[str, str]) -> dict[str, Any]:
     return access.dated(channel.kind, access.given_until(given, now), now)
 
 
-def keep_facts(channel: Channel, check: Check) -> None:
-    """What the network said of our account, which the connector gets back with its settings."""
+FOUND_OUT = ("facts", "account")  # what stands among a channel's settings and was typed by nobody
+
+
+@transaction.atomic
+def keep_facts(channel: Channel, check: Check) -> bool:
+    """What the network said of our account, which the connector gets back with its settings. `channel` is what was
+    asked for; where a person has changed it since, the answer is of another account or address and nothing is kept."""
+    stands = Channel.objects.select_for_update().filter(pk=channel.pk).first()
+    if stands is None or stands.sealed != channel.sealed or _typed(stands) != _typed(channel):
+        return False
     account = {"id": check.account_id, "name": check.account_name, "url": check.account_url, "server": check.server}
-    channel.settings = {**channel.settings, "facts": check.facts, "account": account}
+    channel.settings = {**stands.settings, "facts": check.facts, "account": account}
     channel.warnings = [words[:300] for words in check.warnings][:10]
     Channel.objects.filter(pk=channel.pk).update(settings=channel.settings, warnings=channel.warnings)
     if check.expires_at is not None:
         access.learned(channel, check.expires_at)
+    return True
+
+
+def _typed(channel: Channel) -> dict[str, Any]:
+    return {name: value for name, value in channel.settings.items() if name not in FOUND_OUT}
 
 
 def unfinished(channel: Channel) -> bool:
@@ -100,6 +113,8 @@ def change(
     stands = Channel.objects.select_for_update().get(pk=channel.pk)  # somebody else may have changed it since
     was, fields = stands.as_setting(), dict(given)
     fields["settings"] = {**stands.settings, **fields.get("settings", {})}
+    if fresh or is_elsewhere(stands, fields["settings"]):
+        fields["check_at"] = Clock()  # who we are there is to be asked anew
     Channel.objects.filter(pk=channel.pk).update(**fields, cap_warned=None, next_poll_at=Clock())
     if fresh:
         keep_secrets(stands, fresh)
@@ -131,8 +146,10 @@ def read_soon() -> None:
 @transaction.atomic
 def reconnect(channel: Channel, given: Mapping[str, str], by: Agent | None) -> None:
     """New secrets beside those that were not replaced; listening goes on at once from where it stood."""
-    sealed = {**channel.sealed, **sealed_secrets(channel.pk, given)}
-    channel.reconnected(sealed, by, **_lasting(channel, given))
+    stands = Channel.objects.select_for_update().get(pk=channel.pk)  # a poll may have renewed others of them meanwhile
+    sealed = {**stands.sealed, **sealed_secrets(channel.pk, given)}
+    stands.reconnected(sealed, by, **_lasting(channel, given))
+    channel.refresh_from_db()
     read_soon()
 
 

@@ -222,7 +222,8 @@ class Listener:
         again_at = self.now + CHECK
         try:
             hooking.apply(connector, self.channel)
-            keep_facts(self.channel, connector.check())
+            kept = keep_facts(self.channel, connector.check())
+            again_at = again_at if kept else self.now  # somebody changed the channel meanwhile: asked anew
         except AuthExpired:
             raise
         except Fault as fault:
@@ -230,7 +231,9 @@ class Listener:
                 raise
             log.warning("the account cannot be looked at", channel=self.channel.pk, fault=str(fault))
             again_at = self.now + timedelta(hours=1)
-        Channel.objects.filter(pk=self.channel.pk).update(check_at=again_at)
+        # Whoever made it due meanwhile, as new secrets do, is not overruled.
+        mine = Channel.objects.filter(pk=self.channel.pk, check_at=self.channel.check_at)
+        mine.update(check_at=again_at)
 
     def _reread(self, connector: Connector) -> None:
         """A network that cannot give its past now is asked later; what is new there is read as ever."""

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from connectors import access, health, listening
 from connectors.base import Check, Connector, Secrets
-from connectors.connecting import keep_facts, reconnect
+from connectors.connecting import change, keep_facts, reconnect
 from connectors.faults import AuthRevoked, Unavailable
 from connectors.management.commands.sweep import Sweeper
 from connectors.models import Channel
@@ -349,3 +349,56 @@ def test_once_a_day_the_account_is_looked_at(channel, network, monkeypatch):
         read(channel)
         assert channel.warnings == ["Pay up."]
         assert channel.check_at > timezone.now() + 0.9 * DAY
+
+
+class Interrupted:
+    """A look at the account during which somebody else does something."""
+
+    def __init__(self, monkeypatch):
+        self.meanwhile = None
+        monkeypatch.setattr(Connector.named("demo"), "check", lambda connector: self.check())
+
+    def check(self):
+        if self.meanwhile:
+            doing, self.meanwhile = self.meanwhile, None
+            doing()
+        return Check(account_id="brand", facts={"account_id": "brand"}, warnings=("Of the old account.",))
+
+
+def test_what_a_person_changes_during_the_look_at_the_account_stays(cast, channel, server, monkeypatch):
+    looked = Interrupted(monkeypatch)
+    other, secret = f"{server.url}/other", {"token": server.token}
+    looked.meanwhile = lambda: change(Channel.objects.get(), {"settings": {"base_url": other}}, cast.ada, secret)
+    Channel.objects.update(check_at=PAST)
+    read(channel)
+    assert channel.settings == {"base_url": other}
+    assert channel.warnings == []
+    Channel.objects.update(settings={"base_url": server.url})
+    read(channel)  # the account behind the new address is looked at next, not in a day
+    assert (channel.settings["facts"], channel.warnings) == ({"account_id": "brand"}, ["Of the old account."])
+    assert channel.check_at > timezone.now() + 0.9 * DAY
+
+
+def test_what_is_renamed_during_the_look_at_the_account_keeps_both(cast, channel, server, monkeypatch):
+    looked = Interrupted(monkeypatch)
+    looked.meanwhile = lambda: change(Channel.objects.get(), {"name": "@other"}, cast.ada)
+    Channel.objects.update(check_at=PAST)
+    read(channel)
+    assert (channel.name, channel.settings["account"]["id"]) == ("@other", "brand")
+
+
+def test_new_secrets_during_the_look_at_the_account_are_looked_at_next(cast, channel, server, monkeypatch):
+    looked = Interrupted(monkeypatch)
+    looked.meanwhile = lambda: reconnect(Channel.objects.get(), {"token": server.token}, cast.ada)
+    Channel.objects.update(check_at=PAST)
+    read(channel)
+    assert "facts" not in channel.settings
+    assert channel.check_at <= timezone.now()
+
+
+def test_connecting_again_keeps_what_was_renewed_while_it_was_tried(cast, channel, server):
+    stale = Channel.objects.get()
+    renewed = sealed_secrets(channel.pk, {"token": "renewed meanwhile"})
+    Channel.objects.update(sealed=renewed)
+    reconnect(stale, {"client_secret": "new"}, cast.ada)
+    assert dict(opened(stale).secrets) == {"token": "renewed meanwhile", "client_secret": "new"}
