@@ -192,7 +192,7 @@ class Fake(FakeNetwork):
             return Reply(200, {"algorithm": "m.megolm.v1"}) if room in self.encrypted else no(404, "M_NOT_FOUND")
         event = self.events.get(path[1])
         if path[0] == "context":
-            state = [self.member(event["sender"])] if event else []
+            state = [self.member(event["sender"], room)] if event else []
             told = {"event": event, "state": state, "events_before": [], "events_after": []}
             return Reply(200, told) if event else no(404, "M_NOT_FOUND")
         if path[0] == "relations":
@@ -227,11 +227,10 @@ class Fake(FakeNetwork):
     def same_like(event, content):
         return bool(event) and event["sender"] == ME and event["type"] == "m.reaction" and event["content"] == content
 
-    @staticmethod
-    def member(sender):
+    def member(self, sender, room):
         name = sender[1:].partition(":")[0].title()
-        return {"type": "m.room.member", "state_key": sender, "sender": sender, "event_id": f"$member-{name}",
-                "content": {"membership": "join", "displayname": name}}  # fmt: skip
+        content = {"membership": "join", "displayname": name}
+        return self.state("m.room.member", room, sender, **content) | {"sender": sender}
 
     def sync(self, asked):
         wanted, since = json.loads(asked.one("filter"))["room"], asked.one("since", "")
@@ -239,6 +238,8 @@ class Fake(FakeNetwork):
             return no(400, "M_INVALID_PARAM")
         start = int(since[1:]) if since else 0
         chosen = wanted.get("rooms")
+        if not all(room.startswith("!") for room in chosen or ()):
+            return no(400, "M_BAD_JSON")
         rooms = {room for room in self.rooms if chosen is None or room in chosen}
         told = {room: self.room(room, start, since, wanted["timeline"]) for room in rooms}
         invited = {room: {"invite_state": {"events": [self.invitation(private)]}}
@@ -264,22 +265,23 @@ class Fake(FakeNetwork):
         shown = found[-timeline["limit"] :]
         limited = len(found) > len(shown) or (fresh and bool(since))
         senders = {each["sender"] for _, each in shown}
-        state = [self.member(sender) for sender in sorted(senders)]
+        state = [self.member(sender, room) for sender in sorted(senders)]
         told = self.rooms[room]
         if fresh:
             state += [
-                self.state("m.room.join_rules", join_rule=told["rule"]),
-                self.state("m.room.name", name=told["name"]),
+                self.state("m.room.join_rules", room, join_rule=told["rule"]),
+                self.state("m.room.name", room, name=told["name"]),
             ]
-            state += [self.state("m.room.encryption", algorithm="m.megolm.v1")] if room in self.encrypted else []
+            state += [self.state("m.room.encryption", room, algorithm="m.megolm.v1")] if room in self.encrypted else []
         prev = f"t{shown[0][0] if shown else len(self.log)}"
         summary = {"m.joined_member_count": told["members"], "m.invited_member_count": 0} if fresh else {}
         return {"timeline": {"events": [each for _, each in shown], "limited": limited, "prev_batch": prev},
                 "state": {"events": state}, "summary": summary, "unread_notifications": {}}  # fmt: skip
 
-    @staticmethod
-    def state(kind, **content):
-        return {"type": kind, "state_key": "", "sender": user("owner"), "content": content, "event_id": f"${kind}"}
+    def state(self, kind, room, key="", **content):
+        made = int(self.start.timestamp() * 1000)
+        return {"type": kind, "state_key": key, "sender": user("owner"), "content": content, "room_id": room,
+                "event_id": f"${kind}-{key}", "origin_server_ts": made}  # fmt: skip
 
     def within(self, room, first, last, types):
         return [(place, each) for place, each in enumerate(self.log)
@@ -294,5 +296,5 @@ class Fake(FakeNetwork):
         found = self.within(room, first, last, wanted)[::-1]
         shown = found[: min(int(asked.one("limit", "10")), 100)]
         more = {"end": f"t{shown[-1][0]}"} if len(found) > len(shown) else {}
-        state = [self.member(sender) for sender in sorted({each["sender"] for _, each in shown})]
+        state = [self.member(sender, room) for sender in sorted({each["sender"] for _, each in shown})]
         return Reply(200, {"start": f"t{last}", "chunk": [each for _, each in shown], "state": state} | more)

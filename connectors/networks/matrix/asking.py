@@ -38,7 +38,9 @@ class Asking(Connector):
         """Rooms to read, None for all the account is in. One that was named and not found is none."""
         named = lines(self.settings.get("rooms"))
         found = table(self.facts.get("rooms"))
-        return frozenset(str(found.get(each) or each) for each in named) if named else None
+        ids = (str(found.get(each) or each) for each in named)
+        # A server refuses a filter with anything else among its rooms.
+        return frozenset(each for each in ids if each.startswith("!")) if named else None
 
     def _ask(
         self, method: str, path: str, *, now: datetime | None = None, post: Post | None = None,

@@ -1,6 +1,7 @@
 """Matrix, on any homeserver, for rooms that are not encrypted. An answer carries its own transaction id: the server
 makes it once however often it comes with the same access token, and tells us the id again when we look. Servers take
-answers to messages that were taken back, so the message is read before. The limits of real servers are unverified."""
+answers to messages that were taken back, so the message is read before. Tried against Synapse; what others
+do differently is unverified."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace

@@ -88,12 +88,14 @@ def leads_to(site: str, told: Any) -> str:
 
 
 def _name(room: str, told: Mapping[str, Any]) -> str:
-    """What people call a room, as far as it is told."""
+    """What people call a room, as far as it is told: its name, its address, or who else is in it."""
     events = told.get("events")
     state = state_in(told) if not isinstance(events, list) else state_in({"state": {"events": events}})
     said = {event.get("type"): table(event.get("content")) for event in state}
-    alias = said.get("m.room.canonical_alias", {}).get("alias")
-    return str(said.get("m.room.name", {}).get("name") or alias or room)[:60]
+    heroes = table(told.get("summary")).get("m.heroes")
+    others = heroes if isinstance(heroes, list) else [event.get("sender") for event in state]
+    names = (said.get("m.room.name", {}).get("name"), said.get("m.room.canonical_alias", {}).get("alias"), *others)
+    return str(next(filter(None, names), room))[:60]
 
 
 def _short(names: list[str]) -> str:
