@@ -88,6 +88,9 @@ def test_every_address_needs_a_login(cast, client):
     for pattern in urlpatterns:
         path = "/" + re.sub(r"<[^>]+>", "1", str(pattern.pattern).replace("<uuid:key>", str(uuid.uuid4())))
         answer = client.get(path)
+        if str(pattern.pattern).startswith("lent/"):  # for a network that fetches a file: the address itself is the key
+            assert answer.status_code == 404, path
+            continue
         assert answer.status_code in (302, 405), path
         if answer.status_code == 302:
             assert "/account/login/" in answer.headers["Location"], path
