@@ -21,6 +21,7 @@ from connectors.base import (
     PostKind,
     PostState,
     RateLimited,
+    Unreadable,
     Visibility,
 )
 from connectors.networks.matrix.joining import leads_to
@@ -375,6 +376,23 @@ def test_a_name_that_is_too_long_to_keep_is_set_aside(fake):
     posts, bad, _, _ = read(fake)
     assert posts.keys() == {one}
     assert len(bad) == 1
+
+
+def test_what_became_unreadable_since_is_not_answered_and_no_defect(fake):
+    post = _any(fake)
+    fake.at(post.external_id)["content"] = {"body": 7}
+    with pytest.raises(Unreadable):
+        fake.connector().send(answer_to(post))
+    assert fake.writings() == 0
+
+
+@pytest.mark.parametrize("broken", [{"joins": [[]]}, {"fills": [["!a"]]}, {"changes": [["!a", "$b"]]}, {"known": []}])
+def test_a_place_of_another_form_begins_anew_and_says_so(fake, broken):
+    one = fake.say("hello")
+    _, _, cursor, _ = read(fake)
+    posts, _, _, gaps = read(fake, {**cursor, **broken})
+    assert one in posts
+    assert [gap.reason for gap in gaps] == ["The place where reading stopped could not be used."]
 
 
 def test_what_is_no_name_of_a_message_is_gone(fake):

@@ -100,7 +100,10 @@ class Matrix(Joining):
     def send(self, outgoing: Outgoing) -> Sent:
         parent, now = outgoing.parent, outgoing.sending_at
         room, event = place_of(parent.external_id)
-        above = self._one(room, event, now, "c")
+        try:
+            above = self._one(room, event, now, "c")
+        except MAPPING as error:
+            raise Unreadable("The message that is answered cannot be read.") from error
         if above.state is PostState.DELETED:
             raise Gone("It was taken back.", what=parent.external_id)
         self._open(room, parent, now)

@@ -12,7 +12,8 @@ from connectors.posts import JSON, Gap
 WINDOW = timedelta(hours=48)
 FILLS, CHANGES, JOINS, KNOWN = 13_000, 6_000, 2_500, 8_000
 """Bytes of a cursor that each list may take; together less than a cursor may have."""
-LISTS = ("fills", "changes", "joins")
+LISTS = {"fills": 2, "changes": 3, "joins": 1}
+"""What each entry of them is made of, in number."""
 
 
 class Place:
@@ -39,7 +40,7 @@ class Place:
             place.next, place.to, place.stop = str(cursor["next"]), str(cursor["to"]), _time(cursor["stop"])
             for name in LISTS:
                 setattr(place, name, [[str(each) for each in item] for item in cursor[name]])
-            if any(len(item) != 2 for item in place.fills) or any(len(item) != 3 for item in place.changes):
+            if any(len(item) != size for name, size in LISTS.items() for item in getattr(place, name)):
                 raise ValueError("a list of another form")
             place.known = {str(room): str(kind) for room, kind in cursor["known"].items()}
         except (KeyError, TypeError, ValueError, AttributeError):
