@@ -272,6 +272,8 @@ def test_a_file_that_it_cannot_fetch_or_that_ended_unpublished_is_said_or_made_a
     fake.containers[first]["status"] = "EXPIRED"
     again = connector.upload(clip, outgoing, first)
     assert (again.token, again.whole) == ("", False)
+    assert again.wait  # asked for so often and no more
+    assert connector.upload(clip, outgoing, "12345").token == ""
 
 
 def test_files_need_an_installation_that_is_reached_and_no_gif_is_taken(fake):

@@ -23,20 +23,22 @@ _UNDONE = ("WAITING_UPLOAD", "PROCESSING")
 
 
 def step(page: "LinkedInAccess", medium: Medium, outgoing: Outgoing, so_far: str) -> Uploaded:
-    """Brings it, or asks whether LinkedIn is done with it."""
-    now = outgoing.sending_at
-    if so_far:
-        return _state(medium, so_far, page._ask("GET", f"images/{encoded(so_far)}", now=now).json(dict))
+    """`so_far`: nothing, the picture's name and behind a space where to bring it, or its name alone: it is there, and
+    LinkedIn is asked whether it is done with it."""
+    now, (image, _, where) = outgoing.sending_at, so_far.partition(" ")
+    if where:
+        page._bring(where, medium.read(), medium.type, now)
+        return Uploaded(image, whole=False)
+    if image:
+        return _state(medium, image, page._ask("GET", f"images/{encoded(image)}", now=now).json(dict))
     wish: JSON = {"initializeUploadRequest": {"owner": page._me}}
     told = page._ask("POST", "images", "action=initializeUpload", now=now, body=wish, write=False).json(dict)
     value = told.get("value")
-    image, where = (
-        (urn_in(value.get("image")), str(value.get("uploadUrl") or "")) if isinstance(value, dict) else ("", "")
-    )
+    value = value if isinstance(value, dict) else {}
+    image, where = urn_in(value.get("image")), str(value.get("uploadUrl") or "")
     if not image or not _is_theirs(where, page._api):
         raise Unreadable("The answer to a picture does not say where it belongs.")
-    page._bring(where, medium.read(), medium.type, now)
-    return Uploaded(image, whole=False)
+    return Uploaded(f"{image} {where}", whole=False)
 
 
 def hung(outgoing: Outgoing) -> JSON:

@@ -4,7 +4,7 @@ answer's own container already; several are containers of their own, which that 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from connectors.base import JSON, Invalid, MediaRule, Medium, Outgoing, Unreadable, Uploaded
+from connectors.base import JSON, Gone, Invalid, MediaRule, Medium, Outgoing, Unreadable, Uploaded
 
 TYPES = {"image/jpeg": "IMAGE", "image/png": "IMAGE", "video/mp4": "VIDEO", "video/quicktime": "VIDEO"}
 WAITS = {"IMAGE": 3.0, "VIDEO": 15.0}
@@ -32,7 +32,10 @@ def step(ask: Ask, medium: Medium, outgoing: Outgoing, so_far: str) -> Uploaded:
     """Has the file fetched, or asks whether that is done."""
     kind = TYPES[medium.type]
     if so_far:
-        told, _ = ask("GET", so_far, {"fields": "status,error_message"}, now=outgoing.sending_at)
+        try:
+            told, _ = ask("GET", so_far, {"fields": "status,error_message"}, now=outgoing.sending_at)
+        except Gone:
+            told = {"status": "EXPIRED"}
         return _state(medium, so_far, told, WAITS[kind])
     given: JSON = {"media_type": kind, f"{kind.lower()}_url": medium.address(), "alt_text": medium.description or None}
     given |= {"is_carousel_item": "true"} if len(outgoing.media) > 1 else answer_of(outgoing)
@@ -54,7 +57,7 @@ def _state(medium: Medium, container: str, told: Mapping[str, Any], wait: float)
     if status in ("FINISHED", "PUBLISHED"):
         return Uploaded(container)
     if status == "EXPIRED":  # nobody published it for a day: made anew
-        return Uploaded("", whole=False)
+        return Uploaded("", whole=False, wait=wait)
     if status == "ERROR":
         fetched = not str(told.get("error_message") or "").startswith("FAILED_DOWNLOADING")
         why = "can do nothing with" if fetched else "could not fetch from us"
