@@ -63,9 +63,17 @@ class AssignmentForm(forms.Form):
 
 class TagsForm(forms.Form):
     tags = forms.CharField(max_length=400, required=False)
+    was = forms.CharField(max_length=10_000, required=False)
 
     def words(self) -> list[str]:
-        return str(self.cleaned_data["tags"]).replace(",", " ").replace("#", " ").split()
+        return self._words("tags")
+
+    def before(self) -> list[str] | None:
+        """The tags as they stood in the form when it was shown; None where it does not say."""
+        return self._words("was") if "was" in self.data else None
+
+    def _words(self, field: str) -> list[str]:
+        return str(self.cleaned_data[field]).replace(",", " ").replace("#", " ").split()
 
 
 class PriorityForm(forms.Form):

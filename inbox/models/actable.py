@@ -9,7 +9,7 @@ from django.db import transaction
 
 from inbox import happenings, ringing
 from inbox.models.answerable import KeyUsed, refuse_if_held
-from inbox.models.change import change
+from inbox.models.change import Moved, change
 
 if TYPE_CHECKING:
     from inbox.models.act import Act
@@ -33,7 +33,8 @@ class Actable:
         text: str = "",
     ) -> Act:
         """Asks for `verb` on a mention of theirs or a sent reply of ours; `text` is the new wording for edit. The
-        same key gives the same act, KeyUsed when it came with something else. HeldBack while the channel only listens;
+        same key gives the same act, KeyUsed when it came with something else. HeldBack while the channel only listens,
+        Moved when another team has the conversation now;
         KeyError for a verb nobody knows."""
         from inbox.models.act import SAID, Act
         from inbox.models.conversation import Conversation
@@ -41,7 +42,8 @@ class Actable:
         what = SAID[verb][1]
         given = (self.pk, agent.pk, verb, mention.pk if mention else None, reply.pk if reply else None, text)
         with transaction.atomic():
-            Conversation.objects.select_for_update(of=("self",)).get(pk=self.pk)
+            if Conversation.objects.select_for_update(of=("self",)).get(pk=self.pk).team_id != self.team_id:
+                raise Moved
             if twin := Act.objects.filter(key=key).first():
                 same = (twin.conversation_id, twin.author_id, twin.verb, twin.mention_id, twin.reply_id, twin.text)
                 if same != given:

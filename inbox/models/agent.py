@@ -131,15 +131,22 @@ class Agent(AbstractBaseUser):
     @transaction.atomic
     def leave_all(self, team_ids: Sequence[int], by: Agent | None) -> None:
         """Several memberships at once; must be the last work of a transaction."""
+        self._lock()
         Membership.objects.filter(agent=self, team__in=team_ids).delete()
         self.rights_changed(by, *hand_back(self, team_ids, by), *self._left(team_ids, by))
 
     @transaction.atomic
     def depart(self, by: Agent | None, *also: Entry) -> None:
         """The account ends: no team, no conversation, no page. What was owned by right of an admin goes back too."""
+        self._lock()
         team_ids = sorted(self.memberships.values_list("team_id", flat=True))
         self.memberships.all().delete()
         self.change_rights(by, *hand_back(self, None, by), *self._left(team_ids, by), *also, is_active=False)
+
+    def _lock(self) -> None:
+        """Before what this agent owns is handed back: whoever gives something to the agent waits here, and finds the
+        rights gone."""
+        Agent.objects.select_for_update().get(pk=self.pk)
 
     def _left(self, team_ids: Sequence[int], by: Agent | None) -> list[Entry]:
         actor_id = by.pk if by else None

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from inbox import happenings, ringing
-from inbox.models.change import change
+from inbox.models.change import Moved, change
 from inbox.models.event import Event
 from inbox.models.search_text import SearchKind, reindex
 
@@ -73,8 +73,9 @@ class Answerable:
     ) -> Reply:
         """Puts an answer into the outbox, where it waits for the undo time. The same key gives the same reply,
         however often it is sent; KeyUsed when it came with something else. `files` are the keys of what hangs from it,
-        out of the agent's draft; FilesGone when one is not there. Raises HeldBack while the channel only listens, and
-        Stale when somebody spoke meanwhile and `anyway` is not set; that choice is recorded."""
+        out of the agent's draft; FilesGone when one is not there. Raises HeldBack while the channel only listens, Moved
+        when another team has it now, and Stale when somebody spoke meanwhile and `anyway` is not set; that choice is
+        recorded."""
         from inbox.models.attachment import bind
         from inbox.models.conversation import Conversation
         from inbox.models.note import Draft
@@ -88,6 +89,8 @@ class Answerable:
                 if twin.carries() != list(files):
                     raise KeyUsed
                 return twin
+            if locked.team_id != self.team_id:
+                raise Moved
             channel_id = parent.channel_id if parent else locked.channel_id
             refuse_if_held(channel_id)
             news = self.news_since(seen_seq, agent)
@@ -111,18 +114,21 @@ class Answerable:
             Draft.objects.filter(agent=agent, conversation=self, kind=draft_kind(kind)).delete()
             reindex(SearchKind.REPLY, [reply.pk])
             also = (happenings.SentAnyway(reply=reply.pk),) if news else ()
-            values = {"agent_id": locked.agent_id or agent.pk, "trouble": ""}
-            change(self, happenings.ReplyQueued(reply=reply.pk), by=agent, values=values, also=also)
+            values = {} if locked.agent_id else {"agent_id": agent.pk}
+            if not change(self, happenings.ReplyQueued(reply=reply.pk), by=agent, values=values, also=also):
+                raise Moved  # or rather its author has
             transaction.on_commit(lambda: ringing.task("connectors.tasks.send_due"), robust=True)
         return reply
 
     def note(self: Conversation, agent: Agent, text: str, key: UUID) -> Note:  # type: ignore[misc]
-        """Writes a note for the team; the same key gives the same note, KeyUsed when it came with something else."""
+        """Writes a note for the team; the same key gives the same note, KeyUsed when it came with something else,
+        Moved when another team has it now."""
         from inbox.models.conversation import Conversation
         from inbox.models.note import Draft, Note
 
         with transaction.atomic():
-            Conversation.objects.select_for_update(of=("self",)).get(pk=self.pk)
+            if Conversation.objects.select_for_update(of=("self",)).get(pk=self.pk).team_id != self.team_id:
+                raise Moved
             given = {"conversation": self, "author": agent, "text": text}
             note, made = Note.objects.get_or_create(key=key, defaults=given)
             if (note.conversation_id, note.author_id, note.text) != (self.pk, agent.pk, text):

@@ -37,7 +37,11 @@ COLUMNS = frozenset(
         "inbound_seq",
     ]
 )
-EXPECTED = frozenset(["team_id", "agent_id", "state", "snoozed_until"])
+EXPECTED = frozenset(["team_id", "agent_id", "state", "snoozed_until", "tags"])
+
+
+class Moved(Exception):
+    """Another team has it since whoever wants to act read it, and it is not theirs to act on by what they knew."""
 
 
 def change(
@@ -50,9 +54,12 @@ def change(
     also: tuple[Happening, ...] = (),
 ) -> bool:
     """Sets the columns if the row still is as expected (a value, None, or a list of allowed values) and records the
-    happenings. Returns whether it happened; the object then carries the new values. Is a transaction of its own or
+    happenings. A person acts on what the team has by which they were allowed to, and nobody gets it who does not work
+    there. Returns whether it happened; the object then carries the new values. Is a transaction of its own or
     joins the caller's; inside a caller's transaction it must be the last work, because counters and streams stay
     locked until commit."""
+    if by is not None:
+        expect = {"team_id": conversation.team_id, **(expect or {})}
     row = _compare_and_set(conversation.pk, expect or {}, values, (happening, *also), by)
     if row is None:
         return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -15,12 +16,19 @@ if TYPE_CHECKING:
     from inbox.models.conversation import Conversation
 
 
+ROUNDS = 5  # of trying anew with what others made of the tags meanwhile
+
+
+def cleaned(tags: Iterable[str]) -> set[str]:
+    return {tag.strip().lower()[:40] for tag in tags if tag.strip()}
+
+
 class Closeable:
     """Mixed into Conversation."""
 
     def close(self: Conversation, by: Agent | None) -> bool:  # type: ignore[misc]
         """Done. A later message of the customer opens it again, whenever it comes."""
-        values = {"state": 4, "closed_at": timezone.now(), "snoozed_until": None, "trouble": ""}
+        values = {"state": 4, "closed_at": timezone.now(), "snoozed_until": None}
         return change(self, happenings.Closed(), by=by, values=values, expect={"state": [0, 1, 2, 3]})
 
     def reopen(self: Conversation, by: Agent | None, because: str = "") -> bool:  # type: ignore[misc]
@@ -50,18 +58,27 @@ class Closeable:
         return change(self, happenings.Excluded(), by=None, values=values, expect={"state": 0, "agent_id": None})
 
     def mark_spam(self: Conversation, by: Agent | None) -> bool:  # type: ignore[misc]
-        values = {"state": 5, "closed_at": timezone.now(), "snoozed_until": None, "trouble": ""}
+        values = {"state": 5, "closed_at": timezone.now(), "snoozed_until": None}
         return change(self, happenings.MarkedSpam(), by=by, values=values, expect={"state": [0, 1, 2, 3, 4, 6]})
 
-    def retag(self: Conversation, tags: list[str], by: Agent | None) -> bool:  # type: ignore[misc]
-        """Replaces the tags; the words are made known to the installation's list of tags."""
+    def retag(  # type: ignore[misc]
+        self: Conversation, tags: Sequence[str], by: Agent | None, was: Sequence[str] | None = None
+    ) -> bool:
+        """Adds and removes what makes `tags` of the tags there `was`, which are those of this object if not given;
+        what others add and remove meanwhile stays so. The words are made known to the installation's list of tags."""
         from inbox.models.conversation import Tag
 
-        words = sorted({tag.strip().lower()[:40] for tag in tags if tag.strip()})
-        if words == self.tags:
-            return False
-        Tag.objects.bulk_create([Tag(name=word) for word in words], ignore_conflicts=True)
-        return change(self, happenings.Tagged(tags=", ".join(words) or "none"), by=by, values={"tags": words})
+        wanted, seen = cleaned(tags), cleaned(self.tags if was is None else was)
+        for _ in range(ROUNDS):
+            words = sorted(set(self.tags) - (seen - wanted) | (wanted - seen))
+            if words == self.tags:
+                return False
+            Tag.objects.bulk_create([Tag(name=word) for word in words], ignore_conflicts=True)
+            happening = happenings.Tagged(tags=", ".join(words) or "none")
+            if change(self, happening, by=by, values={"tags": words}, expect={"tags": self.tags}):
+                return True
+            self.refresh_from_db(fields=["tags", "seen_seq"])
+        return False
 
     def prioritise(self: Conversation, priority: int, by: Agent | None) -> bool:  # type: ignore[misc]
         """Higher comes first; the queue's rank is its negative, so that every index runs one way."""

@@ -98,6 +98,7 @@ def _store(place: Place, ahead: _Ahead, keep: Callable[[], None]) -> list[int]:
     if plan.is_empty:
         keep()
         return []
+    sql.hold_owners(plan.born.values())
     sql.change_identities(plan.authors, facts.identities)
     conversations, mentions = sql.reserve(len(plan.born), len(plan.mentions))
     born = _begin(place, plan, identities, conversations)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 FLAG_AFTER = timedelta(seconds=60)  # a doubt that old is shown to a person
 TRIES = 5
+TROUBLES = ("in_doubt", "failed", "held")  # what waits for a person, the worst first: it marks the conversation
 FINAL = ("sent", "undone", "dropped")  # states that change what search finds: the post's address, or nothing any more
 
 
@@ -261,6 +262,8 @@ class Reply(models.Model):
             conversation = type(self.conversation).objects.select_for_update(of=("self",)).get(pk=self.conversation_id)
             # `takes` only grows, whoever resets `tries`: it fences out a sender or settler that slept while another
             # one went on with this reply.
+            if by is not None and conversation.team_id != self.conversation.team_id:
+                return False  # another team has it since this person was allowed to act on it
             if not Reply.objects.filter(pk=self.pk, state__in=old, takes=self.takes).update(state=new, **fields):
                 return False
             self.refresh_from_db()
@@ -275,8 +278,10 @@ class Reply(models.Model):
 
     def _consequences(self, conversation: Conversation) -> dict[str, Any]:
         """What the reply's state means for its conversation. A customer who wrote after the reply keeps it New."""
-        troubles = {"failed": "failed", "in_doubt": "in_doubt", "held": "held"}
-        values: dict[str, Any] = {"trouble": troubles.get(self.state, "")}
+        states = set(
+            Reply.objects.filter(conversation=conversation, state__in=TROUBLES).values_list("state", flat=True)
+        )
+        values: dict[str, Any] = {"trouble": next((state for state in TROUBLES if state in states), "")}
         if self.state == "sent" and conversation.inbound_seq < self.seq and conversation.state <= 3:
             values["state"] = 4 if self.then_close else 1
             values["closed_at"] = timezone.now() if self.then_close else None

@@ -22,13 +22,13 @@ from inbox.views.desk import queue_of
 from socialcare.pages import Request
 
 
-def last_of(conversation: Conversation) -> Event | None:
-    return Event.objects.filter(conversation=conversation).timeline().select_related("actor").last()
+def last_of(conversation: Conversation, agent: Agent) -> Event | None:
+    return Event.objects.told_to(agent, conversation).timeline().select_related("actor").last()
 
 
-def who_was_faster(conversation: Conversation, event: Event | None = None) -> str:
-    """The last thing that happened here, with how long ago."""
-    event = event or last_of(conversation)
+def who_was_faster(conversation: Conversation, agent: Agent, event: Event | None = None) -> str:
+    """The last thing that happened here and that this reader may know, with how long ago."""
+    event = event or last_of(conversation, agent)
     if event is None:
         return _("Somebody was faster.")
     seconds = max(0, int((timezone.now() - event.at).total_seconds()))
@@ -40,12 +40,12 @@ def unchanged(request: Request, conversation: Conversation, wanted: Collection[i
     """Nothing was done: because it is so already, which is no fault and not even news to whom did it, or because
     somebody was faster."""
     conversation.refresh_from_db(fields=["state", "agent"])
-    event = last_of(conversation)
+    event = last_of(conversation, request.user)
     if conversation.state not in wanted:
-        return refused(request, conversation, who_was_faster(conversation, event))
+        return refused(request, conversation, who_was_faster(conversation, request.user, event))
     if event is not None and event.actor_id == request.user.pk:
         return done(request, conversation)
-    return told(request, conversation, who_was_faster(conversation, event))
+    return told(request, conversation, who_was_faster(conversation, request.user, event))
 
 
 @act
@@ -54,7 +54,7 @@ def claim(request: Request, conversation: Conversation) -> HttpResponse:
     if conversation.agent_id == request.user.pk:
         return done(request, conversation)
     if conversation.agent_id is not None or not conversation.claim(request.user):
-        return refused(request, conversation, who_was_faster(conversation))
+        return refused(request, conversation, who_was_faster(conversation, request.user))
     return done(request, conversation, _("Taken"), before)
 
 
@@ -64,7 +64,7 @@ def release(request: Request, conversation: Conversation) -> HttpResponse:
     if conversation.agent_id is None:
         return done(request, conversation)
     if not conversation.release(request.user):
-        return refused(request, conversation, who_was_faster(conversation))
+        return refused(request, conversation, who_was_faster(conversation, request.user))
     return done(request, conversation, _("Given back to %s") % conversation.team.name, before)
 
 
@@ -105,7 +105,7 @@ def give(request: Request, conversation: Conversation) -> HttpResponse:
     except ValueError as error:
         return refused(request, conversation, str(error), status=422)
     if not given:
-        return refused(request, conversation, who_was_faster(conversation))
+        return refused(request, conversation, who_was_faster(conversation, request.user))
     says = _("Given to %s") % (agent.name if agent else team.name)
     return done(request, conversation, says, before)
 
@@ -137,7 +137,7 @@ def snooze(request: Request, conversation: Conversation) -> HttpResponse:
     except ValueError as error:
         return refused(request, conversation, str(error), status=422)
     if not happened:
-        return refused(request, conversation, who_was_faster(conversation))
+        return refused(request, conversation, who_was_faster(conversation, request.user))
     return done(request, conversation, _("Set aside"), before)
 
 
@@ -155,7 +155,7 @@ def tags(request: Request, conversation: Conversation) -> HttpResponse:
     if not form.is_valid():
         return refused(request, conversation, _("These tags are too long."), status=422)
     before = reversal.values_of(conversation)
-    if not conversation.retag(form.words(), request.user):
+    if not conversation.retag(form.words(), request.user, form.before()):
         return done(request, conversation)
     return done(request, conversation, _("Tags set"), before)
 

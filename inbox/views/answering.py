@@ -20,6 +20,7 @@ from django.views.decorators.http import require_POST
 from inbox import pane as panes
 from inbox import reversal
 from inbox.models import Agent, Conversation
+from inbox.models.change import Moved
 from socialcare.pages import Request, page
 
 if TYPE_CHECKING:
@@ -67,7 +68,11 @@ def act(view: Act) -> Callable[..., HttpResponse]:
     def wrapped(request: Request, pk: int, **more: Any) -> HttpResponse:
         conversation = conversation_or_404(request, pk)
         with timezone.override(zone_of(request.user)):
-            return view(request, conversation, **more)
+            try:
+                return view(request, conversation, **more)
+            except Moved:
+                conversation = conversation_or_404(request, pk)  # maybe it is not theirs to see any more
+                return refused(request, conversation, _("Not done: another team has it now. Look again."))
 
     return wrapped
 
