@@ -83,7 +83,7 @@ def wait_until(answer: Answer, now: datetime) -> datetime | None:
     told = [rate.reset_at for rate in answer.rates if rate.reset_at and not rate.remaining]
     after = answer.headers.get("Retry-After", "").strip()
     if after.isdecimal():
-        told.append(now + max(AT_LEAST, timedelta(seconds=min(int(after), 86_400 * 7))))  # “0” is an answer too
+        told.append(now + max(AT_LEAST, timedelta(seconds=min(int(after[:9]), 86_400 * 7))))  # “0” is an answer too
     elif after and (date := http_date(after)):
         told.append(date - answer.skew)
     return max((time for time in told if time > now), default=None)

@@ -9,6 +9,7 @@ from inbox.models import Team
 from routing.actions import Ignore
 from routing.fields import RuleError
 from routing.models import Rule
+from socialcare.pages import is_number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +33,7 @@ def touched(rule: Rule) -> frozenset[int]:
     except RuleError:
         items = rule.then if isinstance(rule.then, list) else []
         found = {str(item.get("team")) for item in items if isinstance(item, dict)}
-        return frozenset(int(team) for team in found if team.isdecimal())
+        return frozenset(int(team) for team in found if is_number(team))
 
 
 def seen_by(agent: Agent) -> list[Rule]:

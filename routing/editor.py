@@ -13,6 +13,7 @@ from django.http import QueryDict
 from routing.actions import Action
 from routing.conditions import Condition
 from routing.fields import Field
+from socialcare.pages import is_number
 
 ROOT, MANY = "w", frozenset({"choice", "network", "channel", "topic", "theme"})
 OTHERS = frozenset({"topic", "theme"})  # chosen ones that the reader may not know stay chosen
@@ -67,7 +68,7 @@ class Draft:
         name, _, path = verb.partition(":")
         if name == "add-action" and given.get("a.new") in Action.kinds():
             self.then.append(Step(given["a.new"]))
-        elif name == "remove-action" and path.isdecimal() and int(path) < len(self.then):
+        elif name == "remove-action" and is_number(path) and int(path) < len(self.then):
             del self.then[int(path)]
         elif name == "remove":
             parent, index = _parent(self.when, path)
@@ -82,7 +83,7 @@ class Draft:
 
 
 def _indexes(path: str) -> list[int]:
-    return [int(part) for part in path.split(".")[1:] if part.isdecimal()]
+    return [int(part) for part in path.split(".")[1:] if is_number(part)]
 
 
 def _group_at(root: Group, path: str) -> Group | None:
@@ -96,7 +97,7 @@ def _group_at(root: Group, path: str) -> Group | None:
 
 def _parent(root: Group, path: str) -> tuple[Group | None, int]:
     above, _, last = path.rpartition(".")
-    return (_group_at(root, above), int(last)) if above and last.isdecimal() else (None, 0)
+    return (_group_at(root, above), int(last)) if above and is_number(last) else (None, 0)
 
 
 def posted(form: QueryDict) -> Draft:
@@ -109,7 +110,7 @@ def posted(form: QueryDict) -> Draft:
         stop=form.get("stop") != "no",
         active=form.get("active") == "yes",
         why=form.get("why", "").strip(),
-        version=int(version) if version.isdecimal() else 0,
+        version=int(version) if is_number(version) else 0,
     )
 
 

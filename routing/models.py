@@ -101,7 +101,8 @@ class Rule(models.Model):
         """Makes it the rule at that place (0 is first); the others keep their order."""
         held = list(Rule.objects.order_by("pk").select_for_update(no_key=True))  # two moves are one after the other
         order = sorted((rule for rule in held if rule.pk != self.pk), key=lambda rule: (rule.position, rule.pk))
-        order[max(0, place) : max(0, place)] = [rule for rule in held if rule.pk == self.pk]
+        place = min(max(0, place), len(order))
+        order[place:place] = [rule for rule in held if rule.pk == self.pk]
         moved = [rule for position, rule in enumerate(order, start=1) if rule.moves_to(position)]
         Rule.objects.bulk_update(moved, ["position"])
         rules_changed(happenings.SetUpChanged(f"moved the rule “{self.name}” to place {place + 1}"), by)

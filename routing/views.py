@@ -21,7 +21,7 @@ from routing.fields import RuleError
 from routing.groups import read_tree
 from routing.models import Rule
 from routing.naming import broken, choices_for, names_for, strange
-from socialcare.pages import Request
+from socialcare.pages import Request, is_number
 
 
 @managers_too
@@ -166,9 +166,11 @@ def place(request: Request, pk: int) -> HttpResponse:
     """Moves the rule to a place of the whole list."""
     one = _changeable(request.user, pk)
     to = request.POST.get("to", "")
-    if to.isdecimal() and not access.may_move(request.user, one, int(to)):
+    if not is_number(to):
+        messages.info(request, _("A place is a whole number."))
+    elif not access.may_move(request.user, one, int(to)):
         messages.info(request, _("A rule above is not yours to change: it keeps its place before yours."))
-    elif to.isdecimal():
+    else:
         one.move_to(int(to), request.user)
     return HttpResponseRedirect("/set-up/rules/", status=303)
 

@@ -146,7 +146,7 @@ def read(scope: Any) -> Question | None:
     session = cookies.get(settings.SESSION_COOKIE_NAME, "")
     pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
     asked = dict(pairs)
-    plain = asked.keys() <= PLAIN and len(pairs) == len(asked)
+    plain = asked.keys() <= PLAIN and len(pairs) == len(asked) and "\0" not in slug
     if not (plain and _is_key(session) and Progress.known and _is_our_name(headers.get(b"host", ""))):
         return None
     held = asked.get("held", "")

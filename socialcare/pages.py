@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
+from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
@@ -38,6 +39,29 @@ def page(
     response = render(request, f"{template}#{part}" if part else template, context or {}, status=status)
     patch_vary_headers(response, ["HX-Request", "HX-Target", "Cookie"])
     return response
+
+
+class RefuseNul:
+    """No text column takes a NUL and nobody types one: where one is in the address or the form, nothing else is looked
+    at. What a view reads as bytes, a delivery or an uploaded file, it judges itself."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if "\0" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
+            raise BadRequest("a NUL in the address")
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, view: Callable[..., Any], _args: Any, _given: Any) -> None:
+        """After the check of the form's token, which has read the form already."""
+        if request.method != "POST" or getattr(view, "csrf_exempt", False):
+            return
+        parts = [part for name, values in request.POST.lists() for part in (name, *values)]
+        for name, files in request.FILES.lists():
+            parts += [name, *(str(file.name) for file in files)]
+        if any("\0" in str(part) for part in parts):
+            raise BadRequest("a NUL in the form")
 
 
 class ResponseHeaders:

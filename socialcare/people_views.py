@@ -21,7 +21,7 @@ from inbox.rights import admins_only, managers_too
 from inbox.views.answering import shown
 from socialcare import people
 from socialcare.models import Invitation
-from socialcare.pages import Request, page
+from socialcare.pages import Request, is_number, page
 from socialcare.restoring import free_slug
 
 
@@ -130,7 +130,7 @@ def members(request: Request, pk: int) -> HttpResponse:
     """Makes, changes or ends one membership. Joining a private team asks for the password again."""
     one = _managed(request.user, pk)
     given = request.POST.get("agent", "")
-    agent = get_object_or_404(Agent, pk=int(given) if given.isdecimal() else 0)
+    agent = get_object_or_404(Agent, pk=int(given) if is_number(given) else 0)
     try:
         if request.POST.get("role") == "none":
             people.end_membership(one, agent, request.user)

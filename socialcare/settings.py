@@ -52,6 +52,7 @@ MIDDLEWARE = [
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
+    "socialcare.pages.RefuseNul",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "socialcare.idle.SignOutIdle",
     "socialcare.sign_in.SignInRequired",

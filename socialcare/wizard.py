@@ -22,7 +22,7 @@ from inbox.models.event import Entry, record
 from routing import defaults
 from socialcare import first_run
 from socialcare.models import Organisation, digest
-from socialcare.pages import page
+from socialcare.pages import is_number, page
 from socialcare.sources import SourceForm, offered
 
 log = structlog.get_logger(__name__)
@@ -228,7 +228,7 @@ def _sources(request: HttpRequest, admin: Agent | None) -> HttpResponse:
 
 def _remove(channel_id: str, admin: Agent | None) -> None:
     """Takes a source away again as long as nothing came through it."""
-    unused = Channel.objects.filter(pk=int(channel_id), mentions=None) if channel_id.isdecimal() else None
+    unused = Channel.objects.filter(pk=int(channel_id), mentions=None) if is_number(channel_id) else None
     if unused is not None and (channel := unused.first()):
         remove(channel, admin)
 

@@ -31,7 +31,7 @@ from inbox.models import Agent, Conversation, Mention
 from inbox.models.conversation import State
 from inbox.rights import View
 from inbox.views.answering import shown
-from socialcare.pages import Request
+from socialcare.pages import Request, is_number
 
 SPANS = (7, 28, 90)
 
@@ -108,7 +108,7 @@ def _counted(request: Request) -> TopicQuerySet:
 
 def _number(request: Request, name: str) -> int | None:
     given = request.GET.get(name, "")
-    return int(given) if given.isdecimal() and len(given) < 19 else None
+    return int(given) if is_number(given) else None
 
 
 def _tabs(topic: Topic, hidden: int, current: str) -> list[dict[str, Any]]:

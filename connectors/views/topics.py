@@ -24,7 +24,7 @@ from connectors.topics.tree import Tree
 from inbox.models import Agent
 from inbox.rights import managers_too
 from inbox.views.answering import shown
-from socialcare.pages import Request
+from socialcare.pages import Request, is_number
 
 LIST = "/set-up/topics/"
 
@@ -109,7 +109,7 @@ def _initial(given: QueryDict) -> dict[str, Any]:
 
 def _editor(request: Request, one: Topic, form: TopicForm, *, words: str = "", status: int = 200) -> HttpResponse:
     query = str(form["query"].value() or "")
-    chosen = [int(pk) for pk in form["channels"].value() or () if str(pk).isdecimal()]
+    chosen = [int(pk) for pk in form["channels"].value() or () if is_number(str(pk))]
     excluded = _excluded(request) if request.method == "POST" else []
     hides = [each.tree for each in Exclusion.objects.covering(one if one.pk else None) if each.is_known]
     hides += [ByPhrase.tree(word) for word in excluded]

@@ -81,7 +81,7 @@ def view(request: Request, slug: str) -> HttpResponse:
 def changes(request: Request, queue: Queue) -> HttpResponse:
     """Rows that changed, the personal marks apart, and the numbers all this was true at."""
     held = request.GET.get("held", "")
-    lack = Lack(queue, numbers_of(request.GET["since"]), int(held) if held.isdigit() and len(held) < 6 else 0)
+    lack = Lack(queue, numbers_of(request.GET["since"]), int(held) if is_number(held) and len(held) < 6 else 0)
     [answer] = answers([lack])
     response = HttpResponse(answer.body, status=200 if answer.body or answer.whole else 204)
     for name, value in answer.headers.items():
@@ -92,7 +92,7 @@ def changes(request: Request, queue: Queue) -> HttpResponse:
 def next_rows(request: Request, queue: Queue) -> HttpResponse:
     """One more page of rows, to stand at the end of the list."""
     shown_already = request.GET.get("shown", "")
-    before = int(shown_already) if shown_already.isdigit() and len(shown_already) < 6 else 0
+    before = int(shown_already) if is_number(shown_already) and len(shown_already) < 6 else 0
     try:
         conversations, more = queue.page(request.GET["after"])
     except ValueError as error:

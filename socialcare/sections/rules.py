@@ -15,6 +15,7 @@ from routing.actions import Action, read_actions
 from routing.conditions import Condition
 from routing.groups import read_tree
 from routing.models import Rule
+from socialcare.pages import is_number
 from socialcare.sections import Item, Section, Unfit
 
 
@@ -111,7 +112,7 @@ def _other(value: Any, named: Mapping[Any, Any], missed: str) -> Any:
     if isinstance(value, list):
         return [_other(each, named, missed) for each in value]
     if isinstance(value, str | int):
-        for key in (value, int(value) if isinstance(value, str) and value.isdecimal() else value):
+        for key in (value, int(value) if isinstance(value, str) and is_number(value) else value):
             if key in named:
                 return named[key]
     if not missed:

@@ -1,0 +1,81 @@
+"""What anybody can type into an address or a form: it is refused in words or taken, and never fails the server."""
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from inbox.models import Team
+from routing.models import Rule
+from tests.routing.test_rule_pages import filled, make
+from tests.world import make_channel, write
+
+NUMBERS = ("9" * 5_000, "9" * 30, "²", "٣", "-1", "1.0", "")
+
+
+@pytest.mark.parametrize("path", ["/hooks/a%00b/", "/%00", "/invitation/a%00b/", "/first-run/open/a%00/"])
+def test_a_nul_in_an_address_is_refused_without_a_login(cast, client, path):
+    answer = client.get(path)
+    assert answer.status_code == 400
+    assert "That cannot be read" in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/views/all/?tag=%00", "/views/all/?agent=%00", "/palette/?q=%00a", "/search/?q=%00", "/views/a%00/", "/?%00=1"],
+)
+def test_a_nul_in_what_an_agent_asks_for_is_refused(cast, client, path):
+    client.force_login(cast.ana)
+    assert client.get(path).status_code == 400
+
+
+def test_a_percent_sign_before_two_noughts_is_no_nul(cast, client):
+    client.force_login(cast.ana)
+    assert client.get("/search/?q=100%2500").status_code == 200
+
+
+def test_a_nul_in_a_form_is_refused_and_changes_nothing(cast, client):
+    client.force_login(cast.ada)
+    form = filled(**{"w.0.is": "text_pattern", "w.0.f.pattern": "a\0b"})
+    assert client.post("/set-up/rules/new/", form).status_code == 400
+    assert client.post("/set-up/teams/new/", {"name": "a\0b"}).status_code == 400
+    assert client.post("/set-up/teams/new/", {"name": "Legal", "x\0": "1"}).status_code == 400
+    assert not Rule.objects.filter(name="Refunds").exists()
+    assert Team.objects.count() == 4
+
+
+def test_a_nul_inside_an_uploaded_file_is_the_files_own(cast, client):
+    client.force_login(cast.ana)
+    pk = write(make_channel(), "my parcel is late", cast.support).pk
+    given = SimpleUploadedFile("note.txt", b"a\0b", "text/plain")
+    assert client.post(f"/conversations/{pk}/files/", {"kind": "reply", "new": given}).status_code != 400
+
+
+def test_what_is_no_number_moves_no_rule_and_is_said(cast, client):
+    first, second = make("Refunds", ["refund"], cast.support), make("Praise", ["thank*"], cast.support)
+    client.force_login(cast.ada)
+    for number in NUMBERS:
+        answer = client.post(f"/set-up/rules/{first.pk}/place/", {"to": number}, follow=True)
+        assert "A place is a whole number." in answer.content.decode(), number
+    assert list(Rule.objects.order_by("position")) == [first, second]
+
+
+def test_a_place_behind_the_last_is_told_as_the_last(cast, client):
+    first, second = make("Refunds", ["refund"], cast.support), make("Praise", ["thank*"], cast.support)
+    client.force_login(cast.ada)
+    client.post(f"/set-up/rules/{first.pk}/place/", {"to": "999999"})
+    assert list(Rule.objects.order_by("position")) == [second, first]
+    assert "to place 2" in client.get("/set-up/history/").content.decode()
+
+
+def test_what_is_no_number_fails_no_other_page(cast, client):
+    rule = make("Refunds", ["refund"], cast.support)
+    client.force_login(cast.ada)
+    for number in NUMBERS:
+        asked = {"agent": number, "role": "agent"}
+        assert client.post(f"/set-up/teams/{cast.support.pk}/members/", asked).status_code == 404, number
+        edits = ({"do": f"remove-action:{number}"}, {"do": f"remove:w.{number}"}, {"do": f"add:w.{number}"})
+        for given in (*edits, {"version": number}):
+            assert client.post(f"/set-up/rules/{rule.pk}/", filled(**given)).status_code < 500, number
+        topic = {"name": "x", "query": "acme", "channels": number}
+        assert client.post("/topics/new/", topic).status_code < 500, number
+        for asked in ({"since": "0", "held": number}, {"after": "x", "shown": number}):
+            assert client.get("/views/all/", asked).status_code < 500, number
