@@ -1,10 +1,11 @@
-// <copy-text for="callback-url" data-text-done="Copied"><button>…</button></copy-text> copies the text or value of an element and says so on its button.
+// <copy-text for="callback-url" data-text-done="Copied"><button>…</button></copy-text> copies the text or value of an element, without `for` what its form's
+// box holds, and says so on its button.
 customElements.define("copy-text", class extends HTMLElement {
   #timer
   connectedCallback() { this.addEventListener("click", this) }
   disconnectedCallback() { clearTimeout(this.#timer) }
   async handleEvent() {
-    const source = document.getElementById(this.getAttribute("for")), label = this.querySelector("[data-label]") ?? this.querySelector("button")
+    const source = document.getElementById(this.getAttribute("for")) ?? this.closest("form").elements.text, label = this.querySelector("[data-label]") ?? this.querySelector("button")
     try { await navigator.clipboard.writeText(source.value ?? source.textContent.trim()) }
     catch { source.select ? source.select() : getSelection().selectAllChildren(source); return }
     this.dataset.was ??= label.textContent

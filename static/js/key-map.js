@@ -15,12 +15,14 @@ customElements.define("key-map", class extends HTMLElement {
   #key(event) {
     if (event.defaultPrevented || event.isComposing || event.keyCode === 229) return
     const name = this.#name(event), mod = name.startsWith("Mod+"), writing = event.target.closest?.("input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]")
-    const graph = event.getModifierState("AltGraph") && event.key.length === 1 // where “[” and “\\” are written so
+    // Where “[” and “\\” are written so.
+    const graph = event.getModifierState("AltGraph") && event.key.length === 1
     if (!name || (!graph && (event.altKey || (!mod && (event.ctrlKey || event.metaKey)))) || (!mod && (writing || this.hasAttribute("off")))) return
     const dialog = document.querySelector("dialog[open]:modal")
     const control = this.#find(this.#first ? `${this.#first} ${name}` : name, dialog, event.target.closest?.("form"))
     const talk = control?.closest("[data-keys=talk]"), bounced = this.#bounces(name, control)
-    if (event.repeat && control) return event.preventDefault() // a key that is held down is one wish
+    // A key that is held down is one wish.
+    if (event.repeat && control) return event.preventDefault()
     if (!mod && (this.#held.length || (this.#opening && talk))) return this.#hold(event, name, bounced)
     if (control) { event.preventDefault(); this.#forget(); return bounced || this.#press(control) }
     if (dialog || mod) return this.#forget()

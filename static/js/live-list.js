@@ -66,7 +66,8 @@ customElements.define("live-list", class extends HTMLElement {
     const [list, top] = [this.#list, this.#list.scrollTop]
     const leaving = this.#rows.filter(row => "gone" in row.dataset), held = leaving.find(row => row.matches(":focus-within"))
     const rows = this.#rows, next = still && held ? [...rows.slice(rows.indexOf(held)), ...rows.slice(0, rows.indexOf(held)).reverse()].find(row => !leaving.includes(row)) : null
-    next?.querySelector("a")?.focus({ preventScroll: true }) // the reader's own act takes the row from under the focus, which goes on to the next one
+    // The reader's own act takes the row from under the focus, which goes on to the next one.
+    next?.querySelector("a")?.focus({ preventScroll: true })
     for (const row of leaving) if (!row.matches(":focus-within")) row.remove()
     for (const row of this.#waiting.values()) list.prepend(document.importNode(row, true))
     this.#waiting.clear()

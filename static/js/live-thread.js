@@ -1,6 +1,6 @@
 // <live-thread for="messages" url="/conversations/7/" mark="conversation:7=41"> keeps one conversation true. The answer to `since` holds messages and
 // happenings (children with stable ids and an ascending data-key) and <hx-partial hx-target="#head"> regions. Nothing on the screen is moved.
-// When the conversation is not the reader's any more, it says so and asks no more.
+// When the conversation is not the reader's any more, its acts go, what is written can be copied (the template), and it asks no more.
 customElements.define("live-thread", class extends HTMLElement {
   #busy = false; #again = false; #own = false; #acted = 0
   connectedCallback() {
@@ -33,10 +33,16 @@ customElements.define("live-thread", class extends HTMLElement {
   }
   get #mark() { return this.getAttribute("mark") ?? "" }
   #gone() {
-    const note = this.querySelector("[data-gone]")
-    this.removeAttribute("mark"); this.#count(0)
-    note.textContent = this.dataset.textGone; note.dataset.count = 1
-    this.dispatchEvent(new CustomEvent("say", { bubbles: true, detail: { text: this.dataset.textGone, about: "thread" } }))
+    const instead = this.querySelector("template").content, text = instead.textContent
+    this.removeAttribute("mark")
+    this.#count(0)
+    for (const act of document.querySelectorAll("#talk-head :is(.bar__actions, [popover]), .composer__can")) act.remove()
+    for (const form of document.querySelectorAll("form[data-kind]")) {
+      form.elements.text.readOnly = true
+      form.querySelector("file-drop")?.setAttribute("reason", text)
+      form.querySelector(".composer__foot").replaceChildren(instead.cloneNode(true))
+    }
+    this.dispatchEvent(new CustomEvent("say", { bubbles: true, detail: { text, urgent: true } }))
   }
   async #ask() {
     if (!this.#mark) return
@@ -46,7 +52,9 @@ customElements.define("live-thread", class extends HTMLElement {
     this.#own = false
     url.searchParams.set("since", this.#mark)
     const answer = await fetch(url, { headers: { "HX-Request": "true" } }).catch(() => null)
-    if (answer?.ok && answer.headers.has("X-Mark") && this.isConnected) this.#take(new DOMParser().parseFromString(await answer.text(), "text/html").body, answer.headers, own)
+    const text = await (answer?.ok && answer.headers.has("X-Mark") ? answer.text().catch(() => null) : null)
+    // Another conversation may have come to its place meanwhile.
+    if (text !== null && this.isConnected) this.#take(new DOMParser().parseFromString(text, "text/html").body, answer.headers, own)
     if (answer?.status === 404 && this.isConnected) this.#gone()
     this.dispatchEvent(new CustomEvent("answered", { bubbles: true, detail: { ok: !!answer, failed: answer?.status >= 500, build: answer?.headers.get("X-Build") } }))
     await new Promise(done => setTimeout(done, 500 + Math.random() * 200))

@@ -1,5 +1,6 @@
 // <optimistic-act>, once a page: a form with data-act="closure" shows its result before the server has answered. The row it acts on (data-of, else the
-// open conversation; with data-picked-rows all that are picked) gets data-doing; with data-leaves it goes at once. When the act fails the row is as before and the toast says what did not happen.
+// open conversation; with data-picked-rows all that are picked) gets data-doing; with data-leaves it goes at once. When the act fails the row is as before and the toast says what did not happen,
+// as it does for whatever else is asked and not answered well.
 customElements.define("optimistic-act", class extends HTMLElement {
   static #names = ["htmx:before:request", "htmx:after:request", "htmx:error"]
   #left = new WeakMap(); #doing = new WeakMap(); #asking = new WeakMap()
@@ -7,12 +8,13 @@ customElements.define("optimistic-act", class extends HTMLElement {
   disconnectedCallback() { for (const name of this.constructor.#names) document.removeEventListener(name, this) }
   handleEvent(event) {
     const ctx = event.detail.ctx, source = ctx?.sourceElement, form = source?.closest?.("[data-act]")
-    if (ctx?.target?.id === "talk" && event.type !== "htmx:before:request") return this.#opened(ctx, event.type)
-    if (!form || source.hasAttribute("hx-get")) return
-    if (event.type === "htmx:before:request") return this.#asking.has(form) ? event.preventDefault() : this.#begin(form, ctx)
-    if (this.#asking.get(form) !== ctx) return // a second press while the first is on its way asks for nothing more
+    const begins = event.type === "htmx:before:request", answer = event.type === "htmx:error" ? null : ctx?.response
+    if (!form || source.hasAttribute("hx-get")) return ctx && !begins && this.#answered(ctx, answer)
+    if (begins) return this.#asking.has(form) ? event.preventDefault() : this.#begin(form, ctx)
+    // A second press while the first is on its way asks for nothing more.
+    if (this.#asking.get(form) !== ctx) return
     this.#asking.delete(form)
-    this.#end(form, event.type === "htmx:error" ? null : ctx.response)
+    this.#end(form, answer)
   }
   #of(form) {
     if ("pickedRows" in form.dataset) return [...document.querySelectorAll(".rows > [data-picked]")]
@@ -44,15 +46,15 @@ customElements.define("optimistic-act", class extends HTMLElement {
     if (done) document.dispatchEvent(new CustomEvent("ask"))
     else if (!refused || !form.hasAttribute(`hx-status:${answer.status}`)) this.#fail(answer, form)
   }
-  #opened(ctx, type) {
-    const [answer, told] = [type === "htmx:error" ? null : ctx.response, this.dataset]
-    if (!answer || answer.status >= 400) this.#say(!answer ? told.openedNetwork : answer.status >= 500 ? told.openedServer : told.openedRefused, answer)
+  // A search that the next one overtakes ends in an error too, so only an opening and what was to be sent are missed without an answer.
+  #answered({ target, sourceElement }, answer) {
+    const opening = target?.id === "talk"
+    if (answer ? answer.status >= 400 && ![401, 409, 422].includes(answer.status) : opening || sourceElement.closest("form[data-kind]")) this.#fail(answer, {}, opening ? "opened" : "text")
   }
-  #fail(answer, form) {
-    this.#say(form.dataset.textFailed ?? (answer ? (answer.status >= 500 ? this.dataset.textServer : this.dataset.textRefused) : this.dataset.textNetwork), answer)
-  }
-  #say(text, answer) {
+  #fail(answer, form, name = "text") {
+    const text = form.dataset?.textFailed ?? this.dataset[name + (!answer ? "Network" : answer.status >= 500 ? "Server" : answer.status === 404 ? "Gone" : "Refused")]
     const id = answer?.headers.get("X-Request-ID")
+    if (answer?.status === 404) document.dispatchEvent(new CustomEvent("ask"))
     this.dispatchEvent(new CustomEvent("failed", { bubbles: true, detail: { says: id ? text.replace("%s", id) : text.replace(/ \([^()]*%s[^()]*\)/, "") } }))
   }
 })

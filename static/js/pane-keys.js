@@ -29,7 +29,8 @@ customElements.define("pane-keys", class extends HTMLElement {
   }
   #back() {
     const row = document.querySelector(".queue [id$='-open'][tabindex='0']")
-    if (!row?.checkVisibility() || !document.activeElement?.closest("[data-open]") || document.querySelector(":popover-open")) return false // what is open closes first
+    // What is open closes first.
+    if (!row?.checkVisibility() || !document.activeElement?.closest("[data-open]") || document.querySelector(":popover-open")) return false
     row.focus()
     return true
   }

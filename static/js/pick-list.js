@@ -21,7 +21,8 @@ customElements.define("pick-list", class extends HTMLElement {
   handleEvent(event) {
     if (event.type === "toggle") return event.newState === "open" ? this.#stand() : this.#leave()
     if (event.type === "unpick") return this.#emptied()
-    if (event.type === "hashchange") return location.hash === `#${this.#box.id}` || this.#leave(true) // one of a step back before ours comes late
+    // One of a step back before ours comes late.
+    if (event.type === "hashchange") return location.hash === `#${this.#box.id}` || this.#leave(true)
     if (event.type === "click" && this.#box && this.contains(event.target) && event.target.closest("[data-hides]")) { event.preventDefault(); return this.#box.hidePopover() }
     if (event.type === "click" && this.contains(event.target)) return event.target.closest("button[form]") && void setTimeout(() => this.#box?.hidePopover())
     if (event.type === "click") return this.#fetched(event, this.#list && event.target.closest?.(`[hx-target="#${this.#list.id}"]`))

@@ -36,6 +36,6 @@ customElements.define("presence-beat", class extends HTMLElement {
     if (early > 0) return void (this.#later = setTimeout(() => this.#ask(), early))
     this.#asked = Date.now()
     const answer = await fetch(this.getAttribute("url"), { headers: { "HX-Request": "true" } }).catch(() => null), place = document.getElementById(this.getAttribute("for"))
-    if (answer?.ok && place) htmx.swap({ target: place, text: await answer.text(), swap: "innerHTML", sourceElement: place })
+    if (answer?.ok && place && this.isConnected) htmx.swap({ target: place, text: await answer.text(), swap: "innerHTML", sourceElement: place })
   }
 })

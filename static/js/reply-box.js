@@ -1,14 +1,14 @@
 // <reply-box agent="7" conversation="12" draft="/conversations/12/draft/"> holds one form a kind (form[data-kind] with a textarea and hidden `version`,
-// `key`, `seen_seq`). It keeps what is typed: in this browser 500 ms after the last key, on the server 2 s after; the newer wins, and when both
-// changed the agent chooses. A draft goes only when the server has taken the reply.
+// `key`, `seen_seq`). It keeps what is typed: in this browser with each key, on the server 2 s later and when the box is left; the newer wins, and when
+// both changed the agent chooses. A draft goes only when the server has taken the reply.
 customElements.define("reply-box", class extends HTMLElement {
-  #timers = new Map()
+  #planned = new Map()
   connectedCallback() {
     for (const name of ["input", "click", "keydown", "htmx:after:request"]) this.addEventListener(name, this)
     for (const form of this.#forms) this.#recall(form)
     this.#show(this.#forms.find(form => !form.hidden)?.dataset.kind ?? "reply", false)
   }
-  disconnectedCallback() { for (const timer of this.#timers.values()) clearTimeout(timer) }
+  disconnectedCallback() { for (const [form, timer] of this.#planned) if (timer && !form.matches(".htmx-request")) { clearTimeout(timer); this.#save(form) } }
   get #forms() { return [...this.querySelectorAll("form[data-kind]")] }
   #text(form) { return form.querySelector("textarea") }
   #place(form) { return `draft:${this.getAttribute("agent")}:${this.getAttribute("conversation")}:${form.dataset.kind}` }
@@ -48,6 +48,8 @@ customElements.define("reply-box", class extends HTMLElement {
   become(next) {
     const [at, shown, old] = [document.activeElement, this.#forms.find(form => !form.hidden)?.dataset.kind, this.#forms], inside = this.contains(at) && at.id, high = this.offsetHeight
     const [start, end] = inside ? [at.selectionStart, at.selectionEnd] : []
+    for (const timer of this.#planned.values()) clearTimeout(timer)
+    this.#planned.clear()
     this.replaceWith(next)
     htmx.process(next)
     for (const form of old) {
@@ -84,32 +86,35 @@ customElements.define("reply-box", class extends HTMLElement {
     choice.hidden = false
   }
   #typed(form) {
-    for (const [wait, act] of [[500, () => this.#keep(form)], [2000, () => this.#save(form)]]) {
-      const name = `${form.dataset.kind}${wait}`
-      clearTimeout(this.#timers.get(name))
-      this.#timers.set(name, setTimeout(act, wait))
-    }
+    this.#plan(form)
+    this.#keep(form)
     this.dispatchEvent(new CustomEvent("writing", { bubbles: true, detail: { kind: form.dataset.kind } }))
   }
+  // One at a time, or the second would meet the first as another's draft: 0 while it is under way.
+  #plan(form) { if (!this.#planned.has(form)) this.#planned.set(form, setTimeout(() => this.#save(form), 2000)) }
   #keep(form) { localStorage.setItem(this.#place(form), JSON.stringify({ text: this.#text(form).value, version: +form.elements.version.value, at: Date.now() })) }
   async #save(form) {
-    const body = new URLSearchParams({ kind: form.dataset.kind, text: this.#text(form).value, version: form.elements.version.value })
+    const text = this.#text(form).value, body = new URLSearchParams({ kind: form.dataset.kind, text, version: form.elements.version.value })
     const token = document.cookie.match(/(?:^|; )(?:__Host-)?csrftoken=([^;]+)/)?.[1] ?? "", key = form.elements.key?.value
+    this.#planned.set(form, 0)
     const answer = await fetch(this.getAttribute("draft"), { method: "POST", body, headers: { "X-CSRFToken": token, Accept: "application/json" } }).catch(() => null)
-    if (form.elements.key?.value !== key) return // sent meanwhile: the box holds another text now
+    // Sent meanwhile: the box holds another text now.
+    if (form.elements.key?.value !== key) return
+    this.#planned.delete(form)
+    if (this.#text(form).value !== text) this.#plan(form)
     if (answer?.status !== 409 && !answer?.ok) return this.#say(form, this.dataset.textLocal)
     const said = await answer.json()
-    if (answer.status === 409) { form.elements.version.value = said.version; return said.text !== this.#text(form).value && this.#choose(form, said.text) }
     form.elements.version.value = said.version
-    this.#keep(form)
+    if (answer.status === 409) return said.text !== this.#text(form).value && this.#choose(form, said.text)
+    if (this.isConnected) this.#keep(form)
     this.#say(form, this.dataset.textSaved)
   }
-  #say(form, text = "") { const line = form.querySelector("[data-saved]"); if (line) line.textContent = text.replace("%s", new Date().toLocaleTimeString(document.documentElement.lang || undefined, { hour: "2-digit", minute: "2-digit" })) }
+  #say(form, text = "") { const line = form.querySelector("[data-saved]"); if (line) line.textContent = text.replace("%s", new Date().toTimeString().slice(0, 5)) }
   #taken(form) { this.#clear(form); document.dispatchEvent(new CustomEvent("ask")); this.#text(form).focus() }
   #clear(form) {
-    for (const timer of this.#timers.values()) clearTimeout(timer)
     this.#write(form, "")
-    for (const timer of this.#timers.values()) clearTimeout(timer)
+    clearTimeout(this.#planned.get(form))
+    this.#planned.delete(form)
     localStorage.removeItem(this.#place(form))
     form.elements.version.value = 0
     if (form.elements.key) form.elements.key.value = crypto.randomUUID()

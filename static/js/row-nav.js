@@ -34,7 +34,8 @@ customElements.define("row-nav", class extends HTMLElement {
   }
   #key(event, act) {
     const rows = this.#rows, place = rows.indexOf(this.#cursor), opens = (this.getAttribute("opens") ?? "").split(" ")
-    if (this.#inside && opens.includes(event.detail?.key) && !document.querySelector("[data-open]")) return this.#link(rows[place])?.click() // key-map waits for it
+    // key-map waits for it.
+    if (this.#inside && opens.includes(event.detail?.key) && !document.querySelector("[data-open]")) return this.#link(rows[place])?.click()
     if (!act || !rows.length || !this.#list.checkVisibility()) return
     const to = { next: rows[this.#inside ? place + 1 : Math.max(place, 0)], prev: rows[place - 1], first: rows[0], last: rows.at(-1) }[act]
     if (to) this.#focus(to)
