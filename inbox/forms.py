@@ -80,6 +80,7 @@ class PriorityForm(forms.Form):
     priority = forms.IntegerField(min_value=-100, max_value=100)
 
 
+LONGEST_SNOOZE = timedelta(days=2 * 366)
 SNOOZES = ("hour", "evening", "tomorrow", "monday")
 
 
@@ -110,7 +111,9 @@ def snooze_choices(now: datetime) -> list[dict[str, Any]]:
 class SnoozeForm(forms.Form):
     """`until` is one of the names offered, or a time of the reader's zone."""
 
-    until = forms.CharField(max_length=40)
+    until = forms.CharField(
+        max_length=40, error_messages=dict.fromkeys(("required", "max_length"), _("Choose a time."))
+    )
 
     def clean_until(self) -> datetime:
         said = self.cleaned_data["until"]
@@ -121,7 +124,14 @@ class SnoozeForm(forms.Form):
             at = datetime.fromisoformat(said)
         except ValueError as error:
             raise forms.ValidationError(gettext("Choose a time.")) from error
-        return at if timezone.is_aware(at) else timezone.make_aware(at)
+        at = at if timezone.is_aware(at) else timezone.make_aware(at)
+        if at > timezone.now() + LONGEST_SNOOZE:
+            raise forms.ValidationError(gettext("Choose a time within the next two years."))
+        return at
+
+    def words(self) -> str:
+        """What is wrong with the time, in one sentence."""
+        return str(self.errors["until"][0])
 
 
 def assignment_targets(agent: Agent, team_id: int) -> list[dict[str, Any]]:

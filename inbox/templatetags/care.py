@@ -193,13 +193,21 @@ def local_time(at: datetime | None, form: str = "", prefix: str = "") -> SafeStr
     """A time in the reader's zone. Forms: "" (10:42 · Tue 10:42 · 3 Nov 2026), "clock", "day", "full"."""
     if at is None:
         return ""
-    here = timezone.localtime(at)
+    here = _here(at)
     return format_html(
         '<time datetime="{}" title="{}">{}</time>',
         _iso(at),
         date_format(here, "l, j F Y, H:i:s"),
         prefix + _words(here, form),
     )
+
+
+def _here(at: datetime) -> datetime:
+    """In the reader's zone; at the very ends of the calendar, where a zone would lead beyond them, as it is."""
+    try:
+        return timezone.localtime(at)
+    except OverflowError:
+        return at
 
 
 def _words(here: datetime, form: str) -> str:

@@ -130,7 +130,7 @@ def reopening(request: Request, conversation: Conversation) -> HttpResponse:
 def snooze(request: Request, conversation: Conversation) -> HttpResponse:
     form = SnoozeForm(request.POST)
     if not form.is_valid():
-        return refused(request, conversation, _("Choose a time."), status=422)
+        return refused(request, conversation, form.words(), status=422)
     before = reversal.values_of(conversation)
     try:
         happened = conversation.snooze(form.cleaned_data["until"], request.user)

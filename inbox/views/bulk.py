@@ -84,7 +84,9 @@ def spam(agent: Agent, _how: str, _said: QueryDict) -> Deed:
 
 def snooze(agent: Agent, how: str, said: QueryDict) -> Deed:
     form = SnoozeForm({"until": how or said.get("until", "")})
-    if not form.is_valid() or form.cleaned_data["until"] <= timezone.now():
+    if not form.is_valid():
+        raise Unfit(form.words())
+    if form.cleaned_data["until"] <= timezone.now():
         raise Unfit(_("Choose a time to come."))
     until = form.cleaned_data["until"]
     return Deed(

@@ -4,7 +4,7 @@ what it all costs in statements."""
 import json
 import re
 import uuid
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from connectors.base import PostState
-from inbox.models import Conversation, Draft, Reply, Seen, State
+from inbox.models import Agent, Conversation, Draft, Reply, Seen, State
 from tests.world import answer, make_channel, post, store, write
 
 ALIVE = {"HX-Request": "true"}
@@ -395,6 +395,29 @@ def test_a_snooze_offers_only_times_to_come(cast):
     choices = snooze_choices(now)
     assert choices
     assert all(now < choice["at"] < now + timedelta(days=8) for choice in choices)
+
+
+FAR = ("9999-12-31T23:59", "9999-12-31T23:59-12:00", "0001-01-01T00:00+14:00", "2999-01-01T09:00")
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
+def test_a_snooze_of_centuries_is_refused_in_words_and_harms_no_page(cast, channel, ana, zone):
+    one = write(channel, "case", cast.support)
+    Agent.objects.filter(pk=cast.ana.pk).update(zone=zone)
+    acts = ((f"/conversations/{one.pk}/snooze/", {}), ("/views/all/bulk/", {"conversation": one.pk, "act": "snooze"}))
+    for path, given in acts:
+        said = [ana.post(path, {**given, "until": until}) for until in FAR]
+        assert [each.status_code for each in said] == [422] * len(FAR), path
+        assert "within the next two years" in said[0].content.decode(), path
+    Conversation.objects.update(state=State.SNOOZED, snoozed_until=datetime(9999, 12, 31, 23, 59, tzinfo=UTC))
+    for path in (f"/conversations/{one.pk}/", "/views/all/", f"/conversations/{one.pk}/trace/"):
+        assert ana.get(path).status_code == 200, path
+
+
+@pytest.mark.parametrize("day", ["9999-12-31", "0001-01-01", "10000-01-01", "9" * 50])
+def test_a_search_takes_every_day_of_the_calendar(cast, channel, ana, day):
+    Agent.objects.filter(pk=cast.ana.pk).update(zone="Pacific/Kiritimati")
+    assert ana.get("/search/", {"q": "case", "since": day, "until": day}).status_code == 200
 
 
 def test_every_page_bears_the_name_of_the_house(cast, client):
