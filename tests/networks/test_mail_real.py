@@ -8,12 +8,14 @@ import shutil
 import smtplib
 import socket
 import subprocess
+import tempfile
 import time
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import make_msgid
+from pathlib import Path
 
 import imap_tools
 import pytest
@@ -114,11 +116,18 @@ def provider(servers):
 
 
 @pytest.fixture(scope="module")
-def servers(tmp_path_factory):
+def folder():
+    """Open to the server's workers, who are another user: pytest closes the place of its own folders to others whenever
+    one more of it begins."""
+    with tempfile.TemporaryDirectory(prefix="dovecot-") as made:
+        Path(made).chmod(0o755)
+        yield Path(made)
+
+
+@pytest.fixture(scope="module")
+def servers(folder):
     """The IMAP and the SMTP port of a mail provider."""
-    folder, imap, lmtp = tmp_path_factory.mktemp("dovecot"), free_port(), free_port()
-    for each in (folder, *folder.parents[:2]):  # its workers are another user
-        each.chmod(0o755)
+    imap, lmtp = free_port(), free_port()
     (folder / "home").mkdir()
     shutil.chown(folder / "home", "nobody", "nogroup")
     (folder / "dovecot.conf").write_text(CONFIG.format(folder=folder, imap=imap, lmtp=lmtp))
