@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from inbox.models import Agent, Team
+from inbox.once import once
 from inbox.rights import managers_too
 from inbox.views.answering import shown
 from routing import access, bench, editor
@@ -61,6 +62,7 @@ def _row(rule: Rule, names: dict[str, str], place: int, agent: Agent, teams: lis
 
 
 @managers_too
+@once
 def rule(request: Request, pk: int | None = None) -> HttpResponse:
     """The editor. Every button posts the whole form; only “save” keeps anything."""
     one = _seen(request.user, pk) if pk else Rule()

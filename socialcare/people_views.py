@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
 from inbox.models import Agent, Role, Team
+from inbox.once import once
 from inbox.rights import admins_only, managers_too
 from inbox.views.answering import shown
 from socialcare import people
@@ -97,6 +98,7 @@ def teams(request: Request) -> HttpResponse:
 
 
 @managers_too
+@once
 def team(request: Request, pk: int | None = None) -> HttpResponse:
     one = _managed(request.user, pk) if pk else Team()
     if not pk and not request.user.is_admin:

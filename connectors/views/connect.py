@@ -23,6 +23,7 @@ from connectors.forms import ConnectForm, PlaceForm
 from connectors.models import Channel
 from connectors.opening import connector_of, opened_secrets
 from inbox.models.event import recorded_together
+from inbox.once import once
 from inbox.rights import admins_only
 from inbox.views.answering import shown
 from socialcare.pages import Request
@@ -64,6 +65,7 @@ def described(kind: type[Connector]) -> dict[str, Any]:
 
 
 @admins_only
+@once
 def keys(request: Request, network: str) -> HttpResponse:
     """Settings and keys of a new channel; what is typed is checked for its form only, the test comes next."""
     if network not in Connector.kinds():

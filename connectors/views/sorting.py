@@ -25,6 +25,7 @@ from connectors.topics.themes import MOST
 from connectors.topics.trial import tried
 from connectors.views.topics import mine, tabs, unread
 from inbox.models import Agent
+from inbox.once import once
 from inbox.rights import admins_only, managers_too
 from inbox.views.answering import shown
 from socialcare.pages import Request
@@ -41,6 +42,7 @@ def themes(request: Request, pk: int) -> HttpResponse:
 
 
 @managers_too
+@once
 def theme(request: Request, pk: int, theme: int | None = None) -> HttpResponse:
     """The editor. Every button posts the whole form; only “save” keeps anything."""
     topic = mine(request.user, pk)

@@ -22,6 +22,7 @@ from connectors.topics.preview import preview
 from connectors.topics.query import QueryError, parse_topic
 from connectors.topics.tree import Tree
 from inbox.models import Agent
+from inbox.once import once
 from inbox.rights import managers_too
 from inbox.views.answering import shown
 from socialcare.pages import Request, is_number
@@ -38,6 +39,7 @@ def topics(request: Request) -> HttpResponse:
 
 
 @managers_too
+@once
 def topic(request: Request, pk: int | None = None) -> HttpResponse:
     """The editor. Every button posts the whole form; only “save” keeps anything."""
     one = mine(request.user, pk) if pk else Topic()

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST
 
 from inbox.models import Agent, SavedView
 from inbox.models.saved_view import MOST
+from inbox.once import once
 from inbox.queue import Queue
 from inbox.views.answering import shown
 from inbox.views.desk import DENSITIES, queue_of
@@ -45,6 +46,7 @@ class SaveForm(forms.Form):
         return {"agent": self.agent} if whose == "me" else {"team_id": int(whose)}
 
 
+@once
 def save_view(request: Request, slug: str) -> HttpResponse:
     """GET: under which name and for whom. POST: saves what the address shows as a new view, and opens it."""
     queue = queue_of(request, slug)
