@@ -56,6 +56,17 @@ def test_a_query_is_judged_while_it_is_typed_and_what_it_finds_is_taken(site, de
     assert topic.found.get(mention__text="my kettle leaks again").mention.conversation.state == 0
 
 
+def test_an_answer_that_comes_late_takes_nothing_from_what_is_typed_meanwhile(site, desk_of, said):
+    page, late = desk_of(site.cast.max).open("/set-up/topics/new/"), []
+    page.route("**/set-up/topics/new/", lambda route: route.continue_() if late else late.append(route))
+    page.get_by_label("Name").fill("Kettles")
+    while not late:
+        page.wait_for_timeout(20)
+    page.get_by_label("Query", exact=True).fill("kettle OR (pot")
+    late[0].continue_()
+    expect(page.locator("#query-echo mark")).to_have_text("(pot")
+
+
 def test_what_was_refused_is_said_until_it_is_mended(site, desk_of, said):
     page = desk_of(site.cast.max).open("/set-up/topics/new/")
     page.get_by_label("Name").fill("Kettles")
