@@ -19,19 +19,50 @@ from tests.world import make_channel
 
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # Playwright's loop runs in the thread that also asks the database
 
-WATCH = """
+# The browser calls what moves a consequence of an act for half a second after a key or a click. On a busy machine the
+# answer comes later: here an act lasts until what it asked for has come, half a second more, and two frames. What the
+# bell asks for is nobody's act, unless the page itself said so (`ask`).
+ACTS = """
+window.acts = [];
+{
+  const now = performance.now.bind(performance), fetched = window.fetch;
+  const begun = all => { const act = { all, from: now(), to: Infinity }; acts.push(act); return act };
+  const frame = then => requestAnimationFrame(then);
+  const ended = act => setTimeout(() => frame(() => frame(() => { act.to = now() })), 500);
+  for (const name of ["keydown", "pointerdown", "click", "input", "change", "drop", "paste"])
+    addEventListener(name, () => ended(begun(false)), true);
+  addEventListener("ask", () => ended(begun(true)), true);
+  window.fetch = async (...asked) => {
+    const at = now(), url = String(asked[0].url ?? asked[0]), mine = acts.filter(act => at <= act.to);
+    const all = mine.some(act => act.all);
+    if (!all && (!mine.length || /[?&]since=|presence|replying|counts/.test(url))) return fetched.apply(window, asked);
+    const act = begun(all);
+    try {
+      const answer = await fetched.apply(window, asked);
+      answer.clone().arrayBuffer().finally(() => ended(act)).catch(() => {});
+      return answer;
+    } catch (error) { ended(act); throw error }
+  };
+  window.byItself = entry =>
+    !entry.hadRecentInput && !acts.some(act => act.from <= entry.startTime && entry.startTime <= act.to);
+}
+"""
+WATCH = (
+    ACTS
+    + """
 window.violations = []; window.shifts = [];
 document.addEventListener("securitypolicyviolation", e => violations.push(e.violatedDirective + " " + e.blockedURI));
 const at = rect => [rect.x, rect.y, rect.width, rect.height].map(Math.round).join(",");
 const node = source => (source.node?.outerHTML ?? source.node?.textContent ?? "gone").slice(0, 120);
 const name = source => `${node(source)} [${at(source.previousRect)} -> ${at(source.currentRect)}]`;
 const moved = source => Math.abs(source.currentRect.y - source.previousRect.y) >= 1;
-const note = list => list.getEntries().filter(entry => !entry.hadRecentInput).forEach(entry => {
+const note = list => list.getEntries().filter(byItself).forEach(entry => {
   const sources = entry.sources.filter(moved);  // a word that grows beside its neighbour in one line is no movement
   if (sources.length) shifts.push(`${entry.value} ${sources.map(name)}`);
 });
 new PerformanceObserver(note).observe({type: "layout-shift", buffered: true});
 """
+)
 DESKTOP = {"width": 1440, "height": 860}
 PHONE = {"width": 390, "height": 844}
 PATIENCE = 45_000  # milliseconds for what a quiet machine does in one or two hundred: costs nothing while all is well

@@ -9,14 +9,19 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 import pytest
 from django.template.loader import render_to_string
 
+from tests.browser.conftest import ACTS
+
 pytestmark = pytest.mark.browser
 
-WATCH = """
+WATCH = (
+    ACTS
+    + """
 window.violations = []; window.shifts = [];
 document.addEventListener("securitypolicyviolation", e => violations.push(e.violatedDirective + " " + e.blockedURI));
-const note = list => list.getEntries().forEach(entry => entry.hadRecentInput || shifts.push(entry.value));
+const note = list => list.getEntries().filter(byItself).forEach(entry => shifts.push(entry.value));
 new PerformanceObserver(note).observe({type: "layout-shift", buffered: true});
 """
+)
 
 
 class Quiet(WSGIRequestHandler):
