@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import Q
 from django.http import HttpResponse
 from django.views.decorators.http import require_GET
 
@@ -20,6 +21,8 @@ SHOWN = 50
 def notices(request: Request) -> HttpResponse:
     """The newest ones first."""
     mine = Event.objects.filter(stream=request.user.stream, conversation=None).select_related("actor")
+    # Without what was before, it only makes open pages look again; what happened is told by a line of its own.
+    mine = mine.exclude(Q(payload__was=None) | Q(payload__was__isnull=True), happening="rights_changed")
     events = list(mine.order_by("-number")[:SHOWN])
     agents = Agent.objects.in_bulk({event.payload["agent"] for event in events if "agent" in event.payload})
     teams = Team.objects.in_bulk({event.payload["team"] for event in events if "team" in event.payload})

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
+from django.db.models import Prefetch
 from django.utils.translation import gettext as _
 
 from inbox.happenings import SetUpChanged
@@ -14,11 +16,24 @@ from inbox.setting import changed, made, removed
 from socialcare.models import Invitation, Organisation
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
 
 class Refused(Exception):
     """Not done; the message is for the person who asked."""
+
+
+@contextmanager
+def somebody_was_faster(words: str, **others: str) -> Iterator[None]:
+    """What two do at one moment ends at a constraint for the second, who is told so. `others`: the words by name of
+    the constraint."""
+    try:
+        with transaction.atomic():
+            yield
+    except IntegrityError as error:
+        broken = getattr(getattr(error.__cause__, "diag", None), "constraint_name", "")
+        raise Refused(others.get(broken, words)) from None  # the database's own words hold what was typed
 
 
 def told(what: str | SetUpChanged, by: Agent | None, *others: str) -> None:
@@ -36,10 +51,12 @@ def invite(
     email: str, name: str, by: Agent | None, *, is_admin: bool = False, is_reader: bool = False
 ) -> tuple[Agent, str]:
     """A new account without a password, and the link by which its owner sets one."""
+    taken = _("Somebody with this e-mail address is here already.")
     if Agent.objects.filter(email=email.lower()).exists():
-        raise Refused(_("Somebody with this e-mail address is here already."))
+        raise Refused(taken)
     zone = Organisation.shown().zone
-    agent = Agent.objects.create_user(email, name, None, is_admin=is_admin, is_reader=is_reader, zone=zone)
+    with somebody_was_faster(taken):
+        agent = Agent.objects.create_user(email, name, None, is_admin=is_admin, is_reader=is_reader, zone=zone)
     link = Invitation.make(agent, by)
     told(made(f"invited {name}", agent), by)
     return agent, link
@@ -105,7 +122,9 @@ def may_manage(agent: Agent, team: Team) -> bool:
 
 
 def managed_by(agent: Agent) -> list[Team]:
-    return [team for team in Team.objects.all() if may_manage(agent, team)]
+    """With their members, by name."""
+    members = Prefetch("memberships", Membership.objects.select_related("agent").order_by("agent__name"))
+    return [team for team in Team.objects.prefetch_related(members) if may_manage(agent, team)]
 
 
 @transaction.atomic
@@ -148,7 +167,9 @@ def change_team(team: Team, by: Agent | None, given: dict[str, Any]) -> None:
         raise Refused(_("Some team gets what no rule places: choose another one there first."))
     for name, value in given.items():
         setattr(team, name, value)
-    team.save()
+    twin = _("Another team was chosen for what no rule places a moment ago. Look at it first.")
+    with somebody_was_faster(_("Something else has its name now."), one_triage_team=twin):
+        team.save()
     if was is None or was.private != team.private:
         _rights_of_admins_changed(by)
     before = was.as_setting() if was else None

@@ -120,7 +120,7 @@ class Agent(AbstractBaseUser):
         row."""
         Membership.objects.update_or_create(agent=self, team=team, defaults={"role": role})
         members = team.memberships.exclude(agent=self).values_list("agent_id", flat=True) if team.private else ()
-        told = tuple(f"agent:{pk}" for pk in members)
+        told = (self.stream, *(f"agent:{pk}" for pk in members))
         happening = happenings.JoinedTeam(agent=self.pk, team=team.pk, role=role)
         self.rights_changed(by, Entry(("admin", *told), happening, actor_id=by.pk if by else None))
 
@@ -149,8 +149,8 @@ class Agent(AbstractBaseUser):
         Agent.objects.select_for_update().get(pk=self.pk)
 
     def _left(self, team_ids: Sequence[int], by: Agent | None) -> list[Entry]:
-        actor_id = by.pk if by else None
-        return [Entry(("admin",), happenings.LeftTeam(agent=self.pk, team=pk), actor_id=actor_id) for pk in team_ids]
+        told, actor_id = ("admin", self.stream), by.pk if by else None
+        return [Entry(told, happenings.LeftTeam(agent=self.pk, team=pk), actor_id=actor_id) for pk in team_ids]
 
 
 class Membership(models.Model):

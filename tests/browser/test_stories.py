@@ -66,7 +66,8 @@ def test_who_looks_for_a_job_is_seen_by_hr_alone_and_joining_hr_is_seen_by_its_m
     told = cast.hugo.stream
     from inbox.models import Event
 
-    assert Event.objects.filter(stream=told, happening="joined_team").exists()
+    came = Event.objects.filter(happening="joined_team", payload__agent=cast.ada.pk)
+    assert came.filter(stream=told).exists()
 
 
 def test_a_send_that_hangs_is_in_doubt_and_settles_to_sent_without_a_double(site, desk_of, demo, channel):

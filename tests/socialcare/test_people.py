@@ -9,6 +9,7 @@ import pytest
 import time_machine
 from django.db import OperationalError, connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from connectors.models import Channel
@@ -18,6 +19,7 @@ from socialcare import people
 from socialcare.models import INVITED, Invitation
 from tests.conftest import PASSWORD
 from tests.inbox.test_receive import offer, post
+from tests.journey.threads import in_threads
 from tests.waiting import PATIENCE
 
 
@@ -137,7 +139,8 @@ def test_joining_a_private_team_asks_the_password_and_tells_its_members(cast):
     assert not Membership.objects.filter(team=cast.hr, agent=cast.ada).exists()
     ada.post(answer.headers["Location"], {"password": PASSWORD})
     assert Membership.objects.filter(team=cast.hr, agent=cast.ada).exists()
-    assert Event.objects.filter(stream=cast.hugo.stream, happening="joined_team").exists()
+    came = Event.objects.filter(happening="joined_team", payload__agent=cast.ada.pk)
+    assert came.filter(stream=cast.hugo.stream).exists()
 
 
 def test_a_private_team_is_opened_from_inside_only(cast):
@@ -218,6 +221,64 @@ def test_inviting_into_a_private_team_asks_the_password(cast):
 def test_who_is_told_of_a_new_member_of_a_private_team_reads_it_under_notices(cast):
     cast.ada.join(cast.hr, "agent", by=cast.ada)
     assert "Ada made agent Ada agent of team HR" in signed_in(cast.hugo).get("/notices/").content.decode()
+
+
+def test_who_joins_or_leaves_a_team_reads_it_under_notices(cast):
+    cast.pia.join(cast.support, "agent", by=cast.ada)
+    cast.pia.leave(cast.support, by=cast.ada)
+    said = signed_in(cast.pia).get("/notices/").content.decode()
+    assert "Ada made agent Pia agent of team Support" in said
+    assert "Ada ended agent Pia&#x27;s membership of team Support" in said
+    assert "changed the rights" not in said
+
+
+def test_a_new_team_is_no_news_of_anybodys_rights(cast):
+    ada = signed_in(cast.ada)
+    ada.post("/set-up/teams/new/", {"name": "Legal"})
+    assert "changed the rights" not in ada.get("/notices/").content.decode()
+    assert "made the team Legal" in ada.get("/set-up/history/").content.decode()
+    people.change_rights(Agent.objects.get(pk=cast.ana.pk), cast.ada, is_reader=True)
+    assert "Ada changed the rights of agent Ana" in signed_in(cast.ana).get("/notices/").content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_address_invited_by_many_at_once_is_one_account_and_said(cast):
+    made = in_threads(*[partial(people.invite, "nora@acme.example", "Nora", cast.ada)] * 6)
+    refused = [each for each in made if isinstance(each, people.Refused)]
+    assert [str(each) for each in refused] == ["Somebody with this e-mail address is here already."] * 5
+    assert all(each.__cause__ is None for each in refused)
+    assert Agent.objects.filter(email="nora@acme.example").count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_team_kept_by_many_at_once_is_one_team_and_said(cast):
+    given = {"name": "Legal", "purpose": "", "private": False, "triage": False}
+    made = in_threads(*(partial(people.change_team, Team(slug="legal"), cast.ada, given) for _ in range(6)))
+    assert sorted(map(str, made)) == ["None"] + ["Something else has its name now."] * 5
+    assert Team.objects.filter(name="Legal").count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_teams_that_take_the_rest_at_once_leave_one_and_say_so(cast):
+    given = {"purpose": "", "private": False, "triage": True}
+    names = ("legal", "press", "sales")
+    made = in_threads(*(partial(people.change_team, Team(slug=n), cast.ada, {**given, "name": n}) for n in names))
+    assert not [each for each in made if each is not None and not isinstance(each, people.Refused)]
+    assert Team.objects.filter(triage=True).count() == 1
+
+
+def test_the_list_of_teams_costs_the_same_for_many(cast):
+    def cost():
+        with CaptureQueriesContext(connection) as asked:
+            assert "Hugo" in ada.get("/set-up/teams/").content.decode()
+        return len(asked)
+
+    ada = signed_in(cast.ada)
+    cost()  # what a process looks up once
+    few = cost()
+    for number in range(10):
+        cast.ana.join(Team.objects.create(name=f"Team {number}", slug=f"team-{number}"), "agent", by=None)
+    assert cost() == few
 
 
 def test_disabling_frees_what_is_snoozed_done_or_owned_by_right_of_an_admin(cast):

@@ -103,7 +103,7 @@ class Command(BaseCommand):
             self.log.say("The web process does not answer yet; its lines above say why.")
         self.log.say(f"\nSocialcare {__version__} is running at {settings.PUBLIC_URL}")
         if link:
-            self.log.say(f"Set it up at this address, which works once:\n\n    {link}\n")
+            self.log.say(f"Set it up at this address, which opens until the first account is made:\n\n    {link}\n")
         self.log.say(f"Data: {data_folder()}   Stop: Ctrl-C\n")
         if self.ground.home != self.ground.folder:
             self.log.say(
