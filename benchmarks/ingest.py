@@ -15,6 +15,7 @@ from connectors.text import normalised
 from inbox.arrival import Place
 from inbox.language import language_of
 from inbox.models import Identity, Mention, Person
+from inbox.models import receive_people as people
 from inbox.models import receive_sql as sql
 from inbox.models.page_facts import read_facts
 from socialcare.celery import keep_what_is_loaded
@@ -55,7 +56,7 @@ class Ingest:
         facts = read_facts(self.place, batch)
         new = [post for post in batch if post.external_id not in facts.posts]
         authors = {post.author.external_id: post.author for post in new}
-        added, _ = sql.add_identities(self.place, authors, facts.identities)
+        added, _ = people.add_identities(self.place, authors, facts.identities)
         identities = {**{key: each.id for key, each in facts.identities.items()}, **added}
         plan = types.SimpleNamespace(mentions=[(post, next(self.conversations)) for post in new])
         with transaction.atomic():

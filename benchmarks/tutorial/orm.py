@@ -10,7 +10,8 @@ from inbox import happenings
 from inbox.arrival import Place
 from inbox.language import language_of
 from inbox.models import Conversation, Event, Identity, Mention, Person, Stream, Tally
-from inbox.models.page_plan import facts_of, shown
+from inbox.models.page_conversation import shown
+from inbox.models.page_facts import facts_of
 from routing import engine
 
 

@@ -13,12 +13,13 @@ from django.db import transaction
 
 from inbox.arrival import Decide, Place
 from inbox.failpoints import failpoint
+from inbox.models import receive_people as people
 from inbox.models import receive_sql as sql
 from inbox.models import tally
 from inbox.models.event import record_page
 from inbox.models.page_facts import PageFacts, read_facts
 from inbox.models.page_plan import BirthKey, Plan, make_plan
-from inbox.models.receive_sql import Faster
+from inbox.models.receive_people import Faster
 from inbox.models.search_text import ring
 
 ROUNDS = 8
@@ -75,7 +76,7 @@ def _decided(place: Place, posts: Sequence[Any], decide: Decide) -> _Ahead:
     channels wait for each other's pages. Who was stored by somebody else meanwhile has maybe written there too."""
     facts = read_facts(place, posts)
     plan = make_plan(place, posts, facts, decide)
-    added, alone = sql.add_identities(place, plan.authors, facts.identities)
+    added, alone = people.add_identities(place, plan.authors, facts.identities)
     if not alone:
         facts = read_facts(place, posts)
         plan = make_plan(place, posts, facts, decide)
@@ -98,8 +99,8 @@ def _store(place: Place, ahead: _Ahead, keep: Callable[[], None]) -> list[int]:
     if plan.is_empty:
         keep()
         return []
-    sql.hold_owners(plan.born.values())
-    sql.change_identities(plan.authors, facts.identities)
+    people.hold_owners(plan.born.values())
+    people.change_identities(plan.authors, facts.identities)
     conversations, mentions = sql.reserve(len(plan.born), len(plan.mentions))
     born = _begin(place, plan, identities, conversations)
     stored = sql.insert_mentions(place, plan, identities, born, mentions)
