@@ -60,7 +60,7 @@ class Ingest:
         identities = {**{key: each.id for key, each in facts.identities.items()}, **added}
         plan = types.SimpleNamespace(mentions=[(post, next(self.conversations)) for post in new])
         with transaction.atomic():
-            sql.change_identities(authors, facts.identities)
+            people.change_identities(authors, facts.identities)
             _, ids = sql.reserve(0, len(new))
             return len(sql.insert_mentions(self.place, plan, identities, {}, ids))
 
