@@ -55,6 +55,7 @@ class Message:
     quoted: str = ""
     first_unread: bool = False
     reply: Reply | None = None
+    answered_url: str = ""
     rating: Any = None
     kind: str = "message"
 
@@ -176,7 +177,14 @@ def of_reply(reply: Reply, conversation: Conversation, files: Sequence[Attachmen
         actions="inbox/reply_actions.html",
         menu=_menu(conversation.pk, f"reply={reply.pk}") if reply.state == "sent" and reply.external_id else "",
         reply=reply,
+        answered_url=_answered(reply) if reply.state in ("failed", "in_doubt") else "",
     )
+
+
+def _answered(reply: Reply) -> str:
+    """Where the post that it answers stands, for who has to look there or answers by hand."""
+    url = reply.parent.url if reply.parent else ""
+    return url if url.startswith(("https://", "http://")) else ""
 
 
 def _said_of(reply: Reply, channel: Any) -> str:

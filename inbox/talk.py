@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from inbox import thread as threads
 from inbox.composer import Composer, network_label
+from inbox.entries import GONE
 from inbox.filters import STATE_NAMES
 from inbox.forms import snooze_choices
 from inbox.models import Attachment, Conversation, Draft
@@ -63,12 +64,22 @@ class Talk:
 
     def since(self, held: Mapping[str, int]) -> None:
         """What changed after these numbers; the composer is left alone, unless its channel began or ceased to listen
-        only."""
+        only, or what it answers was deleted or came after all was."""
         self.awaited, number = self._channel.awaited(), held.get(self.conversation.stream, 0)
         self.composer_is_another = bool(self.awaited) != (self._channel.stream in held)
         drafts, _seen, files = self._mine(_MINE)
         self.thread = threads.since(self.conversation, self.agent, number)
         self.composer = Composer(self.conversation, self.agent, self.conversation.last_inbound(), drafts, files)
+        self.composer_is_another = self.composer_is_another or self._answers_another()
+
+    def _answers_another(self) -> bool:
+        """Whether a post it could answer was deleted, or the news are the only ones it can answer. Every other news
+        leaves the box alone, since somebody may be typing in it."""
+        heard = [one for one in self.thread.mentions if not one.ours]
+        if not heard or any(one.state in GONE for one in heard):
+            return bool(heard)
+        before = self.conversation.mentions.filter(ours=False).exclude(state__in=GONE)
+        return not before.exclude(pk__in=[one.pk for one in heard]).exists()
 
     @property
     def mark(self) -> str:

@@ -3,14 +3,15 @@
 import pytest
 from playwright.sync_api import expect
 
+from connectors.base import PostState
 from inbox.models import Draft, Reply
 from tests.browser.test_desk_live import pick, row
 from tests.waiting import soon
-from tests.world import write
+from tests.world import post, store, write
 
 pytestmark = pytest.mark.browser
 
-STILL = "window.setTimeout = () => 0"  # from here on nothing happens later: the writer is faster than any wait
+STILL = "window.setTimeout = () => 1e9"  # from here on nothing happens later: the writer is faster than any wait
 
 
 @pytest.fixture
@@ -60,12 +61,12 @@ def test_news_that_come_late_do_not_put_a_draft_into_another_conversation(site, 
     )
     Draft.objects.create(agent=site.cast.ana, conversation=first, kind="reply", text="for the first", version=3)
     page.evaluate("document.dispatchEvent(new CustomEvent('ask'))")
-    page.wait_for_function("window.held")
+    soon(lambda: page.evaluate("window.held"))
     pick(page, second)
     page.evaluate("letGo()")
-    page.wait_for_function("window.read")
+    soon(lambda: page.evaluate("window.read"))
     page.evaluate("new Promise(requestAnimationFrame)")
-    expect(page.locator("#talk-head")).to_contain_text("a1")
+    expect(page.locator("#talk-head")).to_contain_text("A1")
     expect(page.locator("#reply-text")).to_have_value("")
 
 
@@ -115,3 +116,13 @@ def test_a_reply_the_server_fails_on_says_so(site, desk_of, cases):
     expect(page.locator(".toast")).to_contain_text("the server failed")
     expect(row(page, cases[0])).to_be_visible()
     expect(page.locator("#reply-text")).to_have_value("Hi Carla, found it")
+
+
+def test_that_one_can_reply_goes_with_the_only_post_and_what_was_typed_stays(site, desk_of):
+    one = write(site.channel, "my parcel is late", site.cast.support, external_id="p-1")
+    page = opened(desk_of(site.cast.ana), one)
+    page.locator("#reply-text").fill("Hi Carla")
+    store(site.channel, post("", external_id="p-1", state=PostState.DELETED))
+    expect(page.locator("#reply-can")).to_contain_text("nothing to answer")
+    expect(page.get_by_role("button", name="Send", exact=True)).to_have_attribute("aria-disabled", "true")
+    expect(page.locator("#reply-text")).to_have_value("Hi Carla")

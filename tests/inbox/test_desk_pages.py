@@ -235,10 +235,15 @@ def test_failed_and_doubtful_replies_say_why_and_what_can_be_done(cast, channel,
     Reply.objects.update(state="failed", reason="The network refuses the same text twice.")
     page = ana.get(f"/conversations/{one.pk}/").content.decode()
     assert "refuses the same text twice" in page
+    there = sent.parent.url
+    footer = page.split('class="message__actions"')[1].split("</footer>")[0]
+    assert re.search(rf'href="{there}"[^>]*>Open on the network', footer)
     assert f"/conversations/{one.pk}/replies/{sent.pk}/retry/" in page
     assert ana.post(f"/conversations/{one.pk}/replies/{sent.pk}/retry/", headers=ALIVE).status_code == 204
     Reply.objects.update(state="in_doubt", flagged_at=timezone.now())
-    assert "I found it" in ana.get(f"/conversations/{one.pk}/").content.decode()
+    page = ana.get(f"/conversations/{one.pk}/").content.decode()
+    assert "I found it" in page
+    assert page.count("Open on the network") == 1
     url = f"/conversations/{one.pk}/replies/{sent.pk}/settlement/"
     assert ana.post(url, {"verdict": "sent", "url": "javascript:alert(1)"}, headers=ALIVE).status_code == 422
     assert ana.post(url, {"verdict": "sent", "url": "https://demo.example/9"}, headers=ALIVE).status_code == 204
@@ -255,6 +260,31 @@ def test_our_own_post_that_came_back_is_shown_once(cast, channel, ana):
     page = ana.get(f"/conversations/{one.pk}/").content.decode()
     assert page.count(">Hi Carla<") == 1
     assert "sent outside" in page
+
+
+def test_the_composer_comes_anew_when_what_it_answers_is_deleted_and_is_left_alone_by_other_news(cast, channel, ana):
+    one = write(channel, "my parcel is late", cast.support, external_id="p-1")
+
+    def news():
+        told = ana.get(f"/conversations/{one.pk}/", {"since": news.mark}, headers=ALIVE)
+        news.mark = told.headers["X-Mark"]
+        return told.content.decode()
+
+    news.mark = f"conversation:{one.pk}=0"
+    news()
+    answer(channel, one, "and nobody writes", external_id="p-2")
+    assert "<reply-box" not in news()
+    store(channel, post("", external_id="p-2", state=PostState.DELETED))
+    assert "You can reply" in news()
+    store(channel, post("", external_id="p-1", state=PostState.DELETED))
+    html = news()
+    assert "<reply-box" in html
+    assert "You can reply" not in html
+    assert "there is nothing to answer" in html
+    one.retag(["late"], cast.max)
+    assert "<reply-box" not in news()
+    answer(channel, one, "here I am again", external_id="p-3")
+    assert "You can reply" in news()
 
 
 def test_edited_deleted_and_hostile_messages_are_shown_as_what_they_are(cast, channel, ana):
