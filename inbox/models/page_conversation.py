@@ -48,6 +48,7 @@ class Change(NamedTuple):
     mention_id: int
     post: Any
     was: Known
+    author: str  # as we know it: what says that a post is gone seldom says more of its author than the handle
 
 
 @dataclass
@@ -146,11 +147,11 @@ def told_of(stay: Stay, old: OldConversation, held: list[int], stored: Mapping[s
     replies."""
     told: list[Happening] = []
     if _reopens(old, stay):
-        told.append(happenings.Reopened(because=f", because {_name([*stay.addressed, *stay.inbound][0])} wrote"))
+        told.append(happenings.Reopened(because=f", because {name_of([*stay.addressed, *stay.inbound][0])} wrote"))
     told += [_arrived(post, stored) for post in sorted(stay.posts, key=in_time)]
     for change in stay.changes:
         kind = happenings.Deleted if change.post.state in ("deleted", "withheld") else happenings.Edited
-        told.append(kind(_name(change.post), change.mention_id))
+        told.append(kind(change.author, change.mention_id))
     because = ": the customer wrote again before it left"
     told += [happenings.ReplyMoved(reply, "held back", because) for reply in held]
     return told
@@ -170,11 +171,11 @@ def _routed(team: str, because: str) -> Happening:
 
 def _arrived(post: Any, stored: Mapping[str, int]) -> Happening:
     mention = stored.get(post.external_id)
-    return happenings.AnsweredOutside(mention) if post.ours else happenings.Received(_name(post), mention)
+    return happenings.AnsweredOutside(mention) if post.ours else happenings.Received(name_of(post), mention)
 
 
-def _name(post: Any) -> str:
-    return str(post.author.name or post.author.handle or "Somebody")[:80]
+def name_of(post: Any, known_as: str = "") -> str:
+    return str(post.author.name or known_as or post.author.handle or "Somebody")[:80]
 
 
 def shown(text: str) -> str:

@@ -20,6 +20,7 @@ from inbox.models.page_conversation import (
     Stay,
     becomes,
     in_time,
+    name_of,
     told_of,
     told_of_birth,
 )
@@ -122,7 +123,7 @@ def make_plan(place: Place, posts: Sequence[Any], facts: PageFacts, decide: Deci
     for post in sorted(in_order, key=lambda post: bool(post.ours)):
         known = facts.posts.get(post.external_id)
         if known is not None:
-            _plan_change(plan, post, known, quiet=place.only_listens(post))
+            _plan_change(plan, post, known, facts, quiet=place.only_listens(post))
         elif post.ours:
             _plan_ours(plan, post, facts, place.normalise, begun)
         elif post.state in ("live", "edited"):
@@ -137,7 +138,7 @@ def _newest_last(post: Any) -> datetime:
     return post.edited_at or post.created_at  # type: ignore[no-any-return]
 
 
-def _plan_change(plan: Plan, post: Any, known: Known, *, quiet: bool) -> None:
+def _plan_change(plan: Plan, post: Any, known: Known, facts: PageFacts, *, quiet: bool) -> None:
     if known.mention_id is None or known.state in ("deleted", "withheld"):
         return
     addressed = known.kind == FOUND and post.kind != FOUND
@@ -150,7 +151,8 @@ def _plan_change(plan: Plan, post: Any, known: Known, *, quiet: bool) -> None:
         return
     if known.edited_at and post.edited_at and post.edited_at < known.edited_at and post.state in ("live", "edited"):
         return
-    change = Change(known.mention_id, post, known)
+    author = facts.identities.get(post.author.external_id)
+    change = Change(known.mention_id, post, known, name_of(post, author.facts[1] if author else ""))
     plan.changes.append(change)
     plan.existing.setdefault(known.conversation_id, Stay()).changes.append(change)
 

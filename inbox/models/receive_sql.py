@@ -221,7 +221,7 @@ def change_mentions(place: Place, changes: Sequence[Change]) -> None:
     if not changes:
         return
     rows = []
-    for mention_id, post, _ in changes:
+    for mention_id, post, *_ in changes:
         state = post.state if post.state in ("deleted", "withheld") else "edited"
         edited = post.edited_at or place.now
         rows.append((mention_id, post.text, post.version, state, edited, post.rating, _media(post), dict(post.raw)))

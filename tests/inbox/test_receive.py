@@ -139,6 +139,16 @@ def test_an_edit_keeps_the_old_text_and_a_deletion_marks_the_post(channel):
     assert mention.state == "deleted"
 
 
+def test_who_deleted_a_post_is_called_by_the_name_we_know(channel):
+    offer(channel, post(1, "first"))
+    Identity.objects.update(name="Carla Mendes")
+    known = post(1).author
+    gone = replace(post(1, state=PostState.DELETED), author=replace(known, name="", handle="carla-m"))
+    offer(channel, gone)
+    event = Event.objects.get(happening="deleted", echo=False)
+    assert event.payload["author"] == "Carla Mendes"
+
+
 @pytest.mark.parametrize("gone", ["deleted", "withheld"])
 def test_a_page_that_was_decided_before_a_post_went_does_not_bring_it_back(channel, gone):
     offer(channel, post(1, "first"))
