@@ -130,6 +130,11 @@ class PinnedAdapter(IPFilterAdapter):  # type: ignore[misc]
         return host_params, pool_kwargs
 
 
+def named_nobody(error: BaseException) -> bool:
+    """Whether a call ended because no address stands behind the name."""
+    return isinstance(error.__cause__, socket.gaierror)
+
+
 class Call:
     """One call under way. At its end of time the socket is shut, whatever it is doing: a timeout of `requests` is
     only per read, and a server that sends a byte now and then would hold it for ever."""

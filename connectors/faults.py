@@ -76,6 +76,11 @@ class NotPermitted(Fault):
 
     outcome, meaning = Outcome.PERSON, "This account is not permitted to do that."
 
+    @property
+    def words(self) -> str:
+        """An address that we do not call is no question of an account."""
+        return self.detail if self.what == "address" else super().words
+
 
 class RateLimited(Fault):
     outcome, meaning = Outcome.WAIT, "The network asks us to wait."

@@ -14,7 +14,7 @@ import urllib3
 from requests.structures import CaseInsensitiveDict
 from requests_hardened.ip_filter import InvalidIPAddress
 
-from connectors.addresses import Allowed, PinnedAdapter, Refused, calls
+from connectors.addresses import Allowed, PinnedAdapter, Refused, calls, named_nobody
 from connectors.answers import KEPT_BYTES, Answer, usual_fault
 from connectors.faults import (
     Fault,
@@ -269,6 +269,8 @@ def _transport_fault(error: Exception, write: bool, begun: bool, ended_by_us: bo
         return InDoubt(f"The connection broke before an answer came ({kind}).")
     if isinstance(error, requests.exceptions.SSLError):
         return Unavailable("The encrypted connection could not be made.")
+    if named_nobody(error):
+        return Unavailable("No server of that name was found.")
     return Unavailable(f"The connection failed ({kind}).")
 
 

@@ -129,6 +129,24 @@ def test_one_port_can_be_opened_and_opens_no_other(connected):
     assert connected == [("127.0.0.1", 8790)]
 
 
+def test_what_is_told_of_a_bad_address_names_no_account_and_no_class(connected, monkeypatch):
+    with pytest.raises(NotPermitted) as refused:
+        seam().answer("GET", "http://127.0.0.1/feed", now=NOW)
+    assert refused.value.words == "The address is private or special; the owner may allow it with FETCH_ALLOW."
+    with pytest.raises(NotPermitted) as denied:
+        raise NotPermitted("Ask its owner.", what="post")
+    assert denied.value.words == "This account is not permitted to do that. Ask its owner."
+
+    def nobody(*asked, **more):
+        raise socket.gaierror(socket.EAI_NONAME, "not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", nobody)
+    for allow in ([], LOOPBACK):
+        with pytest.raises(Unavailable) as unknown:
+            seam(allow=allow).answer("GET", "http://nobody.example/feed", now=NOW)
+        assert unknown.value.words.endswith(" No server of that name was found.")
+
+
 def test_an_opened_host_opens_no_other(connected):
     with pytest.raises(NotPermitted):
         seam(allow=["10.1.2.3", "10.9.0.0/16"]).answer("GET", "http://127.0.0.1/", now=NOW)
