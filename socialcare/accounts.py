@@ -6,11 +6,16 @@ from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from django.db import transaction
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
 
 from inbox.models import Agent
 
 SEEN = ("account/messages/logged_in.txt", "account/messages/logged_out.txt")
+
+
+def absent(request: HttpRequest, key: str = "") -> HttpResponse:
+    """A page of the sign-in library that this program does not use."""
+    raise Http404
 
 
 class Adapter(DefaultAccountAdapter):  # type: ignore[misc]

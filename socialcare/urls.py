@@ -5,8 +5,11 @@ from django.urls import include, path
 
 from connectors.views.hooks import hook
 from insights.views import livez, readyz, reports
+from socialcare.accounts import absent
 from socialcare.notices import notices
 from socialcare.people_views import invitation
+
+UNUSED = ("email/", "confirm-email/", "confirm-email/<path:key>", "login/code/confirm/")
 
 urlpatterns = [
     path("livez", livez, name="livez"),  # no login
@@ -19,6 +22,8 @@ urlpatterns = [
     path("reports/", reports, name="reports"),
     path("set-up/", include("socialcare.set_up_urls")),
     path("", include("inbox.urls")),
+    # Addresses are confirmed by the admin who invites, and codes by mail are not offered: these pages are nobody's.
+    *(path(f"account/{unused}", absent) for unused in UNUSED),
     path("account/", include("allauth.account.urls")),
 ]
 if settings.DEBUG or settings.TESTING:

@@ -8,6 +8,16 @@ from tests.world import answer, write
 pytestmark = pytest.mark.browser
 
 
+def test_the_head_of_a_conversation_has_room_for_who_else_is_there(site, desk_of):
+    one = write(site.channel, "where is my parcel", site.cast.support, name="Carla Mendes")
+    desk_of(site.cast.max).open(f"/conversations/{one.pk}/?view=support")
+    page = desk_of(site.cast.ana).open(f"/conversations/{one.pk}/?view=support")
+    expect(page.locator("#talk-here")).to_contain_text("Max is reading")
+    cut = """[...document.querySelectorAll("#talk-head > :is(.bar__title, .bar__facts, .talk__here)")]
+      .filter(part => part.checkVisibility() && part.scrollWidth > part.clientWidth).map(part => part.textContent)"""
+    assert page.evaluate(cut) == []
+
+
 def test_a_row_says_who_is_replying_and_forgets_it_when_the_page_is_closed(site, desk_of):
     one = write(site.channel, "where is my parcel", site.cast.support)
     write(site.channel, "another case", site.cast.support, author="theo")

@@ -43,3 +43,14 @@ def test_forms_of_passwords_speak_as_our_other_forms_do_and_say_no_label_twice(c
         ["E-mail", "Password"], ["E-mail"], ["Current password", "New password", "New password again"], ["Password"],
     ]  # fmt: skip
     assert not any("placeholder=" in page.partition("<main")[2].partition("</main")[0] for page in pages)
+
+
+UNUSED = ["email/", "confirm-email/", "confirm-email/abc/", "login/code/confirm/"]
+
+
+@pytest.mark.parametrize("unused", UNUSED)
+def test_pages_of_the_library_that_are_not_used_are_not_there(client, cast, unused):
+    client.force_login(cast.ana)
+    answer = client.get(f"/account/{unused}")
+    assert answer.status_code == 404
+    assert "Sign Up" not in answer.content.decode()
