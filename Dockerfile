@@ -40,7 +40,7 @@ COPY connectors connectors
 COPY insights insights
 # The values only satisfy the settings while files are collected; they end with this line.
 RUN python -m compileall -q manage.py socialcare inbox routing connectors insights \
- && SECRET_KEY=build SEAL_KEYS=build DATABASE_URL=postgresql:///build python manage.py collectstatic --no-input --verbosity 0
+ && SECRET_KEY=build DATABASE_URL=postgresql:///build python manage.py collectstatic --no-input --verbosity 0
 USER 10001:10001
 EXPOSE 8000
 STOPSIGNAL SIGTERM

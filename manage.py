@@ -4,15 +4,27 @@
 import os
 import sys
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
+from django.db import OperationalError
 
 from socialcare import local
 from socialcare.ground import Unavailable
 
-if __name__ == "__main__":
+
+def main() -> None:
+    """What whoever starts it can mend is said in one sentence."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "socialcare.settings")
     try:
         local.fill_environment(sys.argv[1] if len(sys.argv) > 1 else "")
-    except Unavailable as error:
+        execute_from_command_line(sys.argv)
+    except (Unavailable, ImproperlyConfigured) as error:
         sys.exit(str(error))
-    execute_from_command_line(sys.argv)
+    except OperationalError as error:
+        if getattr(error.__cause__, "pgcode", None):  # the server's own words: it is there
+            raise
+        sys.exit(f"The database cannot be reached; is Socialcare running? {str(error).strip().splitlines()[0]}")
+
+
+if __name__ == "__main__":
+    main()

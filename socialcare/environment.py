@@ -14,13 +14,23 @@ def text(name: str, default: str | None = None) -> str:
     if value := os.environ.get(name):
         return value
     if path := os.environ.get(f"{name}_FILE"):
-        try:
-            return Path(path).read_text().strip()
-        except OSError as error:
-            raise ImproperlyConfigured(f"{name}_FILE names {path}, which cannot be read: {error.strerror}.") from error
+        return _content(name, Path(path))
     if default is None:
         raise ImproperlyConfigured(f"{name} is not set. Set {name} or {name}_FILE, or start with `manage.py up`.")
     return default
+
+
+def _content(name: str, path: Path) -> str:
+    """An empty file is one that was lost or cut off: nobody names a file to say nothing."""
+    try:
+        value = path.read_text().strip()
+    except OSError as error:
+        raise ImproperlyConfigured(f"{name}_FILE names {path}, which cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise ImproperlyConfigured(f"{name}_FILE names {path}, which holds no text.") from error
+    if not value:
+        raise ImproperlyConfigured(f"{name}_FILE names {path}, which is empty. Put back what was in it.")
+    return value
 
 
 def flag(name: str, default: bool = False) -> bool:

@@ -211,11 +211,13 @@ _asked: list[int] = []
 
 
 def on_signals() -> None:
-    """Makes the signals that end a program raise Stopped, wherever it is."""
+    """Makes the first signal that ends a program raise Stopped, wherever it is. A second one, as `timeout` sends it to
+    us and to our group, would meet the end that has begun; if the first was ignored, watch() raises it again."""
 
     def stop(number: int, _frame: FrameType | None) -> None:
         _asked.append(number)
-        raise Stopped
+        if len(_asked) == 1:
+            raise Stopped
 
     _asked.clear()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -90,7 +90,13 @@ class Postgres(Server):
                 f"PostgreSQL could not make its data folder {self.data}: {words[-1] if words else 'no word'}"
             )
         _write(half / "pg_hba.conf", "local all all peer map=own\n", self.ground.owner)
-        half.rename(self.data)
+        try:
+            half.rename(self.data)
+        except OSError as error:
+            raise Unavailable(
+                f"{self.data} is no data folder of PostgreSQL and keeps one from being made ({error.strerror}): move "
+                "it away, or choose another folder by DATA_DIR."
+            ) from error
 
     def _locale(self) -> list[str]:
         """The same rules for letters on every machine."""

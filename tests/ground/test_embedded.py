@@ -204,6 +204,17 @@ def test_a_data_folder_that_cannot_be_used_is_one_sentence(folder, monkeypatch):
     assert not (folder / "lib").exists()
 
 
+@pytest.mark.parametrize("lies_there", ["a file", "a folder"])
+def test_what_is_no_cluster_in_its_place_is_one_sentence_and_left_alone(ground, server, lies_there):
+    place = ground.home / "pg"
+    mine = place / "mine" if lies_there == "a folder" else place
+    mine.parent.mkdir(exist_ok=True)
+    mine.write_text("mine")
+    with pytest.raises(Unavailable, match=r"pg is no data folder of PostgreSQL .* DATA_DIR\.$"):
+        server(Postgres).start()
+    assert mine.read_text() == "mine"
+
+
 def test_a_missing_postgres_is_one_sentence_with_a_way_out(server, monkeypatch, folder):
     monkeypatch.setenv("EMBEDDED_POSTGRES", str(folder))
     with pytest.raises(Unavailable, match=r"No PostgreSQL was found: .* DATABASE_URL"):

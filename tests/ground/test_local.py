@@ -7,6 +7,7 @@ import pytest
 
 from socialcare import local
 from socialcare.ground import Unavailable
+from socialcare.management.commands import up
 
 GIVEN = ("SECRET_KEY", "SEAL_KEYS", "DATABASE_URL", "REDIS_URL", "PUBLIC_URL", "HOST", "PORT", "ROLE")
 
@@ -91,3 +92,51 @@ def test_production_without_its_settings_fails_loudly(folder):
     done = subprocess.run([sys.executable, "manage.py", "check"], env=bare, capture_output=True, text=True)
     assert done.returncode == 1
     assert "SECRET_KEY is not set" in done.stderr
+
+
+def told(folder, *command, **given):
+    """What the command says, started with a data folder of its own and nothing else but this."""
+    env = {"PATH": os.environ["PATH"], "DATA_DIR": str(folder / "var"), **given}
+    done = subprocess.run([sys.executable, "manage.py", *command], env=env, capture_output=True, text=True)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    [sentence] = done.stderr.strip().splitlines()
+    return sentence
+
+
+def test_what_whoever_starts_it_can_mend_is_one_sentence(folder):
+    assert "SECRET_KEY is not set" in told(folder, "channel", "list")
+    assert told(folder, "up", DATABASE_URL="foo") == "DATABASE_URL must begin with postgresql://."
+    assert "The database cannot be reached; is Socialcare running?" in told(folder, "channel", "list")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"secret_key": b""}, "which is empty"),
+        ({"seal_keys": b"\n"}, "which is empty"),
+        ({"secret_key": b"\xff\xfe"}, "which holds no text"),
+        ({"seal_keys": b"garbage!"}, "Key 1 of SEAL_KEYS is not base64."),
+        ({"seal_keys": b"k1:c2hvcnQ="}, "Key 1 of SEAL_KEYS has 5 bytes; it must have 32."),
+    ],
+)
+def test_a_key_file_that_was_cut_off_is_said_at_the_start(folder, content, words):
+    local.fill_environment("up")
+    for name, text in content.items():
+        (folder / "var" / "keys" / name).write_bytes(text)
+    assert words in told(folder, "up")
+    assert words in told(folder, "channel", "list")
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "words"),
+    [
+        ("203.0.113.7", "8123", r"^203\.0\.113\.7 is no address of this machine \(.+\): choose another by HOST"),
+        ("nowhere.invalid", "8123", r"^nowhere\.invalid is no address of this machine \(.+\): choose another by HOST"),
+    ],
+)
+def test_a_host_that_is_not_ours_says_so_at_once(monkeypatch, host, port, words):
+    monkeypatch.setenv("HOST", host)
+    monkeypatch.setenv("PORT", port)
+    with pytest.raises(Unavailable, match=words):
+        up._listen()

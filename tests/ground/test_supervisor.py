@@ -158,3 +158,25 @@ def test_a_signal_that_meets_a_place_which_ignores_exceptions_ends_it_all_the_sa
     done = subprocess.run([sys.executable, "-c", IGNORED], capture_output=True, text=True, timeout=PATIENCE)
     assert "ignored" in done.stderr
     assert done.stdout == "stopped\n"
+
+
+TWICE = """
+import os, signal
+from socialcare.supervisor import Stopped, off_signals, on_signals
+
+try:
+    on_signals()
+    os.kill(os.getpid(), signal.SIGTERM)
+except Stopped:
+    os.kill(os.getpid(), signal.SIGTERM)
+    print("stopped")
+finally:
+    os.kill(os.getpid(), signal.SIGINT)
+    off_signals()
+    print("ended")
+"""
+
+
+def test_a_second_signal_does_not_cut_the_end_short():
+    done = subprocess.run([sys.executable, "-c", TWICE], capture_output=True, text=True, timeout=PATIENCE)
+    assert (done.stdout, done.stderr, done.returncode) == ("stopped\nended\n", "", 0)

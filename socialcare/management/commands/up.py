@@ -1,6 +1,7 @@
 """The whole application as one program: servers if none are given, web, worker, beat, sweep and listen; Ctrl-C ends it
 all."""
 
+import errno
 import hashlib
 import os
 import resource
@@ -38,11 +39,11 @@ class Command(BaseCommand):
     pace, seed = 2.0, 1  # of the demo network: new conversations a minute, and which ones
 
     def handle(self, *args: Any, **options: Any) -> None:
-        on_signals()
         self.log = Log()
         self.supervisor = Supervisor(self.log)
         self.ground = ground = Ground(data_folder())
         try:
+            on_signals()
             self.start(ground)
             self.supervisor.watch()
         except Stopped:
@@ -129,13 +130,24 @@ def _listen() -> socket.socket:
                 (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=2048
             )
         except OSError as error:
-            if time.monotonic() < deadline:
+            if error.errno == errno.EADDRINUSE and time.monotonic() < deadline:
                 time.sleep(0.1)
                 continue
-            raise Unavailable(
-                f"{host}:{port} cannot be used ({os.strerror(error.errno or 0)}): stop the program that has it, or "
-                f"choose another port: PORT={port % 65535 + 1} make run"
-            ) from error
+            raise Unavailable(_refusal(host, port, error)) from error
+
+
+def _refusal(host: str, port: int, error: OSError) -> str:
+    """Why the address cannot be used, and what helps."""
+    if isinstance(error, socket.gaierror) or error.errno not in (errno.EADDRINUSE, errno.EACCES):
+        return f"{host} is no address of this machine ({_reason(error)}): choose another by HOST, or leave HOST out."
+    way_out = "stop the program that has it, or " if error.errno == errno.EADDRINUSE else ""
+    other = port % 65535 + 1 if error.errno == errno.EADDRINUSE else 8000
+    return f"{host}:{port} cannot be used ({_reason(error)}): {way_out}choose another port: PORT={other} make run"
+
+
+def _reason(error: OSError) -> str:
+    """Without the address, which the socket's own words repeat."""
+    return str(error.strerror) if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
 
 
 def _programs(log: Log, listener: socket.socket) -> list[Program]:
