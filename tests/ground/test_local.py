@@ -8,6 +8,7 @@ import pytest
 from socialcare import local
 from socialcare.ground import Unavailable
 from socialcare.management.commands import up
+from tests.waiting import PATIENCE
 
 GIVEN = ("SECRET_KEY", "SEAL_KEYS", "DATABASE_URL", "REDIS_URL", "PUBLIC_URL", "HOST", "PORT", "ROLE")
 
@@ -97,7 +98,8 @@ def test_production_without_its_settings_fails_loudly(folder):
 def told(folder, *command, **given):
     """What the command says, started with a data folder of its own and nothing else but this."""
     env = {"PATH": os.environ["PATH"], "DATA_DIR": str(folder / "var"), **given}
-    done = subprocess.run([sys.executable, "manage.py", *command], env=env, capture_output=True, text=True)
+    argv = [sys.executable, "manage.py", *command]
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=PATIENCE)  # it might run
     assert done.returncode == 1, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     [sentence] = done.stderr.strip().splitlines()
