@@ -64,6 +64,29 @@ def beat(conversation: Conversation, agent: Agent, doing: str) -> None:
     ringing.bell(dict.fromkeys(rings, int(now * 1000)))
 
 
+def forget(agent_id: int, team_ids: Iterable[int]) -> None:
+    """This agent replies nowhere in these teams any more, and could not say so: the account is off."""
+    keys, mine = [stream_of(pk) for pk in team_ids], f":{agent_id}".encode()
+    try:
+        with _redis().pipeline(transaction=False) as pipe:
+            for key in keys:
+                pipe.hkeys(key)
+            found = [(key, place) for key, kept in zip(keys, pipe.execute(), strict=True) for place in kept]
+        left = [(key, place) for key, place in found if place.endswith(mine)]
+        rooms = {_key(int(place.partition(b":")[0])) for _team, place in left}
+        with _redis().pipeline(transaction=False) as pipe:
+            for key, place in left:
+                pipe.hdel(key, place)
+            for room in rooms:
+                pipe.hdel(room, str(agent_id))
+            pipe.execute()
+    except redis.RedisError as error:
+        log.info("presence is not forgotten", error=type(error).__name__)
+        return
+    if left:
+        ringing.bell(dict.fromkeys([*rooms, *(key for key, _place in left)], int(time.time() * 1000)))
+
+
 @dataclass(frozen=True)
 class Replying:
     """Somebody is replying in a conversation, said at `at` (ms) and true for `left` seconds more."""

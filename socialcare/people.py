@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Prefetch
 from django.utils.translation import gettext as _
 
+from inbox import presence
 from inbox.happenings import SetUpChanged
 from inbox.models import Agent, Membership, Role, Team
 from inbox.models.event import Entry, record
@@ -105,7 +106,9 @@ def disable(agent: Agent, by: Agent) -> None:
     agent.set_unusable_password()
     agent.save(update_fields=["password"])
     Invitation.objects.filter(agent=agent, used_at=None).delete()
+    teams = sorted(agent.readable_team_ids)
     agent.depart(by, _told(f"disabled {agent.name}", by))
+    transaction.on_commit(lambda: presence.forget(agent.pk, teams), robust=True)
 
 
 @transaction.atomic

@@ -7,6 +7,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from inbox import presence, watch
+from inbox.models import Agent
+from socialcare import people
 from tests.world import make_channel, write
 
 ALIVE = {"HX-Request": "true"}
@@ -37,6 +39,17 @@ def test_who_replies_is_told_in_the_lists_of_the_others(cast, channel, client):
     assert told(client, cast.max).strip() == ""
     say(client, cast.max, one, "")
     assert told(client, cast.ana).strip() == ""
+
+
+def test_who_is_disabled_replies_nowhere_at_once(cast, channel, client, django_capture_on_commit_callbacks):
+    one = write(channel, "hello", cast.support)
+    say(client, cast.max, one, "replying")
+    say(client, cast.ada, one, "replying")
+    with django_capture_on_commit_callbacks(execute=True):
+        people.disable(Agent.objects.get(pk=cast.max.pk), cast.ada)
+    assert "Max" not in told(client, cast.ana)
+    assert "Ada is replying" in told(client, cast.ana)
+    assert "Max" not in client.get(f"/conversations/{one.pk}/presence/", headers=ALIVE).content.decode()
 
 
 def test_several_who_reply_are_one_line(cast, channel, client):
