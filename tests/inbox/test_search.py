@@ -457,8 +457,8 @@ def test_folding_twice_is_folding_once(text):
 
 def test_hostile_addresses_are_answered(cast, channel, client):
     write(channel, "my parcel is late", cast.support)
+    assert page(client, cast.ana, "q=%00").status_code == 400
     for query in (
-        "q=%00",
         "q=" + "a" * 9000,
         "q=" + "%28" * 400,
         "q=%27%3B%20DROP%20TABLE",
