@@ -44,7 +44,7 @@ customElements.define("reply-box", class extends HTMLElement {
     if (focus) this.#focus(this.#text(this.#forms.find(form => !form.hidden)))
     this.dispatchEvent(new CustomEvent("writing-kind", { bubbles: true, detail: { kind } }))
   }
-  // The same box as the server makes it now; what is written in this one, and where, goes on in that. It is no smaller, so that nothing moves.
+  // The same box as the server makes it now; what is written in this one, and where, goes on in that. It is as high, so that nothing moves.
   become(next) {
     const [at, shown, old] = [document.activeElement, this.#forms.find(form => !form.hidden)?.dataset.kind, this.#forms], inside = this.contains(at) && at.id, high = this.offsetHeight
     const [start, end] = inside ? [at.selectionStart, at.selectionEnd] : []
@@ -59,8 +59,9 @@ customElements.define("reply-box", class extends HTMLElement {
       next.#write(heir, this.#text(form).value)
     }
     next.#show(next.#forms.some(form => form.dataset.kind === shown) ? shown : "reply", false)
-    const text = this.#text(next.#forms.find(form => !form.hidden)), lost = high - next.offsetHeight
-    if (lost > 0) text.style.setProperty("min-block-size", `${text.offsetHeight + lost}px`)
+    const text = this.#text(next.#forms.find(form => !form.hidden)), lost = high - next.offsetHeight, size = `${Math.max(text.offsetHeight + lost, 40)}px`
+    if (lost) text.style.minBlockSize = size
+    if (lost < 0) text.style.maxBlockSize = size
     const box = inside && document.getElementById(inside)
     if (box) { box.focus(); box.setSelectionRange?.(start, end) }
   }

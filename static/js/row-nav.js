@@ -34,8 +34,9 @@ customElements.define("row-nav", class extends HTMLElement {
   }
   #key(event, act) {
     const rows = this.#rows, place = rows.indexOf(this.#cursor), opens = (this.getAttribute("opens") ?? "").split(" ")
-    // key-map waits for it.
-    if (this.#inside && opens.includes(event.detail?.key) && !document.querySelector("[data-open]")) return this.#link(rows[place])?.click()
+    // key-map waits for it; asked for twice, it would come twice, and the key be lost with the second.
+    const link = this.#link(rows[place])
+    if (this.#inside && opens.includes(event.detail?.key) && !document.querySelector("[data-open]")) return link?.matches(".htmx-request") || link?.click()
     if (!act || !rows.length || !this.#list.checkVisibility()) return
     const to = { next: rows[this.#inside ? place + 1 : Math.max(place, 0)], prev: rows[place - 1], first: rows[0], last: rows.at(-1) }[act]
     if (to) this.#focus(to)

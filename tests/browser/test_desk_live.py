@@ -104,6 +104,8 @@ def test_news_come_without_a_reload_and_nothing_moves(site, desk_of):
 def test_a_day_with_keys_alone(site, desk_of):
     cases = [write(site.channel, f"case {n}", site.cast.support, author=f"a{n}", ago=60 * n) for n in range(3)]
     page = desk_of(site.cast.ana).open("/views/support/")
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
     page.keyboard.press("j")
     page.keyboard.press("j")
     page.keyboard.press("k")
@@ -121,6 +123,7 @@ def test_a_day_with_keys_alone(site, desk_of):
     expect(page.locator("form[data-act=release]")).to_be_attached()
     page.keyboard.press("r")
     expect(page.locator("#reply-text")).to_be_focused()
+    assert len([url for url in asked if url.endswith(f"/conversations/{cases[0].pk}/?view=support")]) == 1
     page.keyboard.type("jjee Hi")
     page.keyboard.press("Control+Enter")
     expect(page.locator(".message[data-side=ours]")).to_contain_text("jjee Hi")
