@@ -103,7 +103,10 @@ def test_a_mention_reaches_its_team_and_the_answer_reaches_the_network_once(site
     poll(channel)
     expect(ana.locator("#messages")).to_contain_text("THREE weeks late")
     expect(ana.locator(".message[data-side=theirs]").first).to_contain_text("edited")
+    place = ana.locator(".talk__foot").bounding_box()
     ask(mastodon, CUSTOMER, "DELETE", f"statuses/{said['id']}")
     conversation.reopen(cast.max)
     poll(channel)
     expect(ana.locator(".message[data-side=theirs]").first).to_contain_text("deleted")
+    expect(ana.locator("#reply-form[data-cannot]")).to_be_attached()
+    assert ana.locator(".talk__foot").bounding_box() == place  # the box says more now, and pushes nothing
