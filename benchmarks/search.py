@@ -28,7 +28,8 @@ def word(every):
 
 
 def load():
-    """The words of every mention, as taking them up would have made them, and those of known frequency."""
+    """The words of every mention, as taking them up would have made them, and those of known frequency; gives the ids
+    of the newest."""
     texts = Texts(1)
     ready = [vector([texts.text()], ()) for _ in range(TEXTS)]
     with connection.cursor() as cursor:
@@ -39,7 +40,7 @@ def load():
         mentions = cursor.fetchall()
     with _WithoutIndexes("inbox_searchtext") as cursor:
         _copy(cursor, "inbox_searchtext", "kind row_id conversation_id team_id at words", _rows(ready, mentions))
-    return len(mentions)
+    return [mention for mention, _, _ in mentions[-DUE:]]
 
 
 def _rows(ready, mentions):
@@ -116,8 +117,7 @@ def empty(ids):
         cursor.execute("VACUUM (ANALYZE) inbox_searchtext, inbox_searchdue")
 
 
-def takes_up(options, last):
-    ids = list(range(last - DUE + 1, last + 1))
+def takes_up(options, ids):
     with connection.cursor() as cursor:
         cursor.execute("CREATE TEMPORARY TABLE ready AS SELECT * FROM inbox_searchtext WHERE row_id = ANY(%s)", [ids])
 
@@ -133,7 +133,7 @@ def takes_up(options, last):
     def stored(_round):
         empty(ids)
         with taking(DUE) as taken, connection.cursor() as cursor:
-            for start in range(ids[0], last, 1_000):
+            for start in range(ids[0], ids[-1] + 1, 1_000):
                 cursor.execute(
                     "INSERT INTO inbox_searchtext SELECT * FROM ready WHERE row_id >= %s AND row_id < %s",
                     [start, start + 1_000],
@@ -157,9 +157,9 @@ def takes_up(options, last):
         )
 
 
-def lag(last):
+def lag(newest):
     """Posts become due at a steady pace; how long each waits until it is found."""
-    ids = list(range(last - int(PACE * LASTING) + 1, last + 1))
+    ids = newest[-int(PACE * LASTING) :]
     empty(ids)
     asked, found, done = {}, {}, threading.Event()
 
@@ -197,7 +197,7 @@ def run(options):
         cursor.execute("SET statement_timeout = 0")
         cursor.execute("DELETE FROM inbox_searchdue")
         cursor.execute("DELETE FROM inbox_searchfill")
-    count = load()
+    newest = load()
     yield from finds(options)
-    yield from takes_up(options, count)
-    yield from lag(count)
+    yield from takes_up(options, newest)
+    yield from lag(newest)
