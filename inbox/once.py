@@ -32,7 +32,7 @@ def once[**P](view: View[P]) -> View[P]:
         if not keeps or TOKEN not in request.POST:
             return view(request, *args, **kwargs)
         with transaction.atomic():
-            name = _name(request)
+            name = form_sent(request)
             if not cache.add(name, request.get_full_path(), KEPT):
                 return HttpResponseRedirect(cache.get(name) or request.get_full_path(), status=303)
             answer = view(request, *args, **kwargs)
@@ -45,6 +45,7 @@ def once[**P](view: View[P]) -> View[P]:
     return guarded
 
 
-def _name(request: Request) -> str:
+def form_sent(request: Request) -> str:
+    """Its name: the same one for every press of the same form, by the same person."""
     said = json.dumps([request.user.pk, request.get_full_path(), sorted(request.POST.lists())])
     return f"once:{hashlib.sha256(said.encode()).hexdigest()}"

@@ -96,13 +96,17 @@ class Invitation(models.Model):
 
     @classmethod
     @transaction.atomic
-    def make(cls, agent: models.Model, by: models.Model | None) -> str:
+    def make(cls, agent: models.Model, by: models.Model | None, token: str = "") -> str:
         """The link to hand over, shown this once; older ones of the same person end."""
         cls.objects.filter(agent_id=agent.pk, used_at=None).delete()
-        token = secrets.token_urlsafe(24)
+        token = token or secrets.token_urlsafe(24)
         cls.objects.create(
             agent_id=agent.pk, digest=digest(token), until=timezone.now() + INVITED, by_id=by.pk if by else None
         )
+        return cls.link(token)
+
+    @staticmethod
+    def link(token: str) -> str:
         return f"{settings.PUBLIC_URL}/invitation/{token}/"
 
     @transaction.atomic

@@ -49,16 +49,16 @@ def _told(what: str | SetUpChanged, by: Agent | None, *others: str) -> Entry:
 
 @transaction.atomic
 def invite(
-    email: str, name: str, by: Agent | None, *, is_admin: bool = False, is_reader: bool = False
+    email: str, name: str, by: Agent | None, *, is_admin: bool = False, is_reader: bool = False, token: str = ""
 ) -> tuple[Agent, str]:
-    """A new account without a password, and the link by which its owner sets one."""
+    """A new account without a password, and the link by which its owner sets one; `token` is what is secret in it."""
     taken = _("Somebody with this e-mail address is here already.")
     if Agent.objects.filter(email=email.lower()).exists():
         raise Refused(taken)
     zone = Organisation.shown().zone
     with somebody_was_faster(taken):
         agent = Agent.objects.create_user(email, name, None, is_admin=is_admin, is_reader=is_reader, zone=zone)
-    link = Invitation.make(agent, by)
+    link = Invitation.make(agent, by, token)
     told(made(f"invited {name}", agent), by)
     return agent, link
 

@@ -10,14 +10,16 @@ from django import forms
 from django.contrib import messages
 from django.contrib.auth import password_validation
 from django.contrib.auth.decorators import login_not_required
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
 from inbox.models import Agent, Role, Team
-from inbox.once import once
+from inbox.once import TOKEN, form_sent, once
 from inbox.rights import admins_only, managers_too
 from inbox.views.answering import shown
 from socialcare import people
@@ -163,7 +165,7 @@ def agents(request: Request) -> HttpResponse:
         if form.cleaned_data["is_admin"] or (wanted and wanted.private):
             ask_password_again(request)
         try:
-            invited, link = _invite(form.cleaned_data, request.user)
+            invited, link = _invited(request, form.cleaned_data)
             form = InviteForm()
         except people.Refused as refused:
             form.add_error("email", str(refused))
@@ -172,9 +174,27 @@ def agents(request: Request) -> HttpResponse:
     return shown(request, "set_up/agents.html", context, status=422 if form.errors else 200)
 
 
-def _invite(given: dict[str, Any], by: Agent) -> tuple[Agent, str]:
+def _token(request: Request) -> str:
+    """Follows from the form, for nobody without our key."""
+    return salted_hmac("invitation", form_sent(request), algorithm="sha256").hexdigest()
+
+
+def _invited(request: Request, given: dict[str, Any]) -> tuple[Agent, str]:
+    """The second press of the form comes too late to invite: it finds what the first one made and shows the same."""
+    token = _token(request) if TOKEN in request.POST else ""
+    try:
+        return _invite(given, request.user, token)
+    except people.Refused:
+        before = Invitation.objects.of_token(token)
+        if before is None:
+            raise
+        return before.agent, Invitation.link(token)
+
+
+@transaction.atomic
+def _invite(given: dict[str, Any], by: Agent, token: str) -> tuple[Agent, str]:
     rights = {"is_admin": given["is_admin"], "is_reader": given["is_reader"]}
-    agent, link = people.invite(given["email"], given["name"], by, **rights)
+    agent, link = people.invite(given["email"], given["name"], by, **rights, token=token)
     if given["team"]:
         people.set_role(given["team"], agent, given["role"], by)
     return agent, link

@@ -9,7 +9,7 @@ from django.db import connections
 from django.test import Client
 
 from connectors.models import Channel, Topic
-from inbox.models import SavedView, Team
+from inbox.models import Agent, SavedView, Team
 from routing.models import Rule
 from tests.conftest import make_cast
 from tests.waiting import PATIENCE
@@ -81,11 +81,11 @@ def test_a_form_of_which_nothing_came_may_be_sent_again(ada, cast):
     assert Team.objects.filter(name=said["name"]).count() == 1
 
 
-def test_two_presses_at_the_same_moment_make_one_rule(transactional_db):
+def pressed_twice(address, said):
+    """What both presses were answered."""
     cast, answers, gate = make_cast(), [], threading.Barrier(2)
     one = Client(enforce_csrf_checks=True)
     one.force_login(cast.ada)
-    _kind, address, said = FORMS["rule"]
     form = {**said, "csrfmiddlewaretoken": token(one, address)}
 
     def press():
@@ -100,6 +100,50 @@ def test_two_presses_at_the_same_moment_make_one_rule(transactional_db):
         each.start()
     for each in presses:
         each.join(PATIENCE)
+    return answers
+
+
+def test_two_presses_at_the_same_moment_make_one_rule(transactional_db):
+    answers = pressed_twice(*FORMS["rule"][1:])
     assert [answer.status_code for answer in answers] == [303, 303]
     assert len({answer["Location"] for answer in answers}) == 1
     assert Rule.objects.count() == 1
+
+
+INVITATION = {"name": "Nora", "email": "nora@acme.example", "role": "agent"}
+
+
+def links(answer):
+    return re.findall(r'value="[^"]+(/invitation/[^"]+)"', answer.content.decode())
+
+
+@pytest.mark.django_db
+def test_an_invitation_sent_twice_is_one_account_and_shows_one_link_which_works(ada, cast):
+    said = {**INVITATION, "team": cast.support.pk, "csrfmiddlewaretoken": token(ada, "/set-up/agents/")}
+    first, second = ada.post("/set-up/agents/", said), ada.post("/set-up/agents/", said)
+    assert first.status_code == second.status_code == 200
+    assert links(first) == links(second)
+    assert "is here already" not in second.content.decode()
+    assert Agent.objects.get(email="nora@acme.example").memberships.get().team == cast.support
+    assert Client().get(links(first)[0]).status_code == 200
+
+
+@pytest.mark.django_db
+def test_the_link_of_another_form_is_another_one_and_a_used_one_is_not_shown_again(ada, cast):
+    said = [{**INVITATION, "csrfmiddlewaretoken": token(ada, "/set-up/agents/")} for _ in range(2)]
+    [link] = links(ada.post("/set-up/agents/", said[0]))
+    [other] = links(ada.post("/set-up/agents/", {**said[0], "email": "nick@acme.example"}))
+    assert other != link
+    assert "is here already" in ada.post("/set-up/agents/", said[1]).content.decode()
+    assert Client().post(link, {"password": "another long sentence"}).status_code == 303
+    again = ada.post("/set-up/agents/", said[0])
+    assert again.status_code == 422
+    assert not links(again)
+
+
+def test_two_presses_at_the_same_moment_invite_once(transactional_db):
+    answers = pressed_twice("/set-up/agents/", INVITATION)
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert len({tuple(links(answer)) for answer in answers}) == 1
+    assert len(links(answers[0])) == 1
+    assert Agent.objects.filter(email="nora@acme.example").count() == 1
