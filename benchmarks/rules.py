@@ -92,8 +92,8 @@ def alone(part, facts, text):
 
 
 def by_engine(rule_set, facts):
-    outcome, tried, _ = rule_set.outcome(facts)
-    return [verdict.rule.id for verdict in tried if verdict.matched], outcome
+    judgement = rule_set.judge(facts)
+    return [verdict.rule.id for verdict in rule_set.verdicts(judgement) if verdict.matched], judgement.outcome
 
 
 def sample(facts, size, number):
@@ -117,7 +117,7 @@ def words_rows(count, facts, rounds):
     def engine(_):
         with taking(len(facts)) as take:
             for each in facts:
-                rule_set.outcome(each)
+                rule_set.judge(each)
         return take
 
     def scan(_):
@@ -161,7 +161,7 @@ def tree_rows(count, facts, rounds, goal):
     def engine(_):
         with taking(len(facts)) as take:
             for each in facts:
-                rule_set.outcome(each)
+                rule_set.judge(each)
         return take
 
     def one_by_one(number):

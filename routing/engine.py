@@ -18,12 +18,12 @@ from inbox.arrival import Decision, Facts
 from inbox.foreign import clean
 from inbox.models import Membership
 from inbox.why import MARKS
-from routing.actions import Action, GiveToAgent, Outcome
+from routing.actions import Action, AddTags, GiveToAgent, Outcome
 from routing.conditions import Condition, Post
 from routing.fields import RuleError
 from routing.groups import Group
 from routing.models import Rule, standing
-from routing.words import LONGEST, WordFinder, normalise
+from routing.words import LONGEST, Hits, WordFinder, normalise
 
 log = structlog.get_logger(__name__)
 EQUALITIES = ("network", "channel_id", "language", "kind", "visibility")
@@ -52,20 +52,33 @@ class Verdict(NamedTuple):
     matched: bool
 
 
+class Judgement(NamedTuple):
+    """What the rules say about a post. `tried` are the places of the rules tried, in their order; of one that did not
+    match, the place inverted (~): a post touches as little memory as possible, of ten thousand rules none is near."""
+
+    outcome: Outcome
+    tried: Sequence[int]
+    text: str
+    hits: Hits
+
+
+_UNDECIDED = Outcome()  # of every post that no rule is tried on; an outcome is changed only while it is judged
+
+
 class _Ready(NamedTuple):
     """A rule laid out for the one loop that every post goes through; without a test it matches whenever it is
-    tried."""
+    tried. Tags, the commonest action, are gathered there; `apply` are the other actions."""
 
-    test: Callable[[Post], bool] | None
-    missed: Verdict
-    matched: Verdict
+    tags: tuple[str, ...]
     apply: tuple[Callable[[Outcome], None], ...]
+    test: Callable[[Post], bool] | None
     stop: bool
 
     @classmethod
     def of(cls, rule: CompiledRule, *, decided: bool) -> _Ready:
-        test = None if decided else rule.tree.test
-        return cls(test, Verdict(rule, False), Verdict(rule, True), tuple(a.apply for a in rule.actions), rule.stop)
+        tags = tuple(tag for action in rule.actions if isinstance(action, AddTags) for tag in action.tags)
+        apply = tuple(action.apply for action in rule.actions if not isinstance(action, AddTags))
+        return cls(tags, apply, None if decided else rule.tree.test, rule.stop)
 
 
 @dataclass
@@ -93,43 +106,56 @@ class RuleSet:
                 self._always.append(index)
             for token in need or ():
                 self._by_token[token].append(index)
-        self._by_word = {word: indexes for (kind, word), indexes in self._by_token.items() if kind == "word"}
+        self._by_hit = [tuple(self._by_token.get(("word", word), ())) for word in self.finder.words]
         self._by_fact = [fact for fact in EQUALITIES if any(kind == fact for kind, _ in self._by_token)]
         self._by_member = [fact for fact in MEMBERS if any(kind == fact for kind, _ in self._by_token)]
         self._words_only = not self._by_fact and not self._by_member
         self.names_agents = any(isinstance(action, GiveToAgent) for rule in self.rules for action in rule.actions)
 
-    def outcome(self, facts: Facts) -> tuple[Outcome, list[Verdict], Post]:
+    def judge(self, facts: Facts) -> Judgement:
         """What the rules say about the post, and every rule that was tried, in order."""
         text = normalise(facts.text)
-        post = Post(facts, text, self.finder.found(text))
-        outcome, tried, ready = Outcome(), [], self._ready
-        for index in self._candidates(post):
-            test, missed, matched, apply, stop = ready[index]
-            if test is not None and not test(post):
-                tried.append(missed)
-                continue
-            tried.append(matched)
+        hits = self.finder.hits(text)
+        candidates = self._candidates(facts, hits)
+        if not candidates:
+            return Judgement(_UNDECIDED, (), text, hits)
+        outcome, tried, post, ready = Outcome(), [], None, self._ready
+        tags = outcome.tags
+        for index in candidates:
+            rule_tags, apply, test, stop = ready[index]
+            if test is not None:
+                post = post or Post(facts, text, self.finder.of(hits))
+                if not test(post):
+                    tried.append(~index)
+                    continue
+            tried.append(index)
+            tags += rule_tags
             for act in apply:
                 act(outcome)
             if stop or outcome.stopped:
                 break
-        return outcome, tried, post
+        if len(tags) > 1:
+            outcome.tags = list(dict.fromkeys(tags))
+        return Judgement(outcome, tried, text, hits)
 
-    def _candidates(self, post: Post) -> list[int]:
-        """Indexes of the rules to be tried, in their order."""
-        found, by_word = post.found, self._by_word
-        waiting = [by_word[word] for word in found if word in by_word] if found else []
-        if self._words_only:
-            if not waiting:
-                return self._always
-            if not self._always and len(waiting) == 1:
-                return waiting[0]
-        indexes = set(self._always).union(*waiting)
+    def verdicts(self, judgement: Judgement) -> list[Verdict]:
+        rules = self.rules
+        return [Verdict(rules[at], True) if at >= 0 else Verdict(rules[~at], False) for at in judgement.tried]
+
+    def _candidates(self, facts: Facts, hits: Hits) -> Sequence[int]:
+        """Places of the rules to be tried, in their order."""
+        if self._words_only and not self._always:
+            if not hits:
+                return ()
+            if len(hits) == 1:
+                return self._by_hit[hits[0][0]]
+        indexes, by_hit = set(self._always), self._by_hit
+        for place, _, _ in hits:
+            indexes.update(by_hit[place])
         for fact in self._by_fact:
-            indexes.update(self._by_token.get((fact, str(getattr(post.facts, fact)).casefold()), ()))
+            indexes.update(self._by_token.get((fact, str(getattr(facts, fact)).casefold()), ()))
         for fact in self._by_member:
-            for value in getattr(post.facts, fact):
+            for value in getattr(facts, fact):
                 indexes.update(self._by_token.get((fact, str(value)), ()))
         return sorted(indexes)
 
@@ -138,7 +164,8 @@ class RuleSet:
     ) -> Decision:
         """Team, agent, priority, tags and the trace. `members` are (agent, team) of active agents, `default_team`
         the channel's own; RuleError without any team."""
-        outcome, tried, post = self.outcome(facts)
+        judgement = self.judge(facts)
+        outcome = judgement.outcome
         team = outcome.team_id if outcome.team_id in self.teams else None
         asking = facts.team_id if facts.team_id in self.teams else None
         chosen = team or asking or default_team or self.triage
@@ -152,23 +179,23 @@ class RuleSet:
             tags=tuple(outcome.tags),
             heard_only=outcome.heard_only and team is None,
             listen_only=facts.hidden or (facts.listen_only and team is None),
-            trace=self._trace(facts, tried, post, chosen, decided_by_rule=team is not None)
-            if tried
-            else self._untouched(facts, post, chosen),
+            trace=self._trace(facts, judgement, chosen, decided_by_rule=team is not None)
+            if judgement.tried
+            else self._untouched(facts, judgement, chosen),
         )
 
-    def _untouched(self, facts: Facts, post: Post, team: int) -> dict[str, Any]:
+    def _untouched(self, facts: Facts, judgement: Judgement, team: int) -> dict[str, Any]:
         """The trace of a post that no rule was tried on: one for all of a page that are alike."""
         alike = (team, facts.team_id == team, facts.language, facts.kind, facts.network)
         if alike not in self.traces:
-            self.traces[alike] = self._trace(facts, [], post, team, decided_by_rule=False)
+            self.traces[alike] = self._trace(facts, judgement, team, decided_by_rule=False)
         return self.traces[alike]
 
-    def _trace(
-        self, facts: Facts, tried: list[Verdict], post: Post, team: int, *, decided_by_rule: bool
-    ) -> dict[str, Any]:
+    def _trace(self, facts: Facts, judgement: Judgement, team: int, *, decided_by_rule: bool) -> dict[str, Any]:
         """What answers “why is this here?”: at most about 2 kB, stored with the conversation and never computed
         again."""
+        tried = self.verdicts(judgement)
+        post = Post(facts, judgement.text, self.finder.of(judgement.hits))
         told = sorted(tried, key=lambda verdict: not verdict.matched)[:SHOWN_RULES]
         giver = next((v.rule for v in tried if v.matched and team in v.rule.teams()), None)
         if decided_by_rule and giver:
