@@ -28,7 +28,7 @@ gate: ## the checks that need no running application
 	@.ci/environment dev && exec $(MANAGE) gate
 
 test-networks: ## tries networks against real servers and specifications (brings them into .tools; needs npm)
-	@.ci/environment dev && $(PYTHON) -m tests.networks && exec $(PYTHON) -m pytest -q -n 0 -rs -m networks
+	@.ci/environment dev && $(PYTHON) -m tests.networks && exec $(PYTHON) -m pytest -q -n 0 -m networks
 
 chaos: ## kills its processes at random and looks for what got lost (SECONDS=60 SEED=… NETWORK=demo)
 	@.ci/environment dev && exec $(PYTHON) -m tests.chaos --network $(NETWORK) --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
