@@ -54,7 +54,9 @@ def backend():
 
 class Copies:
     """The limit: the rows that the journey made, put by COPY into the same tables with other keys, a transaction a
-    page, and one bare UPDATE of the conversations that went on."""
+    page, and one bare UPDATE of the conversations that went on. Those are `others` than the journey's, as far apart
+    from each other as they: else the limit would find in memory, and logged since the last checkpoint, what the journey
+    has just fetched."""
 
     TABLES = (
         ("inbox_person", Person, {"id": "id + {k}"}, "identity"),
@@ -76,8 +78,8 @@ class Copies:
             {
                 "id": "id + {k}",
                 "external_id": "external_id || 'c'",
-                "conversation_id": "conversation_id + {new_conversation}",
-                "identity_id": "identity_id + {new_identity}",
+                "conversation_id": "coalesce(other.conversation, conversation_id + {new_conversation})",
+                "identity_id": "coalesce(other.identity, identity_id + {new_identity})",
             },
             "mention",
         ),
@@ -87,14 +89,14 @@ class Copies:
             {
                 "id": "id + {k}",
                 "stream": "stream || 'c'",
-                "conversation_id": "conversation_id + {new_conversation}",
+                "conversation_id": "coalesce(other.conversation, conversation_id + {new_conversation})",
             },
             "event",
         ),
     )
 
-    def __init__(self):
-        self.marks = [self._now()]
+    def __init__(self, others=()):
+        self.marks, self.others = [self._now()], others
 
     def _now(self):
         """The newest ids of the product's own rows."""
@@ -109,6 +111,12 @@ class Copies:
 
     def read(self):
         """Per page and table the text that COPY takes."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "CREATE TEMP TABLE IF NOT EXISTS other (met bigint PRIMARY KEY, conversation bigint, identity bigint)"
+            )
+            cursor.execute("TRUNCATE other")
+            cursor.executemany("INSERT INTO other VALUES (%s, %s, %s)", self.others)
         first = self.marks[0]
         moves = {
             "k": COPIED,
@@ -121,12 +129,13 @@ class Copies:
 
     def _part(self, moves, since, until, table, model, changes, mark):
         columns = [field.column for field in model._meta.concrete_fields]
+        joined = "LEFT JOIN other ON met = conversation_id" if "conversation_id" in columns else ""
         shown = ", ".join(changes.get(column, column).format(**moves) for column in columns)
         file = io.StringIO()
         with connection.cursor() as cursor:
             cursor.copy_expert(
-                f"COPY (SELECT {shown} FROM {table} WHERE id > {since[mark]} AND id <= {until[mark]} ORDER BY id) "
-                "TO STDOUT",
+                f"COPY (SELECT {shown} FROM {table} {joined} "
+                f"WHERE id > {since[mark]} AND id <= {until[mark]} ORDER BY id) TO STDOUT",
                 file,
             )
         return table, ", ".join(columns), file.getvalue()
@@ -170,10 +179,14 @@ class Round:
         per_round = len(self.old) // share
         return posts.Network(self.seed + number, self.old[number % share * per_round :][:per_round])
 
+    def _others(self, number):
+        return self.to_reopen[number % 3 :: 3]
+
     def product(self, number):
         network = self._network(number)
         pages = [network.page(self.size) for _ in range(self.pages)]
-        self.copies = Copies()
+        others = zip(network.answered, self._others(number), strict=False)
+        self.copies = Copies([(met, *other) for (met, _), other in others])
         before = Mention.objects.filter(id__lt=COPIED).count()
         take, new = Take(self.pages * self.size), 0
         for page in pages:
@@ -195,7 +208,7 @@ class Round:
 
     def limit(self, number):
         self.copies.read()
-        ids = [conversation for conversation, _ in self.to_reopen[number % 3 :: 3]]
+        ids = [conversation for conversation, _ in self._others(number)]
         per_page = int(self.size * posts.OLD_SHARE)
         reopened = [ids[page * per_page :][:per_page] for page in range(self.pages)]
         with taking(self.pages * self.size, backend()) as take:

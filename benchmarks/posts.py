@@ -12,12 +12,12 @@ OLD_SHARE = 0.30
 
 class Network:
     """Makes posts that nobody has offered yet. `old` are (conversation, identity) ids to be answered in; each is used
-    once."""
+    once, and then one of `answered`."""
 
     def __init__(self, seed, old, channel=0):
         self.random, self.texts = random.Random(seed), Texts(seed)
         self.drawn = [self.texts.text() for _ in range(1_000)]
-        self.old, self.seed, self.channel = iter(old), seed, channel
+        self.old, self.answered, self.seed, self.channel = iter(old), [], seed, channel
         self.numbers = itertools.count(1)
 
     def post(self):
@@ -26,6 +26,7 @@ class Network:
         at = NOW + timedelta(milliseconds=10 * number)
         if self.random.random() < OLD_SHARE and (known := next(self.old, None)):
             conversation, identity = known
+            self.answered.append(known)
             return self._post(number, text, at, f"a{identity}", identity, parent_id=f"m{conversation}")
         return self._post(number, text, at, f"n{self.seed}-{number % 4_000}", number % 4_000)
 
