@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Event
+from types import MappingProxyType
 from typing import Any
 
 import structlog
@@ -93,14 +94,16 @@ def learned(channel: Channel, until: datetime) -> None:
 # Renewing
 
 
-def renew(channel: Channel) -> None:
-    """Gets new access for the channel and stores all of it in one update. Raises Renewing when another process is at
-    it, AuthRevoked when the network wants a person."""
+def renew(channel: Channel, given: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Gets new access for the channel and stores all of it in one update, with the secrets of its app that are `given`
+    for it. Raises Renewing when another process is at it, AuthRevoked when the network wants a person."""
     if not _leased(channel):
         return
     old, exchanges = channel.sealed, list[Exchange]()
     try:
         connector = opened(channel, exchanges)
+        connector.secrets = connector.secrets.replace(**given)
+        connector.seam.hidden = (*connector.seam.hidden, *given.values())
         fresh = connector.renew(connector.secrets)
         failpoint("renew.after_answer")
         _keep(channel, fresh)

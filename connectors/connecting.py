@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 from django.utils import timezone
 
-from connectors import access, listening_first
+from connectors import access, belonging, listening_first
 from connectors.base import Check, Connector
 from connectors.models import Channel, Topic
 from connectors.opening import sealed_secrets
@@ -21,6 +21,8 @@ from inbox.models.reply import Clock
 from inbox.setting import changed, made, removed
 
 if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
     from inbox.models import Agent, Team
 
 
@@ -59,8 +61,12 @@ def connect(
 
 def keep_secrets(channel: Channel, given: Mapping[str, str]) -> None:
     """Seals and stores them beside those the channel has; a new value replaces the old one of the same name."""
-    channel.sealed = {**channel.sealed, **sealed_secrets(channel.pk, given)}
+    channel.sealed = _sealed_with(channel, given)
     Channel.objects.filter(pk=channel.pk).update(sealed=channel.sealed, **_lasting(channel, given))
+
+
+def _sealed_with(channel: Channel, given: Mapping[str, str]) -> dict[str, str]:
+    return {**belonging.beside(channel.kind, channel.sealed, given), **sealed_secrets(channel.pk, given)}
 
 
 def _lasting(channel: Channel, given: Mapping[str, str]) -> dict[str, Any]:
@@ -99,9 +105,12 @@ def unfinished(channel: Channel) -> bool:
 
 def namesakes(channel: Channel) -> list[Channel]:
     """Other channels that listen to the same account of the same network; what is delivered knows no account."""
-    account = "" if channel.kind.pushed else (channel.settings.get("account") or {}).get("id", "")
-    same = Channel.objects.filter(network=channel.network, settings__account__id=account).exclude(pk=channel.pk)
-    return list(same.order_by("name")) if account else []
+    account = belonging.account_of(channel)
+    return list(channels_of(channel.network, account).exclude(pk=channel.pk)) if account else []
+
+
+def channels_of(network: str, account: str) -> QuerySet[Channel]:
+    return Channel.objects.filter(network=network, settings__account__id=account).order_by("name")
 
 
 @transaction.atomic
@@ -123,6 +132,21 @@ def change(
     what = changed(f"changed the settings of the channel {now.name}", now, was)
     (now.tell_of_replies if now.listens_until != stands.listens_until else now.record)(what, by)
     read_soon()
+
+
+@transaction.atomic
+def change_access(channel: Channel, given: Mapping[str, Any], fresh: Mapping[str, str], by: Agent | None) -> bool:
+    """`change` with access that was tried for `channel` as it was then; a channel that waited for it reads on. False,
+    and nothing is done, when somebody has changed its settings since: nobody knows what the two make together."""
+    stands = Channel.objects.select_for_update().get(pk=channel.pk)
+    if _typed(stands) != _typed(channel):
+        return False
+    with recorded_together():
+        change(channel, given, by)
+        if fresh:
+            reconnect(channel, fresh, by)
+    channel.refresh_from_db()
+    return True
 
 
 def _let_go(channel: Channel) -> None:
@@ -147,8 +171,7 @@ def read_soon() -> None:
 def reconnect(channel: Channel, given: Mapping[str, str], by: Agent | None) -> None:
     """New secrets beside those that were not replaced; listening goes on at once from where it stood."""
     stands = Channel.objects.select_for_update().get(pk=channel.pk)  # a poll may have renewed others of them meanwhile
-    sealed = {**stands.sealed, **sealed_secrets(channel.pk, given)}
-    stands.reconnected(sealed, by, **_lasting(channel, given))
+    stands.reconnected(_sealed_with(stands, given), by, **_lasting(channel, given))
     channel.refresh_from_db()
     read_soon()
 

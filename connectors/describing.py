@@ -42,7 +42,8 @@ class Source:
 @dataclass(frozen=True, slots=True)
 class Field:
     """One line of a connector's form. `kind`: text, email, url, host, password, number, lines (one a line) or choice.
-    `advanced`: most never need it, so that it is folded away."""
+    `advanced`: most never need it, so that it is folded away. `account`: whose account it is follows from it, so that
+    another value is tried before it replaces the one of a channel that listens."""
 
     name: str
     label: str
@@ -52,6 +53,7 @@ class Field:
     kind: str = "text"
     choices: tuple[tuple[str, str], ...] = ()
     advanced: bool = False
+    account: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from django.utils.translation import gettext as _
 
 from connectors.base import Connector, Fault, Invalid, Secrets
+from connectors.belonging import account_of, of_another_account
 from connectors.connecting import unfinished
 from connectors.faults import Outcome
 from connectors.opening import connector_of
 
 if TYPE_CHECKING:
-    from connectors.base import Check
     from connectors.models import Channel
 
 NO = {"access_denied", "user_denied", "user_cancelled_login", "user_cancelled_authorize"}
@@ -59,19 +59,9 @@ def in_vain(kind: type[Connector], fault: Fault) -> str:
     return words
 
 
-def of_another_account(channel: Channel, check: Check | None) -> str:
-    """Words, when this access is to another account than the one the channel listens to; else ""."""
-    account = channel.settings.get("account") or {}
-    if not check or not check.account_id or account.get("id", "") in ("", check.account_id):
-        return ""
-    return _(
-        "That is the account %(new)s, but this channel is %(old)s. Nothing was changed. Sign in as %(old)s, or connect "
-        "%(new)s as a channel of its own."
-    ) % {"new": check.account_name or check.account_id, "old": account.get("name") or account["id"]}
-
-
 def looked_at(channel: Channel, fresh: Secrets) -> str:
-    """The same for access that was just given to a channel that listens; asks the network."""
-    if unfinished(channel) or not (channel.settings.get("account") or {}).get("id"):
+    """Words, when the access that was just given to a channel that listens is to another account; else "". Asks the
+    network."""
+    if unfinished(channel) or not account_of(channel):
         return ""
     return of_another_account(channel, connector_of(channel.network, channel.settings, fresh).check())

@@ -7,16 +7,17 @@ import threading
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import structlog
 from django.db import connections
 from django.utils import timezone
 
-from connectors import access, samples
+from connectors import access, belonging, samples
 from connectors.base import Budget, Check, Connector, Fault, Post, Secrets
 from connectors.faults import AuthExpired
-from connectors.http import Exchange
+from connectors.http import Exchange, no_transaction_open
 from connectors.models import Channel
 from connectors.opening import connector_of, opened_secrets
 
@@ -54,6 +55,8 @@ class Trial:
     looks: list[Look] = field(default_factory=list)
     words: str = ""
     fault: str = ""
+    detail: str = ""
+    """The part of `words` that is the network's own."""
     exchanges: list[Exchange] = field(default_factory=list)
     renewed: dict[str, str] = field(default_factory=dict)
     """Access that the network gave anew for what was tried: the old one may be spent, so whoever keeps that keeps
@@ -92,12 +95,15 @@ def try_out(
     given: Secrets,
     deadline: float = DEADLINE,
     renew: Callable[[], Secrets] | None = None,
+    *,
+    look: bool = True,
 ) -> Trial:
-    """Signs in and reads one page of each source, and keeps nothing. Ends within the deadline: the thread that may
-    still be waiting for a slow network is left to the time limit of its call."""
+    """Signs in and, with `look`, reads one page of each source, and keeps nothing. Ends within the deadline: the thread
+    that may still be waiting for a slow network is left to the time limit of its call."""
+    no_transaction_open()  # the thread has a connection of its own, and could not see the caller's
     answers: queue.Queue[Trial] = queue.Queue(1)
     threading.Thread(
-        target=lambda: answers.put(_trial(network, values, given, renew)), name="trial", daemon=True
+        target=lambda: answers.put(_trial(network, values, given, renew, look=look)), name="trial", daemon=True
     ).start()
     try:
         return answers.get(timeout=deadline)
@@ -105,29 +111,44 @@ def try_out(
         return Trial(words=f"There was no complete answer within {deadline:.0f} seconds.", fault="Unavailable")
 
 
-def _trial(network: str, values: Mapping[str, Any], given: Secrets, renew: Callable[[], Secrets] | None) -> Trial:
+def _trial(
+    network: str, values: Mapping[str, Any], given: Secrets, renew: Callable[[], Secrets] | None, *, look: bool
+) -> Trial:
     trial = Trial()
     try:
-        connector = connector_of(network, values, given, trial.exchanges)
-        try:
-            trial.check = connector.check()
-        except AuthExpired:
-            fresh = renew() if renew else connector.renew(given)
-            trial.renewed = {} if renew else {name: word for name, word in fresh.items() if given.get(name) != word}
-            given, connector = fresh, connector_of(network, values, fresh, trial.exchanges)
-            trial.check = connector.check()
-        # What was found out about the account is what reading goes by, and no channel keeps it yet.
-        connector = connector_of(network, {**values, "facts": trial.check.facts}, given, trial.exchanges)
-        sources = connector.listening()
-        trial.looks = [_look(connector, source.name, source.label) for source in sources[:6]]
-        if not sources and not connector.pushed:
-            trial.words = "Nothing is chosen yet that could be read: sign in, or name what to listen for."
+        given = _checked(trial, network, values, given, renew)
+        if look and trial.check:
+            # What was found out about the account is what reading goes by, and no channel keeps it yet.
+            found = {**values, "facts": trial.check.facts}
+            _looked_around(trial, connector_of(network, found, given, trial.exchanges))
     except Fault as fault:
-        trial.words, trial.fault = fault.words, fault.name
+        trial.words, trial.fault, trial.detail = fault.words, fault.name, fault.detail
     except Exception:
         log.exception("a defect in trying out a network", network=network)
         trial.words, trial.fault = "The test failed by a defect of ours; the log has the details.", "defect"
     return trial
+
+
+def _checked(
+    trial: Trial, network: str, values: Mapping[str, Any], given: Secrets, renew: Callable[[], Secrets] | None
+) -> Secrets:
+    """Who we are there, by these secrets or by what they are renewed to, which is returned."""
+    connector = connector_of(network, values, given, trial.exchanges)
+    try:
+        trial.check = connector.check()
+    except AuthExpired:
+        fresh = renew() if renew else connector.renew(given)
+        trial.renewed = {} if renew else {name: word for name, word in fresh.items() if given.get(name) != word}
+        trial.check = connector_of(network, values, fresh, trial.exchanges).check()
+        return fresh
+    return given
+
+
+def _looked_around(trial: Trial, connector: Connector) -> None:
+    sources = connector.listening()
+    trial.looks = [_look(connector, source.name, source.label) for source in sources[:6]]
+    if not sources and not connector.pushed:
+        trial.words = "Nothing is chosen yet that could be read: sign in, or name what to listen for."
 
 
 def _look(connector: Connector, source: str, label: str) -> Look:
@@ -148,26 +169,48 @@ def _look(connector: Connector, source: str, label: str) -> Look:
 def test(channel: Channel) -> Trial:
     """The live test of a channel as it is stored. Access that ran out is renewed as a poll would, under the lease, so
     that nobody spends a refresh token and forgets the new one."""
+    return _tested(channel, channel.settings, look=True)
+
+
+def try_settings(channel: Channel, settings: Mapping[str, Any]) -> Trial:
+    """Who we are with other settings and the secrets that are stored."""
+    return _tested(channel, {**channel.settings, **settings}, look=False)
+
+
+def _tested(channel: Channel, settings: Mapping[str, Any], *, look: bool) -> Trial:
     try:
         given = opened_secrets(channel)
     except Fault as fault:
-        return Trial(words=fault.words, fault=fault.name)
-    return try_out(channel.network, channel.settings, given, renew=partial(_renewed, channel))
+        return Trial(words=fault.words, fault=fault.name, detail=fault.detail)
+    return try_out(channel.network, _values(channel, settings), given, renew=partial(_renewed, channel), look=look)
 
 
-def _renewed(channel: Channel) -> Secrets:
+def _values(channel: Channel, settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {**settings, "path": channel.path or ""}
+
+
+def _renewed(channel: Channel, given: Mapping[str, str] = MappingProxyType({})) -> Secrets:
     """In the trial's own thread, with a database connection of its own."""
     try:
-        access.renew(channel)
-        return opened_secrets(channel)
+        access.renew(channel, given)
+        return Secrets({**opened_secrets(channel), **given})
     finally:
         connections.close_all()
 
 
-def try_new_secrets(channel: Channel, given: Mapping[str, str]) -> Trial:
-    """The test with new secrets in place of stored ones, before anything is kept."""
+def try_new_secrets(
+    channel: Channel, given: Mapping[str, str], settings: Mapping[str, Any] | None = None, *, look: bool = True
+) -> Trial:
+    """The test with new secrets in place of stored ones, before anything is kept. Those of an account are tried as if
+    nothing were known of it, so that what the old ones found out cannot answer for the new ones."""
+    values, decides = _values(channel, {**channel.settings, **(settings or {})}), belonging.decide(channel.kind, given)
     try:
-        stored = dict(opened_secrets(channel))
+        stored: dict[str, str] | None = dict(opened_secrets(channel))
     except Fault:  # the old ones cannot be opened: the new ones must do alone
-        stored = {}
-    return try_out(channel.network, channel.settings, Secrets({**stored, **given}))
+        stored = None
+    if decides:
+        values.pop("facts", None)
+    # What an app's new secret renews is the channel's own access, which nobody else may renew at the same time.
+    renew = None if decides or stored is None else partial(_renewed, channel, given)
+    secrets = Secrets({**belonging.beside(channel.kind, stored or {}, given), **given})
+    return try_out(channel.network, values, secrets, renew=renew, look=look)

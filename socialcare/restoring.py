@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
-from connectors import connecting
+from connectors import belonging, connecting
 from connectors.listening_first import moment
 from connectors.models import Channel, Exclusion, Theme, Topic
 from connectors.plain_settings import NotTaken, is_covered, taken
@@ -134,6 +134,8 @@ def _channel(past: Past, by: Agent) -> None:
         given.pop("paused")  # it has no access yet
     elif channel.sealed and connecting.is_elsewhere(channel, settings):
         raise Refused(_("It led to another address then, and secrets stay with the address they were given for."))
+    elif belonging.is_renamed(channel, settings):
+        raise Refused(_("It named another account then: change that on the page of the channel, where it is tried."))
     if given.pop("paused", channel.paused) != channel.paused:
         (channel.resume if channel.paused else channel.pause)(by)
     if "team" in given:

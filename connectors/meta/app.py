@@ -55,7 +55,7 @@ APP = (
     Field("app_secret", "App secret", "Signs requests and proves deliveries", secret=True, required=False),
     Field("page", "Page", "Name or number of the Facebook page; needed when you manage several", required=False),
     Field("access_token", "Access token of the page", "Only when you do not sign in there", secret=True,
-          required=False, advanced=True),
+          required=False, advanced=True, account=True),
     Field("verify_token", "Word for the webhook", "The same as in the app's settings; empty: no webhook", secret=True,
           required=False, advanced=True),
     Field("human_agent", "Messages after a day", "Up to seven days, if Meta allowed the app “human agent”",
@@ -110,7 +110,8 @@ class Meta(Connector):
         person = _token(nobody.get_object("oauth/access_token", **asked))
         return grant.replace(access_token=self._page_token(person), user_token=person)
 
-    def _page_token(self, person: str) -> str:
+    def _page_token(self, person: str, known: str = "") -> str:
+        """The page's own token. `known`: the page it is of already, whatever the settings say since."""
         graph, pages, after = self._graph(token=person), list[Any](), ""
         for _ in range(10):
             told = graph.get_connections("me", "accounts", fields="id,name,access_token", limit=100, **onward(after))
@@ -118,7 +119,7 @@ class Meta(Connector):
             after = following(told)
             if not after:
                 break
-        wanted = str(self.settings.get("page") or "").strip().casefold()
+        wanted = known or str(self.settings.get("page") or "").strip().casefold()
         fitting = [page for page in pages if wanted in (str(page.get("id")), str(page.get("name")).casefold())]
         chosen = fitting or ([] if wanted else pages)
         if len(chosen) == 1:
@@ -133,7 +134,8 @@ class Meta(Connector):
     def renew(self, secrets: Secrets) -> Secrets:
         if not secrets.get("user_token"):
             raise AuthRevoked("The token was not got by signing in, so nobody can renew it but a person.")
-        return secrets.replace(access_token=self._page_token(secrets["user_token"]))
+        known = str(self.facts.get("page_id") or "")
+        return secrets.replace(access_token=self._page_token(secrets["user_token"], known))
 
     def _token_says(self) -> tuple[tuple[str, ...], list[str]]:
         """Permissions of our token, and what an admin should know of it."""

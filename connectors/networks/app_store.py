@@ -50,9 +50,9 @@ class AppStore(Reviews):
         cost=gettext_lazy("Free, with the developer account you have; 3,600 requests an hour."),
     )
     form = (
-        Field("issuer_id", "Issuer ID", "In App Store Connect under Users and Access, Integrations"),
+        Field("issuer_id", "Issuer ID", "In App Store Connect under Users and Access, Integrations", account=True),
         Field("key_id", "Key ID", "Of a key with the role “Customer Support”"),
-        Field("private_key", "Private key", "What the file AuthKey_….p8 holds", secret=True),
+        Field("private_key", "Private key", "What the file AuthKey_….p8 holds", secret=True, account=True),
         Field("apps", "Apps", "Their Apple numbers, one a line", kind="lines"),
     )
     sources = (Source("reviews", "Reviews", 1800, 900, 7200),)

@@ -67,7 +67,7 @@ class Demo(Connector):
     )
     form = (
         Field("base_url", "Address", "http://127.0.0.1:8790", kind="url"),
-        Field("token", "Token", "“demo”, unless somebody changed it", secret=True),
+        Field("token", "Token", "“demo”, unless somebody changed it", secret=True, account=True),
     )
     sources = (Source("mentions", "Mentions of us", 5, 2, 30),)
     text_rule = TextRule(500)

@@ -44,7 +44,7 @@ class GooglePlay(Reviews):
     )
     form = (
         Field("service_account", "Service account", "The whole JSON file of its key; the account needs the right to "
-              "answer reviews in the Play Console", secret=True),
+              "answer reviews in the Play Console", secret=True, account=True),
         Field("apps", "Apps", "Package names, one a line", kind="lines"),
     )  # fmt: skip
     sources = (Source("reviews", "Reviews", 1800, 900, 7200),)

@@ -19,11 +19,11 @@ from connectors import (
     health,
     hooking,
     looking_back,
+    rekeying,
     removing,
     rereading,
     retrying,
     samples,
-    signing_in,
     trying,
 )
 from connectors.forms import NetworkForm, SettingsForm
@@ -109,19 +109,24 @@ def _quarantined(channel: Channel, agent: Agent) -> list[Any]:
 
 @admins_only
 def settings(request: Request, pk: int) -> HttpResponse:
-    """Secrets are never shown: an empty field keeps the one that is stored."""
+    """Secrets are never shown: an empty field keeps the one that is stored. What could make another account of the
+    channel is tried before it is kept."""
     one = get_object_or_404(Channel, pk=pk)
-    form = SettingsForm(one, request.POST or None)
+    form, refusal = SettingsForm(one, request.POST or None), None
     if request.method == "POST" and form.is_valid():
-        connecting.change(one, form.given_values(), request.user, form.secrets())
-        one.refresh_from_db()
-        if not one.paused:
-            _said(request, hooking.arrange(one))
-        return HttpResponseRedirect(
-            f"/set-up/channels/{pk}/{'connect/' if connecting.unfinished(one) else ''}", status=303
-        )
-    status = 422 if form.errors else 200
-    return shown(request, "connectors/settings.html", channel_context(one, "settings") | {"form": form}, status=status)
+        refusal = rekeying.change(one, form.given_values(), form.secrets(), request.user)
+        if refusal is None:
+            return _changed(request, one)
+    context = channel_context(one, "settings") | {"form": form, "refusal": refusal}
+    return shown(request, "connectors/settings.html", context, status=422 if form.errors or refusal else 200)
+
+
+def _changed(request: Request, channel: Channel) -> HttpResponse:
+    channel.refresh_from_db()
+    if not channel.paused:
+        _said(request, hooking.arrange(channel))
+    further = "connect/" if connecting.unfinished(channel) else ""
+    return HttpResponseRedirect(f"/set-up/channels/{channel.pk}/{further}", status=303)
 
 
 @require_GET
@@ -142,11 +147,10 @@ def reconnect(request: Request, pk: int) -> HttpResponse:
     if request.method != "POST" or not form.is_valid():
         return shown(request, "connectors/reconnect.html", context, status=422 if form.errors else 200)
     trial = trying.try_new_secrets(one, form.secrets())
-    trial.words = trial.words or signing_in.of_another_account(one, trial.check)
-    if not trial.ok:
-        return shown(
-            request, "connectors/reconnect.html", context | {"trial": trial.as_json(one, request.user)}, status=422
-        )
+    if refusal := rekeying.refused(one, trial):
+        trial.words = refusal.words
+        context |= {"trial": trial.as_json(one, request.user), "refusal": refusal}
+        return shown(request, "connectors/reconnect.html", context, status=422)
     connecting.reconnect(one, {**form.secrets(), **trial.renewed}, request.user)
     _said(request, hooking.arrange(one))
     messages.info(request, _("Connected again. Reading goes on from where it stood."))

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from connectors import connecting
+from connectors import belonging, connecting
 from connectors.base import Connector
 from connectors.forms import SettingsForm
 from connectors.listening_first import may_listen_first, moment
@@ -91,6 +91,8 @@ class ChannelSection(Section):
         settings = taken(channel.network, item.get("settings", {}), channel.settings)
         if channel.sealed and connecting.is_elsewhere(channel, settings):
             raise Unfit(_("It leads to another address; secrets stay with the address they were given for."))
+        if belonging.is_renamed(channel, settings):
+            raise Unfit(_("It names another account; a channel stays with the account it listens to."))
         given = {"team": team} if "team" in item else {}
         connecting.change(channel, {**given, **_limits(item), **_listening(item), "settings": settings}, by)
         return True

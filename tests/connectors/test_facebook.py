@@ -444,6 +444,14 @@ def test_signing_in_ends_with_the_token_of_the_page(fake):
         fake.connector().renew(Secrets({"access_token": CANARY}))
 
 
+def test_access_is_renewed_for_the_page_the_channel_has_whatever_the_settings_say_since(fake):
+    fake.other_pages = [{"id": "2", "name": "Acme Tea", "access_token": "other-token"}]
+    kept = Secrets({"app_secret": SECRET, "access_token": "old", "user_token": "person-long-token"})
+    for wanted in ("2", "Acme Tea", ""):
+        settings = {**fake.settings(), "facts": fake.facts(), "page": wanted}
+        assert Facebook(settings, kept, fake.connector().seam).renew(kept)["access_token"] == CANARY
+
+
 def test_of_several_pages_the_one_named_is_taken(fake):
     fake.other_pages = [{"id": "2", "name": "Acme Tea", "access_token": "other-token"}]
     for wanted in ("2", "acme tea"):

@@ -296,6 +296,15 @@ def test_what_a_file_leaves_out_stays_and_the_plan_says_no_more_than_is_done(who
     assert configuration.apply(file_of(**item), whole.ada) == 0
 
 
+def test_a_file_makes_no_channel_one_of_another_account(whole):
+    kept = {"client_id": "c", "organization": "1", "account": {"id": "urn:li:organization:1", "name": "Acme"}}
+    connecting.connect("linkedin", "Page", kept, {"client_secret": "s"}, whole.ada)
+    text = file_of(channels=[{"name": "Page", "network": "linkedin", "settings": {"organization": "2"}}])
+    with pytest.raises(Unfit, match="names another account"):
+        configuration.apply(text, whole.ada)
+    assert any("names another account" in problem for problem in configuration.plan(text, whole.ada).problems)
+
+
 def test_money_is_the_same_however_it_is_written(whole):
     for _ in range(2):
         text = file_of(channels=[{"name": "@acme", "network": "mastodon", "monthly_cap": "10"}])

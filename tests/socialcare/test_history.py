@@ -86,6 +86,16 @@ def test_settings_of_a_channel_come_back_but_secrets_never_follow_to_another_add
     assert "access_token" in told
 
 
+def test_a_channel_does_not_become_one_of_another_account_by_putting_back(cast):
+    given = {"client_id": "c", "organization": "1"}
+    channel = connecting.connect("linkedin", "Page", given, {"client_secret": "s"}, cast.ada)
+    connecting.change(channel, {"settings": {"organization": "2"}}, cast.ada)
+    account = {"id": "urn:li:organization:2", "name": "Acme"}
+    Channel.objects.update(settings={**given, "organization": "2", "account": account})
+    assert "It named another account then" in put_back(signed_in(cast.ada), newest(cast.ada))
+    assert Channel.objects.get().settings["organization"] == "2"
+
+
 def test_a_pause_is_put_back_by_going_on(cast):
     channel = connecting.connect("feed", "Blog", {"urls": "https://acme.example/feed"}, {}, cast.ada)
     channel.pause(cast.ada)

@@ -65,13 +65,14 @@ class Bluesky(Reading):
         cost=gettext_lazy("Free."),
     )
     form = (
-        Field("handle", "Handle", "name.bsky.social; empty to search without an account", required=False),
+        Field("handle", "Handle", "name.bsky.social; empty to search without an account", required=False, account=True),
         Field(
             "app_password",
             "App password",
             "Made there under Settings, Privacy and security; not the account's own password",
             secret=True,
             required=False,
+            account=True,
         ),
         Field(
             "server", "Server", "Only for an account on a server of its own", kind="host", required=False, advanced=True

@@ -59,8 +59,14 @@ class Discourse(Reading):
     )
     form = (
         Field("site", "Forum", "Its address", kind="url"),
-        Field("user", "User name", "The user who listens and answers"),
-        Field("api_key", "Key", "Made by an administrator of the forum under Admin, API, for this user", secret=True),
+        Field("user", "User name", "The user who listens and answers", account=True),
+        Field(
+            "api_key",
+            "Key",
+            "Made by an administrator of the forum under Admin, API, for this user",
+            secret=True,
+            account=True,
+        ),
         Field("categories", "Categories", "Their numbers, one a line; empty: all", required=False, kind="lines"),
     )
     sources = (

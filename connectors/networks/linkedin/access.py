@@ -39,7 +39,7 @@ class LinkedInAccess(Connector):
         Field("client_id", "Client ID", "Of an app of your own, approved by LinkedIn for the Community Management API. "
               "This network is a beta: nothing of it could be tried without such an app"),
         Field("client_secret", "Client secret", "Of the same app", secret=True),
-        Field("organization", "Page", "Its number, as in linkedin.com/company/<number>/admin"),
+        Field("organization", "Page", "Its number, as in linkedin.com/company/<number>/admin", account=True),
         Field("version", "Version", f"Year and month of LinkedIn's interface; empty: {VERSION}", required=False,
               advanced=True),
     )  # fmt: skip

@@ -60,8 +60,9 @@ class Mail(Announced):
         cost=gettext_lazy("Free, beyond the mailbox."),
     )
     form = (
-        Field("address", "Address", "What is read, and what answers are sent from", kind="email"),
-        Field("password", "Password", "Many providers want one made for programs", secret=True, required=False),
+        Field("address", "Address", "What is read, and what answers are sent from", kind="email", account=True),
+        Field("password", "Password", "Many providers want one made for programs", secret=True, required=False,
+              account=True),
         Field("sender", "Sender's name", "What recipients see beside the address", required=False),
         *_folded(
             Field("imap_host", "IMAP server", "Where the mailbox is read; guessed when empty", kind="host"),
@@ -70,7 +71,7 @@ class Mail(Announced):
             Field("smtp_host", "SMTP server", "Where answers are handed in; guessed when empty", kind="host"),
             Field("smtp_port", "SMTP port", "465 when empty", kind="number"),
             Field("smtp_security", "SMTP encryption", kind="choice", choices=_SECURITY),
-            Field("user", "User", "The address when empty"),
+            Field("user", "User", "The address when empty", account=True),
             Field("folders", "Folders", "One a line; the inbox when empty", kind="lines"),
             Field("sent_folder", "Folder for sent mail", "Found by itself on most servers"),
             Field("filed_by", "Sent mail is filed by", "Gmail and Microsoft 365 do it themselves", kind="choice",
@@ -78,7 +79,7 @@ class Mail(Announced):
             Field("token_url", "OAuth token address", "Only for sign-in by XOAUTH2", kind="url"),
             Field("client_id", "OAuth client", "Only for sign-in by XOAUTH2"),
             Field("client_secret", "OAuth client secret", "Only for sign-in by XOAUTH2", secret=True),
-            Field("refresh_token", "OAuth refresh token", "Only for sign-in by XOAUTH2", secret=True),
+            Field("refresh_token", "OAuth refresh token", "Only for sign-in by XOAUTH2", secret=True, account=True),
         ),
     )  # fmt: skip
     folded = gettext_lazy("Servers and folders")

@@ -73,6 +73,7 @@ class Mastodon(Joining):
             secret=True,
             required=False,
             advanced=True,
+            account=True,
         ),
         Field(
             "hashtags",

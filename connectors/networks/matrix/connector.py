@@ -72,7 +72,7 @@ class Matrix(Joining):
     )
     form = (
         Field("homeserver", "Homeserver", "Its address, such as https://matrix.example.org", kind="url"),
-        Field("access_token", "Access token", "Of a session that only this channel uses", secret=True),
+        Field("access_token", "Access token", "Of a session that only this channel uses", secret=True, account=True),
         Field(
             "rooms",
             "Rooms",

@@ -56,7 +56,13 @@ class Telegram(Reading):
         cost=gettext_lazy("Free."),
     )
     form = (
-        Field("token", "Bot token", "From BotFather; one bot, one channel, and nobody else reading it", secret=True),
+        Field(
+            "token",
+            "Bot token",
+            "From BotFather; one bot, one channel, and nobody else reading it",
+            secret=True,
+            account=True,
+        ),
         Field(
             "arrival",
             "Messages are",

@@ -36,7 +36,7 @@ class ThreadsAccess(Connector):
         Field("app_id", "App number", "The Threads number of your organisation's own app with Meta", required=False),
         Field("app_secret", "App secret", "Its Threads secret", secret=True, required=False),
         Field("access_token", "Access token", "Only when you do not sign in there; it ends after 60 days",
-              secret=True, required=False, advanced=True),
+              secret=True, required=False, advanced=True, account=True),
         Field("verify_token", "Word for the webhook", "The same as in the app's settings; empty: no webhook",
               secret=True, required=False, advanced=True),
         Field("searches", "Searches", "One a line; needs a permission of its own", required=False, kind="lines"),

@@ -58,13 +58,20 @@ class WordPress(Reading):
     )
     form = (
         Field("site", "Site", "The address of the blog", kind="url"),
-        Field("user", "User name", "Somebody who may moderate comments; empty to read public ones", required=False),
+        Field(
+            "user",
+            "User name",
+            "Somebody who may moderate comments; empty to read public ones",
+            required=False,
+            account=True,
+        ),
         Field(
             "app_password",
             "Application password",
             "Made on the site under Users, Profile; not the user's own password",
             secret=True,
             required=False,
+            account=True,
         ),
     )
     sources = (Source("comments", "Comments", 60, 30, 600),)

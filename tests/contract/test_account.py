@@ -1,0 +1,94 @@
+"""New keys for a channel that listens, tried on each network against its fake: those of another account are refused in
+words, and where nobody can say whose they are the old ones stay."""
+
+from importlib import import_module
+
+import pytest
+
+from connectors import connecting, rekeying, signing_in, trying
+from connectors.base import Connector, Secrets
+from connectors.models import Channel
+from connectors.opening import opened_secrets
+
+NETWORKS = sorted(Connector.kinds())
+TOKENS = {"access_token", "refresh_token"}
+
+
+@pytest.fixture(params=NETWORKS)
+def fake(request, settings):
+    settings.FETCH_ALLOW = ["127.0.0.1"]
+    with import_module(f"tests.fakes.{request.param}").Fake() as fake:
+        yield fake
+
+
+@pytest.fixture
+def channel(fake, transactional_db):
+    """One that listens and knows who it is."""
+    channel = connecting.connect(fake.name, "@acme", fake.settings(), fake.secrets, None)
+    connecting.keep_facts(channel, trying.test(channel).check)
+    return channel
+
+
+def opening(fake):
+    """What an admin would type to open the account."""
+    fields = {field.name for field in Connector.named(fake.name).form if field.secret and field.account}
+    return {name: value for name, value in fake.secrets.items() if name in fields}
+
+
+def of_another(channel):
+    """The same channel, as if it had listened to somebody else."""
+    account = {"id": "somebody else", "name": "@somebody"}
+    Channel.objects.filter(pk=channel.pk).update(settings={**channel.settings, "account": account}, state="reconnect")
+    channel.refresh_from_db()
+    return channel
+
+
+def changed(channel, fresh):
+    given = {"name": "@acme 2", "settings": {**channel.settings}}
+    return rekeying.change(channel, given, fresh, None)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_network_declares_which_keys_open_an_account(network):
+    kind = Connector.named(network)
+    secrets = {field.name: field for field in kind.form if field.secret}
+    assert all(secrets[name].account for name in TOKENS & secrets.keys())
+    if secrets and not kind.oauth and not kind.pushed:
+        assert any(field.account for field in secrets.values())
+
+
+def test_new_keys_are_kept_only_for_the_account_the_channel_listens_to(fake, channel):
+    fresh = opening(fake)
+    if not fresh:
+        pytest.skip(f"{fake.name} is opened by no key that is typed")
+    of_another(channel)
+    sealed = channel.sealed
+    refusal = changed(channel, fresh)
+    assert "but this channel is @somebody. Nothing was changed." in refusal.words
+    assert refusal.url == f"/set-up/channels/connect/{fake.name}/"
+    stands = Channel.objects.get()
+    assert (stands.sealed, stands.name, stands.state) == (sealed, "@acme", "reconnect")
+    connecting.keep_facts(channel, trying.test(channel).check)
+    assert changed(channel, fresh) is None
+    stands.refresh_from_db()
+    assert (stands.name, stands.state) == ("@acme 2", "ok")
+    assert fresh.items() <= dict(opened_secrets(stands)).items()
+
+
+def test_new_keys_that_cannot_be_tried_leave_the_old_ones_in_use(fake, channel):
+    fresh = opening(fake)
+    if not fresh:
+        pytest.skip(f"{fake.name} is opened by no key that is typed")
+    fake.vanish()
+    refusal = changed(channel, fresh)
+    assert "The channel goes on with its old keys." in refusal.words
+    stands = Channel.objects.get()
+    assert (stands.sealed, stands.name) == (channel.sealed, "@acme")
+
+
+def test_whoever_signs_in_again_as_somebody_else_changes_nothing(fake, channel):
+    if not Connector.named(fake.name).oauth:
+        pytest.skip(f"nobody signs in at {fake.name}")
+    fresh = Secrets(fake.secrets)
+    assert signing_in.looked_at(channel, fresh) == ""
+    assert "but this channel is @somebody. Nothing was changed." in signing_in.looked_at(of_another(channel), fresh)
