@@ -14,6 +14,7 @@ from functools import partial
 import structlog
 from django.db import Error as DatabaseError
 from django.db import close_old_connections, connections
+from django.utils import timezone
 
 from connectors.base import Connector, Fault
 from connectors.bells import Bells, mark_live, ring
@@ -79,6 +80,14 @@ def plan() -> Plan:
     return found
 
 
+def _rest(fault: Fault) -> float:
+    """Seconds for which a stream that ended so is left alone at least."""
+    if not isinstance(fault, Unavailable | Unreadable | RateLimited):
+        return REFUSED
+    until = fault.until or timezone.now()
+    return min(max(0.0, (until - timezone.now()).total_seconds()), REFUSED)
+
+
 class Attendant:
     """`look_every`: seconds between two looks at the channels."""
 
@@ -136,7 +145,7 @@ class Attendant:
                 continue
             except Fault as fault:
                 log.info("a stream ended", channels=sorted(wanted.channels)[:5], fault=str(fault))
-                least = 0.0 if isinstance(fault, Unavailable | Unreadable | RateLimited) else REFUSED
+                least = _rest(fault)
             except Exception:
                 log.exception("a defect in listening to a stream", channels=sorted(wanted.channels)[:5])
                 least = LAST_PAUSE

@@ -4,10 +4,12 @@ and pinned, no redirect is followed, what comes is bounded in size and in speed,
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -16,11 +18,13 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 from connectors.addresses import WEB, Allowed, Refused, reachable
+from connectors.answers import Answer
+from connectors.asking import asked
 from connectors.faults import Fault, Invalid, NotPermitted, RateLimited, Unavailable, Unreadable
 from connectors.frames import FRAME, Events, Frame, Pace, TooMuch
 from connectors.holding import held
-from connectors.http import CONNECT, READ, Seam
-from connectors.streams import Stream
+from connectors.http import API_SIZE, CONNECT, READ, Seam
+from connectors.streams import Question, Stream
 
 OPEN = CONNECT + READ  # seconds until a stream has to be open
 SILENCE = 90.0
@@ -62,9 +66,14 @@ async def opened(stream: Stream, seam: Seam) -> AsyncIterator[AsyncIterator[Fram
         return
     place = await _place(stream, seam)
     with _faults():
-        opening = _websocket if place.parts.scheme in ("ws", "wss") else _events
-        async with opening(stream, place) as frames:
+        async with _opening(stream, place) as frames:
             yield frames
+
+
+def _opening(stream: Stream, place: Place) -> AbstractAsyncContextManager[AsyncIterator[Frame]]:
+    if stream.asking is not None:
+        return asked(stream.asking(), partial(_posted, place))
+    return (_websocket if place.parts.scheme in ("ws", "wss") else _events)(stream, place)
 
 
 async def _place(stream: Stream, seam: Seam) -> Place:
@@ -146,7 +155,7 @@ async def _messages(line: ClientConnection) -> AsyncIterator[Frame]:
 async def _events(stream: Stream, place: Place) -> AsyncIterator[AsyncIterator[Frame]]:
     reader, writer = await _first(place, lambda address: _connected(place, address))
     try:
-        line = _Line(reader, writer)
+        line = _EventLine(reader, writer)
         async with asyncio.timeout(OPEN):
             await line.ask(stream, place)
         yield line.frames()
@@ -161,36 +170,74 @@ async def _connected(place: Place, address: str) -> tuple[asyncio.StreamReader, 
 
 
 class _Line:
-    """One HTTP answer that does not end."""
+    """One HTTP request on a connection of its own."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
         self.state = h11.Connection(h11.CLIENT, max_incomplete_event_size=65_536)
 
+    async def head_of(self, method: str, target: str, headers: Mapping[str, str], body: bytes = b"") -> h11.Response:
+        """Sends the request and reads the head of the answer."""
+        request = h11.Request(method=method, target=target, headers=list(headers.items()))
+        events = [request, *([h11.Data(data=body)] if body else []), h11.EndOfMessage()]
+        self.writer.write(b"".join(self.state.send(event) or b"" for event in events))
+        await self.writer.drain()
+        while not isinstance(event := await self.next(), h11.Response):
+            if not isinstance(event, h11.InformationalResponse):
+                raise Unavailable("The server ended the stream.")
+        return event
+
+    async def next(self) -> object:
+        while True:
+            event = self.state.next_event()
+            if event is not h11.NEED_DATA:
+                return event
+            more = await self.reader.read(65_536)
+            if not more:
+                raise Unavailable("The server ended the stream.")
+            self.state.receive_data(more)
+
+
+async def _posted(place: Place, question: Question) -> Answer:
+    """The whole answer, as connectors.http gives it."""
+    reader, writer = await _first(place, lambda address: _connected(place, address))
+    try:
+        line, sent = _Line(reader, writer), json.dumps(question.given).encode()
+        target = place.parts.path.rstrip("/") + question.path
+        told = {"Accept": "application/json", "Content-Type": "application/json", "Content-Length": str(len(sent))}
+        head = await line.head_of("POST", target, {**_usual(place), **told, "Connection": "close"}, sent)
+        parts, left = list[bytes](), API_SIZE
+        while isinstance(event := await line.next(), h11.Data):
+            parts.append(bytes(event.data))
+            left -= len(event.data)
+            if left < 0:
+                raise TooMuch
+    finally:
+        writer.transport.abort()
+    headers = {name.decode().title(): value.decode("latin-1") for name, value in head.headers}
+    return Answer(head.status_code, headers, b"".join(parts), place.parts.geturl())
+
+
+def _usual(place: Place) -> dict[str, str]:
+    return {"Host": place.parts.netloc, "User-Agent": place.agent, "Accept-Encoding": "identity"}
+
+
+class _EventLine(_Line):
+    """One HTTP answer that does not end."""
+
     async def ask(self, stream: Stream, place: Place) -> None:
         """Sends the request and reads the head of the answer."""
         target = (place.parts.path or "/") + (f"?{place.parts.query}" if place.parts.query else "")
-        usual = {
-            "Host": place.parts.netloc,
-            "User-Agent": place.agent,
-            "Accept": "text/event-stream",
-            "Accept-Encoding": "identity",
-            "Cache-Control": "no-store",
-        }
-        request = h11.Request(method="GET", target=target, headers=list({**usual, **stream.headers}.items()))
-        self.writer.write((self.state.send(request) or b"") + (self.state.send(h11.EndOfMessage()) or b""))
-        await self.writer.drain()
-        while not isinstance(event := await self._next(), h11.Response):
-            if not isinstance(event, h11.InformationalResponse):
-                raise Unavailable("The server ended the stream.")
-        _judge(event.status_code, dict(event.headers))
+        usual = {**_usual(place), "Accept": "text/event-stream", "Cache-Control": "no-store"}
+        head = await self.head_of("GET", target, {**usual, **stream.headers})
+        _judge(head.status_code, dict(head.headers))
 
     async def frames(self) -> AsyncIterator[Frame]:
         loop = asyncio.get_running_loop()
         events, pace, alive = Events(), Pace(loop.time), loop.time()
         while True:
             async with asyncio.timeout_at(alive + SILENCE):
-                event = await self._next()
+                event = await self.next()
             if not isinstance(event, h11.Data):
                 raise Unavailable("The server ended the stream.")
             lines = events.lines
@@ -200,16 +247,6 @@ class _Line:
             alive = loop.time() if events.lines > lines else alive
             if wait := pace.wait(1 + events.lines - lines, len(event.data)):
                 await asyncio.sleep(wait)
-
-    async def _next(self) -> object:
-        while True:
-            event = self.state.next_event()
-            if event is not h11.NEED_DATA:
-                return event
-            more = await self.reader.read(65_536)
-            if not more:
-                raise Unavailable("The server ended the stream.")
-            self.state.receive_data(more)
 
 
 def _judge(status: int, headers: dict[bytes, bytes]) -> None:

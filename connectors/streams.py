@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from connectors.answers import Answer
 from connectors.frames import Frame
+from connectors.posts import JSON
 
 OPENED = "opened"
 """The first frame of a `line`: what came before it was announced to nobody."""
@@ -32,15 +34,39 @@ class Announcing(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """One request, POSTed as JSON to `path` below the stream's `url`, which the server keeps for at most so many
+    `seconds` while it has nothing to say. The path may hold a secret: nobody shows it."""
+
+    path: str = field(repr=False)
+    given: JSON = field(repr=False)
+    seconds: float
+
+
+class Asking(Protocol):
+    """What is asked on and on, where announcements are answers. One connection has one of these; it waits for
+    nothing."""
+
+    def question(self) -> Question:
+        """What to ask now. It must change nothing at the network: what is answered may get lost."""
+
+    def answered(self, answer: Answer, seconds: float) -> tuple[list[Frame], float]:
+        """What the answer, which took so long to come, announces, and the seconds until the next question. A Fault
+        ends the stream; one of the first answer means that it never was open."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stream:
     """`url`: https:// for server-sent events, wss:// for a websocket; never with a secret in it, since addresses are
     logged. `headers` may hold secrets. `news(event, data)` names the sources that are worth reading after this frame
     (`event` is "" on a websocket); it is pure, quick, and must take any text. `after`: seconds until what was announced
     can be read; with several the sources are read as often, because some servers announce before all of them show.
-    `line`: opens a connection that is neither of the two; `url` and `headers` say then what it is and whose."""
+    `line`: opens a connection that is neither of the two, and `asking` begins one of questions below `url`; `url` and
+    `headers` say then what it is and whose, and nothing of them is sent."""
 
     url: str
     news: Callable[[str, str], Iterable[str]] = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     after: tuple[float, ...] = (0.0,)
     line: Callable[[], Announcing] | None = field(default=None, repr=False, compare=False)
+    asking: Callable[[], Asking] | None = field(default=None, repr=False, compare=False)

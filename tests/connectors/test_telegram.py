@@ -56,10 +56,13 @@ def test_nothing_is_confirmed_before_the_page_it_came_with_was_taken(fake):
     assert len(fake.updates) == 150, "what is not committed is still there"
     second = next(pages)
     assert len(fake.updates) == 50, "the second page was asked for: the first one is committed"
-    assert next(pages, None) is None
-    fake.read(fake.connector(), second.cursor)
-    assert fake.updates == []
     assert (len(first.posts), len(second.posts)) == (100, 50)
+    assert not first.end
+    assert not second.end
+    last = next(pages)
+    assert fake.updates == [], "although it was not full, what came after the second page was asked for as well"
+    assert (last.posts, last.end, last.cursor["update"]) == ((), True, second.cursor["update"])
+    assert next(pages, None) is None
 
 
 def test_a_page_that_was_not_committed_comes_again(fake):

@@ -19,6 +19,16 @@ class Asked:
     query: list[tuple[str, str]]
     headers: dict[str, str]
     body: bytes
+    connection: socket.socket | None = None
+
+    def gone(self):
+        """Whether whoever asked has hung up."""
+        try:
+            return self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
 
     def one(self, name, default=None):
         return dict(self.query).get(name, default)
@@ -75,7 +85,7 @@ class FakeServer:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 query = parse_qsl(parts.query, keep_blank_values=True)
-                asked = Asked(self.command, parts.path, query, headers, body)
+                asked = Asked(self.command, parts.path, query, headers, body, self.connection)
                 fake.asked.append(asked)
                 fake.give(self, fake.answer(asked))
 

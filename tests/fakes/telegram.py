@@ -33,6 +33,8 @@ class Fake(FakeNetwork):
         self.arrived = {}
         self.updates, self.messages, self.bad, self.moved, self.written = [], {}, set(), {}, []
         self.hook, self.blocked, self.number_of_update = "", set(), 1000
+        self.asker = None  # who is kept waiting for updates
+        self.last_asked = (None, 0.0)  # from which number, and when
 
     def settings(self):
         return {"base_url": self.server.url}
@@ -92,6 +94,31 @@ class Fake(FakeNetwork):
 
     def made(self):
         return self.written
+
+    def _answer(self, asked):
+        """Who asks for updates and would wait is kept outside the lock."""
+        if not asked.path.endswith("/getUpdates"):
+            return super()._answer(asked)
+        given = asked.json()
+        offset, seconds, now = given.get("offset", 0), given["timeout"], time.monotonic()
+        last, at = self.last_asked
+        self.last_asked = (offset, now)
+        if self.asker is not None and offset == last and now < at + 3:
+            seconds = max(3, seconds)  # as the service does to who asks in circles; elsewhere it would only be slow
+        answer = super()._answer(asked)
+        return self._kept(asked, answer, given["limit"], now + seconds) if seconds and is_empty(answer) else answer
+
+    def _kept(self, asked, answer, limit, until):
+        """Until there is something to say, or somebody else is to be kept."""
+        self.asker = asked
+        while is_empty(answer) and time.monotonic() < until and not asked.gone() and not self.server.stop.wait(0.01):
+            if self.asker is not asked or self.hook:
+                answer = no(409)
+                break
+            with self.lock:
+                answer = self.queue({"limit": limit})
+        self.asker = None if self.asker is asked else self.asker
+        return answer
 
     def answer(self, asked):
         _, who, method = asked.path.split("/")
@@ -154,6 +181,10 @@ class Fake(FakeNetwork):
 
     def deleteMessage(self, given):
         return no(400, 200)
+
+
+def is_empty(reply):
+    return isinstance(reply.body, dict) and reply.body.get("result") == []
 
 
 def yes(result):

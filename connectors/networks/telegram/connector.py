@@ -33,12 +33,12 @@ from connectors.base import (
     Way,
 )
 from connectors.media import NAMES
+from connectors.networks.telegram.announcing import Announced
 from connectors.networks.telegram.api import (
     link_of,
     moved_to,
     utf16,
 )
-from connectors.networks.telegram.reading import Reading
 
 DELETABLE = timedelta(hours=48)
 _METHODS = {
@@ -46,7 +46,7 @@ _METHODS = {
 }  # fmt: skip
 
 
-class Telegram(Reading):
+class Telegram(Announced):
     name = "telegram"
     label = "Telegram"
     needs = Needs(
@@ -66,7 +66,7 @@ class Telegram(Reading):
         Field(
             "arrival",
             "Messages are",
-            "Delivered is quicker; Telegram has to reach this installation by https",
+            "Both are quick; what is delivered needs an address here that Telegram reaches by https",
             kind="choice",
             choices=(("asked", "Asked for"), ("delivered", "Delivered to us")),
         ),

@@ -1,4 +1,4 @@
-"""What a bot is told, as posts: asked for by long polls or delivered to an address of ours."""
+"""What a bot is told, as posts: asked for, or delivered to an address of ours."""
 
 import hmac
 import re
@@ -38,10 +38,10 @@ from connectors.text import read_json
 
 WINDOW = timedelta(hours=48)
 _HEARD = ("message", "edited_message")
-_ASKED = ["message", "edited_message", "callback_query", "my_chat_member"]
+ASKED = ["message", "edited_message", "callback_query", "my_chat_member"]
 LIMIT = 100
 PUBLIC = "https://api.telegram.org"
-_TOKEN = re.compile(r"\d{1,20}:[A-Za-z0-9_-]{5,200}")
+TOKEN = re.compile(r"\d{1,20}:[A-Za-z0-9_-]{5,200}")
 
 
 class Reading(Connector):
@@ -55,6 +55,10 @@ class Reading(Connector):
     @property
     def _token(self) -> str:
         return self.secrets.get("token", "")
+
+    @property
+    def _base(self) -> str:
+        return str(self.settings.get("base_url") or PUBLIC).rstrip("/")
 
     def listening(self) -> tuple[Source, ...]:
         return () if self.delivered(self.settings) else self.sources
@@ -73,7 +77,7 @@ class Reading(Connector):
 
     def arrange(self, address: str, *, wanted: bool) -> None:
         if wanted:
-            given = {"url": address, "secret_token": self._hook_secret, "allowed_updates": _ASKED}
+            given = {"url": address, "secret_token": self._hook_secret, "allowed_updates": ASKED}
             self._ask("setWebhook", given)
             return
         hook = self._ask("getWebhookInfo", {})
@@ -85,10 +89,9 @@ class Reading(Connector):
         files: Mapping[str, Any] | None = None,
     ) -> Any:  # fmt: skip
         """The result of a method."""
-        if not _TOKEN.fullmatch(self._token):  # it is a part of the address
+        if not TOKEN.fullmatch(self._token):  # it is a part of the address
             raise AuthRevoked("This is no token of a bot.")
-        base = str(self.settings.get("base_url") or PUBLIC).rstrip("/")
-        url = f"{base}/bot{self._token}/{method}"
+        url = f"{self._base}/bot{self._token}/{method}"
 
         def judge(answer: Any) -> Fault | None:
             return refusal(answer, now)
@@ -107,7 +110,7 @@ class Reading(Connector):
         history_before = now - WINDOW if cursor is None or gaps else None
         while not budget.spent:
             budget.spend()
-            given: JSON = {"timeout": 0, "limit": LIMIT, "allowed_updates": _ASKED}
+            given: JSON = {"timeout": 0, "limit": LIMIT, "allowed_updates": ASKED}
             if queue.update is not None:
                 given["offset"] = queue.update + 1
             items = self._ask("getUpdates", given, now=now)
@@ -116,12 +119,12 @@ class Reading(Connector):
             fresh = [item for item in items if queue.is_new(item)]
             posts, bad = self._mapped(fresh, queue, history_before)
             forward = queue.reached(fresh, now)
-            # What is asked for next deletes this page there: whoever takes the next page has committed this one.
-            more = len(items) >= LIMIT and forward
+            # What is asked for next deletes this page there: whoever takes the next page has committed this one. It is
+            # asked for although this page was not full, since what is left unconfirmed is announced on and on.
             repeats = int(bool(items) and not fresh)
-            yield Page(posts=posts, bad=bad, cursor=queue.kept(), end=not more, gaps=gaps, repeats=repeats)
+            yield Page(posts=posts, bad=bad, cursor=queue.kept(), end=not forward, gaps=gaps, repeats=repeats)
             gaps = ()
-            if not more:
+            if not forward:
                 return
 
     def _mapped(
