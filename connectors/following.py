@@ -1,26 +1,30 @@
 """Asking how posts of open conversations stand now, so that edits and deletions are followed which no page tells of:
-the newest each time, and all the others in rounds."""
+the newest each time, and all the others in rounds. Who heard a post follows it, in whose conversation it may stand: the
+network may show it to nobody else."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from connectors.base import Connector, Fault
 from connectors.faults import CONCERNS_ONE
 from connectors.models import Channel
 from connectors.stored import as_it_is_now
-from connectors.storing import Claim
+from connectors.storing import Claim, Overtaken
 from inbox.models import Conversation, Mention
 
 log = structlog.get_logger(__name__)
 EVERY = timedelta(minutes=2)
 NEW = timedelta(hours=48)  # so long a conversation is among the newest after its last message
 REFUSED = timedelta(hours=6)  # until a network that does not say how posts stand is asked again
+BEGINNING = [2**62, 0]  # of a round, before every conversation
+ABROAD = 200  # conversations of other channels looked through in one turn for posts that this one heard
 
 
 @dataclass
@@ -52,53 +56,74 @@ class Following:
         self.claim.follow(connector, [as_it_is_now(mention, each) for mention, each in known])
 
     def _put_down(self, **fields: Any) -> None:
+        """Unless somebody else has claimed the channel since and goes on from where it stands now."""
+        channel = self.claim.channel
+        if not Channel.objects.filter(pk=channel.pk, cursor_version=channel.cursor_version).update(**fields):
+            raise Overtaken
         for name, value in fields.items():
-            setattr(self.claim.channel, name, value)
-        Channel.objects.filter(pk=self.claim.channel.pk).update(**fields)
+            setattr(channel, name, value)
 
     def _turn(self, connector: Connector) -> tuple[dict[str, Mention], dict[str, Any]]:
         """Half for the newest, half for the round; what the round leaves goes to the newest. {external id: mention},
         and where the round stands then."""
-        most = connector.follows
-        newest = self._newest(connector)
-        others, following = self._onward(connector, most - most // 2)
-        turn = {each.external_id: each for each in [*newest[: most // 2], *others, *newest]}
+        most, others = connector.follows, self._others()
+        newest = self._newest(connector, others)
+        further, following = self._onward(connector, most - most // 2, others)
+        turn = {each.external_id: each for each in [*newest[: most // 2], *further, *newest]}
         return dict(list(turn.items())[:most]), following
 
-    def _newest(self, connector: Connector) -> list[Mention]:
-        fresh = self._open().filter(newest_at__gte=self.now - NEW).order_by("-newest_at")
-        ids = list(fresh.values_list("pk", flat=True)[: connector.follows])
+    def _others(self) -> list[int]:
+        """The channels in whose conversations something may stand that this one heard."""
+        channel = self.claim.channel
+        return list(Channel.objects.filter(network=channel.network).exclude(pk=channel.pk).values_list("pk", flat=True))
+
+    def _newest(self, connector: Connector, others: list[int]) -> list[Mention]:
+        since, ids = self.now - NEW, list[int]()
+        for channels, most in (([self.claim.channel.pk], connector.follows), (others, ABROAD)):
+            ids += _open(channels, "-newest_at", most, newest_at__gte=since)
         return list(self._standing(connector, ids).order_by("-posted_at")[: connector.follows])
 
-    def _onward(self, connector: Connector, most: int) -> tuple[list[Mention], dict[str, Any]]:
+    def _onward(
+        self, connector: Connector, most: int, others: Sequence[int] = ()
+    ) -> tuple[list[Mention], dict[str, Any]]:
         """The next posts of the round, which goes from the conversation that began last down to the first, so that
-        no new message changes anybody's turn and what begins meanwhile cannot make it endless."""
+        no new message changes anybody's turn and what begins meanwhile cannot make it endless. Then it goes abroad."""
         held = self.claim.channel.following
-        at, since = held.get("at"), held.get("since")
+        at, since, abroad = held.get("at"), held.get("since"), bool(held.get("abroad"))
         if at is None:
             if since and datetime.fromisoformat(since) + connector.follows_again > self.now:
                 return [], held
-            since = self.now.isoformat()
-        conversations, last = self._open(), Q()
-        if at is not None:
-            conversations = conversations.filter(pk__lte=at[0])
-            last = Q(conversation__lt=at[0]) | Q(pk__lt=at[1])
-        ids = list(conversations.order_by("-pk").values_list("pk", flat=True)[: most + 1])
+            since, abroad = self.now.isoformat(), False
+        channels, looked_at = (others, ABROAD) if abroad else ([self.claim.channel.pk], most)
+        mentions, onward = self._next(connector, most, at, channels, looked_at)
+        if onward is None and others and not abroad:
+            onward, abroad = BEGINNING, True
+        return mentions, {"at": onward, "since": since, **({"abroad": True} if abroad and onward else {})}
+
+    def _next(
+        self, connector: Connector, most: int, at: list[int] | None, channels: Sequence[int], looked_at: int
+    ) -> tuple[list[Mention], list[int] | None]:
+        """The next posts in conversations of these channels, and from where it goes on; None at the end."""
+        at = at or BEGINNING
+        ids = _open(channels, "-id", looked_at + 1, id__lte=at[0])
+        last = Q(conversation__lt=at[0]) | Q(pk__lt=at[1])
         found = self._standing(connector, ids).filter(last).order_by("-conversation", "-pk")
         mentions = list(found[:most])
-        onward: list[int] | None = None  # the round is over
         if len(mentions) == most:
-            onward = [mentions[-1].conversation_id, mentions[-1].pk]
-        elif len(ids) > most:
-            onward = [ids[-1], 0]
-        return mentions, {"at": onward, "since": since}
+            return mentions, [mentions[-1].conversation_id, mentions[-1].pk]
+        return mentions, [ids[-1], 0] if len(ids) > looked_at else None
 
-    def _open(self) -> Any:
-        return Conversation.objects.open().filter(channel=self.claim.channel)
-
-    def _standing(self, connector: Connector, conversations: list[int]) -> Any:
-        """What customers said there and still stands, as far as it can be asked for."""
+    def _standing(self, connector: Connector, conversations: list[int]) -> QuerySet[Mention]:
+        """What customers said there, as this channel heard it, and still stands, as far as it can be asked for."""
         mentions = Mention.objects.filter(conversation__in=conversations, channel=self.claim.channel, ours=False)
         if connector.follows_for is not None:
             mentions = mentions.filter(posted_at__gte=self.now - connector.follows_for)
         return mentions.filter(state__in=["live", "edited"]).select_related("identity")
+
+
+def _open(channels: Sequence[int], order: str, most: int, **which: Any) -> list[int]:
+    """The first open conversations of these channels, of each by its index."""
+    conversations = Conversation.objects.open().filter(**which).order_by(order).values_list("id", "newest_at")
+    first, *more = [conversations.filter(channel=channel)[:most] for channel in channels] or [conversations.none()]
+    found = first.union(*more, all=True).order_by(order)[:most] if more else first
+    return [pk for pk, _ in found]

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from connectors.base import Budget, Connector
-from connectors.following import Following
+from connectors.following import ABROAD, Following
 from connectors.models import Channel
 from connectors.storing import Claim
 from inbox import desk
@@ -160,3 +160,19 @@ def test_a_round_through_open_conversations_reads_only_its_next_ones(channel, lo
     assert buffers <= 60
     assert scans == 0
     assert entries == 21
+
+
+@pytest.mark.django_db
+def test_a_look_through_the_conversations_of_other_channels_reads_no_more_than_it_looks_at(channel, long_queue):
+    now = timezone.now()
+    others = [Channel.objects.create(name=f"@{number}", network="demo").pk for number in range(3)]
+    following = Following(Claim(Channel.objects.get(pk=others[0]), now, Budget()), now)
+    onward = [Conversation.objects.filter(state=0).order_by("-pk")[400].pk, 0]
+    following.claim.channel.following = {"at": onward, "since": now.isoformat(), "abroad": True}
+    with CaptureQueriesContext(connection) as seen:
+        following._onward(Connector.named("demo"), 20, [channel.pk, *others[1:]])
+    assert len(seen) == 2
+    buffers, scans, entries = cost_of(seen[0]["sql"])
+    assert buffers <= 600
+    assert scans == 0
+    assert entries == ABROAD + 1

@@ -5,14 +5,16 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from connectors import listening
-from connectors.base import Connector, Unreadable
+from connectors import following, listening
+from connectors.base import Connector, Unavailable, Unreadable
 from connectors.models import Channel
+from connectors.storing import Overtaken
 from inbox.models import Conversation, Mention
-from tests.journey.steps import fails, read
+from tests.journey.steps import connected, fails, read
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -56,8 +58,8 @@ def pause_is_over(channel):
     Channel.objects.filter(pk=channel.pk).update(following={"at": None, "since": "2026-01-01T00:00:00+00:00"})
 
 
-def edited():
-    return set(Mention.objects.filter(state="edited").values_list("external_id", flat=True))
+def edited(**of):
+    return set(Mention.objects.filter(state="edited", **of).values_list("external_id", flat=True))
 
 
 def edit(network, *ids):
@@ -185,3 +187,96 @@ def test_more_open_conversations_cost_no_more_statements(network, channel):
             follow(channel)
         counts.append(len(seen))
     assert counts[1] <= counts[0]
+
+
+def overtaken(channel):
+    """Somebody else claims the channel and moves its round on; where that stands then."""
+    onward = {"at": [7, 7], "since": timezone.now().isoformat()}
+    Channel.objects.filter(pk=channel.pk).update(cursor_version=F("cursor_version") + 1, following=onward)
+    return onward
+
+
+@pytest.mark.parametrize("fault", [None, Unavailable("away"), Unreadable("odd")])
+@pytest.mark.parametrize("when", ["before it asks", "while it asks"])
+def test_a_slow_twin_does_not_put_the_round_back(network, channel, demo, monkeypatch, when, fault):
+    listened(network, channel, 30, ago=timedelta(days=5))
+    pause_is_over(channel)
+    now = timezone.now()
+    Channel.objects.filter(pk=channel.pk).update(refresh_at=now, next_poll_at=now, reread_at=now + timedelta(days=1))
+    channel.sources.update(next_at=now + timedelta(hours=1))
+    slow, onward, kept = listening.Listener(listening.claim(channel.pk)), {}, demo.refresh
+
+    def refresh(self, wanted, now):
+        onward.update(onward or overtaken(channel))
+        if fault is not None:
+            raise fault
+        return kept(self, wanted, now)
+
+    monkeypatch.setattr(demo, "refresh", refresh)
+    if when == "before it asks":
+        onward.update(overtaken(channel))
+    with pytest.raises(Overtaken):
+        slow.run()
+    channel.refresh_from_db()
+    assert channel.following == onward
+    assert (channel.state, channel.failures) == ("ok", 0)
+
+
+@pytest.fixture
+def other(network, server, channel):
+    """Another channel that hears what the first one has heard, in its conversations."""
+    return connected(server, name="@other")
+
+
+def heard_again(network, channel, other, count, ago):
+    """Posts that both channels heard, in conversations of the first."""
+    ids = listened(network, channel, count, ago)
+    while Mention.objects.filter(channel=other).count() < count:
+        read(other)
+    Mention.objects.update(posted_at=timezone.now() - ago, history=False)
+    Conversation.objects.update(newest_at=timezone.now() - ago, state=0)
+    assert not other.conversations.exists()
+    return ids
+
+
+@pytest.mark.parametrize("ago", [timedelta(hours=1), timedelta(days=5)])
+def test_what_was_heard_in_a_conversation_of_another_channel_is_followed_by_who_heard_it(
+    network, channel, other, ago, monkeypatch
+):
+    ids = heard_again(network, channel, other, 30, ago)
+    monkeypatch.setattr(following, "ABROAD", 7)  # looked at in one turn
+    pause_is_over(other)
+    edit(network, *ids)
+    for _ in range(7):
+        follow(other)
+    assert edited(channel=other) == set(ids)
+    assert not edited(channel=channel)
+
+
+def test_a_round_that_goes_abroad_comes_to_its_end_and_begins_at_home(network, channel, other, demo, monkeypatch):
+    heard_again(network, channel, other, 3, timedelta(days=5))
+    pause_is_over(other)
+    stood = []
+    for _ in range(4):
+        follow(other)
+        stood.append((other.following["at"] is None, other.following.get("abroad", False)))
+    assert stood == [(False, True), (True, False), (True, False), (True, False)]
+    since = other.following["since"]
+    monkeypatch.setattr(demo, "follows_again", timedelta(0))
+    follow(other)
+    assert other.following["since"] > since
+    assert other.following["abroad"]
+
+
+def test_what_others_hear_takes_no_turn_from_our_own(network, channel, other):
+    ids = heard_again(network, channel, other, 50, timedelta(hours=1))
+    Mention.objects.filter(channel=other).delete()
+    own = network.say("Somebody else", "hello").id
+    while not Mention.objects.filter(channel=other, external_id=own).exists():
+        read(other)
+    Mention.objects.filter(channel=other).exclude(external_id=own).delete()
+    Conversation.objects.filter(mentions__external_id=own).update(newest_at=timezone.now() - timedelta(hours=5))
+    pause_is_over(other)
+    edit(network, own, *ids)
+    follow(other)
+    assert edited(channel=other) == {own}
