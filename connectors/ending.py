@@ -49,7 +49,7 @@ class Ending:
         following = Case(moved, default=Value(soonest, DateTimeField()))
         mine.update(polling_until=None, next_poll_at=following, last_read_at=timezone.now())
         if self.channel.fault and not any(fault for _, fault in planned):
-            self.channel.healed()
+            self.channel.healed(self.channel.cursor_version)
 
     def fault(self, fault: Fault) -> None:
         """What each class of fault means for the channel: a person, a wait, or another try."""

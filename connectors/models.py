@@ -206,11 +206,13 @@ class Channel(Answering, ListeningFirst, models.Model):
                     self.record(happenings.ChannelMoved(self.pk, self.name, state, words[:300]))
         self.refresh_from_db()
 
-    def healed(self) -> None:
-        """The poll worked after a fault; said once."""
+    def healed(self, claim: int) -> None:
+        """The poll of this claim worked after a fault; said once. One that was overtaken has no say: whoever claimed
+        the channel since may have met another fault."""
         with transaction.atomic():
             fields: dict[str, Any] = {"state": "ok", "fault": "", "fault_words": "", "fault_since": None, "failures": 0}
-            if Channel.objects.filter(pk=self.pk).exclude(state="ok", failures=0).update(**fields):
+            mine = Channel.objects.filter(pk=self.pk, cursor_version=claim)
+            if mine.exclude(state="ok", failures=0).update(**fields):
                 self.record(happenings.ChannelMoved(self.pk, self.name, "ok", "reading again"))
 
 

@@ -116,6 +116,20 @@ def test_the_fault_of_an_overtaken_twin_changes_nothing(server, network, channel
     assert channel.polling_until is not None, "the other one still polls"
 
 
+def test_an_overtaken_twin_that_ends_well_takes_no_fault_away(network, channel):
+    channel.broken("slow", "Unavailable", "away")
+    make_due(channel)
+    slow = listening.Listener(listening.claim(channel.pk))
+    Channel.objects.update(polling_until=timezone.now() - timedelta(seconds=1))
+    fast = listening.Listener(listening.claim(channel.pk))
+    slow.ending.well(slow._opened(), ())
+    channel.refresh_from_db()
+    assert (channel.state, channel.fault, channel.failures) == ("slow", "Unavailable", 1)
+    fast.run()
+    channel.refresh_from_db()
+    assert (channel.state, channel.fault, channel.failures) == ("ok", "", 0)
+
+
 def test_a_defect_in_reading_leaves_the_channel_slow_with_a_growing_pause(network, channel, monkeypatch):
     def poll(self, *args):
         raise ValueError("a defect")
