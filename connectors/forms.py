@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -14,14 +14,19 @@ from connectors.listening_first import DAYS, MOST, may_listen_first
 from connectors.models import Channel
 from inbox.models import Team
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
+
 KEPT = _("Set. Leave it empty to keep it.")
+KEPT_ALONE = _("Set. Leave it empty to keep it; it goes when another key of the account is entered.")
 
 
-def form_field(field: Field, *, kept: bool = False) -> forms.Field:
-    """The Django field of one line of a connector's form. `kept`: a secret is stored already and is never shown."""
+def form_field(field: Field, kept: StrPromise | str = "") -> forms.Field:
+    """The Django field of one line of a connector's form. `kept`: what is said instead of its hint where a secret is
+    stored already, which is never shown."""
     common: dict[str, Any] = {
         "label": field.label,
-        "help_text": KEPT if kept else field.hint,
+        "help_text": kept or field.hint,
         "required": field.required and not kept,
     }
     plain = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}
@@ -69,9 +74,15 @@ class NetworkForm(forms.Form):
         self.network = network
         self.given = [field for field in network.form if field.secret or not only_secrets]
         for field in self.given:
-            self.fields[field.name] = form_field(field, kept=field.secret and field.name in stored and not only_secrets)
+            kept = self._kept(field) if field.secret and field.name in stored and not only_secrets else ""
+            self.fields[field.name] = form_field(field, kept)
             if settings and not field.secret and field.name in settings:
                 self.initial[field.name] = shown_value(field, settings[field.name])
+
+    def _kept(self, field: Field) -> StrPromise:
+        """Of several keys of an account, those that are entered stand alone."""
+        several = sum(each.secret and each.account for each in self.given) > 1
+        return KEPT_ALONE if field.account and several else KEPT
 
     def settings(self) -> dict[str, Any]:
         """What was typed, and what the network guesses from it where nothing was."""

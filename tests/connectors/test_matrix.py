@@ -10,6 +10,7 @@ import pytest
 from connectors.base import (
     CURSOR_LIMIT,
     Absent,
+    AuthExpired,
     AuthRevoked,
     Deleted,
     Found,
@@ -21,12 +22,16 @@ from connectors.base import (
     PostKind,
     PostState,
     RateLimited,
+    Secrets,
+    Unavailable,
     Unreadable,
     Visibility,
 )
 from connectors.networks.matrix.joining import leads_to
 from connectors.networks.matrix.place import Place
-from tests.fakes.matrix import HOST, ME, ROOM, Fake, no, user
+from tests.fakes.matrix import AGAIN, HOST, ME, ROOM, Fake, no, user
+from tests.fakes.network import CANARY, MADE
+from tests.fakes.server import Reply
 
 NOW = datetime.now(UTC)
 TWO = f"!two:{HOST}"
@@ -332,9 +337,59 @@ def test_a_refusal_is_understood_by_its_code(fake, refusal, fault, words):
     fake.fault = lambda name: refusal
     fake.order("401")
     with pytest.raises(fault, match=words) as raised:
-        fake.read(fake.connector(), now=NOW)
+        fake.read(fake.connector({"access_token": CANARY}), now=NOW)
     if fault is RateLimited:
         assert raised.value.until == NOW + timedelta(seconds=90)
+
+
+def test_a_session_that_ran_out_goes_on_by_its_refresh_token(fake):
+    """Some servers do not say that it merely ran out."""
+    for soft in (True, False):
+        fake.fault = lambda name, soft=soft: no(401, "M_UNKNOWN_TOKEN", soft_logout=soft)
+        fake.order("401")
+        with pytest.raises(AuthExpired):
+            fake.read(fake.connector())
+    fake.expire()
+    fresh = fake.connector().renew(Secrets(fake.secrets))
+    assert float(fresh["expires_in"]) == 300
+    one = fake.say("after the night")
+    assert one in read(fake, connector=fake.connector(fresh))[0]
+    with pytest.raises(AuthRevoked):
+        fake.connector().renew(Secrets(fake.secrets))  # what was given for it is in use
+
+
+def test_a_renewal_whose_answer_was_lost_is_done_again(fake):
+    fake.order(MADE)
+    with pytest.raises(Unavailable):
+        fake.connector().renew(Secrets(fake.secrets))
+    assert fake.connector().renew(Secrets(fake.secrets))["access_token"]
+
+
+def test_a_renewal_tells_what_stays_and_what_never_ends(fake):
+    fake.renews = lambda token: Reply(200, {"access_token": "for ever"})
+    fresh = fake.connector().renew(Secrets({**fake.secrets, "expires_in": "300"}))
+    assert dict(fresh) == {"access_token": "for ever", "refresh_token": AGAIN}
+
+
+@pytest.mark.parametrize(
+    "told", [{}, {"access_token": ""}, {"access_token": 1}, {"access_token": "a" * 9, "refresh_token": 1}]
+)
+def test_a_renewal_without_a_token_costs_nobody_a_sign_in(fake, told):
+    fake.renews = lambda token: Reply(200, told)
+    with pytest.raises(Unreadable):
+        fake.connector().renew(Secrets(fake.secrets))
+
+
+def test_a_session_that_cannot_go_on_needs_a_person(fake):
+    for refusal in (no(401, "M_UNKNOWN_TOKEN"), no(403, "M_FORBIDDEN"), no(404, "M_UNRECOGNIZED")):
+        fake.renews = lambda token, refusal=refusal: refusal
+        with pytest.raises(AuthRevoked):
+            fake.connector().renew(Secrets(fake.secrets))
+    fake.renews = lambda token: no(429, "M_LIMIT_EXCEEDED", retry_after_ms=1_000)
+    with pytest.raises(RateLimited):
+        fake.connector().renew(Secrets(fake.secrets))
+    with pytest.raises(AuthRevoked):
+        fake.connector().renew(Secrets({"access_token": CANARY}))
 
 
 def test_who_may_not_write_in_a_room_is_told_so_with_the_way_there(fake):

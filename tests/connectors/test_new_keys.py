@@ -12,7 +12,7 @@ from connectors.opening import opened_secrets
 from inbox.models import Event
 from socialcare.demo.network import Network
 from socialcare.demo.server import DemoServer
-from tests.fakes import bluesky, discourse, youtube
+from tests.fakes import bluesky, discourse, matrix, youtube
 
 
 @pytest.fixture
@@ -146,6 +146,18 @@ def test_another_user_of_the_same_key_is_another_account(transactional_db, setti
         refusal = rekeying.change(channel, {"settings": {"user": "else"}}, {}, None)
         assert refusal
         assert Channel.objects.get().settings["user"] == fake.settings()["user"]
+
+
+def test_a_key_of_the_account_stands_alone_and_the_page_says_so(ada, transactional_db, settings):
+    """An old refresh token would bring the old session back."""
+    with matrix.Fake() as fake:
+        channel = of_fake(fake, settings)
+        page = ada.get(f"/set-up/channels/{channel.pk}/settings/").content.decode()
+        assert page.count("it goes when another key of the account is entered") == 2
+        fresh = dict(fake.connector().renew(Secrets(fake.secrets)))
+        assert rekeying.change(channel, {"settings": {}}, {"access_token": fresh["access_token"]}, None) is None
+        channel.refresh_from_db()
+        assert dict(opened_secrets(channel)) == {"access_token": fresh["access_token"]}
 
 
 def test_the_secret_of_an_app_is_kept_untried_because_it_is_nobodys_account(transactional_db, settings):

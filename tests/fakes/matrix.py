@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from itertools import count
 from urllib.parse import unquote
 
+from connectors.base import AuthExpired
 from tests.fakes.network import CANARY, FAULTS, FakeNetwork
 from tests.fakes.server import Reply
 
@@ -16,6 +17,7 @@ ME, ROOM = f"@care:{HOST}", f"!help/desk:{HOST}"
 MESSAGES = ("m.room.message", "m.sticker")
 ROOMS = re.compile(r"/_matrix/client/v[13]/rooms/([^/]+)/(.*)")
 MEDIA = "/_matrix/media/"
+AGAIN = f"{CANARY}-again"
 
 
 def no(status, code, **more):
@@ -29,6 +31,8 @@ def user(person):
 class Fake(FakeNetwork):
     name, source = "matrix", "rooms"
     takes_files, uploads = True, (MEDIA,)
+    secrets = {"access_token": CANARY, "refresh_token": AGAIN}
+    read_faults = write_faults = {"401": {AuthExpired}}
 
     def __init__(self):
         super().__init__()
@@ -36,6 +40,7 @@ class Fake(FakeNetwork):
         self.numbers, self.keeps_keys, self.bundles, self.closed = count(1), True, True, set()
         self.rooms, self.joined, self.invited, self.encrypted = {}, {}, {}, set()
         self.homeserver = ""
+        self.access, self.ended, self.refresh, self.unused = {CANARY}, set(), {AGAIN}, {}
         self.found(ROOM, "public", members=40)
 
     def settings(self):
@@ -158,8 +163,12 @@ class Fake(FakeNetwork):
         if asked.path == "/.well-known/matrix/client":
             told = {"m.homeserver": {"base_url": self.homeserver or self.server.url}}
             return Reply(200, told) if self.homeserver is not None else Reply(404, "<html>nothing</html>")
-        if asked.headers.get("authorization") != f"Bearer {CANARY}":
-            return no(401, "M_UNKNOWN_TOKEN", soft_logout=False)
+        if asked.path == "/_matrix/client/v3/refresh":
+            return self.renews(asked.json().get("refresh_token"))
+        token = asked.headers.get("authorization", "").removeprefix("Bearer ")
+        if token not in self.access - self.ended:
+            return no(401, "M_UNKNOWN_TOKEN", soft_logout=token in self.ended)
+        self.used(token)
         if asked.path.startswith(MEDIA):
             address = f"mxc://{HOST}/{len(self.files)}"
             self.files[address] = asked.body
@@ -177,6 +186,24 @@ class Fake(FakeNetwork):
             return Reply(200, {"room_id": room, "servers": [HOST]}) if room else no(404, "M_NOT_FOUND")
         room, rest = ROOMS.fullmatch(asked.path).groups()
         return self.in_room(asked, unquote(room), [unquote(each) for each in rest.split("/")])
+
+    def renews(self, token):
+        """What was given before stays good until what was given for it is used."""
+        if token not in self.refresh:
+            return no(401, "M_UNKNOWN_TOKEN", soft_logout=False)
+        self.used(token)
+        access, again = (f"{CANARY}-{kind}-{next(self.numbers)}" for kind in ("access", "refresh"))
+        self.unused |= {access: token, again: token}
+        self.access.add(access)
+        self.refresh.add(again)
+        return Reply(200, {"access_token": access, "refresh_token": again, "expires_in_ms": 300_000})
+
+    def used(self, token):
+        self.refresh.discard(self.unused.pop(token, None))
+
+    def expire(self):
+        self.ended |= self.access
+        return True
 
     def in_room(self, asked, room, path):
         if path == ["join"]:

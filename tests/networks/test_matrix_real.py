@@ -15,6 +15,7 @@ import requests
 
 from connectors.base import (
     Absent,
+    AuthExpired,
     AuthRevoked,
     Budget,
     Found,
@@ -39,6 +40,7 @@ LOOSE = """
 registration_shared_secret: secret
 trusted_key_servers: []
 bcrypt_rounds: 4
+refreshable_access_token_lifetime: 1s
 caches: {sync_response_cache_duration: 0s}
 rc_message: {per_second: 1000, burst_count: 1000}
 rc_login: {address: {per_second: 1000, burst_count: 1000}, account: {per_second: 1000, burst_count: 1000}}
@@ -87,6 +89,13 @@ class Person:
         told = requests.post(door, json=given, timeout=20).json()
         self.token, self.id = told["access_token"], told["user_id"]
 
+    def signed_in_for_a_while(self):
+        """The tokens of a session that has to be renewed."""
+        who = {"type": "m.id.user", "user": self.id}
+        told = self.ask("POST", "/login", {"type": "m.login.password", "identifier": who, "password": "pw",
+                                           "refresh_token": True})  # fmt: skip
+        return {name: told[name] for name in ("access_token", "refresh_token")}
+
     def ask(self, method, path, given=None):
         signed = {"Authorization": f"Bearer {self.token}"}
         answer = requests.request(method, f"{self.url}{path}", json=given or {}, headers=signed, timeout=20)
@@ -114,9 +123,10 @@ def people(server):
     return [Person(server, name) for name in ("care", "carla", "theo")]
 
 
-def connector(server, who, facts=None, **settings):
+def connector(server, who, facts=None, secrets=None, **settings):
     values = {"homeserver": server, "facts": facts or {"user_id": who.id}, **settings}
-    return Matrix(values, Secrets({"access_token": who.token}), Seam(allow=["127.0.0.1"], guard=lambda: None))
+    given = Secrets(secrets or {"access_token": who.token})
+    return Matrix(values, given, Seam(allow=["127.0.0.1"], guard=lambda: None))
 
 
 def read(matrix, cursor=None, requests=50):
@@ -237,6 +247,47 @@ def test_rooms_are_chosen_by_their_address(server, people):
     posts, _ = read(connector(server, care, check.facts, rooms=named))
     assert there in posts
     assert elsewhere not in posts
+
+
+class Session:
+    """One that runs out within a second and is renewed whenever it has."""
+
+    def __init__(self, server, who):
+        self.server, self.who, self.secrets = server, who, Secrets(who.signed_in_for_a_while())
+
+    def matrix(self):
+        return connector(self.server, self.who, secrets=self.secrets)
+
+    def ask(self, question):
+        while True:
+            try:
+                return question(self.matrix())
+            except AuthExpired:
+                self.secrets = self.matrix().renew(self.secrets)
+
+    def is_over(self):
+        try:
+            self.matrix().check()
+        except AuthExpired:
+            return True
+        return False
+
+
+def test_a_session_that_runs_out_goes_on_and_answers_stay_one(server, people):
+    care, carla, _ = people
+    session, one = Session(server, care), carla.say(carla.room(care), "Where is my tea?")
+    outgoing = answer_to(session.ask(read)[0][one], "key-1")
+    sent = session.ask(lambda matrix: matrix.send(outgoing))
+    soon(session.is_over)
+    before = session.secrets
+    unheard = session.matrix().renew(before)  # whoever asked died before it was kept
+    session.secrets = session.matrix().renew(before)
+    assert session.secrets["access_token"] not in (before["access_token"], unheard["access_token"])
+    assert 0 < float(session.secrets["expires_in"]) <= 1
+    assert session.ask(lambda matrix: matrix.send(outgoing)) == sent
+    assert session.ask(lambda matrix: matrix.find(outgoing)) == Found(sent.external_id, sent.url)
+    with pytest.raises(AuthRevoked):
+        session.matrix().renew(before)
 
 
 def test_a_place_the_server_cannot_use_and_a_session_that_ended(server, people):

@@ -7,7 +7,17 @@ from typing import Any
 from urllib.parse import quote
 
 from connectors.answers import AT_LEAST, WAIT_UNTOLD, Answer, wait_until
-from connectors.faults import AuthRevoked, Duplicate, Fault, Gone, Invalid, NotPermitted, PolicyRefused, RateLimited
+from connectors.faults import (
+    AuthExpired,
+    AuthRevoked,
+    Duplicate,
+    Fault,
+    Gone,
+    Invalid,
+    NotPermitted,
+    PolicyRefused,
+    RateLimited,
+)
 from connectors.posts import Author, Media, Post, PostKind, PostState, Visibility
 from connectors.text import KEY_LIMIT, read_json
 
@@ -174,12 +184,15 @@ def _media(event: Mapping[str, Any], content: Mapping[str, Any], link: str) -> t
     return (Media(kind="file", url=link, description=name[:200]),)
 
 
-def judging(answer: Answer, now: datetime | None, post: Post | None = None) -> Fault | None:
-    """What a refusal means, by its code alone; None where its status says it all."""
+def judging(answer: Answer, now: datetime | None, post: Post | None = None, *, renewable: bool = False) -> Fault | None:
+    """What a refusal means, by its code alone; None where its status says it all. `renewable`: there is a refresh
+    token, and servers differ in whether they say of a session that merely ran out that it did."""
     told, status = told_by(answer), answer.status
     code = str(told.get("errcode") or "")
     if status == 429 or code == "M_LIMIT_EXCEEDED":
         return RateLimited("The server asks us to wait.", until=_until(answer, told, now), bucket="matrix", status=429)
+    if code == "M_UNKNOWN_TOKEN" and renewable:
+        return AuthExpired("The access token has run out.", status=status)
     if code == "M_UNKNOWN_TOKEN" and told.get("soft_logout") is True:
         return AuthRevoked("The server ended this session; a new access token is needed.", status=status)
     if code in ("M_UNKNOWN_TOKEN", "M_MISSING_TOKEN"):

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from connectors.answers import Answer
-from connectors.base import JSON, AuthRevoked, Connector, Gone, Post, PostState
+from connectors.base import JSON, AuthExpired, AuthRevoked, Connector, Gone, Post, PostState
 from connectors.networks.matrix.api import SAID, SEALED, judging, people_of, post_of, table
 from connectors.text import lines
 
@@ -46,14 +46,14 @@ class Asking(Connector):
         self, method: str, path: str, *, now: datetime | None = None, post: Post | None = None,
         headers: Mapping[str, str] | None = None, **more: Any,
     ) -> Answer:  # fmt: skip
-        token = self.secrets.get("access_token", "")
+        token, renewable = self.secrets.get("access_token", ""), bool(self.secrets.get("refresh_token"))
         if not token:
-            raise AuthRevoked("There is no access token.")
+            raise (AuthExpired if renewable else AuthRevoked)("There is no access token.")
         signed = {"Authorization": f"Bearer {token}", **(headers or {})}
         base = str(self.facts.get("base") or self._site).rstrip("/")
         return self.seam.answer(
             method, f"{base}/_matrix/{path}", now=now, headers=signed, bucket="matrix",
-            judge=lambda answer: judging(answer, now, post), **more,
+            judge=lambda answer: judging(answer, now, post, renewable=renewable), **more,
         )  # fmt: skip
 
     def _sync(self, since: str, now: datetime | None, rooms: Iterable[str] = (), newest: int = NEWEST) -> JSON:

@@ -74,6 +74,15 @@ class Matrix(Joining):
         Field("homeserver", "Homeserver", "Its address, such as https://matrix.example.org", kind="url"),
         Field("access_token", "Access token", "Of a session that only this channel uses", secret=True, account=True),
         Field(
+            "refresh_token",
+            "Refresh token",
+            "Where the server gave one with the access token, which then ends within minutes",
+            secret=True,
+            required=False,
+            advanced=True,
+            account=True,
+        ),
+        Field(
             "rooms",
             "Rooms",
             "Addresses or ids, one a line (#help:example.org); empty: all the account is in",

@@ -1,11 +1,12 @@
-"""Who the account is, which rooms it is in, and what an admin has to know of them."""
+"""Who the account is, how its session goes on, which rooms it is in, and what an admin has to know of them."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from connectors.base import JSON, Check, Invalid, Unreadable
-from connectors.networks.matrix.api import table, told_by
+from connectors.answers import Answer
+from connectors.base import JSON, AuthRevoked, Check, Fault, Invalid, Secrets, Unreadable
+from connectors.networks.matrix.api import judging, table, told_by
 from connectors.networks.matrix.asking import TOKEN
 from connectors.networks.matrix.place import kind_of, state_in
 from connectors.networks.matrix.reading import Reading
@@ -44,6 +45,24 @@ class Joining(Reading):
         told = table(told_by(answer).get("m.homeserver")).get("base_url") if answer.status == 200 else ""
         return leads_to(self._site, told)
 
+    def renew(self, secrets: Secrets) -> Secrets:
+        """The next access token of the session. Until it is used, the refresh token that was given for it stays good,
+        so that an answer which is lost costs nothing."""
+        token = secrets.get("refresh_token", "")
+        if not token:
+            raise AuthRevoked("There is no refresh token, so that a person has to sign in.")
+        base = str(self.facts.get("base") or self._found()).rstrip("/")
+        answer = self.seam.answer("POST", f"{base}/_matrix/client/v3/refresh", json={"refresh_token": token},
+                                  write=False, bucket="matrix", judge=_not_renewed)  # fmt: skip
+        told = answer.json(dict)
+        access, again = told.get("access_token"), told.get("refresh_token") or token
+        if not isinstance(access, str) or not access or not isinstance(again, str):
+            raise answer.unreadable("There is no access token in it.")
+        self.seam.hidden = (*self.seam.hidden, access, again)
+        ends = told.get("expires_in_ms")  # without it, it does not end
+        lasts = str(ends / 1000) if isinstance(ends, int | float) and ends > 0 else ""
+        return secrets.replace(access_token=access, refresh_token=again, expires_in=lasts)
+
     def _resolved(self) -> dict[str, str]:
         """The rooms that were named by an address, as what they are called in truth."""
         found = dict[str, str]()
@@ -75,6 +94,13 @@ class Joining(Reading):
         if waiting:
             names = [_name(room, table(table(invited[room]).get("invite_state"))) for room in waiting]
             yield f"Invitations wait for a person to accept them in a Matrix app: {_short(names)}."
+
+
+def _not_renewed(answer: Answer) -> Fault | None:
+    """A plain no; whatever else comes is a server that is not well, and is asked again."""
+    if answer.status in (400, 401, 403, 404, 405):
+        return AuthRevoked("The server does not go on with this session.", status=answer.status)
+    return judging(answer, None)
 
 
 def leads_to(site: str, told: Any) -> str:
