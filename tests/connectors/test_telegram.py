@@ -57,11 +57,19 @@ def test_nothing_is_confirmed_before_the_page_it_came_with_was_taken(fake):
     second = next(pages)
     assert len(fake.updates) == 50, "the second page was asked for: the first one is committed"
     assert (len(first.posts), len(second.posts)) == (100, 50)
-    assert not first.end
-    assert not second.end
+    assert (first.end, second.end) == (False, True), "a first look says that there is more when there is"
+    assert next(pages, None) is None
+
+
+def test_what_was_committed_is_confirmed_at_once_although_the_page_was_not_full(fake):
+    _, _, cursor, _ = fake.read(fake.connector())
+    fake.say("one")
+    pages = fake.connector().poll("updates", cursor, Budget(), datetime.now(UTC))
+    first = next(pages)
+    assert (len(first.posts), first.end, len(fake.updates)) == (1, False, 1)
     last = next(pages)
-    assert fake.updates == [], "although it was not full, what came after the second page was asked for as well"
-    assert (last.posts, last.end, last.cursor["update"]) == ((), True, second.cursor["update"])
+    assert fake.updates == []
+    assert (last.posts, last.end, last.cursor["update"]) == ((), True, first.cursor["update"])
     assert next(pages, None) is None
 
 

@@ -63,6 +63,9 @@ def heard(fake, count, say=lambda: None, connector=None):
 
 
 def read(fake, cursor=None):
+    """As one who has read before."""
+    now = datetime.now(UTC).isoformat()
+    cursor = cursor or {"update": None, "at": now, "asked": now, "moves": {}}
     posts, bad, cursor, _ = fake.read(fake.connector(), cursor)
     assert not bad
     return [post.text for post in posts], cursor

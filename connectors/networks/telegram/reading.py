@@ -120,11 +120,13 @@ class Reading(Connector):
             posts, bad = self._mapped(fresh, queue, history_before)
             forward = queue.reached(fresh, now)
             # What is asked for next deletes this page there: whoever takes the next page has committed this one. It is
-            # asked for although this page was not full, since what is left unconfirmed is announced on and on.
+            # asked for although this page was not full, since what is left unconfirmed is announced on and on; only
+            # who looks for the first time is told that there is more when there is.
+            more = forward and (cursor is not None or len(items) >= LIMIT)
             repeats = int(bool(items) and not fresh)
-            yield Page(posts=posts, bad=bad, cursor=queue.kept(), end=not forward, gaps=gaps, repeats=repeats)
+            yield Page(posts=posts, bad=bad, cursor=queue.kept(), end=not more, gaps=gaps, repeats=repeats)
             gaps = ()
-            if not forward:
+            if not more:
                 return
 
     def _mapped(
