@@ -68,7 +68,7 @@ def claims(house, options):
             for name, script in scripts.items():
                 if name == "plain" and clients == 1:
                     continue
-                take = run(script, clients, amount if name != "plain" else amount // 2)
+                take = run(script, clients, amount)
                 check(house.owned() == take.items, f"{house.owned()} owners after {take.items} claims ({name})")
                 takes[clients].add(name, take)
     for clients in CLIENTS:
