@@ -8,9 +8,8 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
-TICKS = os.sysconf("SC_CLK_TCK")
+CPU_CLOCK = 2  # of a process, beside its inverted number: clock_getcpuclockid(3)
 
 
 class Wrong(Exception):
@@ -24,12 +23,9 @@ def check(right, sentence):
 
 
 def processor_seconds(*pids):
-    """User and system time that the processes have used so far."""
-    total = 0
-    for pid in pids:
-        parts = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-        total += int(parts[11]) + int(parts[12])
-    return total / TICKS
+    """User and system time that the processes have used so far. Of their own clocks, because /proc counts in hundredths
+    of a second: a quarter of what a hundred bells cost."""
+    return sum(time.clock_gettime(~pid << 3 | CPU_CLOCK) for pid in pids)
 
 
 @dataclass

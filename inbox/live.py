@@ -27,6 +27,7 @@ log = structlog.get_logger(__name__)
 TICK = 0.1  # seconds between two frames of one stream, at least
 ASK = 1.0  # seconds between two looks at the counter rows
 SLICES = 10  # in which the screens of a stream are rung
+AT_ONCE = 100  # screens that are rung together where no question follows that costs anything
 BUSY = 0.5  # of a core: what the questions after the bells of a stream may cost
 STALLED = 8.0  # seconds a frame may wait for a socket that does not read
 FRAME_LIMIT = 4096
@@ -129,8 +130,9 @@ class Hub:
         work = len(bells) * self.cost
         self._due[stream] = now + max(TICK, work / BUSY)
         told = frame(stream, self.numbers.get(stream, 0))
+        slice_ = max(SLICES if work else AT_ONCE, len(bells) // SLICES)
         for place, bell in enumerate(bells):
-            if place and place % max(SLICES, len(bells) // SLICES) == 0:
+            if place and place % slice_ == 0:
                 await asyncio.sleep(work / SLICES)
             try:
                 if stream in bell.streams:  # a right may have ended between two slices
