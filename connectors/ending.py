@@ -39,10 +39,10 @@ class Ending:
         if self.trouble is not None:
             self.badly("slow", *self.trouble, soonest)
             return
-        if (connector.pushed or connector.hooked) and unpacking.waiting(self.channel).exists():
-            soonest = self.now
-        elif self.more:
+        if self.more:
             soonest = min(soonest, self.now + ONWARD)
+        if connector.pushed or connector.hooked:
+            soonest = min(soonest, unpacking.soonest(self.channel, self.now) or soonest)
         mine = Channel.objects.filter(pk=self.channel.pk, cursor_version=self.channel.cursor_version)
         # Whoever made the channel due meanwhile (a delivery, a person) is not overruled.
         moved = When(next_poll_at__gt=self.channel.next_poll_at, then=F("next_poll_at"))

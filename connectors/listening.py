@@ -71,7 +71,7 @@ class Listener:
             cap(self.channel, self.budget, self.now)
             connector = self._opened()
             if connector.pushed or connector.hooked:
-                unpacking.work_off(self.claim, connector)
+                self._with_renewal(partial(unpacking.work_off, self.claim))
                 self.ending.read = True
             # Where the sources took the whole budget so far.
             self._beside(self.channel.refresh_at + following.EVERY, self._follow)
@@ -178,6 +178,7 @@ class Listener:
     def _pages(self, connector: Connector, source: Source) -> tuple[int, bool]:
         """Reads page after page to the end or as far as the budget goes: how many posts were new, whether it ended."""
         started_at, new, ended = source.newest_at, 0, False
+        connector.open_roots = partial(following.open_roots, self.channel, connector.space)
         for page in connector.poll(source.name, source.cursor, self.budget, self.now):
             failpoint("poll.after_fetch")
             self.allowance.heard(source, page)

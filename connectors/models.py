@@ -279,6 +279,7 @@ class Delivery(models.Model):
     body = models.TextField()
     answer = models.JSONField(default=dict)
     at = models.DateTimeField(default=timezone.now)
+    not_before = models.DateTimeField(null=True)  # of one that could not be worked off yet
     done_at = models.DateTimeField(null=True)
 
     class Meta:

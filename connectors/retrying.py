@@ -52,7 +52,7 @@ def _retried(item: Quarantined, claim: Claim) -> str:
 
 def _posts(connector: Connector, item: Quarantined) -> list[Post]:
     now = timezone.now()
-    if connector.pushed:
+    if connector.pushed or item.channel.deliveries.filter(delivery_id=item.external_id).exists():
         return list(connector.unpack(json.dumps(item.raw).encode(), now).posts)
     answers = connector.refresh([item.external_id], now) if item.external_id else []
     return [answer for answer in answers if isinstance(answer, Post)]

@@ -4,17 +4,22 @@ delivered is worked off."""
 import hashlib
 import hmac
 import json
+from datetime import timedelta
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from connectors import connecting
 from connectors.listening import listen
-from connectors.models import Channel, Delivery
+from connectors.models import Channel, Delivery, Quarantined
+from connectors.retrying import retry
 from inbox.models import Mention
+from tests.fakes import instagram
 from tests.fakes.facebook import OURS, Fake
-from tests.fakes.graph import SECRET
+from tests.fakes.graph import SECRET, refused
 from tests.fakes.network import CANARY
+from tests.journey.steps import read
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -63,3 +68,67 @@ def test_a_page_that_takes_deliveries_is_polled_too(fake, page):
     texts = set(Mention.objects.values_list("text", flat=True))
     assert texts == {"Is it green?", "You never answer", "Hello?"}
     assert Channel.objects.get(pk=page.pk).state == "ok"
+
+
+@pytest.fixture
+def gram():
+    with instagram.Fake() as fake:
+        yield fake
+
+
+@pytest.fixture
+def mentioned(cast, gram, settings):
+    """A channel to which a mention was delivered; the network is asked what it says."""
+    settings.FETCH_ALLOW = ["127.0.0.1"]
+    gram.say("Is it green?")
+    given = {"access_token": CANARY, "app_secret": SECRET, "verify_token": "our word", "user_token": "a-person"}
+    channel = connecting.connect("instagram", "Acme", {**gram.settings(), "facts": gram.facts()}, given, None)
+    value = {"media_id": "5", "comment_id": gram.comment("Look, @acme", "theo", medium="5")}
+    body = {"object": "instagram", "entry": [{"id": "178", "changes": [{"field": "mentions", "value": value}]}]}
+    Delivery.objects.create(channel=channel, delivery_id="d1", body=json.dumps(body))
+    return channel
+
+
+def answers_badly(gram, monkeypatch, *bad):
+    """Meta answers this when it is asked about a comment that mentions us."""
+    real = gram.answered
+
+    def answered(method, path, given):
+        return refused(*bad) if "mentioned_comment" in str(given.get("fields")) else real(method, path, given)
+
+    monkeypatch.setattr(gram, "answered", answered)
+
+
+def test_a_delivery_that_the_network_cannot_explain_waits_and_stops_nothing_else(gram, mentioned, monkeypatch):
+    with monkeypatch.context() as meanwhile:
+        answers_badly(gram, meanwhile, 1, None, 500)
+        for _ in range(3):
+            read(mentioned)
+        assert set(Mention.objects.values_list("text", flat=True)) == {"Is it green?"}
+        waiting = Delivery.objects.get()
+        assert waiting.done_at is None
+        assert waiting.not_before > timezone.now()
+        assert mentioned.next_poll_at > timezone.now()  # not again and again without a pause
+        Delivery.objects.update(not_before=None, at=timezone.now() - timedelta(days=4))
+        read(mentioned)
+    assert Delivery.objects.get().done_at
+    item = Quarantined.objects.get()
+    assert "cannot be reached" in item.reason
+    assert retry(item) == ""
+    assert Mention.objects.filter(text="Look, @acme").exists()
+
+
+def test_access_that_ran_out_is_renewed_although_a_delivery_waits(gram, mentioned, monkeypatch):
+    gram.pages = ({"id": "1", "name": "Acme", "access_token": "fresh-token-1"},)
+    monkeypatch.setattr(gram, "known_tokens", lambda: {"fresh-token-1", "a-person"})
+    real = gram.answer
+
+    def answer(asked):
+        ran_out = asked.headers.get("authorization", "").removeprefix("Bearer ") == CANARY
+        return refused(190, 463) if ran_out else real(asked)
+
+    monkeypatch.setattr(gram, "answer", answer)
+    for _ in range(2):
+        read(mentioned)
+    assert set(Mention.objects.values_list("text", flat=True)) == {"Is it green?", "Look, @acme"}
+    assert mentioned.state == "ok"
