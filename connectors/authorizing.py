@@ -8,16 +8,18 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from connectors.faults import AuthRevoked
+from connectors.faults import AuthRevoked, Fault, Unavailable
+from connectors.text import read_json
 
 if TYPE_CHECKING:
     from connectors.answers import Answer
 
 NO = frozenset(
     {"invalid_grant", "invalid_client", "invalid_request", "unauthorized_client", "unsupported_grant_type",
-     "invalid_scope", "access_denied"}
+     "invalid_scope", "access_denied", "interaction_required", "consent_required", "login_required",
+     "deleted_client", "disabled_client"}
 )  # fmt: skip
-"""The words of a plain no (RFC 6749, 5.2)."""
+"""The words of a plain no (RFC 6749, 5.2; OpenID Connect, 3.1.2.6), and two of Google's for an app that is gone."""
 
 
 def proof() -> tuple[str, dict[str, str]]:
@@ -38,12 +40,30 @@ def address(
     return f"{endpoint}?{urlencode(asked | more)}"
 
 
+def refused(answer: "Answer", why: str) -> Fault | None:
+    """What it means that no token was given. Only a plain no costs a person a sign-in: a page of somebody who stands
+    before the server, or a word of its troubles, is a server that is not well, and is asked again."""
+    if answer.status not in (400, 401, 403):
+        return None
+    if error_of(answer) in NO:
+        return AuthRevoked(why, status=answer.status)
+    return Unavailable("The server that gives access refused without saying why.", status=answer.status)
+
+
+def error_of(answer: "Answer") -> str:
+    """The word for what went wrong, "" where there is none."""
+    try:
+        told = read_json(answer.content)
+    except (ValueError, RecursionError):
+        return ""
+    return str(told.get("error") or "") if isinstance(told, dict) else ""
+
+
 def tokens(answer: "Answer", label: str) -> Mapping[str, Any]:
-    """The tokens in a complete answer. Only a plain no costs a person a sign-in: whatever else has no token in it is a
-    server that is not well, and is asked again."""
+    """The tokens in a complete answer; some servers refuse with 200."""
     told: Mapping[str, Any] = answer.json(dict)
     if told.get("access_token"):
         return told
-    if told.get("error") in NO:
+    if error_of(answer) in NO:
         raise AuthRevoked(f"{label} gave no token.", status=answer.status)
     raise answer.unreadable("There is no token in it.")

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from connectors.answers import WAIT_UNTOLD, Answer, wait_until
-from connectors.authorizing import address, proof, tokens
+from connectors.authorizing import address, proof, refused, tokens
 from connectors.base import (
     AuthExpired,
     AuthRevoked,
@@ -105,10 +105,7 @@ def given_token(seam: Any, url: str, asked: Mapping[str, str]) -> Mapping[str, A
 
 
 def _refused(answer: Answer) -> Fault | None:
-    if answer.status in (400, 401, 403):
-        why = "Google does not accept the sign-in any more, or the client's ID and secret are wrong."
-        return AuthRevoked(why, status=answer.status)
-    return None
+    return refused(answer, "Google does not accept the sign-in any more, or the client's ID and secret are wrong.")
 
 
 def midnight_pacific(now: datetime) -> datetime:

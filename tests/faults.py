@@ -135,7 +135,7 @@ def clock_off(fake):
 
 def renewal_refused(fake):
     connector = fake.connector()
-    fake.order("401")
+    fake.order(fake.refuses_renewal)
     try:
         connector.renew(connector.secrets)
     except Fault as fault:

@@ -7,9 +7,19 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from connectors.base import Deleted, Medium, Outgoing, PostKind, PostState, Sent, Visibility, Withheld
-from connectors.faults import AuthRevoked, Duplicate, Gone, Invalid, NotPermitted, PolicyRefused, RateLimited
+from connectors.faults import (
+    AuthRevoked,
+    Duplicate,
+    Gone,
+    Invalid,
+    NotPermitted,
+    PolicyRefused,
+    RateLimited,
+    Unavailable,
+)
 from connectors.networks.discourse.api import place_of
 from tests.fakes.discourse import PRIVATE, TOPIC, Fake, no
+from tests.fakes.server import Reply
 
 NOW = datetime.now(UTC)
 
@@ -209,6 +219,15 @@ def test_a_wrong_key_is_told_from_a_thing_we_may_not_see(fake):
     fake.answer = lambda asked: no(403, "invalid_access") if "by_number" in asked.path else real(asked)
     with pytest.raises(NotPermitted):
         fake.connector().refresh([identity], NOW)
+
+
+@pytest.mark.parametrize("source", ["posts", "notifications"])
+def test_a_page_of_whoever_stands_before_the_forum_is_no_refusal_of_the_key(fake, source):
+    fake.say("Help!")
+    fake.answer = lambda asked: Reply(403, "<html>Just a moment…</html>", {"Content-Type": "text/html"})
+    fake.source = source
+    with pytest.raises(Unavailable):
+        fake.read(fake.connector())
 
 
 def test_the_wait_is_the_one_the_forum_names(fake):

@@ -3,7 +3,7 @@
 from urllib.parse import parse_qs
 
 from connectors.faults import AuthExpired
-from tests.fakes.network import CANARY, FAULTS
+from tests.fakes.network import CANARY, NO_GRANT
 from tests.fakes.reviews import FakeReviews, stamp
 from tests.fakes.server import Reply
 from tests.fakes.youtube import refused
@@ -19,6 +19,7 @@ def no(status, word, **headers):
 
 class Fake(FakeReviews):
     name, source = "google_business", f"reviews:{PLACE}"
+    refuses_renewal = NO_GRANT
     secrets = {"access_token": CANARY, "refresh_token": f"{CANARY}-again", "client_secret": "client-secret-12"}
     prefix = f"{PLACE}/reviews/"
     read_faults = write_faults = {"401": {AuthExpired}}
@@ -40,7 +41,7 @@ class Fake(FakeReviews):
             "422": lambda: no(400, "INVALID_ARGUMENT"),
             "500": lambda: refused(500, "backendError"),
         }
-        return told[name]() if name in told else FAULTS[name]
+        return told[name]() if name in told else super().fault(name)
 
     def odd(self):
         return self.say("odd", reviewer=None, starRating=None, unknown={"a": [1]}, reviewReply=None, updateTime=None)

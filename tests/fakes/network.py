@@ -15,7 +15,7 @@ from connectors.http import Seam
 from tests.fakes.server import FakeServer, Reply
 
 CANARY = "canary-4f1c9e77"
-MADE, SLOW = "made, unanswered", "slow"
+MADE, SLOW, NO_GRANT = "made, unanswered", "slow", "no grant"
 FAULTS = {
     "429": Reply(429, {"error": "x"}),
     "429 with wait": Reply(429, {"error": "x"}, {"Retry-After": "40"}),
@@ -98,6 +98,8 @@ class Ledger:
     and its description (None where the network keeps none)."""
     uploads = ()
     """How the paths of requests begin that bring a file before the answer; () where files travel with the answer."""
+    refuses_renewal = "401"
+    """The fault with which it says that access is not renewed; NO_GRANT where that is OAuth."""
     leaks = ("401", "500", "sign-in page")
     """Faults whose words and exchanges are searched for secrets."""
     read_faults = {}
@@ -252,7 +254,7 @@ class FakeNetwork(Ledger):
     def fault(self, name):
         """How this network puts “401”, “422”, … into an answer; None if it has no such thing. Networks that answer
         200 or 400 with a code of their own override it and leave the transport's faults to this one."""
-        return FAULTS[name]
+        return Reply(400, {"error": "invalid_grant"}) if name == NO_GRANT else FAULTS[name]
 
     def is_writing(self, asked):
         """Whether this request would change something at the network."""

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from urllib.parse import parse_qsl
 
 from connectors.faults import AuthExpired, PolicyRefused, Unreadable
-from tests.fakes.network import CANARY, FAULTS, FakeNetwork
+from tests.fakes.network import CANARY, NO_GRANT, FakeNetwork
 from tests.fakes.server import Reply
 
 ME, POST = "AcmeCare", "t3_tea"
@@ -17,6 +17,7 @@ def no(code, **more):
 
 class Fake(FakeNetwork):
     name, source = "reddit", "inbox"
+    refuses_renewal = NO_GRANT
     secrets = {"access_token": CANARY, "refresh_token": f"r-{CANARY}", "client_secret": f"s-{CANARY}"}
     read_faults = {"401": {AuthExpired}, "422": {Unreadable}}  # refusals within a success are of writes only
     write_faults = {"401": {AuthExpired}, "403": {PolicyRefused}}
@@ -240,4 +241,4 @@ class Fake(FakeNetwork):
         return Reply(200, {"json": {"errors": [], "data": {"things": [self.things[name]]}}})
 
     def fault(self, name):
-        return {"422": no("BAD_COMMENT")}.get(name, FAULTS[name])
+        return {"422": no("BAD_COMMENT")}.get(name) or super().fault(name)

@@ -6,7 +6,7 @@ from html import escape
 
 from connectors.faults import AuthExpired
 from connectors.networks.x.api import id_at
-from tests.fakes.network import CANARY, FakeNetwork
+from tests.fakes.network import CANARY, NO_GRANT, FakeNetwork
 from tests.fakes.server import Reply, parts_of
 
 ME = {"id": "7001", "name": "Acme", "username": "acme"}
@@ -32,6 +32,7 @@ FAULTS = {
 
 class Fake(FakeNetwork):
     name, source = "x", "mentions"
+    refuses_renewal = NO_GRANT
     takes_files, uploads = True, ("/2/media/",)
     secrets = {"access_token": CANARY, "refresh_token": f"{CANARY}-again", "client_secret": f"{CANARY}-app"}
     read_faults = write_faults = {"401": {AuthExpired}}

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from urllib.parse import parse_qs
 
 from connectors.faults import AuthExpired
-from tests.fakes.network import CANARY, FAULTS, FakeNetwork
+from tests.fakes.network import CANARY, NO_GRANT, FakeNetwork
 from tests.fakes.server import Reply
 
 ME, VIDEO, SECRET = "UCacme", "vid00000001", "client-secret-12"
@@ -23,6 +23,7 @@ def stamp(at):
 
 class Fake(FakeNetwork):
     name, source = "youtube", "comments"
+    refuses_renewal = NO_GRANT
     secrets = {"access_token": CANARY, "refresh_token": f"{CANARY}-again", "client_secret": SECRET}
     read_faults = write_faults = {"401": {AuthExpired}}
 
@@ -47,7 +48,7 @@ class Fake(FakeNetwork):
             "422": lambda: refused(400, "commentTextTooLong"),
             "500": lambda: refused(500, "backendError"),
         }
-        return told[name]() if name in told else FAULTS[name]
+        return told[name]() if name in told else super().fault(name)
 
     def above(self, first, second):
         return [first]

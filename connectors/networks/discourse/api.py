@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from connectors.answers import WAIT_UNTOLD, Answer, wait_until
-from connectors.faults import AuthRevoked, Fault, Gone, Invalid, PolicyRefused, RateLimited
+from connectors.faults import AuthRevoked, Fault, Gone, Invalid, PolicyRefused, RateLimited, Unavailable
 from connectors.posts import JSON, Author, Gap, Post, PostKind, PostState, Visibility
 from connectors.text import plain, read_json, storable
 
@@ -109,6 +109,8 @@ def judging(
     def judge(answer: Answer) -> Fault | None:
         status, told = answer.status, _told(answer)
         kind = str(told.get("error_type") or "")
+        if status == 403 and not told:  # a page of whoever stands before the forum
+            return Unavailable("Something before the forum refused the request.", status=status)
         if status == 403 and listing:
             return AuthRevoked("The forum does not accept the key, or not for this user.", status=status)
         if status == 429 or kind == "rate_limit":

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from connectors.answers import Answer
-from connectors.authorizing import address, tokens
+from connectors.authorizing import address, refused, tokens
 from connectors.base import (
     JSON,
     AuthRevoked,
@@ -169,7 +169,4 @@ class LinkedInAccess(Connector):
 
 
 def _refused(answer: Answer) -> Fault | None:
-    if answer.status in (400, 401, 403):
-        why = "LinkedIn does not accept the sign-in any more, or the app's keys are wrong."
-        return AuthRevoked(why, status=answer.status)
-    return None
+    return refused(answer, "LinkedIn does not accept the sign-in any more, or the app's keys are wrong.")

@@ -1,7 +1,8 @@
 """How a mailbox is reached: by IMAP for reading, by SMTP for handing in, signed in by password or by a token that is
 renewed."""
 
-from connectors.authorizing import tokens
+from connectors.answers import Answer
+from connectors.authorizing import refused, tokens
 from connectors.base import (
     AuthExpired,
     AuthRevoked,
@@ -65,11 +66,13 @@ class MailAccess(Connector):
         url = str(self.settings.get("token_url") or "")
         if not (url and asked["refresh_token"]):
             return super().renew(secrets)
-        answer = self.seam.answer("POST", url, data=asked, write=False, accept=(400, 401))
-        if answer.status >= 400:
-            raise AuthRevoked("The refresh token is no longer accepted.", status=answer.status)
+        answer = self.seam.answer("POST", url, data=asked, write=False, judge=_refused)
         given = tokens(answer, "The mail provider")
         return secrets.replace(
             access_token=str(given["access_token"]),
             refresh_token=str(given.get("refresh_token") or asked["refresh_token"]),
         )
+
+
+def _refused(answer: Answer) -> Fault | None:
+    return refused(answer, "The refresh token is no longer accepted.")

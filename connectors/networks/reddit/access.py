@@ -3,7 +3,7 @@
 from typing import Any
 
 from connectors.answers import Answer
-from connectors.authorizing import tokens
+from connectors.authorizing import error_of, refused, tokens
 from connectors.base import (
     JSON,
     AuthExpired,
@@ -12,7 +12,6 @@ from connectors.base import (
     Connector,
     Fault,
     Grant,
-    NotPermitted,
     Secrets,
     Unreadable,
 )
@@ -92,9 +91,9 @@ class RedditAccess(Connector):
     def _token(self, found: library.Library, signer: Any, **given: str) -> JSON:
         try:
             answer = found.token(signer, **given)
-        except (AuthExpired, NotPermitted, Fault) as fault:
-            if isinstance(fault, AuthExpired) or fault.status in (400, 403):
-                raise AuthRevoked("Reddit does not accept the application or the sign-in.") from fault
+        except Fault as fault:
+            if self.seam.last and (said := _refused(self.seam.last)):
+                raise said from fault
             raise
         told: JSON = dict(tokens(answer, "Reddit"))
         self.seam.hidden = (
@@ -111,6 +110,14 @@ class RedditAccess(Connector):
     def finish(self, code: str, redirect_uri: str, grant: Secrets) -> Secrets:
         found, signer = self._signer(redirect_uri)
         return _session(grant, self._token(found, signer, code=code))
+
+
+def _refused(answer: Answer) -> Fault | None:
+    """Reddit may say the status once more where others have a word; its guard answers with a page."""
+    why = "Reddit does not accept the application or the sign-in."
+    if answer.status in (400, 401, 403) and error_of(answer) == str(answer.status):
+        return AuthRevoked(why, status=answer.status)
+    return refused(answer, why)
 
 
 def _session(secrets: Secrets, told: JSON) -> Secrets:

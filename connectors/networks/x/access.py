@@ -7,8 +7,8 @@ import hmac
 import json
 from typing import TYPE_CHECKING, Any
 
-from connectors.authorizing import address, proof, tokens
-from connectors.base import AuthRevoked, Challenge, Fault, Grant, Incoming, Rejected, Secrets
+from connectors.authorizing import address, proof, refused, tokens
+from connectors.base import Challenge, Fault, Grant, Incoming, Rejected, Secrets
 from connectors.text import read_json
 
 if TYPE_CHECKING:
@@ -60,9 +60,7 @@ def token(seam: "Seam", base: str, client_id: str, secrets: Secrets, **asked: st
 
 
 def _refused(answer: "Answer") -> Fault | None:
-    if answer.status in (400, 401, 403):
-        return AuthRevoked("X does not accept the sign-in any more, or the app's keys are wrong.", status=answer.status)
-    return None
+    return refused(answer, "X does not accept the sign-in any more, or the app's keys are wrong.")
 
 
 def knock(incoming: Incoming, secret: str) -> Challenge | Rejected | str:
