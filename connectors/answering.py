@@ -43,9 +43,9 @@ class Answering:
             return {}
         return held_back(guarded(may, item) if isinstance(item, Mention) else may, self.why_held())
 
-    def measure(self: Channel, text: str, mention: Mention) -> Measure:  # type: ignore[misc]
+    def measure(self: Channel, text: str, mention: Mention, *, private: bool = False) -> Measure:  # type: ignore[misc]
         """How the text counts as an answer to this item."""
-        return self.offline().measure(text, post_of(mention))
+        return self.offline().measure(text, post_of(mention), private=private)
 
     def media_rule(self: Channel, mention: Mention, *, private: bool = False) -> MediaRule:  # type: ignore[misc]
         """What may hang from an answer to this item. KeyError as for `offline`."""
@@ -60,7 +60,7 @@ class Answering:
         rule = self.media_rule(mention, private=private)
         return rule.problems([medium_of(one) for one in files], self.kind.label, text)
 
-    def link_length(self: Channel, mention: Mention) -> int:  # type: ignore[misc]
+    def link_length(self: Channel, mention: Mention, *, private: bool = False) -> int:  # type: ignore[misc]
         """What a long link counts as; 0 when it counts as what it is."""
-        used = self.measure(PROBE, mention).used
+        used = self.measure(PROBE, mention, private=private).used
         return used if used < len(PROBE) else 0

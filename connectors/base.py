@@ -143,6 +143,9 @@ class Connector(Kind, ABC, scan="connectors.networks"):
         self.facts: Mapping[str, Any] = settings.get("facts") or {}
         self.bill: Billing = _free
         """Told what is read besides pages where that costs: the price of each thing, which counts once a day."""
+        self.open_roots: Callable[[], Sequence[str]] = tuple
+        """Which threads, by their `root_id`, have conversations that are open, the newest first: what is new there is
+        read by each poll, however old the thread is, as far as the budget goes."""
 
     @property
     def space(self) -> str:
@@ -226,8 +229,9 @@ class Connector(Kind, ABC, scan="connectors.networks"):
         """The posts above this one, oldest first, by at most one request; [] where the network has none."""
         return []
 
-    def measure(self, text: str, post: Post | None = None) -> Measure:
-        """How `text`, as it would be sent in answer to `post`, counts. Pure."""
+    def measure(self, text: str, post: Post | None = None, *, private: bool = False) -> Measure:
+        """How `text`, as it would be sent in answer to `post`, counts. `private`: as a private message to whoever said
+        it. Pure."""
         limit, used = self.text_rule.limit, len(text)
         problems = (f"{used - limit} {self.text_rule.unit} too long.",) if limit is not None and used > limit else ()
         return Measure(used, limit, self.text_rule.unit, problems)

@@ -24,7 +24,15 @@ EVERY = timedelta(minutes=2)
 NEW = timedelta(hours=48)  # so long a conversation is among the newest after its last message
 REFUSED = timedelta(hours=6)  # until a network that does not say how posts stand is asked again
 BEGINNING = [2**62, 0]  # of a round, before every conversation
+ROOTS = 200  # threads whose conversations are open that a network is told of
 ABROAD = 200  # conversations of other channels looked through in one turn for posts that this one heard
+
+
+def open_roots(channel: Channel, space: str) -> list[str]:
+    """The threads of this channel in which conversations are open, the newest first."""
+    talks = Conversation.objects.filter(pk__in=_open([channel.pk], "-newest_at", ROOTS)).order_by("-newest_at")
+    keys = talks.values_list("thread_key", flat=True)
+    return list(dict.fromkeys(key.removeprefix(f"{space}:") for key in keys))
 
 
 @dataclass

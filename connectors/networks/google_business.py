@@ -141,7 +141,7 @@ class GoogleBusiness(Reviews, GoogleAccess):
     def _erase(self, review: Review) -> None:
         self._ask("DELETE", f"{review.post.external_id}/reply", None, review.post, accept=(404,)).yes()
 
-    def measure(self, text: str, post: Post | None = None) -> Measure:
+    def measure(self, text: str, post: Post | None = None, *, private: bool = False) -> Measure:
         used = len(text.encode("utf-8", "replace"))
         problems = (f"{used - LONGEST} bytes too long.",) if used > LONGEST else ()
         return replace(super().measure(""), used=used, problems=problems)

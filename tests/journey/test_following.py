@@ -280,3 +280,12 @@ def test_what_others_hear_takes_no_turn_from_our_own(network, channel, other):
     edit(network, own, *ids)
     follow(other)
     assert edited(channel=other) == {own}
+
+
+def test_a_poll_is_told_which_threads_have_open_conversations(network, channel, cast):
+    first, second, closed = listened(network, channel, 3)
+    Conversation.objects.filter(thread_key=f"demo:{first}").update(newest_at=timezone.now() - timedelta(days=40))
+    Conversation.objects.filter(thread_key=f"demo:{closed}").update(state=4)
+    assert following.open_roots(channel, "demo") == [second, first]
+    other = Channel.objects.create(name="@other", network="demo", team=cast.support)
+    assert following.open_roots(other, "demo") == []

@@ -230,7 +230,7 @@ class Bluesky(Reading):
             return "One of the two accounts blocks the other."
         return "Its author lets only some people answer." if grants.get("closed") else ""
 
-    def measure(self, text: str, post: Post | None = None) -> Measure:
+    def measure(self, text: str, post: Post | None = None, *, private: bool = False) -> Measure:
         used, size = graphemes(text), len(text.encode("utf-8", "replace"))
         problems = []
         if used > LONGEST:

@@ -109,7 +109,7 @@ class Instagram(AccountReading):
         handle = f"@{parent.author.handle}"
         return text if handle.lower() in text.lower() else f"{handle} {text}"
 
-    def measure(self, text: str, post: Post | None = None) -> Measure:
+    def measure(self, text: str, post: Post | None = None, *, private: bool = False) -> Measure:
         return super().measure(self._said(text, post), post)
 
     def find(self, outgoing: Outgoing) -> Found | Absent | CannotKnow:

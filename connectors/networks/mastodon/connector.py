@@ -215,7 +215,7 @@ class Mastodon(Joining):
             else {"reply": able, "private_reply": able, like: able}
         )
 
-    def measure(self, text: str, post: Post | None = None) -> Measure:
+    def measure(self, text: str, post: Post | None = None, *, private: bool = False) -> Measure:
         limit, link = int(self.facts.get("longest") or 500), int(self.facts.get("link") or 23)
         counted = _LINK.sub("x" * link, self._said(text, post))
         used = graphemes(_FAR_HANDLE.sub(r"@\1", counted)) + graphemes(post.subject if post else "")

@@ -286,7 +286,7 @@ class Matrix(Joining):
         like: Verb = "unlike" if post.grants.get("liked") else "like"
         return {"reply": able, like: able}
 
-    def measure(self, text: str, post: Post | None = None) -> Measure:
+    def measure(self, text: str, post: Post | None = None, *, private: bool = False) -> Measure:
         limit, unit, used = self.text_rule.limit or 0, self.text_rule.unit, len(text.encode("utf-8", "replace"))
         problems = (f"{used - limit} {unit} too long.",) if used > limit else ()
         return Measure(used, limit, unit, problems)

@@ -142,7 +142,7 @@ class Telegram(Announced):
             return {"reply": Capability(True), "edit": Capability(True), "delete": able}
         return {"reply": Capability(True, hand_off=post.url)}
 
-    def measure(self, text: str, post: Post | None = None) -> Measure:
+    def measure(self, text: str, post: Post | None = None, *, private: bool = False) -> Measure:
         limit, unit, used = self.text_rule.limit or 0, self.text_rule.unit, utf16(text.strip())
         problems = (f"{used - limit} {unit} too long.",) if used > limit else ()
         return Measure(used, limit, unit, problems)

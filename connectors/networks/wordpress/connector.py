@@ -164,7 +164,7 @@ class WordPress(Reading):
             return {"reply": able, "edit": able, "delete": able}
         return {"reply": able, "hide": able, "spam": able, "delete": able}
 
-    def measure(self, text: str, post: Post | None = None) -> Measure:
+    def measure(self, text: str, post: Post | None = None, *, private: bool = False) -> Measure:
         used = len(escape(text, quote=False).encode("utf-8", "replace"))
         problems = (f"{used - LONGEST} bytes too long.",) if used > LONGEST else ()
         return Measure(used, LONGEST, "bytes", problems)

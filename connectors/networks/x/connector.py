@@ -232,7 +232,7 @@ class X(Listening):
     def can(self, post: Post, now: datetime) -> dict[Verb, Capability]:
         return able(post, access.lacking(self.secrets))
 
-    def measure(self, text: str, post: Post | None = None) -> Measure:
+    def measure(self, text: str, post: Post | None = None, *, private: bool = False) -> Measure:
         return measured(text, post, int(self.facts.get("longest") or LIMIT))
 
     # Connecting

@@ -139,7 +139,7 @@ class YouTube(Listening):
             return {"reply": reply, "edit": able, "delete": able}
         return {"reply": reply, "hide": able, "spam": able, "block": able}
 
-    def measure(self, text: str, post: Post | None = None) -> Measure:
+    def measure(self, text: str, post: Post | None = None, *, private: bool = False) -> Measure:
         return replace(super().measure(addressed(text, post) if post else text), cost=WRITE)
 
     # Connecting
