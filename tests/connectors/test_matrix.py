@@ -12,9 +12,11 @@ from connectors.base import (
     Absent,
     AuthExpired,
     AuthRevoked,
+    CannotKnow,
     Deleted,
     Found,
     Gone,
+    InDoubt,
     Invalid,
     Medium,
     Outgoing,
@@ -28,7 +30,7 @@ from connectors.base import (
     Visibility,
 )
 from connectors.networks.matrix.joining import leads_to
-from connectors.networks.matrix.place import Place
+from connectors.networks.matrix.place import TRIES, Place
 from tests.fakes.matrix import AGAIN, HOST, ME, ROOM, Fake, no, user
 from tests.fakes.network import CANARY, MADE
 from tests.fakes.server import Reply
@@ -467,3 +469,174 @@ def test_a_lost_place_goes_back_to_before_the_last_sync():
     place.lost()
     assert place.next == ""
     assert place.stop < NOW - timedelta(days=3)
+
+
+NEW, NEWEST = f"!new:{HOST}", f"!newest:{HOST}"
+
+
+@pytest.mark.parametrize("members", [2, 40])
+def test_a_room_that_was_upgraded_is_followed_and_its_conversation_goes_on(fake, members):
+    fake.found(TWO, members=members)
+    before = fake.say("Where is my tea?", room=TWO)
+    posts, _, cursor, _ = read(fake)
+    fake.upgrade(TWO, NEW)
+    _, _, cursor, _ = read(fake, cursor)
+    assert NEW in fake.rooms
+    after = fake.say("Hello?", room=NEW)
+    later, _, cursor, gaps = read(fake, cursor)
+    assert later[after].root_id == posts[before].root_id == TWO
+    assert later[after].kind == posts[before].kind
+    assert not gaps
+    assert read(fake, cursor)[0] == {}
+
+
+def test_rooms_upgraded_twice_are_still_one_conversation_also_for_who_remembers_nothing(fake):
+    fake.found(TWO)
+    for old, new in ((TWO, NEW), (NEW, NEWEST)):
+        fake.upgrade(old, new)
+        fake.joins(new)
+    one = fake.say("Hello?", room=NEWEST)
+    assert read(fake)[0][one].root_id == TWO
+
+
+def test_a_room_that_only_claims_to_continue_another_is_a_stranger(fake):
+    """Else anybody could write into the conversation of a customer."""
+    fake.found(TWO)
+    fake.found(NEW)
+    fake.rooms[NEW]["claims"] = TWO
+    one = fake.say("It is me, Carla", room=NEW)
+    assert read(fake)[0][one].root_id == NEW
+
+
+def test_an_answer_to_what_was_said_before_the_upgrade_stands_in_the_new_room_once(fake):
+    fake.found(TWO)
+    one = fake.say("Where is my tea?", room=TWO)
+    post = read(fake)[0][one]
+    outgoing = answer_to(post)
+    fake.upgrade(TWO, NEW)
+    fake.joins(NEW)
+    assert fake.connector().find(outgoing) == Absent()
+    fake.order(MADE, writing=True)
+    with pytest.raises(InDoubt):
+        fake.connector().send(outgoing)
+    (made,) = fake.made()
+    assert made["room_id"] == NEW
+    assert "m.relates_to" not in made["content"]
+    assert made["content"]["m.mentions"] == {"user_ids": [post.author.external_id]}
+    assert isinstance(fake.connector().find(outgoing), Found)
+    del made["unsigned"]["transaction_id"]
+    assert isinstance(fake.connector().find(outgoing), Found)
+    assert fake.connector().send(outgoing).external_id == fake.name_of(made)
+
+
+def test_an_answer_made_just_before_the_upgrade_is_found_in_the_old_room(fake):
+    post = _any(fake)
+    outgoing = answer_to(post)
+    sent = fake.connector().send(outgoing)
+    fake.upgrade(ROOM, NEW)
+    assert fake.connector().find(outgoing) == Found(sent.external_id, sent.url)
+    # Nobody can say what stands in a room that the account is not in.
+    assert isinstance(fake.connector().find(replace(outgoing, key="key-2", text="Else")), CannotKnow)
+
+
+def test_a_new_room_that_takes_nobody_unasked_is_joined_when_the_invitation_comes(fake):
+    _, _, cursor, _ = read(fake)
+    fake.upgrade(ROOM, NEW, anybody=False)
+    _, _, cursor, _ = read(fake, cursor)
+    assert NEW not in fake.rooms
+    (words,) = fake.connector().check().warnings
+    assert "upgraded" in words
+    assert "Help desk" in words
+    fake.invite(NEW, private=False)
+    assert fake.connector().check().warnings == ()
+    _, _, cursor, _ = read(fake, cursor)
+    assert NEW in fake.rooms
+
+
+def test_a_new_room_on_a_server_that_is_away_holds_nothing_up(fake):
+    _, _, cursor, _ = read(fake)
+    fake.upgrade(ROOM, NEW)
+    fake.away.add(NEW)
+    for number in range(3):
+        one = fake.say(f"meanwhile {number}")
+        posts, _, cursor, _ = read(fake, cursor)
+        assert one in posts
+    assert NEW not in fake.rooms
+    fake.away.clear()
+    _, _, cursor, _ = read(fake, cursor)
+    assert NEW in fake.rooms
+    assert cursor["moves"] == []
+
+
+def test_an_invitation_of_a_server_that_is_away_holds_nothing_up(fake):
+    connector = connector_with(fake, invitations="all")
+    fake.invite(TWO, private=True)
+    fake.away.add(TWO)
+    one = fake.say("meanwhile")
+    posts, _, cursor, _ = read(fake, connector=connector)
+    assert one in posts
+    fake.away.clear()
+    read(fake, cursor, connector=connector)
+    assert TWO in fake.rooms
+
+
+def test_a_server_that_never_comes_back_is_given_up(fake):
+    _, _, cursor, _ = read(fake)
+    fake.upgrade(ROOM, NEW)
+    fake.away.add(NEW)
+    for _ in range(TRIES + 1):
+        _, _, cursor, _ = read(fake, cursor)
+    assert cursor["moves"] == []
+
+
+def test_rooms_that_were_named_are_read_on_as_what_they_became(fake):
+    fake.found(TWO)
+    connector = connector_with(fake, rooms=[ROOM])
+    _, _, cursor, _ = read(fake, connector=connector)
+    fake.upgrade(ROOM, NEW)
+    _, _, cursor, _ = read(fake, cursor, connector=connector)
+    one, elsewhere = fake.say("here now", room=NEW), fake.say("elsewhere", room=TWO)
+    posts, _, cursor, _ = read(fake, cursor, connector=connector)
+    assert posts.keys() == {one}
+    check = connector_with(fake, rooms=[ROOM]).check()
+    assert check.facts["moved"] == {ROOM: NEW}
+    assert check.warnings == ()
+    del fake.rooms[ROOM]  # somebody tidied up
+    connector.facts = check.facts
+    posts = read(fake, connector=connector)[0]
+    assert one in posts
+    assert elsewhere not in posts
+    again = connector_with(fake, rooms=[ROOM])
+    again.facts = check.facts
+    assert again.check().warnings == ()
+    assert again.check().facts["moved"] == {ROOM: NEW}
+
+
+def test_a_room_that_became_another_long_before_we_came_is_left_as_it_is(fake):
+    """Whoever had the account then may have left the new one on purpose."""
+    fake.upgrade(ROOM, NEW, at=NOW - timedelta(days=30))
+    read(fake)
+    assert NEW not in fake.rooms
+
+
+def test_a_cursor_of_before_rooms_were_followed_goes_on(fake):
+    fake.found(TWO)
+    fake.say("one", room=TWO)
+    _, _, cursor, _ = read(fake)
+    old = {name: value for name, value in cursor.items() if name not in ("moves", "moved")}
+    one = fake.say("two", room=TWO)
+    posts, _, after, gaps = read(fake, old)
+    assert posts.keys() == {one}
+    assert not gaps
+    assert after["known"][TWO].startswith("d $event")
+
+
+@pytest.mark.parametrize(
+    "content", [{}, {"replacement_room": 7}, {"replacement_room": "#help:x"}, {"replacement_room": ROOM}]
+)
+def test_a_tombstone_that_names_no_other_room_leads_nowhere(fake, content):
+    post = _any(fake)
+    fake.keep("m.room.tombstone", user("owner"), content, ROOM, state_key="")
+    _, bad, cursor, _ = read(fake)
+    assert (cursor["moves"], cursor["moved"], bad) == ([], [], [])
+    assert fake.connector().send(answer_to(post))

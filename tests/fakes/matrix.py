@@ -40,6 +40,7 @@ class Fake(FakeNetwork):
         self.numbers, self.keeps_keys, self.bundles, self.closed = count(1), True, True, set()
         self.rooms, self.joined, self.invited, self.encrypted = {}, {}, {}, set()
         self.homeserver = ""
+        self.became, self.offered, self.away = {}, {}, set()  # old room: new one; room: whether it takes anybody
         self.access, self.ended, self.refresh, self.unused = {CANARY}, set(), {AGAIN}, {}
         self.found(ROOM, "public", members=40)
 
@@ -74,6 +75,12 @@ class Fake(FakeNetwork):
         """A room the account is in."""
         self.rooms[room] = {"rule": rule, "members": members, "name": name}
         self.joined[room] = len(self.log)
+
+    def upgrade(self, old, new, anybody=True, at=None):
+        """`old` says that it became `new`, in which we are not yet."""
+        self.keep("m.room.tombstone", user("owner"), {"body": "moved", "replacement_room": new}, old, at, state_key="")
+        self.became[old] = new
+        self.offered[new] = anybody
 
     def invite(self, room, private):
         self.log.append(None)  # the stream went on
@@ -184,6 +191,8 @@ class Fake(FakeNetwork):
             named = {f"#help:{HOST}": ROOM}
             room = named.get(unquote(path.rpartition("/")[2]))
             return Reply(200, {"room_id": room, "servers": [HOST]}) if room else no(404, "M_NOT_FOUND")
+        if path.startswith("v3/join/"):
+            return self.joins(unquote(path.rpartition("/")[2]))
         room, rest = ROOMS.fullmatch(asked.path).groups()
         return self.in_room(asked, unquote(room), [unquote(each) for each in rest.split("/")])
 
@@ -205,18 +214,27 @@ class Fake(FakeNetwork):
         self.ended |= self.access
         return True
 
+    def joins(self, room):
+        if room in self.away:
+            return no(502, "M_UNKNOWN")
+        if room not in self.rooms:
+            invited = self.invited.pop(room, None) is not None
+            if not invited and not self.offered.get(room):
+                return no(403, "M_FORBIDDEN")
+            before = next((old for old, new in self.became.items() if new == room), None)
+            self.found(room, members=self.rooms[before]["members"] if before in self.rooms else 2)
+        return Reply(200, {"room_id": room})
+
     def in_room(self, asked, room, path):
         if path == ["join"]:
-            if self.invited.pop(room, None) is None:
-                return no(403, "M_FORBIDDEN")
-            self.found(room)
-            return Reply(200, {"room_id": room})
+            return self.joins(room)
         if room not in self.rooms or room in self.closed:
             return no(403, "M_FORBIDDEN")
         if path[0] == "messages":
             return self.messages(asked, room)
         if path[0] == "state":
-            return Reply(200, {"algorithm": "m.megolm.v1"}) if room in self.encrypted else no(404, "M_NOT_FOUND")
+            told = {each["type"]: each["content"] for each in self.standing(room)}
+            return Reply(200, told[path[1]]) if path[1] in told else no(404, "M_NOT_FOUND")
         event = self.events.get(path[1])
         if path[0] == "context":
             state = [self.member(event["sender"], room)] if event else []
@@ -235,6 +253,8 @@ class Fake(FakeNetwork):
     def written(self, asked, room, path, event):
         """send/<type>/<key> and redact/<event>/<key>."""
         key, content = asked.path, asked.json()
+        if room in self.became:
+            return no(403, "M_FORBIDDEN")
         if self.keeps_keys and key in self.txns:
             return Reply(200, {"event_id": self.txns[key]})
         if path[0] == "redact":
@@ -295,15 +315,24 @@ class Fake(FakeNetwork):
         state = [self.member(sender, room) for sender in sorted(senders)]
         told = self.rooms[room]
         if fresh:
-            state += [
-                self.state("m.room.join_rules", room, join_rule=told["rule"]),
-                self.state("m.room.name", room, name=told["name"]),
-            ]
-            state += [self.state("m.room.encryption", room, algorithm="m.megolm.v1")] if room in self.encrypted else []
+            state += self.standing(room)
         prev = f"t{shown[0][0] if shown else len(self.log)}"
         summary = {"m.joined_member_count": told["members"], "m.invited_member_count": 0} if fresh else {}
         return {"timeline": {"events": [each for _, each in shown], "limited": limited, "prev_batch": prev},
                 "state": {"events": state}, "summary": summary, "unread_notifications": {}}  # fmt: skip
+
+    def standing(self, room):
+        told = self.rooms[room]
+        before = told.get("claims") or next((old for old, new in self.became.items() if new == room), None)
+        state = [
+            self.state("m.room.create", room, **({"predecessor": {"room_id": before}} if before else {})),
+            self.state("m.room.join_rules", room, join_rule=told["rule"]),
+            self.state("m.room.name", room, name=told["name"]),
+        ]
+        state += [self.state("m.room.encryption", room, algorithm="m.megolm.v1")] if room in self.encrypted else []
+        return state + [
+            each for each in self.log if each and (each["type"], each["room_id"]) == ("m.room.tombstone", room)
+        ]
 
     def state(self, kind, room, key="", **content):
         made = int(self.start.timestamp() * 1000)

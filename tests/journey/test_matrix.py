@@ -1,4 +1,4 @@
-"""Matrix through the whole product: a session that is renewed before it ends."""
+"""Matrix through the whole product: a session that is renewed before it ends, and rooms that become others."""
 
 from datetime import timedelta
 
@@ -8,8 +8,8 @@ from django.utils import timezone
 from connectors import access
 from connectors.models import Channel
 from connectors.opening import opened_secrets
-from inbox.models import Conversation
-from tests.fakes.matrix import Fake
+from inbox.models import Conversation, Mention
+from tests.fakes.matrix import HOST, ROOM, Fake
 from tests.fakes.network import MADE
 from tests.journey.steps import answer, of_fake, read, send
 
@@ -43,3 +43,22 @@ def test_a_session_is_renewed_before_it_ends_and_nobody_notices(cast, fake, chan
     fake.order(MADE, writing=True)
     assert send(answer(cast.ana, Conversation.objects.get())).state == "sent"
     assert len(fake.made()) == 1
+
+
+@pytest.mark.parametrize("members", [2, 40])
+def test_a_customer_is_answered_in_the_room_that_theirs_became(cast, fake, channel, members):
+    fake.rooms[ROOM]["members"] = members
+    fake.say("where is my parcel?")
+    read(channel)
+    new = f"!new:{HOST}"
+    fake.upgrade(ROOM, new)
+    read(channel)
+    reply = send(answer(cast.ana, Conversation.objects.get()))
+    assert reply.state == "sent"
+    fake.say("thank you", room=new)
+    read(channel)
+    assert channel.fault == ""
+    assert Conversation.objects.count() == 1
+    assert [each.text for each in Mention.objects.order_by("posted_at")][-1] == "thank you"
+    assert {each["room_id"] for each in fake.made()} == {new}
+    assert Mention.objects.count() == 2  # ours is the reply itself

@@ -301,3 +301,56 @@ def test_a_place_the_server_cannot_use_and_a_session_that_ended(server, people):
     care.ask("POST", "/logout")
     with pytest.raises(AuthRevoked):
         matrix.check()
+
+
+def upgraded(who, room):
+    return who.ask("POST", f"/rooms/{quote(room)}/upgrade", {"new_version": "11"})["replacement_room"]
+
+
+@pytest.mark.parametrize("preset", ["public_chat", "private_chat"])
+def test_a_room_that_was_upgraded_is_followed_and_answered_in(server, people, preset):
+    care, carla, _ = people
+    room = carla.room(care, preset=preset, room_version="10")
+    if preset == "private_chat":
+        care.ask("POST", f"/join/{quote(room)}")
+    one = carla.say(room, "Where is my tea?")
+    matrix = connector(server, care)
+    posts, cursor = read(matrix)
+    new = upgraded(carla, room)
+    found, cursor = read(matrix, cursor)
+    if preset == "private_chat":
+        assert any("upgraded" in words for words in matrix.check().warnings)
+        carla.ask("POST", f"/rooms/{quote(new)}/invite", {"user_id": care.id})
+        more, cursor = read(matrix, cursor)
+        found |= more
+    two = carla.say(new, "Hello?")
+    more, cursor = read(matrix, cursor)
+    found |= more
+    assert (found[two].root_id, found[two].kind) == (posts[one].root_id, posts[one].kind) == (room, posts[one].kind)
+    outgoing = answer_to(posts[one], "key-1")
+    assert matrix.find(outgoing) == Absent()
+    sent = matrix.send(outgoing)
+    assert sent.external_id.startswith(f"{new}/")
+    assert matrix.send(outgoing) == sent
+    assert matrix.find(outgoing) == Found(sent.external_id, sent.url)
+    ours = read(matrix, cursor)[0][sent.external_id]
+    assert (ours.ours, ours.root_id) == (True, room)
+    assert matrix.check().warnings == ()
+    assert read(connector(server, care))[0][two].root_id == room  # also for who remembers nothing
+
+
+def test_a_room_that_was_named_is_read_on_as_what_it_became(server, people):
+    care, carla, _ = people
+    room = carla.room(care, room_version="10")
+    matrix = connector(server, care, rooms=[room])
+    _, cursor = read(matrix)
+    new = upgraded(carla, room)
+    one = carla.say(new, "Who is here?")
+    _, cursor = read(matrix, cursor)
+    two = carla.say(new, "Hello?")
+    posts, cursor = read(matrix, cursor)
+    assert posts.keys() >= {one, two}
+    check = matrix.check()
+    assert (check.facts["moved"], check.warnings) == ({room: new}, ())
+    care.ask("POST", f"/rooms/{quote(room)}/leave")
+    assert two in read(connector(server, care, check.facts, rooms=[room]))[0]

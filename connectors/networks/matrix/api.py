@@ -104,9 +104,10 @@ def newest_content(event: Mapping[str, Any], edit: Mapping[str, Any]) -> tuple[M
 
 def post_of(
     event: Mapping[str, Any], room: str, kind: str, people: Mapping[str, str], me: str,
-    edit: Mapping[str, Any] | None = None,
+    edit: Mapping[str, Any] | None = None, origin: str = "",
 ) -> Post:  # fmt: skip
-    """`kind`: letters of `place.Known`; `edit`: a version of it that was told apart from it."""
+    """`kind`: letters of `place.Place`; `edit`: a version of it that was told apart from it; `origin`: the room that
+    became this one."""
     identity, sender, made = str(event["event_id"]), str(event["sender"]), time_of(event)
     if not identity.startswith("$") or len(named(room, identity)) > KEY_LIMIT:
         raise ValueError("an event without a name that can be kept")
@@ -129,7 +130,7 @@ def post_of(
         created_at=made,
         edited_at=changed_at,
         parent_id=above,
-        root_id=thread or room,
+        root_id=thread or origin or room,
         url=link_to(room, identity, sender),
         media=() if gone else _media(event, content, link_to(room, identity, sender)),
         visibility=_SEEN.get(kind[:1], Visibility.FOLLOWERS),

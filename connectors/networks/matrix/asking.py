@@ -9,13 +9,17 @@ from urllib.parse import quote
 from connectors.answers import Answer
 from connectors.base import JSON, AuthExpired, AuthRevoked, Connector, Gone, Post, PostState
 from connectors.networks.matrix.api import SAID, SEALED, judging, people_of, post_of, table
+from connectors.networks.matrix.place import onward
 from connectors.text import lines
 
 NEWEST, SYNC = 20, 40_000_000
 """Events of each room in a sync, and bytes of one, which tells of many rooms at once."""
 ASKED_FOR, TOKEN = 50, 1_000
 """Rooms named in one filter; characters of a token."""
-STATE = ["m.room.member", "m.room.encryption", "m.room.join_rules", "m.room.name", "m.room.canonical_alias"]
+STATE = [
+    "m.room.member", "m.room.encryption", "m.room.join_rules", "m.room.name", "m.room.canonical_alias", "m.room.create",
+    "m.room.tombstone",
+]  # fmt: skip
 EVENTS = [*SAID, SEALED, "m.room.redaction", *STATE]
 MEMBERS = {"lazy_load_members": True, "include_redundant_members": True}
 _NONE = {"not_types": ["*"]}
@@ -40,7 +44,8 @@ class Asking(Connector):
         found = table(self.facts.get("rooms"))
         ids = (str(found.get(each) or each) for each in named)
         # A server refuses a filter with anything else among its rooms.
-        return frozenset(each for each in ids if each.startswith("!")) if named else None
+        fit = (each for each in ids if each.startswith("!"))
+        return onward(fit, table(self.facts.get("moved")).items()) if named else None
 
     def _ask(
         self, method: str, path: str, *, now: datetime | None = None, post: Post | None = None,
@@ -74,17 +79,17 @@ class Asking(Connector):
             raise answer.unreadable("A sync has no place to go on from.")
         return told
 
-    def _one(self, room: str, event: str, now: datetime | None, kind: str, edit: str = "") -> Post:
+    def _one(self, room: str, event: str, now: datetime | None, kind: str, edit: str = "", origin: str = "") -> Post:
         """One message as it stands now, with the name of who wrote it."""
         told, names = self._event(room, event, now)
         if told.get("type") not in (*SAID, SEALED):
             raise Gone("It is no message.", what=event)
-        post = post_of(told, room, kind, names, self._me)
+        post = post_of(told, room, kind, names, self._me, origin=origin)
         if not edit or post.state is not PostState.LIVE:
             return post
         # Not every server hangs the newest version on a message.
         version, _ = self._event(room, edit, now)
-        return post_of(told, room, kind, names, self._me, version)
+        return post_of(told, room, kind, names, self._me, version, origin)
 
     def _event(self, room: str, event: str, now: datetime | None) -> tuple[JSON, dict[str, str]]:
         path = f"client/v3/rooms/{quote(room, safe='')}/context/{quote(event, safe='')}"

@@ -24,9 +24,8 @@ from connectors.base import (
     Found,
     Gone,
     Measure,
-    MediaRule,
-    Medium,
     Needs,
+    NotPermitted,
     Outgoing,
     PolicyRefused,
     Post,
@@ -35,25 +34,20 @@ from connectors.base import (
     Source,
     TextRule,
     Unreadable,
-    Uploaded,
     Verb,
     Way,
 )
 from connectors.finding import Sought
-from connectors.http import UPLOAD
-from connectors.media import NAMES
 from connectors.networks.matrix.api import MAPPING, SAID, link_to, newest_content, place_of, post_of, replaces, table
-from connectors.networks.matrix.joining import Joining
+from connectors.networks.matrix.uploads import Uploading, file_part
 from connectors.text import normalised
 
 LIKE = "👍"
 PAGES = 5  # of reactions or messages looked through
-LARGEST = 8_000_000
-_KINDS = {"image": "m.image", "animation": "m.image", "video": "m.video"}
 _SEALED = "The room is encrypted; answer in a Matrix app."
 
 
-class Matrix(Joining):
+class Matrix(Uploading):
     name = "matrix"
     label = "Matrix"
     keeps_uploads = 86_400.0
@@ -115,8 +109,10 @@ class Matrix(Joining):
             raise Unreadable("The message that is answered cannot be read.") from error
         if above.state is PostState.DELETED:
             raise Gone("It was taken back.", what=parent.external_id)
-        self._open(room, parent, now)
-        return Sent(*self._made(room, "m.room.message", outgoing.key, self._said(outgoing, above), parent, now))
+        there = [room, *self._now_in(room, now)][-1]
+        self._open(there, parent, now)
+        content = self._said(outgoing, above, here=there == room)
+        return Sent(*self._made(there, "m.room.message", outgoing.key, content, parent, now))
 
     def _open(self, room: str, post: Post, now: datetime | None) -> None:
         """Nobody's words go in the clear where everybody else's are encrypted."""
@@ -124,16 +120,17 @@ class Matrix(Joining):
         if self._ask("GET", path, now=now, post=post, accept=(404,)).status != 404:
             raise PolicyRefused(_SEALED, rule="encrypted", url=post.url)
 
-    def _said(self, outgoing: Outgoing, above: Post) -> JSON:
+    def _said(self, outgoing: Outgoing, above: Post, *, here: bool) -> JSON:
+        """`here`: in the room of what it answers; a message of another room cannot be named."""
         room, event = place_of(above.external_id)
         relation: JSON = {"m.in_reply_to": {"event_id": event}}
         if above.root_id and above.root_id != room:
             thread = place_of(above.root_id)[1]
             relation |= {"rel_type": "m.thread", "event_id": thread, "is_falling_back": False}
-        told: JSON = {"msgtype": "m.text", "body": outgoing.text, "m.relates_to": relation}
+        told: JSON = {"msgtype": "m.text", "body": outgoing.text} | ({"m.relates_to": relation} if here else {})
         if not above.ours:
             told["m.mentions"] = {"user_ids": [above.author.external_id]}
-        return told | (_file(outgoing.media[0], outgoing.text) if outgoing.media else {})
+        return told | (file_part(outgoing.media[0], outgoing.text) if outgoing.media else {})
 
     def _made(
         self, room: str, kind: str, key: str, content: JSON, post: Post, now: datetime | None = None
@@ -149,27 +146,40 @@ class Matrix(Joining):
         return f"{room}/{event}", link_to(room, event, self._me)
 
     def find(self, outgoing: Outgoing) -> Found | Absent | CannotKnow:
-        """Ours among the newest messages of the room: by its key, or by its words where the key is another session's
-        secret."""
+        """Ours among the newest messages of the room, and of what it became since: by its key, or by its words where
+        the key is another session's secret."""
         parent, words = outgoing.parent, normalised(outgoing.text)
+        room = place_of(parent.external_id)[0]
 
         def same(post: Post) -> bool:
             key = table(post.raw.get("unsigned")).get("transaction_id")
             if key is not None:
                 return bool(key == outgoing.key)
-            return post.parent_id == parent.external_id and normalised(post.text) == words
+            answers = parent.external_id if post.raw["room_id"] == room else None
+            return post.parent_id == answers and normalised(post.text) == words
 
-        sought, whole = Sought(outgoing, same), False
-        for answer, whole in self._newest(place_of(parent.external_id)[0], outgoing.sending_at):
-            posts, bad = self._own(answer.json(dict)["chunk"], parent)
-            sought.among(posts, answer.skew, bad)
-            whole = whole or sought.passed
-            if whole:
-                break
-        return sought.verdict(whole=whole)
+        sought = Sought(outgoing, same)
+        whole = [self._sought_in(each, sought) for each in (room, *self._now_in(room, outgoing.sending_at))]
+        return sought.verdict(whole=all(whole))
 
-    def _own(self, events: Sequence[Any], parent: Post) -> tuple[list[Post], list[str]]:
-        posts, bad, room = list[Post](), list[str](), place_of(parent.external_id)[0]
+    def _sought_in(self, room: str, sought: Sought) -> bool:
+        """Whether all of a room was looked at that could be it."""
+        sought.passed, whole = False, False
+        try:
+            for answer, whole in self._newest(room, sought.outgoing.sending_at):
+                posts, bad = self._own(answer.json(dict)["chunk"], room)
+                sought.among(posts, answer.skew, bad)
+                whole = whole or sought.passed
+                if whole:
+                    break
+        except (NotPermitted, Gone):
+            if room == place_of(sought.outgoing.parent.external_id)[0]:
+                raise
+            return False
+        return whole
+
+    def _own(self, events: Sequence[Any], room: str) -> tuple[list[Post], list[str]]:
+        posts, bad = list[Post](), list[str]()
         for event in map(table, events):
             if event.get("type") not in SAID or replaces(event):
                 continue
@@ -193,19 +203,6 @@ class Matrix(Joining):
             yield answer, ended
             if ended:
                 return
-
-    def media_rule(self, post: Post, *, private: bool = False) -> MediaRule:
-        largest = min(int(self.facts.get("largest") or LARGEST), LARGEST)
-        return MediaRule(types=frozenset(NAMES), most=1, sizes=dict.fromkeys((*_KINDS, "file"), largest))
-
-    def upload(self, medium: Medium, outgoing: Outgoing, so_far: str) -> Uploaded:
-        asked, kind = {"filename": medium.name}, {"Content-Type": medium.type}
-        answer = self._ask("POST", "media/v3/upload", params=asked, headers=kind, data=medium.read(), write=False,
-                           whole=UPLOAD)  # fmt: skip
-        address = answer.json(dict).get("content_uri")
-        if not isinstance(address, str) or not address.startswith("mxc://"):
-            raise Unreadable("The answer to a file has no address.")
-        return Uploaded(address)
 
     # Acts
 
@@ -295,12 +292,3 @@ class Matrix(Joining):
 def _is_like(event: Mapping[str, Any]) -> bool:
     relation = table(table(event.get("content")).get("m.relates_to"))
     return str(relation.get("key") or "").removesuffix("\ufe0f") == LIKE
-
-
-def _file(medium: Medium, words: str) -> JSON:
-    """The part of a message that is its file; its words are the file's caption."""
-    info: JSON = {"mimetype": medium.type, "size": medium.size}
-    if medium.width and medium.height:
-        info |= {"w": medium.width, "h": medium.height}
-    kind = _KINDS.get(medium.kind, "m.file")
-    return {"msgtype": kind, "body": words, "filename": medium.name, "url": medium.token, "info": info}

@@ -1,6 +1,6 @@
 """Who the account is, how its session goes on, which rooms it is in, and what an admin has to know of them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -8,11 +8,13 @@ from connectors.answers import Answer
 from connectors.base import JSON, AuthRevoked, Check, Fault, Invalid, Secrets, Unreadable
 from connectors.networks.matrix.api import judging, table, told_by
 from connectors.networks.matrix.asking import TOKEN
-from connectors.networks.matrix.place import kind_of, state_in
+from connectors.networks.matrix.moving import moves_in
+from connectors.networks.matrix.place import kind_of, onward, state_in
 from connectors.networks.matrix.reading import Reading
 from connectors.text import lines
 
-NAMED = 5  # rooms that one warning names
+NAMED, FOLLOWED = 5, 100
+"""Rooms that one warning names; rooms that were named of which it is kept what they became."""
 
 
 class Joining(Reading):
@@ -26,8 +28,10 @@ class Joining(Reading):
             raise Unreadable("The answer does not say whose access token this is.")
         facts: JSON = {"base": self.facts["base"], "user_id": user, "account_id": user}
         facts |= {"rooms": self._resolved(), "largest": self._largest()}
+        moved = [list(each) for each in table(self.facts.get("moved")).items()]
         self.facts = facts
-        rooms = table(self._sync("", None, newest=1).get("rooms"))
+        rooms = table(self._sync_on("", None, moved, newest=1).get("rooms"))
+        self.facts = facts = {**facts, "moved": self._lasting(moved)}
         return Check(
             account_id=user,
             account_name=user,
@@ -73,6 +77,11 @@ class Joining(Reading):
                 found |= {each: room} if isinstance(room, str) else {}
         return found
 
+    def _lasting(self, moved: Iterable[Sequence[str]]) -> dict[str, str]:
+        """What became of rooms that were named: the account may have left the old ones, and nobody else knows."""
+        steps = [(old, new) for old, new in moved if old in (self._reads(moved) or ())]
+        return dict(steps[-FOLLOWED:])
+
     def _largest(self) -> int:
         """Bytes of a file the server takes, 0 where it does not say."""
         answer = self._ask("GET", "client/v1/media/config", accept=(400, 404, 405))
@@ -80,17 +89,20 @@ class Joining(Reading):
         return size if isinstance(size, int) else 0
 
     def _warnings(self, joined: Mapping[str, Any], invited: Mapping[str, Any]) -> Iterator[str]:
-        chosen = self._chosen
+        chosen, moved = self._chosen, {move.old: move.new for move in moves_in({"rooms": {"join": joined}})}
         known = {str(each) for each in joined} | {str(each) for each in invited}
-        resolved = table(self.facts.get("rooms"))
-        missing = [each for each in lines(self.settings.get("rooms")) if str(resolved.get(each) or each) not in known]
+        steps, resolved = table(self.facts.get("moved")).items(), table(self.facts.get("rooms"))
+        missing = [each for each in lines(self.settings.get("rooms"))
+                   if known.isdisjoint(onward([str(resolved.get(each) or each)], steps))]  # fmt: skip
         if missing:
             yield f"The account is not in these rooms, so that nothing of them is read: {_short(missing)}."
         read = {room: table(told) for room, told in joined.items() if chosen is None or room in chosen}
         if sealed := [_name(room, told) for room, told in read.items() if "x" in kind_of("", told)]:
             yield f"Encrypted rooms cannot be read or answered here: {_short(sealed)}."
+        if lost := [_name(old, joined[old]) for old, new in moved.items() if new not in known]:
+            yield f"These rooms were upgraded, and the account is not in what they became: {_short(lost)}."
         waiting = [room for room in invited if chosen is None or room in chosen]
-        waiting = [room for room in waiting if not self._wanted({room: invited[room]}, chosen)]
+        waiting = [room for room in waiting if not self._wanted({room: invited[room]}, chosen, moved.values())]
         if waiting:
             names = [_name(room, table(table(invited[room]).get("invite_state"))) for room in waiting]
             yield f"Invitations wait for a person to accept them in a Matrix app: {_short(names)}."

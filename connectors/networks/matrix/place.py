@@ -1,8 +1,8 @@
 """Where reading of a Matrix account stands: the token of the last sync, which rooms had more than it told, which
-messages were changed meanwhile, and what is known of the rooms people write in."""
+messages were changed meanwhile, and what is known of the rooms people write in and of what they became."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
@@ -10,23 +10,30 @@ from connectors.networks.matrix.api import table
 from connectors.posts import JSON, Gap
 
 WINDOW = timedelta(hours=48)
-FILLS, CHANGES, JOINS, KNOWN = 13_000, 6_000, 2_500, 8_000
+FILLS, CHANGES, JOINS, KNOWN, MOVES, MOVED = 11_000, 6_000, 2_500, 8_000, 1_000, 2_000
 """Bytes of a cursor that each list may take; together less than a cursor may have."""
-LISTS = {"fills": 2, "changes": 3, "joins": 1}
+LISTS = {"fills": 2, "changes": 3, "joins": 1, "moves": 3, "moved": 2}
 """What each entry of them is made of, in number."""
+YOUNG = ("moves", "moved")
+"""Lists that cursors of before do not have."""
+TRIES = 60
+"""Polls in which a room is tried to be joined whose server is away."""
 
 
 class Place:
     """`next`: the token to go on from, "" before the first sync. `since`: what is older is history. `asked`: when the
     last sync was. `fills`: rooms with the token below which their messages are still to be read, down to the token `to`
     or the time `stop`. `changes`: room, event and, where it was edited, the event that edits it. `joins`: rooms whose
-    invitation is to be accepted. `known`: room → its kind (d, p or c: of two people, public, closed; x: encrypted),
-    and for rooms of two what was said last by the other."""
+    invitation is to be accepted. `moves`: rooms to be joined because one of ours became them, each with a server that
+    knows it and how often that was tried. `moved`: rooms and what they became. `known`: room → its kind (d, p or c: of
+    two people, public, closed; x: encrypted), for rooms of two what was said last by the other, and the room it was at
+    first, each "-" where there is none."""
 
     def __init__(self, since: datetime, asked: datetime) -> None:
         self.next, self.to = "", ""
         self.since, self.asked, self.stop = since, asked, since
         self.fills, self.changes, self.joins = list[list[str]](), list[list[str]](), list[list[str]]()
+        self.moves, self.moved, self.tired = list[list[str]](), list[list[str]](), False
         self.known: dict[str, str] = {}
         self.gaps: tuple[Gap, ...] = ()
 
@@ -39,7 +46,8 @@ class Place:
             place = cls(_time(cursor["since"]), _time(cursor["asked"]))
             place.next, place.to, place.stop = str(cursor["next"]), str(cursor["to"]), _time(cursor["stop"])
             for name in LISTS:
-                setattr(place, name, [[str(each) for each in item] for item in cursor[name]])
+                items = cursor.get(name, []) if name in YOUNG else cursor[name]
+                setattr(place, name, [[str(each) for each in item] for item in items])
             if any(len(item) != size for name, size in LISTS.items() for item in getattr(place, name)):
                 raise ValueError("a list of another form")
             place.known = {str(room): str(kind) for room, kind in cursor["known"].items()}
@@ -55,7 +63,18 @@ class Place:
 
     @property
     def waits(self) -> bool:
-        return bool(self.fills or self.changes or self.joins)
+        return bool(self.fills or self.changes or self.joins or self.to_join)
+
+    @property
+    def to_join(self) -> bool:
+        """A room is to be joined, and its turn is not over for this poll."""
+        return bool(self.moves) and not self.tired
+
+    def later(self, room: str, via: str, tries: int) -> None:
+        """Its server is away: others have their turn, and nothing waits for it."""
+        self.tired = True
+        if tries < TRIES:
+            self.moves.append([room, via, str(tries)])
 
     def lost(self) -> None:
         """The server does not know the token any more: everything since the last sync is read by its time."""
@@ -75,8 +94,9 @@ class Place:
             "fills": "More rooms had news at once than could be kept in mind.",
             "changes": "More messages were changed at once than could be kept in mind.",
             "joins": "",  # reading the last days again tells of them once more
+            "moves": "",
         }
-        limits = {"fills": FILLS, "changes": CHANGES, "joins": JOINS}
+        limits = {"fills": FILLS, "changes": CHANGES, "joins": JOINS, "moves": MOVES}
         gaps = []
         for name, limit in limits.items():
             items: list[list[str]] = getattr(self, name)
@@ -84,6 +104,7 @@ class Place:
             if len(fits) < len(items) and words[name]:
                 gaps.append(Gap(self.stop, now, words[name]))
             setattr(self, name, fits)
+        self.moved = _fitting(self.moved[::-1], MOVED)[::-1]
         newest = _fitting(list(reversed(self.known.items())), KNOWN)
         self.known = dict(reversed(newest))
         return tuple(gaps)
@@ -92,26 +113,38 @@ class Place:
         return {
             "next": self.next, "to": self.to, "since": self.since.isoformat(), "asked": self.asked.isoformat(),
             "stop": self.stop.isoformat(), "fills": self.fills, "changes": self.changes, "joins": self.joins,
-            "known": self.known,
+            "moves": self.moves, "moved": self.moved, "known": self.known,
         }  # fmt: skip
 
     # Rooms
 
     def kind(self, room: str) -> str:
-        return self.known.get(room, "c").partition(" ")[0]
+        return self._told(room)[0]
 
     def last(self, room: str) -> str:
-        return self.known.get(room, "").partition(" ")[2]
+        return self._told(room)[1]
 
-    def learn(self, room: str, told: Mapping[str, Any]) -> None:
+    def origin(self, room: str) -> str:
+        return self._told(room)[2]
+
+    def _told(self, room: str) -> list[str]:
+        said = ["" if each == "-" else each for each in self.known.get(room, "c").split(" ")]
+        return [*said, "", ""][:3]
+
+    def learn(self, room: str, told: Mapping[str, Any], origin: str = "") -> None:
         """What a sync tells of a room; the newest stand last."""
-        before, _, last = self.known.pop(room, "").partition(" ")
-        self.known[room] = f"{kind_of(before, told)} {last}".strip()
+        before, last, first = self._told(room) if room in self.known else ["", "", ""]
+        self.known.pop(room, None)
+        self._keep(room, kind_of(before, told), last, origin or first)
+
+    def _keep(self, room: str, kind: str, last: str, origin: str) -> None:
+        said = [kind, last or "-", origin] if origin else [kind, last] if last else [kind]
+        self.known[room] = " ".join(said)
 
     def spoke(self, room: str, event: str) -> None:
         """The other of a room of two said this last."""
         if "d" in self.kind(room):
-            self.known[room] = f"{self.kind(room)} {event}"
+            self._keep(room, self.kind(room), event, self.origin(room))
 
 
 def _fitting[T](items: Iterable[T], limit: int) -> list[T]:
@@ -123,6 +156,14 @@ def _fitting[T](items: Iterable[T], limit: int) -> list[T]:
             break
         fits.append(item)
     return fits
+
+
+def onward(rooms: Iterable[str], moved: Iterable[Sequence[str]]) -> frozenset[str]:
+    """These rooms and all that they became."""
+    found, steps = set(rooms), list(moved)
+    while fresh := {new for old, new in steps if old in found} - found:
+        found |= fresh
+    return frozenset(found)
 
 
 def state_in(told: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -2,7 +2,7 @@
 read on below that, and a message that was changed long after it was said is asked for by itself."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,6 @@ from connectors.base import (
     NotPermitted,
     Page,
     Past,
-    PolicyRefused,
     Post,
     PostState,
     Withheld,
@@ -34,14 +33,15 @@ from connectors.networks.matrix.api import (
     table,
     takes_back,
 )
-from connectors.networks.matrix.asking import ASKED_FOR, EVENTS, MEMBERS, TOKEN, Asking
-from connectors.networks.matrix.place import Place
+from connectors.networks.matrix.asking import ASKED_FOR, EVENTS, MEMBERS, TOKEN
+from connectors.networks.matrix.moving import LATER, REFUSED, Moving
+from connectors.networks.matrix.place import Place, state_in
 
 MORE, LOOKED_AT = 100, 10
 """Events of a page of one room; messages asked for in one refresh."""
 
 
-class Reading(Asking):
+class Reading(Moving):
     """Registers no network."""
 
     # Listening
@@ -65,6 +65,8 @@ class Reading(Asking):
                 self._changed(place, posts, bad, now)
             elif place.joins:
                 self._joined(place, now)
+            elif place.to_join:
+                self._followed(place, now)
             else:
                 self._synced(place, posts, bad, budget, now)
                 synced = True
@@ -80,24 +82,25 @@ class Reading(Asking):
 
     def _synced(self, place: Place, posts: list[Post], bad: list[Bad], budget: Budget, now: datetime) -> None:
         try:
-            told = self._sync(place.next, now)
+            told = self._sync_on(place.next, now, place.moved)
         except Invalid:
             if not place.next:
                 raise
             place.lost()
-            told = self._sync("", now)
+            told = self._sync_on("", now, place.moved)
+        self._moved(place, told, now)
         first = not place.next
         place.begins()
-        rooms, chosen = table(told.get("rooms")), self._chosen
+        rooms, chosen = table(told.get("rooms")), self._reads(place.moved)
         joined = {str(room): table(each) for room, each in table(rooms.get("join")).items()
                   if chosen is None or room in chosen}  # fmt: skip
         for room, each in joined.items():
             if first or room in place.known:
-                place.learn(room, each)
+                self._learn(place, room, each, now)
         self._meet(place, [room for room, each in joined.items() if _events(each)], budget, now)
         for room, each in joined.items():
             self._told(place, room, each, posts, bad)
-        place.joins += self._wanted(table(rooms.get("invite")), chosen)
+        place.joins += self._wanted(table(rooms.get("invite")), chosen, {new for _, new in place.moved})
         place.reached(str(told["next_batch"]), now)
 
     def _meet(self, place: Place, rooms: Sequence[str], budget: Budget, now: datetime) -> None:
@@ -108,7 +111,11 @@ class Reading(Asking):
             budget.spend()
             told = table(table(self._sync("", now, some, 1).get("rooms")).get("join"))
             for room in some:
-                place.learn(room, table(told.get(room)))
+                self._learn(place, room, table(told.get(room)), now)
+
+    def _learn(self, place: Place, room: str, told: Mapping[str, Any], now: datetime) -> None:
+        known = place.origin(room) or not any(event.get("type") == "m.room.create" for event in state_in(told))
+        place.learn(room, told, "" if known else self._origin(place, room, told, now))
 
     def _told(self, place: Place, room: str, told: Mapping[str, Any], posts: list[Post], bad: list[Bad]) -> None:
         events, timeline = _events(told), table(told.get("timeline"))
@@ -143,7 +150,7 @@ class Reading(Asking):
         for number, (one, event) in enumerate(said.items()):
             try:
                 event = {**event, "content": {}} if one in gone else event
-                posts.append(post_of(event, room, kind, names, self._me, edits.get(one)))
+                posts.append(post_of(event, room, kind, names, self._me, edits.get(one), place.origin(room)))
             except MAPPING as error:
                 bad.append(Bad(one, f"{type(error).__name__}: {error}", dict(event), number))
         return posts
@@ -191,7 +198,7 @@ class Reading(Asking):
         """A message that was corrected or taken back after it was read."""
         room, event, edit = place.changes[0]
         try:
-            posts += [self._one(room, event, now, place.kind(room), edit)]
+            posts += [self._one(room, event, now, place.kind(room), edit, place.origin(room))]
         except (NotPermitted, Gone, Invalid):
             pass  # it is of no room of ours any more, or was never shown to us
         except MAPPING as error:
@@ -200,20 +207,24 @@ class Reading(Asking):
 
     # Invitations
 
-    def _wanted(self, invited: Mapping[str, Any], chosen: frozenset[str] | None) -> list[list[str]]:
-        """Invitations the admin wants to be accepted; to rooms that are read at all."""
+    def _wanted(
+        self, invited: Mapping[str, Any], chosen: frozenset[str] | None, moved: Container[str]
+    ) -> list[list[str]]:
+        """Invitations the admin wants to be accepted; to rooms that are read at all. One to what a room of ours became
+        is no invitation to anything new."""
         how = self.settings.get("invitations")
-        if how not in ("private", "all"):
-            return []
         fits = [str(room) for room in invited if chosen is None or room in chosen]
-        return [[room] for room in fits if how == "all" or is_private(table(invited[room]), self._me)]
+        return [[room] for room in fits if how == "all" or room in moved
+                or (how == "private" and is_private(table(invited[room]), self._me))]  # fmt: skip
 
     def _joined(self, place: Place, now: datetime) -> None:
         (room,) = place.joins[0]
         try:  # joining twice is success
             self._ask("POST", f"client/v3/rooms/{quote(room, safe='')}/join", now=now, json={}, write=False)
-        except (NotPermitted, Gone, Invalid, PolicyRefused):
+        except REFUSED:
             pass  # the invitation was taken back
+        except LATER:
+            place.later(room, "", 1)
         place.joins.pop(0)
 
     # How things stand now
@@ -232,8 +243,10 @@ class Reading(Asking):
     def ancestors(self, post: Post, now: datetime) -> list[Post]:
         if not post.parent_id:
             return []
+        root = post.root_id or ""
+        first = "" if "/$" in root else root
         try:
-            return [self._one(*place_of(post.parent_id), now, "d" if post.kind == "direct" else "c")]
+            return [self._one(*place_of(post.parent_id), now, "d" if post.kind == "direct" else "c", origin=first)]
         except MAPPING:
             return []
 
