@@ -36,6 +36,10 @@ from tests.waiting import soon
 INSTALL = "Synapse is not on the PATH; an environment of its own with matrix-synapse brings synapse_homeserver"
 pytestmark = [pytest.mark.networks, pytest.mark.skipif(not shutil.which("synapse_homeserver"), reason=INSTALL)]
 NUMBERS = count()
+PIXEL = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c63f8cfc0f01f00050001ff56c72f0d"
+    "0000000049454e44ae426082"
+)
 LOOSE = """
 registration_shared_secret: secret
 trusted_key_servers: []
@@ -198,18 +202,30 @@ def test_an_answer_is_made_once_found_corrected_liked_and_taken_back(server, peo
     assert posts[sent.external_id].state is PostState.DELETED
 
 
-def test_a_file_goes_along(server, people):
+@pytest.mark.parametrize(
+    ("kind", "type", "body", "event"),
+    [("file", "application/pdf", b"%PDF-1.7", "m.file"), ("image", "image/png", PIXEL, "m.image")],
+)
+def test_a_file_goes_along_and_is_there_for_the_customer(server, people, kind, type, body, event):
     care, carla, _ = people
     room = carla.room(care)
     one = carla.say(room, "Which one?")
     matrix = connector(server, care)
     posts, cursor = read(matrix)
-    medium = Medium(key="f", kind="file", type="application/pdf", size=4, name="plan.pdf", read=lambda: b"%PDF")
+    medium = Medium(key="f", kind=kind, type=type, size=len(body), name="plan", read=lambda: body, width=1, height=1)
     outgoing = answer_to(posts[one], "key-1")
-    there = replace(medium, token=matrix.upload(medium, outgoing, "").token)
-    sent = matrix.send(replace(outgoing, media=(there,)))
+    for _ in range(2):  # an upload whose answer was lost is done again
+        there = replace(medium, token=matrix.upload(medium, outgoing, "").token)
+    outgoing = replace(outgoing, media=(there,))
+    sent = matrix.send(outgoing)
+    assert matrix.send(outgoing) == sent
     posts, _ = read(matrix, cursor)
-    assert [medium.description for medium in posts[sent.external_id].media] == ["plan.pdf"]
+    assert [medium.description for medium in posts[sent.external_id].media] == ["plan"]
+    seen = carla.ask("GET", f"/rooms/{quote(room)}/event/{quote(sent.external_id.partition('/')[2])}")["content"]
+    assert (seen["msgtype"], seen["body"], seen["info"]["size"]) == (event, "On its way", len(body))
+    address = f"{server}/_matrix/client/v1/media/download/{seen['url'].removeprefix('mxc://')}"
+    file = requests.get(address, headers={"Authorization": f"Bearer {carla.token}"}, timeout=20)
+    assert (file.content, file.headers["Content-Type"]) == (body, type)
 
 
 def test_private_conversations_are_joined_where_the_admin_says_so_and_sealed_ones_are_left_alone(server, people):
