@@ -29,7 +29,8 @@ type Verb = Literal[
 class Outgoing:
     """One wish to post, committed before the call and enough to send the very same bytes again. `bound`: ids of our
     posts that belong to other replies. `prepared`: the token a two-step network gave for this very reply. `first_at`:
-    when it was first tried, if this is not the first time."""
+    when it was first tried, if this is not the first time. `elsewhere`: that of `Capability`, as its author said yes
+    to it."""""
 
     key: str
     text: str
@@ -41,6 +42,7 @@ class Outgoing:
     agent_name: str = ""
     lang: str = ""
     first_at: datetime | None = None
+    elsewhere: str = ""
     media: tuple[Medium, ...] = ()
 
     @property
@@ -101,7 +103,8 @@ class Withheld:
 @dataclass(frozen=True, slots=True)
 class Capability:
     """`reason`: a sentence for the agent when not allowed, or allowed under a condition. `hand_off`: where to do it
-    by hand. `ask`: a page of ours where somebody says that it is wanted all the same."""
+    by hand. `ask`: a page of ours where somebody says that it is wanted all the same. `elsewhere`: whom an answer goes
+    to although somebody else seems to have written; it leaves only if its author said yes to exactly them."""
 
     allowed: bool
     reason: str = ""
@@ -109,6 +112,7 @@ class Capability:
     cost: Decimal | None = None
     hand_off: str = ""
     ask: str = ""
+    elsewhere: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,6 +145,8 @@ def refused_before_sending(connector: Connector, outgoing: Outgoing) -> str:
     capability = connector.can(outgoing.parent, timezone.now()).get(verb)  # type: ignore[call-overload]
     if capability is None or not capability.allowed:
         return (capability and capability.reason) or "This network takes no such answer."
+    if capability.elsewhere and capability.elsewhere != outgoing.elsewhere:
+        return f"{capability.reason} Nobody said yes to that."
     problems = connector.measure(outgoing.text, outgoing.parent).problems
     rule = connector.media_rule(outgoing.parent, private=outgoing.private)
     return " ".join((*problems, *rule.problems(outgoing.media, connector.label, outgoing.text)))
@@ -167,6 +169,7 @@ def outgoing_of(reply: Reply) -> Outgoing:
         agent_name=reply.author.name,
         lang=reply.conversation.language,
         first_at=reply.first_at,
+        elsewhere=reply.elsewhere,
     )
 
 

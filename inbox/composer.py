@@ -123,6 +123,7 @@ class Composer:
             "send_text": _("Send"),
             "placeholder": _("Prepare an answer: it is kept as a draft") if self.held else _("Write an answer"),
             "language": self.conversation.language,
+            "lines": [{"mood": "danger", "text": may.reason}] if may and may.elsewhere and not refusal else [],
             "foot": "inbox/composer_foot.html",
             "attaching": None if refusal else self._attaching(kind),
             "facts": _("as %(channel)s") % {"channel": self.conversation.channel.name},
@@ -131,6 +132,8 @@ class Composer:
     def _capability(self, may: Any, refusal: str) -> dict[str, Any]:
         """The line that is always there: can, can until, or cannot with the reason and another way."""
         if not refusal:
+            if may.elsewhere:
+                return {"mood": "danger", "icon": "triangle-alert", "text": _("Goes to %s") % may.elsewhere}
             said = may.reason or _("You can reply")
             return {"mood": "warn" if may.until else "", "icon": "check", "text": said, "until": may.until}
         if self.held and refusal == self.held:

@@ -21,6 +21,7 @@ class ReplyForm(forms.Form):
     key = forms.UUIDField()
     seen_seq = forms.IntegerField(min_value=0)
     anyway = forms.BooleanField(required=False)
+    elsewhere = forms.CharField(required=False)
     kind = forms.ChoiceField(choices=[("reply", "reply"), ("private", "private")])
     then = forms.ChoiceField(choices=[("", ""), ("close", "close")], required=False)
 

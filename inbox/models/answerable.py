@@ -68,6 +68,7 @@ class Answerable:
         parent: Mention | None = None,
         kind: str = "reply",
         anyway: bool = False,
+        elsewhere: str = "",
         then_close: bool = False,
         files: Sequence[UUID] = (),
     ) -> Reply:
@@ -75,7 +76,7 @@ class Answerable:
         however often it is sent; KeyUsed when it came with something else. `files` are the keys of what hangs from it,
         out of the agent's draft; FilesGone when one is not there. Raises HeldBack while the channel only listens, Moved
         when another team has it now, and Stale when somebody spoke meanwhile and `anyway` is not set; that choice is
-        recorded."""
+        recorded. `elsewhere`: whom it goes to instead of who seems to have written, which the agent said yes to."""
         from inbox.models.attachment import bind
         from inbox.models.conversation import Conversation
         from inbox.models.note import Draft
@@ -105,6 +106,7 @@ class Answerable:
                 kind=kind,
                 key=key,
                 anyway=bool(news),
+                elsewhere=elsewhere,
                 then_close=then_close,
                 not_before=timezone.now() + timedelta(seconds=settings.UNDO_SECONDS),
                 seq=locked.seen_seq + 1,

@@ -81,6 +81,7 @@ class Reply(models.Model):
     state = models.CharField(max_length=8, choices=State, default=State.QUEUED)
     seq = models.BigIntegerField()
     anyway = models.BooleanField(default=False)
+    elsewhere = models.TextField(blank=True, default="", db_default="")  # whom its author agreed that it goes to
     then_close = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=timezone.now)
     not_before = models.DateTimeField()

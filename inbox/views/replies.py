@@ -44,6 +44,9 @@ def replies(request: Request, conversation: Conversation) -> HttpResponse:
     problems = hanging.problems or _problems(conversation, parent, said["text"], private, hanging.files)
     if problems:
         return unfit(request, conversation, problems)
+    may = _may(conversation, parent, private)
+    if may and may.elsewhere and may.elsewhere != said["elsewhere"]:
+        return going_elsewhere(request, conversation, may, said)
     try:
         reply = conversation.reply(
             request.user,
@@ -53,6 +56,7 @@ def replies(request: Request, conversation: Conversation) -> HttpResponse:
             parent=parent,
             kind="direct" if private else "reply",
             anyway=said["anyway"],
+            elsewhere=may.elsewhere if may else "",
             then_close=said["then"] == "close",
             files=hanging.keys,
         )
@@ -72,11 +76,15 @@ def _problems(
 ) -> list[str]:
     """Why this text cannot leave for this item with these files, in sentences."""
     channel: Any = conversation.channel
-    may = channel.may(parent).get("private_reply" if private else "reply") if parent else None
-    refusal = why_not(channel, parent, may)
+    refusal = why_not(channel, parent, _may(conversation, parent, private))
     if refusal or parent is None:
         return [refusal]
     return [*problems_of(channel, text, parent), *channel.media_problems(files, parent, private=private, text=text)]
+
+
+def _may(conversation: Conversation, parent: Mention | None, private: bool) -> Any:
+    channel: Any = conversation.channel
+    return channel.may(parent).get("private_reply" if private else "reply") if parent else None
 
 
 def queued(request: Request, conversation: Conversation, reply: Reply) -> HttpResponse:
@@ -95,6 +103,19 @@ def unfit(request: Request, conversation: Conversation, problems: list[str]) -> 
     context = {"problems": problems, "conversation": conversation, "text": request.POST.get("text", "")}
     context["back"] = back_to(request, conversation)
     return shown(request, "inbox/meanwhile.html", context, part="unfit" if is_alive(request) else "", status=422)
+
+
+def going_elsewhere(request: Request, conversation: Conversation, may: Any, said: dict[str, Any]) -> HttpResponse:
+    """It would go to somebody else than who seems to have written: says whom, keeps the text and asks."""
+    context = {
+        "may": may,
+        "seen_seq": said["seen_seq"],
+        "said": said,
+        "kept_files": request.POST.getlist("files"),
+        "conversation": conversation,
+        "back": back_to(request, conversation),
+    }
+    return shown(request, "inbox/meanwhile.html", context, part="elsewhere" if is_alive(request) else "", status=409)
 
 
 def another_text() -> str:

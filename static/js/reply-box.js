@@ -111,7 +111,7 @@ customElements.define("reply-box", class extends HTMLElement {
     this.#say(form, this.dataset.textSaved)
   }
   #say(form, text = "") { const line = form.querySelector("[data-saved]"); if (line) line.textContent = text.replace("%s", new Date().toTimeString().slice(0, 5)) }
-  #taken(form) { this.#clear(form); document.dispatchEvent(new CustomEvent("ask")); this.#text(form).focus() }
+  #taken(form) { this.#clear(form); this.querySelector("[data-meanwhile]").replaceChildren(); document.dispatchEvent(new CustomEvent("ask")); this.#text(form).focus() }
   #clear(form) {
     this.#write(form, "")
     clearTimeout(this.#planned.get(form))

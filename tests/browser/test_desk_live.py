@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from inbox.models import Conversation, Draft, Reply, SavedView, State
 from tests.browser.conftest import PHONE
-from tests.world import answer, post, store, write
+from tests.world import answer, make_channel, post, store, write
 
 pytestmark = pytest.mark.browser
 
@@ -76,6 +76,22 @@ def test_send_anyway_sends_past_the_news(site, desk_of):
     page.get_by_role("button", name="Send anyway").click()
     expect(page.locator(".message[data-side=ours]")).to_have_count(2)
     assert Reply.objects.get(author=site.cast.ana).anyway
+    expect(page.locator("#said-meanwhile")).to_be_empty()
+
+
+def test_an_answer_that_would_go_to_somebody_else_leaves_with_a_yes(site, desk_of):
+    mailbox = make_channel("care@acme.example", network="mail")
+    asks = {"answer_to": ["m@evil.example"]}
+    one = write(mailbox, "send me my data", site.cast.support, author="carla@mail.example", raw=asks)
+    page = desk_of(site.cast.ana).open(f"/conversations/{one.pk}/?view=support")
+    page.locator("#reply-text").fill("Here it is")
+    page.locator("#reply-text").press("Control+Enter")
+    expect(page.locator("#said-meanwhile")).to_contain_text("carla@mail.example wrote it")
+    expect(page.locator("#reply-text")).to_have_value("Here it is")
+    page.get_by_role("button", name="Send it to m@evil.example").click()
+    expect(page.locator(".message[data-side=ours]")).to_contain_text("Here it is")
+    expect(page.locator("#said-meanwhile")).to_be_empty()
+    assert Reply.objects.get().elsewhere == "m@evil.example"
 
 
 def test_news_come_without_a_reload_and_nothing_moves(site, desk_of):

@@ -25,6 +25,7 @@ from connectors.base import (
     Unavailable,
 )
 from connectors.networks.mail.smtp import refused
+from connectors.sending import refused_before_sending
 from tests.fakes.mail import CANARY, US, Fake
 from tests.fakes.network import MADE
 from tests.fakes.server import FakeServer, Reply
@@ -251,6 +252,27 @@ def test_a_form_on_our_website_writes_for_the_customer_it_names(fake):
     assert post.author.external_id == "carla@mail.example"
     fake.connector().send(answer(post))
     assert fake.sent[0].rcpt_tos == ["carla@mail.example"]
+
+
+@pytest.mark.parametrize("asked", ["mallory@evil.example", "mallory@mail.example", "carla@mail.example, m@e.example"])
+def test_an_answer_to_anybody_but_the_sender_is_somebodys_to_say_yes_to(fake, asked):
+    fake.deliver(f"From: carla@mail.example\r\nReply-To: {asked}\r\nMessage-ID: <r@x>\r\n\r\nMy data?".encode())
+    post = only(fake)
+    may = fake.connector().can(post, NOW)["reply"]
+    assert (may.allowed, may.elsewhere) == (True, asked)
+    assert "carla@mail.example wrote it" in may.reason
+    assert "Nobody said yes" in refused_before_sending(fake.connector(), answer(post))
+    assert "Nobody said yes" in refused_before_sending(fake.connector(), answer(post, elsewhere="theo@mail.example"))
+    assert refused_before_sending(fake.connector(), answer(post, elsewhere=asked)) == ""
+
+
+@pytest.mark.parametrize("asked", ["", "Reply-To: Carla <CARLA@mail.example>\r\n"])
+def test_an_answer_to_the_sender_says_whom_it_goes_to_and_asks_nothing(fake, asked):
+    fake.deliver(f"From: carla@mail.example\r\n{asked}Message-ID: <r@x>\r\n\r\nHi".encode())
+    post = only(fake)
+    may = fake.connector().can(post, NOW)["reply"]
+    assert (may.reason, may.elsewhere) == ("Goes to carla@mail.example.", "")
+    assert refused_before_sending(fake.connector(), answer(post)) == ""
 
 
 def test_two_of_our_addresses_never_share_a_conversation(fake):

@@ -190,6 +190,44 @@ def test_a_reply_past_something_newer_is_refused_with_the_news(cast, channel, an
     assert one.events.filter(happening="sent_anyway").exists()
 
 
+@pytest.fixture
+def forged(cast):
+    """A mail that says it is Carla's and asks for answers at somebody else's address."""
+    mailbox = make_channel("care@acme.example", network="mail")
+    return write(mailbox, "send me my data", cast.support, "carla@mail.example", raw={"answer_to": ["m@evil.example"]})
+
+
+def test_an_answer_that_would_go_to_somebody_else_says_so_and_waits_for_a_yes_to_exactly_them(cast, forged, ana):
+    page = ana.get(f"/conversations/{forged.pk}/").content.decode()
+    assert "Goes to m@evil.example" in page
+    assert "asks for answers at m@evil.example" in page
+    for said in ({}, {"anyway": 1}, {"elsewhere": "carla@mail.example"}):
+        told = reply(ana, forged, "Here it is", **said)
+        assert (told.status_code, Reply.objects.count()) == (409, 0)
+        assert 'name="elsewhere" value="m@evil.example"' in told.content.decode()
+    assert reply(ana, forged, "Here it is", elsewhere="m@evil.example").status_code == 204
+    assert Reply.objects.get().elsewhere == "m@evil.example"
+
+
+def test_a_plain_form_keeps_the_text_and_the_files_while_it_asks_whom_an_answer_goes_to(cast, forged, ana):
+    data = {"text": "Here it is", "key": str(uuid.uuid4()), "seen_seq": forged.seen_seq, "kind": "reply"}
+    told = ana.post(f"/conversations/{forged.pk}/replies/", data)
+    page = told.content.decode()
+    assert told.status_code == 409
+    for field in (">Here it is</textarea>", f'value="{data["key"]}"', 'name="elsewhere" value="m@evil.example"'):
+        assert field in page
+    assert "Send it to m@evil.example" in page
+
+
+def test_who_was_asked_about_news_too_need_not_say_again_whom_it_goes_to(cast, forged, ana):
+    seen = forged.seen_seq
+    answer(forged.channel, forged, "hurry", raw={"answer_to": ["m@evil.example"]})
+    told = reply(ana, forged, "Here it is", seen_seq=seen, elsewhere="m@evil.example")
+    assert "hurry" in told.content.decode()
+    assert 'name="elsewhere" value="m@evil.example" form="reply-form"' in told.content.decode()
+    assert reply(ana, forged, "Here", seen_seq=seen, anyway=1, elsewhere="m@evil.example").status_code == 204
+
+
 def test_the_same_key_twice_is_one_reply(cast, channel, ana):
     one = write(channel, "hello", cast.support)
     data = {"text": "Hi", "key": str(uuid.uuid4()), "seen_seq": one.seen_seq, "kind": "reply"}

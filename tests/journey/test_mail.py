@@ -56,6 +56,17 @@ def test_a_thread_stays_one_conversation_over_answers_from_here_and_from_elsewhe
     assert len(mail.sent) == 1
 
 
+def test_an_answer_to_somebody_else_than_the_sender_leaves_only_with_a_yes(mail, channel, cast):
+    mail.deliver(b"From: carla@mail.example\r\nReply-To: m@evil.example\r\nMessage-ID: <r@x>\r\n\r\nMy data, please")
+    read(channel)
+    conversation = Conversation.objects.get()
+    refused = send(answer(cast.ana, conversation, "Here it is"))
+    assert (refused.state, mail.sent) == ("failed", [])
+    assert "asks for answers at m@evil.example" in refused.reason
+    assert send(answer(cast.ana, conversation, "Here it is", elsewhere="m@evil.example")).state == "sent"
+    assert mail.sent[0].rcpt_tos == ["m@evil.example"]
+
+
 def test_an_answer_that_arrived_without_a_word_is_found_in_the_folder_for_sent_mail_and_leaves_once(
     mail, channel, cast
 ):

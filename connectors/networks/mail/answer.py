@@ -13,7 +13,7 @@ from connectors.faults import Invalid
 from connectors.media import Medium
 from connectors.networks.mail.message import cleaned, token_in
 from connectors.posts import Post
-from connectors.replies import Outgoing
+from connectors.replies import Capability, Outgoing
 from connectors.text import storable
 
 ANSWERS = "X-Care-Answers"
@@ -90,6 +90,17 @@ def recipients_of(post: Post) -> tuple[str, ...]:
     if not found or not all(_ADDRESS.fullmatch(each) for each in found):
         raise Invalid("The address of the recipient cannot be used.", field="recipient")
     return found
+
+
+def goes_to(post: Post) -> Capability:
+    """An answer to this post with whom it reaches. Anybody can write a sender of their choice above a mail that asks
+    for answers at their own address, so any other address than the sender's is somebody's to say yes to."""
+    recipients, writer = recipients_of(post), post.author.external_id
+    told = ", ".join(recipients)
+    if post.ours or recipients == (writer,):
+        return Capability(True, f"Goes to {told}.")
+    reason = f"The mail says that {writer} wrote it, and asks for answers at {told}. Anybody can write such a mail."
+    return Capability(True, reason, elsewhere=told)
 
 
 def parent_id(post: Post) -> str:

@@ -17,6 +17,7 @@ from connectors.base import (
     Fault,
     Field,
     Found,
+    Invalid,
     MediaRule,
     Needs,
     Outgoing,
@@ -31,7 +32,7 @@ from connectors.base import (
 from connectors.media import NAMES
 from connectors.networks.mail import guess
 from connectors.networks.mail.announcing import Announced
-from connectors.networks.mail.answer import id_of, letter
+from connectors.networks.mail.answer import goes_to, id_of, letter
 from connectors.networks.mail.imap import Mailbox, quoted
 from connectors.wire import ends_in
 
@@ -145,7 +146,10 @@ class Mail(Announced):
         reason = str(post.grants.get("automatic") or "")
         if reason:
             return {"reply": Capability(False, f"{reason} Nobody would read an answer.")}
-        return {"reply": Capability(True)}
+        try:
+            return {"reply": goes_to(post)}
+        except Invalid as fault:
+            return {"reply": Capability(False, fault.detail)}
 
     def check(self) -> Check:
         with self._mailbox() as box:
