@@ -152,7 +152,7 @@ class Rereading:
 @dataclass(frozen=True)
 class Completeness:
     """Of the posts a network gives of a day, how many we had when we looked. `share` None: there were none, or it
-    cannot be checked, which `words` says."""
+    cannot be checked. `words`: why not, of all sources or of some."""
 
     at: datetime
     since: datetime
@@ -186,7 +186,7 @@ def completeness(channel: Channel, days: int = 7) -> list[Completeness]:
             found=row["n"],
             late=row["n_late"],
             missing=row["n_missing"],
-            words=row["said"] if not row["n"] else "",
+            words=row["said"],
         )
         for row in rows.order_by("-begun_at")[:days]
     ]

@@ -1,18 +1,20 @@
 """Once a day the last two days are read again: what is missing is fetched and counted, and no cursor moves."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 import time_machine
 from django.utils import timezone
 
-from connectors import listening, rereading
+from connectors import listening, metering, rereading
 from connectors.base import Connector
 from connectors.models import Channel, Reread
 from inbox.models import Conversation, Event, Mention
 from socialcare.demo.network import Network
 from socialcare.demo.server import DemoServer, Fault
 from tests.fakes.feed import Fake as Feed
+from tests.fakes.x import Fake as X
 from tests.journey.steps import connected, of_fake
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -150,6 +152,27 @@ def test_a_network_that_cannot_be_read_again_says_so(cast, settings):
     [figure] = rereading.completeness(channel)
     assert figure.words == "It cannot be checked. A feed holds its newest entries only."
     assert channel.state == "ok"
+
+
+def test_what_is_cheap_is_compared_and_counted_and_what_is_dear_is_named(cast, settings):
+    settings.FETCH_ALLOW = ["127.0.0.1"]
+    with X() as x:
+        with travelled(0):
+            channel = of_fake(x, "@acme", team=cast.support)
+            read(channel)
+        with travelled(2):
+            x.live, x.start = True, timezone.now()
+            missed = x.say("said before")
+            read(channel)
+        lose("said before @acme")
+        before = metering.cost_of_month(channel, START)
+        with travelled(25):
+            read(channel)
+    [figure] = rereading.completeness(channel)
+    assert (figure.found, figure.missing, figure.percent) == (1, 1, "0.00")
+    assert "asks money" in figure.words
+    assert Mention.objects.get(external_id=missed).text == "said before @acme"
+    assert metering.cost_of_month(channel, START + 25 * HOUR) - before >= Decimal("0.011")
 
 
 def test_a_network_that_is_away_is_read_again_when_it_is_back(channel, server):

@@ -469,6 +469,27 @@ def test_each_thing_read_is_paid_once_a_day(fake):
     assert sum(page.cost for page in pages) == 4 * Decimal("0.001") + 2 * Decimal("0.010")
 
 
+def test_mentions_are_read_again_and_what_was_paid_today_is_not_counted_twice(fake):
+    at, ids = now(), {fake.say(f"post {number}") for number in range(3)}
+    connector = fake.connector()
+    cursor = list(connector.poll("mentions", None, _budget(), at))[-1].cursor
+    missed = fake.say("said while nobody was told", "theo")
+    start = connector.again("mentions", cursor, at - timedelta(hours=48), at)
+    pages = list(connector.poll("mentions", start, _budget(), at))
+    assert {post.external_id for page in pages for post in page.posts} == ids | {missed}
+    assert sum(page.cost for page in pages) == Decimal("0.001") + Decimal("0.010")
+    tomorrow = at + timedelta(days=1)
+    start = connector.again("mentions", cursor, at - timedelta(hours=24), tomorrow)
+    pages = list(connector.poll("mentions", start, _budget(), tomorrow))
+    assert sum(page.cost for page in pages) == 4 * Decimal("0.001") + 2 * Decimal("0.010")
+
+
+@pytest.mark.parametrize("source", ["search:acme", "direct"])
+def test_what_is_dear_is_not_read_again(fake, source):
+    cursor = list(fake.connector().poll(source, None, _budget(), now()))[-1].cursor
+    assert fake.connector().again(source, cursor, now() - timedelta(hours=48), now()) is None
+
+
 def test_what_others_found_costs_more_than_our_mentions(fake):
     fake.say("acme")
     fake.message("hello")

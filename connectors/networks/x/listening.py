@@ -96,6 +96,14 @@ class Listening(Connector):
             walk = walk.again()  # a token that ran out: the walk begins anew, with the same end
             return caller.read(*request_of(reader, source, walk), bucket), walk
 
+    def again(self, source: str, cursor: JSON, since: datetime, now: datetime) -> JSON | None:
+        """Mentions alone: a post that a search found costs five times as much, a message ten times. What was paid
+        today is remembered."""
+        if source != "mentions":
+            return None
+        kept = {name: cursor[name] for name in ("bill", "renamed") if name in cursor}
+        return {"walk": _from(since, now), **kept}
+
     def history(self, source: str, cursor: JSON, since: datetime, now: datetime) -> Past:
         """Every post is paid, so that somebody has to want it."""
         back = since
@@ -106,8 +114,7 @@ class Listening(Connector):
         else:
             words = "X gives the newest 800 mentions."
         start = max(since, back)
-        walk: JSON = {"since": start.isoformat(), "began": now.isoformat(), "token": ""}
-        return Past(cursor={"walk": walk}, since=start, words=words, whole=source != "mentions", paid=True)
+        return Past(cursor={"walk": _from(start, now)}, since=start, words=words, whole=source != "mentions", paid=True)
 
     def refresh(self, ids: Sequence[str], now: datetime) -> list[Post | Deleted | Withheld]:
         return list(look_up(self._caller(), self._reader(), ids).values())
@@ -128,3 +135,8 @@ class Listening(Connector):
             raise Unreadable("X did not say who we are.")
         self.bill({f"u{me['id']}": PER_USER})
         return me
+
+
+def _from(since: datetime, now: datetime) -> JSON:
+    """A walk that has not begun."""
+    return {"since": since.isoformat(), "began": now.isoformat(), "token": ""}
