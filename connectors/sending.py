@@ -4,11 +4,13 @@ never by posting again blindly."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from connectors import metering
@@ -27,6 +29,8 @@ log = structlog.get_logger(__name__)
 REFUSED = ("Gone", "PolicyRefused", "Invalid", "NotPermitted")
 UNREADY = ("KeyMissing", "UnknownNetwork")
 DOUBTFUL = ("InDoubt", "Duplicate", "Unreadable")
+AROUND = timedelta(hours=1)
+"""How far two clocks of ours, or a post and the note that it is there, may be apart at the most."""
 
 
 def waiting(overdue_by: timedelta) -> list[int]:
@@ -62,7 +66,8 @@ def send(reply: Reply) -> bool:
         # An earlier try may stand there after all, seen by nobody who could write it down.
         earlier = None
         if reply.takes > 1 and not refusal:
-            earlier = with_access(reply.channel, lambda asked: asked.find(outgoing))
+            sought = replace(outgoing, bound=bound_to_others(reply, outgoing.since))
+            earlier = with_access(reply.channel, lambda asked: asked.find(sought))
             connector = opened(reply.channel)  # access may be another one now
     except Fault as fault:
         _record_fault(reply, fault)
@@ -156,14 +161,12 @@ def outgoing_of(reply: Reply) -> Outgoing:
     """What the network needs, from committed rows only, so that the very same can be sent again."""
     if reply.parent is None:
         raise Gone("What it answers was removed here.", what=str(reply.pk))
-    theirs = Reply.objects.filter(conversation=reply.conversation, external_id__isnull=False).exclude(pk=reply.pk)
     return Outgoing(
         key=str(reply.key),
         text=reply.text,
         parent=post_of(reply.parent),
         sending_at=reply.sending_at or timezone.now(),
         private=reply.kind == "direct",
-        bound=frozenset(external_id for external_id in theirs.values_list("external_id", flat=True) if external_id),
         prepared=token_of(reply.prepared),
         media=media_of(reply),
         agent_name=reply.author.name,
@@ -171,6 +174,14 @@ def outgoing_of(reply: Reply) -> Outgoing:
         first_at=reply.first_at,
         elsewhere=reply.elsewhere,
     )
+
+
+def bound_to_others(reply: Reply, since: datetime) -> frozenset[str]:
+    """Posts of ours that other replies are, to whomever: none of them is this one. Of other conversations only what
+    left since this one was first tried, because nothing older can be it."""
+    others = Q(conversation=reply.conversation) | Q(channel=reply.channel, sent_at__gte=since - AROUND)
+    ids = Reply.objects.filter(others, external_id__isnull=False).exclude(pk=reply.pk)
+    return frozenset(one for one in ids.values_list("external_id", flat=True) if one)
 
 
 def _record_fault(reply: Reply, fault: Fault) -> None:
@@ -215,7 +226,8 @@ def settle(reply: Reply) -> bool:
     failpoint("settle.before_read")
     try:
         outgoing = outgoing_of(reply)
-        answer = with_access(reply.channel, lambda connector: connector.find(outgoing))
+        sought = replace(outgoing, bound=bound_to_others(reply, outgoing.since))
+        answer = with_access(reply.channel, lambda connector: connector.find(sought))
     except Gone:
         reply.flag()
         return True

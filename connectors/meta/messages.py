@@ -25,14 +25,27 @@ from connectors.base import (
 )
 from connectors.finding import NEAR, Sought
 from connectors.meta.app import MAPPING, Meta, mapped
-from connectors.meta.graph import bare, following, listed, named, onward, pause, rows, slower, time_of, version_of
+from connectors.meta.graph import (
+    Graph,
+    bare,
+    following,
+    listed,
+    named,
+    onward,
+    pause,
+    rows,
+    slower,
+    time_of,
+    version_of,
+)
 from connectors.newest_first import OVERLAP, Walk
 from connectors.text import normalised
 
 WINDOW = timedelta(hours=48)
 ANSWERABLE, LONGER, PRIVATE = timedelta(hours=24), timedelta(days=7), timedelta(days=7)
 MESSAGE, MESSAGES = "id,message,from,to,created_time,attachments", 20
-TALKS = f"id,updated_time,participants,messages.limit({MESSAGES}){{{MESSAGE}}}"
+TALK = f"messages.limit({MESSAGES}){{{MESSAGE}}}"
+TALKS = f"id,updated_time,participants,{TALK}"
 _ATTACHED = (("image", "image_data", "url"), ("video", "video_data", "url"), ("file", "file_url", ""))
 
 
@@ -163,21 +176,27 @@ class Messaging(Meta):
         return Sent(str(made["message_id"]))
 
     def _find_message(self, outgoing: Outgoing) -> Found | Absent | CannotKnow:
-        """Ours among the newest messages with this person; of a private reply the conversation is not known."""
+        """Ours among the newest messages to the person it is for, and to nobody else."""
         graph = self._graph(outgoing.sending_at)
-        asked: JSON = {"platform": self.platform, "fields": TALKS, "limit": 25}
-        if not outgoing.private and outgoing.parent.kind is PostKind.DIRECT:
-            asked["user_id"] = outgoing.parent.author.external_id
-        told = graph.get_connections(self._page_id, "conversations", **asked)
-        talks, sought, cut = listed(graph.answer, told), self._sought(outgoing), False
+        talks, sought, cut = self._talks_with(graph, outgoing.parent), self._sought(outgoing), False
+        if talks is None:
+            return CannotKnow("Meta does not show in which conversation the author of the comment is answered.")
         since = outgoing.since - NEAR + graph.answer.skew
         for talk in talks:
             messages = rows(talk.get("messages")) if isinstance(talk, dict) else []
             posts, bad = mapped(messages, lambda message: self._message(message, ""))
             sought.among(posts, graph.answer.skew, bad)
             cut = cut or (len(messages) >= MESSAGES and all(post.created_at >= since for post in posts))
-        older = any(time < since for time in _times(talks, "updated_time"))
-        return sought.verdict(whole=not cut and (older or not following(told)))
+        return sought.verdict(whole=not cut)
+
+    def _talks_with(self, graph: Graph, post: Post) -> list[Any] | None:
+        """The conversations with whoever said this; None where nobody can tell which they are."""
+        person = post.author.external_id
+        if person.startswith(("name:", "unknown:")):
+            return None
+        asked = {"platform": self.platform, "user_id": person, "fields": TALKS, "limit": 25}
+        told = graph.get_connections(self._page_id, "conversations", **asked)
+        return listed(graph.answer, told)
 
     @staticmethod
     def _sought(outgoing: Outgoing) -> Sought:

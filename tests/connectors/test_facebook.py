@@ -385,13 +385,23 @@ def test_a_person_is_blocked_on_the_page(fake):
     assert fake.blocked == ["u-carla"]
 
 
-def test_an_answer_to_an_answer_is_looked_for_in_the_whole_thread(fake):
-    first = fake.say("x")
+@pytest.mark.parametrize("others", [False, True])
+def test_an_answer_to_an_answer_is_known_on_top_only_where_nobody_else_talks_there(fake, others):
+    first = fake.say("x", person="carla" if others else "theo")
     second = one(fake, fake.say("y", person="theo", parent=first))
     outgoing = answering(fake, second)
     made = fake.connector().send(outgoing)
-    fake.comments[made.external_id]["parent"] = {"id": first}  # Facebook hangs it under the comment on top
     assert fake.connector().find(outgoing) == Found(made.external_id, made.url)
+    fake.comments[made.external_id]["parent"] = {"id": first}  # Facebook hangs it under the comment on top
+    found = fake.connector().find(outgoing)
+    assert isinstance(found, CannotKnow) if others else found == Found(made.external_id, made.url)
+
+
+def test_what_stands_below_another_answer_is_not_ours(fake):
+    first = fake.say("x")
+    second = one(fake, fake.say("y", person="theo", parent=first))
+    fake.comment("We are on it", {"id": "1", "name": "Acme"}, fake.say("z", person="wes", parent=first), fake.now())
+    assert isinstance(fake.connector().find(answering(fake, second)), Absent)
 
 
 # Connecting

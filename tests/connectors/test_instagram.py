@@ -113,6 +113,20 @@ def test_an_answer_to_an_answer_stands_below_the_top_and_names_the_person(fake):
     assert connector.measure("hello @Theo", second).used == len("hello @Theo")
 
 
+def test_of_an_answer_that_names_nobody_it_is_not_known_whom_it_is_for(fake):
+    first = fake.say("x")
+    second = one(fake, fake.say("y", person="theo", parent=first))
+    nameless = replace(second, author=replace(second.author, handle=""))
+    fake.comment("We are on it", "acme", first, fake.now())
+    assert isinstance(fake.connector().find(answering(nameless)), CannotKnow)
+    assert isinstance(fake.connector().find(answering(second)), Absent)
+
+
+def test_a_private_answer_to_somebody_without_a_number_cannot_be_looked_for(fake):
+    post = one(fake, fake.say("call me", **{"from": None}))
+    assert isinstance(fake.connector().find(answering(post, private=True)), CannotKnow)
+
+
 def test_what_may_be_done_with_a_comment(fake):
     connector, post = fake.connector(), one(fake, fake.say("x"))
     assert set(connector.can(post, NOW)) == {"reply", "private_reply", "hide", "delete"}

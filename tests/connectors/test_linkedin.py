@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from connectors.base import Medium, Outgoing, PostKind, Secrets
+from connectors.base import CannotKnow, Medium, Outgoing, PostKind, Secrets
 from connectors.faults import (
     AuthExpired,
     AuthRevoked,
@@ -90,10 +90,12 @@ def test_what_was_read_can_be_read_once_more(fake):
 
 def test_an_answer_to_an_answer_hangs_on_the_first_comment(fake):
     first = fake.say("Is it green?")
-    second = one(fake, fake.say("It is", "theo", first))
+    second = one(fake, fake.say("It is", "carla", first))
     sent = fake.connector().send(answering(second))
     assert fake.comments[sent.external_id]["parentComment"] == first
     assert fake.connector().find(answering(second)).external_id == sent.external_id
+    fake.say("I wonder too", "theo", first)
+    assert isinstance(fake.connector().find(answering(second)), CannotKnow)
 
 
 def test_an_own_answer_can_be_corrected_and_taken_back(fake):

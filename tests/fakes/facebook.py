@@ -71,9 +71,13 @@ class Fake(FakeGraph):
         }  # fmt: skip
         return identity
 
+    def writer(self, person):
+        """Who writes messages has another number there than who comments."""
+        return {"id": f"p-{person}", "name": person.title()}
+
     def message(self, text, person="carla", ours=False, at=None):
         number, next_at = self.next()
-        us, them = PAGE, {"id": f"p-{person}", "name": person.title()}
+        us, them = PAGE, self.writer(person)
         message = {"id": f"m_{number}", "message": text, "from": us if ours else them,
                    "to": {"data": [them if ours else us]}, "created_time": at or stamp(next_at)}  # fmt: skip
         self.talks.setdefault(f"t_{person}", []).append(message)
@@ -102,13 +106,13 @@ class Fake(FakeGraph):
             return self.under(head, given)
         if edge == "messages":
             return Reply(200, self.page(self.talks[head], given))
-        return self.one(head)
+        return self.one(head, given.get("fields", ""))
 
     def edge_of_page(self, edge, given):
         if edge == "feed":
             return {"data": sorted(map(self.with_news, self.posts.values()), key=lambda post: post["created_time"])}
         if edge == "conversations":
-            return self.page([self.talk(one, messages) for one, messages in self.talks.items()], given, "updated_time")
+            return self.page(self.talks_of(given), given, "updated_time")
         if edge == "ratings":
             return {"data": self.ratings}
         return self.page([post for post in self.posts.values() if post.get("edge") == edge], given)
@@ -116,6 +120,11 @@ class Fake(FakeGraph):
     def with_news(self, post):
         times = [c["created_time"] for one, c in self.comments.items() if one.split("_")[0] == post["id"].split("_")[1]]
         return post | {"updated_time": max([post["created_time"], *(time for time in times if time != "soon")])}
+
+    def talks_of(self, given):
+        user, talks = given.get("user_id"), self.talks.items()
+        named = {one: self.writer(one.removeprefix("t_"))["id"] for one in self.talks}
+        return [self.talk(one, messages) for one, messages in talks if user in (None, named[one])]
 
     def talk(self, identity, messages):
         newest = max(message["created_time"] for message in messages)
@@ -135,9 +144,15 @@ class Fake(FakeGraph):
                 found.append(comment)
         return Reply(200, self.page(found, given))
 
-    def one(self, head):
+    def one(self, head, fields):
         if head not in self.comments:
             return refused(*GONE)
+        if "private_reply_conversation" in fields:
+            talk = f"t_{self.comments[head]['from']['id'].removeprefix('u-')}"
+            held = {"private_reply_conversation": self.talk(talk, self.talks[talk])} if head in self.privately else {}
+            return Reply(200, {"id": head, **held})
+        if "comments." in fields:
+            return Reply(200, self.comments[head] | {"comments": self.under(head, {"limit": 100}).body})
 
         def above(comment):
             number = (comment.get("parent") or {}).get("id")
@@ -160,11 +175,14 @@ class Fake(FakeGraph):
             if recipient["comment_id"] in self.privately:
                 return refused(10, 2534014)
             self.privately.add(recipient["comment_id"])
-            person = self.comments[recipient["comment_id"]]["from"]["id"].removeprefix("u-")
+            person = self.person_of(self.comments[recipient["comment_id"]])
         else:
-            person = recipient["id"].removeprefix("p-")
+            person = next(one[2:] for one in self.talks if self.writer(one[2:])["id"] == recipient["id"])
         identity = self.message(text, person, ours=True, at=self.now())
-        return Reply(200, {"recipient_id": f"p-{person}", "message_id": identity})
+        return Reply(200, {"recipient_id": self.writer(person)["id"], "message_id": identity})
+
+    def person_of(self, comment):
+        return comment["from"]["id"].removeprefix("u-")
 
     def written(self, method, head, edge, given):
         known = self.comments if head in self.comments else self.posts

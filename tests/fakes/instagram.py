@@ -13,7 +13,7 @@ class Fake(FakeGraph):
     tells_edits = False
     scopes = ("instagram_basic", "instagram_manage_comments", "instagram_manage_messages", "pages_show_list",
               "pages_read_engagement", "pages_manage_metadata")  # fmt: skip
-    message, talk = FacebookFake.message, FacebookFake.talk
+    message, talk, talks_of = FacebookFake.message, FacebookFake.talk, FacebookFake.talks_of
 
     def __init__(self):
         super().__init__()
@@ -29,12 +29,19 @@ class Fake(FakeGraph):
     def comment(self, text, username, parent=None, at=None, medium=MEDIUM, **more):
         number, next_at = self.next()
         identity = str(18_000 + number)
-        sender = ME if username == "acme" else {"id": f"9{int.from_bytes(username.encode())}", "username": username}
+        sender = ME if username == "acme" else self.writer(username)
         self.comments[identity] = {
             "id": identity, "text": text, "timestamp": at or stamp(next_at), "username": username, "from": sender,
             "hidden": False, "like_count": 0, "media": {"id": medium},
         } | ({"parent_id": parent} if parent else {}) | more  # fmt: skip
         return identity
+
+    def writer(self, username):
+        """Who comments and who writes messages has one number."""
+        return {"id": f"9{int.from_bytes(username.encode())}", "username": username}
+
+    def person_of(self, comment):
+        return comment["username"]
 
     def say(self, text, person="carla", parent=None, **more):
         """There is one depth: an answer to an answer stands beside it."""
@@ -79,8 +86,7 @@ class Fake(FakeGraph):
         if head == "ig_hashtag_search":
             return Reply(200, {"data": [{"id": "17843"}]})
         if edge == "conversations":
-            talks = [self.talk(one, messages) for one, messages in self.talks.items()]
-            return Reply(200, self.page(talks, given, "updated_time"))
+            return Reply(200, self.page(self.talks_of(given), given, "updated_time"))
         if head == "178":
             return self.of_account(edge, given)
         if edge == "recent_media":

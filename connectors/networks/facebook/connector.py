@@ -5,6 +5,7 @@ of an item is tried, and refused by Meta if need be."""
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.utils.translation import gettext_lazy
@@ -32,15 +33,13 @@ from connectors.base import (
     Verb,
     Way,
 )
-from connectors.finding import NEAR
+from connectors.finding import NEAR, Sought
 from connectors.meta.app import mapped
-from connectors.meta.graph import following, listed, named, onward, version_of
-from connectors.networks.facebook.api import (
-    COMMENT,
-    comment_id,
-    comment_of,
-)
+from connectors.meta.graph import Graph, following, listed, named, onward, rows, version_of
+from connectors.meta.messages import TALK
+from connectors.networks.facebook.api import COMMENT, author_of, comment_id, comment_of
 from connectors.networks.facebook.reading import PageReading
+from connectors.text import normalised
 
 LOOKED = 3
 """Pages of comments looked through for one reply."""
@@ -116,7 +115,7 @@ class Facebook(PageReading):
         """An answer to an answer may stand under the comment above it, so all of that is read."""
         if outgoing.private or outgoing.parent.kind is PostKind.DIRECT:
             return self._find_message(outgoing)
-        graph, after, sought = self._graph(outgoing.sending_at), "", self._sought(outgoing)
+        graph, after, sought = self._graph(outgoing.sending_at), "", Sought(outgoing, partial(_is_it, outgoing))
         since = int((outgoing.since - 2 * NEAR).timestamp())
         for _ in range(LOOKED):
             asked = {"filter": "stream", "order": "reverse_chronological", "limit": 100, "fields": COMMENT,
@@ -127,7 +126,22 @@ class Facebook(PageReading):
             after = following(told)
             if not after:
                 break
-        return sought.verdict(whole=not after)
+        alone = bool(sought.perhaps) and self._alone_with(outgoing.parent, graph)
+        return sought.verdict(whole=not after, alone=alone)
+
+    def _alone_with(self, post: Post, graph: Graph) -> bool:
+        told = graph.get_object(_thread_of(post), fields="id,from,comments.filter(stream).limit(100){id,from}")
+        below = told.get("comments")
+        people = {author_of(each, str(each.get("id"))).external_id for each in (told, *rows(below))}
+        return not following(below) and people <= {self._me, post.author.external_id}
+
+    def _talks_with(self, graph: Graph, post: Post) -> list[Any] | None:
+        """A comment names the conversation of its private reply, and none before it has had one."""
+        if post.kind is PostKind.DIRECT:
+            return super()._talks_with(graph, post)
+        talk = graph.get_object(post.external_id, fields=f"private_reply_conversation{{id,{TALK}}}")
+        held = talk.get("private_reply_conversation")
+        return None if held and not isinstance(held, dict) else [held] if held else []
 
     def do(self, verb: Verb, post: Post, text: str = "") -> Done:
         graph = self._graph()
@@ -211,6 +225,16 @@ def _verbs(post: Post) -> Iterator[Verb]:
         yield "delete"
     if not post.author.external_id.startswith("unknown:"):
         yield "block"
+
+
+def _is_it(outgoing: Outgoing, post: Post) -> bool | None:
+    """Facebook may hang an answer to an answer from the comment above, beside those to everybody else there."""
+    parent = outgoing.parent
+    if normalised(post.text) != normalised(outgoing.text):
+        return False
+    if post.parent_id == parent.external_id or (post.parent_id is None and parent.kind is not PostKind.COMMENT):
+        return True
+    return None if post.parent_id in (None, _thread_of(parent)) else False
 
 
 def _thread_of(post: Post) -> str:

@@ -5,6 +5,7 @@ delivery or with the daily round; mentions by delivery alone. Nothing of this wa
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from django.utils.translation import gettext_lazy
 
@@ -31,6 +32,7 @@ from connectors.base import (
     Verb,
     Way,
 )
+from connectors.finding import Sought
 from connectors.meta.app import APP, mapped
 from connectors.meta.graph import following, listed, named, onward
 from connectors.networks.instagram.api import REPLY, comment_of
@@ -119,7 +121,7 @@ class Instagram(AccountReading):
         if parent.grants.get("theirs"):
             return CannotKnow("Instagram does not show us what we said below somebody else's post.")
         graph, at = self._graph(outgoing.sending_at), ""
-        sought = self._sought(replace(outgoing, text=self._said(outgoing.text, parent)))
+        sought = Sought(outgoing, partial(self._is_it, outgoing))
         for _ in range(LOOKED):
             told = graph.get_connections(_top_of(parent), "replies", fields=REPLY, limit=50, **onward(at))
             posts, bad = mapped(listed(graph.answer, told), lambda item: comment_of(item, self._ours, {}))
@@ -128,6 +130,14 @@ class Instagram(AccountReading):
             if not at:
                 break
         return sought.verdict(whole=not at)
+
+    def _is_it(self, outgoing: Outgoing, post: Post) -> bool | None:
+        """An answer to an answer stands beside those to everybody else there; the name in it says whom it is for."""
+        parent, said = outgoing.parent, normalised(self._said(outgoing.text, outgoing.parent))
+        if normalised(post.text) != said:
+            return False
+        tells = parent.author.handle and f"@{parent.author.handle}".lower() in said.lower()
+        return True if tells or not parent.raw.get("parent_id") else None
 
     def do(self, verb: Verb, post: Post, text: str = "") -> Done:
         if verb not in ("hide", "unhide", "delete"):

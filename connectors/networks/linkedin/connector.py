@@ -212,15 +212,21 @@ class LinkedIn(LinkedInAccess):
         return uploads.step(self, medium, outgoing, so_far)
 
     def find(self, outgoing: Outgoing) -> Found | Absent | CannotKnow:
+        """All answers to a comment hang on the first one, so that whom one to an answer is for does not show."""
         parent, at, wanted = outgoing.parent, "", normalised(outgoing.text)
-        sought = Sought(outgoing, lambda post: normalised(post.text) == wanted)
+        above, known = parent.parent_id or parent.external_id, None if parent.parent_id else True
+        sought, people = Sought(outgoing, lambda post: known if normalised(post.text) == wanted else False), set[str]()
         for _ in range(LOOKED):
-            items, at, answer = self._comments(parent.parent_id or parent.external_id, at, outgoing.sending_at)
+            items, at, answer = self._comments(above, at, outgoing.sending_at)
             posts, bad = self._mapped(items, "own")
             sought.among(posts, answer.skew, bad)
+            people |= {post.author.external_id for post in posts}
             if not at:
                 break
-        return sought.verdict(whole=not at)
+        if sought.perhaps:
+            people.add(self._one(above, outgoing.sending_at).author.external_id)
+        alone = not at and people <= {self._me, parent.author.external_id}
+        return sought.verdict(whole=not at, alone=alone)
 
     def do(self, verb: Verb, post: Post, text: str = "") -> Done:
         if verb not in ("edit", "delete"):
