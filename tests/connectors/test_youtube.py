@@ -151,9 +151,12 @@ def test_moderating_does_what_its_name_says(fake):
     connector = fake.connector()
     assert set(connector.can(hidden, NOW)) == {"reply", "hide", "spam", "block"}
     assert connector.do("hide", hidden).post.visibility is Visibility.HELD
-    connector.do("spam", junk)
-    connector.do("block", rude)
-    connector.do("block", rude)
+    for verb, post in (("spam", junk), ("block", rude), ("block", rude)):
+        after = connector.do(verb, post).post
+        able = connector.can(after, NOW)
+        assert after.visibility is Visibility.HELD
+        assert {verb for verb, each in able.items() if each.allowed} == {"block"}
+        assert "rejected" in able["reply"].reason
     assert fake.comments[hidden.external_id]["moderationStatus"] == "heldForReview"
     assert set(fake.rejected) == {junk.external_id, rude.external_id}
     assert fake.banned == {"UCrude"}

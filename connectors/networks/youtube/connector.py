@@ -123,13 +123,16 @@ class YouTube(Listening):
             return super().do(verb, post, text)
         asked = {"id": one, "moderationStatus": _MODERATION[verb], "banAuthor": "true" if verb == "block" else ""}
         self._ask("POST", "comments/setModerationStatus", asked, post=post).yes()
-        held = _MODERATION[verb] == "heldForReview"
-        return Done(replace(post, visibility=Visibility.HELD if held else Visibility.PUBLIC))
+        shown, rejected = _MODERATION[verb] == "published", _MODERATION[verb] == "rejected"
+        seen = Visibility.PUBLIC if shown else Visibility.HELD
+        return Done(replace(post, visibility=seen, grants={**post.grants, "rejected": rejected}))
 
     def can(self, post: Post, now: datetime) -> dict[Verb, Capability]:
         if post.state in (PostState.DELETED, PostState.WITHHELD):
             return {"reply": Capability(False, "The comment is no longer there.")}
         able = Capability(True, cost=WRITE, hand_off=post.url)
+        if post.grants.get("rejected"):
+            return {"reply": Capability(False, "It was rejected: nobody can see it."), "block": able}
         if post.visibility is Visibility.HELD:
             first = Capability(False, "It is held back for review. Approve it first.", hand_off=post.url)
             return {"reply": first, "approve": able, "spam": able, "block": able}
