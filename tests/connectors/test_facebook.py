@@ -521,10 +521,19 @@ def test_a_delivered_comment_is_the_one_the_poll_finds(fake):
     assert gone.state is PostState.DELETED
 
 
+@pytest.mark.parametrize("verb", ["hide", "unhide", "edited", "add"])
+def test_a_delivery_without_words_takes_none_away(fake, verb):
+    """As of a comment that was hidden, or of a picture without words, which the poll brings whole."""
+    value = {"item": "comment", "verb": verb, "comment_id": fake.say("x"), "post_id": OURS, "parent_id": OURS,
+             "from": {"id": "u-carla"}, "created_time": 1_760_000_000}  # fmt: skip
+    page = fake.connector().unpack(change(**value), NOW)
+    assert (page.posts, page.bad) == ((), ())
+
+
 def test_what_a_delivery_tells_of_others_or_of_likes_is_left(fake):
     connector = fake.connector()
     assert connector.unpack(change(item="reaction", verb="add", post_id=OURS), NOW).posts == ()
     other = change(item="comment", verb="add").replace(b'"id": "1"', b'"id": "2"')
     assert connector.unpack(other, NOW).posts == ()
-    bad = connector.unpack(change(item="comment", verb="add", post_id=OURS), NOW)
+    bad = connector.unpack(change(item="comment", verb="add", post_id=OURS, message="x"), NOW)
     assert (bad.posts, len(bad.bad)) == ((), 1)

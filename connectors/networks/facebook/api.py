@@ -110,9 +110,10 @@ def rating_of(item: Mapping[str, Any], ours: str) -> Post:
 
 
 def change_of(value: Mapping[str, Any], page: str) -> Post | None:
-    """A comment or a post of a webhook, in the words of the poll; None for likes and for our own new posts."""
+    """A comment or a post of a webhook, in the words of the poll; None for likes, for our own new posts, and where it
+    tells no words: the poll and the look at open conversations bring what it is about."""
     kind, verb = value.get("item"), value.get("verb")
-    if verb not in ("add", "edited", "remove", "hide", "unhide", "edit"):
+    if verb != "remove" and (verb not in ("add", "edited", "edit") or not value.get("message")):
         return None
     shape = {**value, "created_time": value.get("created_time"), "message": value.get("message")}
     if kind == "comment":
