@@ -96,6 +96,30 @@ def test_a_private_message_is_heard_by_its_notification(fake):
     assert fake.at(sent.external_id)["topic_id"] == PRIVATE
 
 
+@pytest.mark.parametrize("kind", [1, 2, 3, 9, 15])
+def test_whoever_names_or_answers_us_within_a_private_message_did_so_in_private(fake, kind):
+    first = fake.say("Where is my parcel?", topic=PRIVATE)
+    told = fake.tell(fake.say("@care my IBAN is 1", parent=first, topic=PRIVATE), kind)
+    fake.tell(fake.say("@care and again", parent=told, topic=PRIVATE), kind)
+    public = fake.tell(fake.say("@care is it green?"), kind)
+    before = fake.requests()
+    heard = {post.external_id: post for post in read(fake, "notifications")[0]}
+    assert [(heard[told].kind, heard[told].visibility)] == [(PostKind.DIRECT, Visibility.DIRECT)]
+    assert (heard[public].kind, heard[public].visibility) == (PostKind.COMMENT, Visibility.PUBLIC)
+    assert fake.requests() - before == 1 + 3 + 2  # the list, each post, each topic once
+    (above,) = fake.connector().ancestors(heard[told], NOW)
+    assert (above.external_id, above.visibility) == (first, Visibility.DIRECT)
+
+
+def test_what_stands_in_a_topic_that_is_not_shown_to_us_is_taken_for_private(fake):
+    told = fake.tell(fake.say("@care is it green?"), 1)
+    shown = fake.topic
+    fake.topic = lambda *asked: no(403, "invalid_access")
+    assert one(fake, told, "notifications").visibility is Visibility.DIRECT
+    fake.topic = lambda *asked: Reply(200, {**shown(*asked).body, "archetype": None})
+    assert one(fake, told, "notifications").visibility is Visibility.DIRECT
+
+
 def test_notifications_cut_by_the_budget_are_worked_off_later(fake):
     told = [fake.tell(fake.say(f"hello {number}", topic=PRIVATE), 6) for number in range(7)]
     seen, cursor = [], None

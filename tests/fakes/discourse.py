@@ -169,7 +169,9 @@ class Fake(FakeNetwork):
         ids = [one for one, each in self.posts.items() if each["topic_id"] == topic]
         shown = [int(each) for each in asked.many("post_ids[]")] if chosen else ids[:20]
         posts = [self.single(self.posts[one]) for one in shown if one in self.posts]
-        return Reply(200, {"post_stream": {"posts": posts} | ({} if chosen else {"stream": ids}), "id": topic})
+        kind = "private_message" if topic == PRIVATE else "regular"
+        stream = {"posts": posts} | ({} if chosen else {"stream": ids})
+        return Reply(200, {"post_stream": stream, "id": topic, "archetype": kind})
 
     def attached(self, made):
         named = re.findall(r"!\[(.*?)\|(?:24x18|video)\]\((.*?)\)", made["raw"])

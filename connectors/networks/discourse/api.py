@@ -19,6 +19,8 @@ WINDOW, EMPTY, STEP = timedelta(hours=48), 3, 50
 ids such a page covers."""
 HEARD, PRIVATE = {1, 2, 3, 6, 9, 15}, 6
 """Notifications of being named, answered, quoted, written to, of a watched topic, of a group of ours; of messages."""
+PUBLIC = ("regular", "banner")
+"""What topics call themselves that are not a private message (unverified)."""
 MAPPING = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
 
 

@@ -16,6 +16,7 @@ from connectors.base import (
     Gap,
     Gone,
     Invalid,
+    NotPermitted,
     Page,
     Past,
     Post,
@@ -25,6 +26,7 @@ from connectors.base import (
 from connectors.networks.discourse.api import (
     MAPPING,
     PRIVATE,
+    PUBLIC,
     WINDOW,
     judging,
     notified,
@@ -110,13 +112,13 @@ class Reading(Connector):
     def _notified(self, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
         """The list, then the posts it names, one by one; most of them the other source has brought already."""
         place, gaps = notified(cursor, now)
-        listed = False
+        listed, public = False, dict[int, bool]()
         while not budget.spent and (place["todo"] or not listed):
             budget.spend()
             posts, bad = list[Post](), tuple[Bad, ...]()
             if place["todo"]:
                 one, private = place["todo"].pop(0)
-                posts, bad = self._named(one, bool(private), now)
+                posts, bad = self._named(one, bool(private), public, budget, now)
             else:
                 listed, gaps = True, (*gaps, *self._list(place, now))
             end = listed and not place["todo"]
@@ -140,12 +142,27 @@ class Reading(Connector):
             return (Gap(None, now, "More was said to us at once than the forum lists."),)
         return ()
 
-    def _named(self, one: int, private: bool, now: datetime) -> tuple[list[Post], tuple[Bad, ...]]:
+    def _named(
+        self, one: int, private: bool, public: dict[int, bool], budget: Budget, now: datetime
+    ) -> tuple[list[Post], tuple[Bad, ...]]:
+        """Who is named or answered within a private message is told so as anywhere else, and a post does not say where
+        it stands: its topic does."""
         try:
             item = self._ask("GET", f"/posts/{one}.json", now=now).json(dict)
         except (Gone, Invalid):
             return [], ()
-        return self._mapped([item], "notifications", direct=private)
+        topic = item.get("topic_id")
+        if not private and isinstance(topic, int) and topic not in public:
+            budget.spend()
+            public[topic] = self._is_public(topic, now)
+        return self._mapped([item], "notifications", direct=private or not public.get(topic, False))
+
+    def _is_public(self, topic: int, now: datetime) -> bool:
+        """Whatever is not known to be meant for everybody is not."""
+        try:
+            return self._ask("GET", f"/t/{topic}.json", now=now).json(dict).get("archetype") in PUBLIC
+        except (Gone, NotPermitted):
+            return False
 
     def _one(self, one: str, now: datetime | None = None) -> tuple[Post, JSON]:
         topic, number = place_of(one)
@@ -169,7 +186,10 @@ class Reading(Connector):
         return standing
 
     def ancestors(self, post: Post, now: datetime) -> list[Post]:
-        return [self._one(post.parent_id, now)[0]] if post.parent_id else []
+        if not post.parent_id:
+            return []
+        above, _ = self._one(post.parent_id, now)
+        return [replace(above, kind=post.kind, visibility=post.visibility)]  # one topic, one audience
 
 
 def _oldest_first(posts: Sequence[Post]) -> tuple[Post, ...]:
