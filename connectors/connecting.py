@@ -139,7 +139,7 @@ def change_access(channel: Channel, given: Mapping[str, Any], fresh: Mapping[str
     """`change` with access that was tried for `channel` as it was then; a channel that waited for it reads on. False,
     and nothing is done, when somebody has changed its settings since: nobody knows what the two make together."""
     stands = Channel.objects.select_for_update().get(pk=channel.pk)
-    if _typed(stands) != _typed(channel):
+    if _typed(stands) != _typed(channel) or belonging.account_of(stands) != belonging.account_of(channel):
         return False
     with recorded_together():
         change(channel, given, by)

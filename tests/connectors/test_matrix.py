@@ -508,6 +508,20 @@ def test_a_room_that_only_claims_to_continue_another_is_a_stranger(fake):
     assert read(fake)[0][one].root_id == NEW
 
 
+@pytest.mark.parametrize("invited", [False, True])
+def test_nobody_sends_the_account_into_a_room_that_continues_none_of_ours(fake, invited):
+    fake.found(TWO)
+    _, _, cursor, _ = read(fake)
+    fake.others.add(NEW)
+    fake.upgrade(TWO, NEW, anybody=not invited)
+    if invited:
+        fake.invite(NEW, private=False)
+    _, _, cursor, _ = read(fake, cursor)
+    assert NEW not in fake.rooms
+    assert (cursor["moves"], cursor["moved"], cursor["joins"]) == ([], [], [])
+    assert fake.connector().send(answer_to(_any(fake)))
+
+
 def test_an_answer_to_what_was_said_before_the_upgrade_stands_in_the_new_room_once(fake):
     fake.found(TWO)
     one = fake.say("Where is my tea?", room=TWO)

@@ -41,6 +41,7 @@ class Fake(FakeNetwork):
         self.rooms, self.joined, self.invited, self.encrypted = {}, {}, {}, set()
         self.homeserver = ""
         self.became, self.offered, self.away = {}, {}, set()  # old room: new one; room: whether it takes anybody
+        self.others = set()  # rooms that continue none
         self.access, self.ended, self.refresh, self.unused = {CANARY}, set(), {AGAIN}, {}
         self.found(ROOM, "public", members=40)
 
@@ -228,6 +229,9 @@ class Fake(FakeNetwork):
     def in_room(self, asked, room, path):
         if path == ["join"]:
             return self.joins(room)
+        if path == ["leave"]:
+            self.rooms.pop(room, None)
+            return Reply(200, {})
         if room not in self.rooms or room in self.closed:
             return no(403, "M_FORBIDDEN")
         if path[0] == "messages":
@@ -324,6 +328,7 @@ class Fake(FakeNetwork):
     def standing(self, room):
         told = self.rooms[room]
         before = told.get("claims") or next((old for old, new in self.became.items() if new == room), None)
+        before = None if room in self.others else before
         state = [
             self.state("m.room.create", room, **({"predecessor": {"room_id": before}} if before else {})),
             self.state("m.room.join_rules", room, join_rule=told["rule"]),

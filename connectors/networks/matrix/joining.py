@@ -102,7 +102,8 @@ class Joining(Reading):
         if lost := [_name(old, joined[old]) for old, new in moved.items() if new not in known]:
             yield f"These rooms were upgraded, and the account is not in what they became: {_short(lost)}."
         waiting = [room for room in invited if chosen is None or room in chosen]
-        waiting = [room for room in waiting if not self._wanted({room: invited[room]}, chosen, moved.values())]
+        taken = {*self._wanted(invited, chosen), *self._continuing(invited, chosen, moved.values())}
+        waiting = [room for room in waiting if room not in taken]
         if waiting:
             names = [_name(room, table(table(invited[room]).get("invite_state"))) for room in waiting]
             yield f"Invitations wait for a person to accept them in a Matrix app: {_short(names)}."

@@ -1,6 +1,6 @@
-"""Rooms that were upgraded. The old one says with a tombstone what it became; only that is believed, because anybody
-can make a room that claims to continue another one. The account follows, and what is said in the new room goes on in
-the conversations of the first one."""
+"""Rooms that were upgraded. The old one says with a tombstone what it became, and the new one which it was. Both are
+needed, because anybody can make a room that says either. The account follows, and what is said in the new room goes on
+in the conversations of the first one."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -61,10 +61,20 @@ class Moving(Asking):
         try:  # joining twice is success
             path = f"client/v3/join/{quote(room, safe='')}"
             self._ask("POST", path, now=now, params=where, json={}, write=False)
+            self._stays(place, room, now)
         except REFUSED:
             pass
         except LATER:
             place.later(room, via, int(tries) + 1 if tries.isdecimal() else TRIES)
+
+    def _stays(self, place: Place, room: str, now: datetime) -> None:
+        """A room that does not say itself that it continues one of ours is left again: else whoever writes to us could
+        send the account wherever he likes."""
+        claimed = [each for each in place.moved if each[1] == room]
+        before = predecessor_of(self._state(room, "m.room.create", now)) if claimed else ""
+        if claimed and [before, room] not in claimed:
+            self._ask("POST", f"client/v3/rooms/{quote(room, safe='')}/leave", now=now, json={}, write=False)
+            place.moved = [each for each in place.moved if each not in claimed]
 
     # Which room it was at first
 

@@ -100,7 +100,9 @@ class Reading(Moving):
         self._meet(place, [room for room, each in joined.items() if _events(each)], budget, now)
         for room, each in joined.items():
             self._told(place, room, each, posts, bad)
-        place.joins += self._wanted(table(rooms.get("invite")), chosen, {new for _, new in place.moved})
+        invited, moved = table(rooms.get("invite")), {new for _, new in place.moved}
+        place.joins += [[room] for room in self._wanted(invited, chosen) if room not in moved]
+        place.moves += [[room, "", "0"] for room in self._continuing(invited, chosen, moved)]
         place.reached(str(told["next_batch"]), now)
 
     def _meet(self, place: Place, rooms: Sequence[str], budget: Budget, now: datetime) -> None:
@@ -207,15 +209,18 @@ class Reading(Moving):
 
     # Invitations
 
-    def _wanted(
-        self, invited: Mapping[str, Any], chosen: frozenset[str] | None, moved: Container[str]
-    ) -> list[list[str]]:
-        """Invitations the admin wants to be accepted; to rooms that are read at all. One to what a room of ours became
-        is no invitation to anything new."""
+    def _wanted(self, invited: Mapping[str, Any], chosen: frozenset[str] | None) -> list[str]:
+        """Invitations the admin wants to be accepted; to rooms that are read at all."""
         how = self.settings.get("invitations")
+        if how not in ("private", "all"):
+            return []
         fits = [str(room) for room in invited if chosen is None or room in chosen]
-        return [[room] for room in fits if how == "all" or room in moved
-                or (how == "private" and is_private(table(invited[room]), self._me))]  # fmt: skip
+        return [room for room in fits if how == "all" or is_private(table(invited[room]), self._me)]
+
+    @staticmethod
+    def _continuing(invited: Mapping[str, Any], chosen: frozenset[str] | None, moved: Container[str]) -> list[str]:
+        """Invitations to what rooms of ours became, whatever the admin wants of others."""
+        return [room for room in map(str, invited) if room in moved and (chosen is None or room in chosen)]
 
     def _joined(self, place: Place, now: datetime) -> None:
         (room,) = place.joins[0]
