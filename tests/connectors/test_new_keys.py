@@ -64,6 +64,15 @@ def test_the_settings_refuse_keys_of_another_account_and_lead_to_a_channel_for_i
     assert opened_secrets(channel)["token"] == "demo"
 
 
+def test_connecting_again_leads_there_too(ada, channel):
+    pretend(channel, id="somebody else", name="@somebody")
+    answer = ada.post(f"/set-up/channels/{channel.pk}/secrets/", {"token": "demo"})
+    assert answer.status_code == 422
+    assert 'href="/set-up/channels/connect/demo/"' in answer.content.decode()
+    stands = Channel.objects.get()
+    assert (opened_secrets(stands)["token"], stands.settings["account"]["name"]) == ("demo", "@somebody")
+
+
 def test_keys_of_an_account_that_has_a_channel_lead_to_that_channel(ada, demo, channel):
     other = connect("demo", "second", {"base_url": demo.url}, {"token": "demo"}, None)
     pretend(other, id="somebody else", name="@somebody")
