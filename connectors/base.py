@@ -59,6 +59,7 @@ from connectors.replies import (
     Outgoing,
     Prepared,
     Sent,
+    Standing,
     Verb,
     Withheld,
 )
@@ -78,7 +79,8 @@ __all__ = [
     "Fault", "Field", "Found", "Gap", "Gone", "Grant", "InDoubt", "Incoming", "Invalid", "Measure", "Media",
     "MediaRule", "Medium", "Needs", "NotPermitted", "Outcome", "Outgoing", "Page", "Past", "PolicyRefused", "Post",
     "PostKind", "PostState", "Prepared", "QuotaSpent", "Rate", "RateLimited", "Rejected", "Secrets", "Sent", "Source",
-    "TextRule", "Unavailable", "Undelivered", "Unreadable", "Uploaded", "Verb", "Visibility", "Way", "Withheld",
+    "Standing", "TextRule", "Unavailable", "Undelivered", "Unreadable", "Uploaded", "Verb", "Visibility", "Way",
+    "Withheld",
 ]  # fmt: skip
 
 
@@ -228,6 +230,11 @@ class Connector(Kind, ABC, scan="connectors.networks"):
     def ancestors(self, post: Post, now: datetime) -> list[Post]:
         """The posts above this one, oldest first, by at most one request; [] where the network has none."""
         return []
+
+    def standing(self, text: str, post: Post) -> Standing:
+        """Where a public answer with this text to this post will hang, which is elsewhere on networks that know no
+        answers to answers. Pure."""
+        return Standing((post.external_id,), text)
 
     def measure(self, text: str, post: Post | None = None, *, private: bool = False) -> Measure:
         """How `text`, as it would be sent in answer to `post`, counts. `private`: as a private message to whoever said

@@ -30,7 +30,7 @@ class Outgoing:
     """One wish to post, committed before the call and enough to send the very same bytes again. `bound`: ids of our
     posts that belong to other replies. `prepared`: the token a two-step network gave for this very reply. `first_at`:
     when it was first tried, if this is not the first time. `elsewhere`: that of `Capability`, as its author said yes
-    to it."""""
+    to it."""
 
     key: str
     text: str
@@ -62,6 +62,14 @@ class Prepared:
     """First of two steps is done: commit the token, then call `send` again with it."""
 
     token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where the network shows an answer of ours: `below` which posts it may hang, and its `text` there."""
+
+    below: tuple[str, ...]
+    text: str
 
 
 @dataclass(frozen=True, slots=True)

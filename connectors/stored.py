@@ -3,10 +3,22 @@ deleted."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from connectors.base import Author, Deleted, Media, Post, PostKind, PostState, Visibility, Withheld
+from connectors.base import (
+    Author,
+    Connector,
+    Deleted,
+    Media,
+    Post,
+    PostKind,
+    PostState,
+    Standing,
+    Visibility,
+    Withheld,
+)
 
 if TYPE_CHECKING:
     from inbox.models import Mention, Reply
@@ -64,6 +76,15 @@ def post_of_reply(reply: Reply) -> Post:
         visibility=Visibility(parent.visibility) if parent else Visibility.PUBLIC,
         ours=True,
     )
+
+
+def standings(connector: Connector, replies: Sequence[int]) -> dict[int, Standing]:
+    """How the network shows these answers of ours; private ones stand where they belong."""
+    from inbox.models import Reply
+
+    public = Reply.objects.filter(pk__in=replies, parent__isnull=False).exclude(kind="direct")
+    rows = public.select_related("parent__identity")
+    return {row.pk: connector.standing(row.text, post_of(row.parent)) for row in rows if row.parent}
 
 
 def as_it_is_now(mention: Mention, answer: Post | Deleted | Withheld) -> Post:

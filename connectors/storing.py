@@ -20,6 +20,7 @@ from connectors.arriving import SOURCE, quarantine, sound, with_threads
 from connectors.base import Bad, Budget, Connector, Page, Post, Undelivered
 from connectors.http import no_transaction_open
 from connectors.models import Channel, Gap, Source
+from connectors.stored import standings
 from connectors.text import normalised
 from connectors.topics.arrival import Topics, bind_topics
 from inbox.arrival import Decision, Facts, Place
@@ -132,7 +133,9 @@ class Claim:
         return reply is not None and (reply.fault == "Returned" or reply.returned(told.reason))
 
     def place(self, connector: Connector) -> Place:
-        return Place(self.channel.pk, self.channel.network, connector.space, self.now, normalised)
+        elsewhere = type(connector).standing is not Connector.standing
+        stands = partial(standings, connector) if elsewhere else None
+        return Place(self.channel.pk, self.channel.network, connector.space, self.now, normalised, stands=stands)
 
     def follow(self, connector: Connector, posts: Sequence[Post]) -> None:
         """Stores how known posts stand now; one that cannot be kept waits for the next look."""

@@ -81,11 +81,21 @@ class Asked:
     themes: tuple[int, ...] = ()
 
 
+class Stands(Protocol):
+    """Where the network shows an answer of ours, and what it says there."""
+
+    @property
+    def below(self) -> tuple[str, ...]: ...
+    @property
+    def text(self) -> str: ...
+
+
 @dataclass(frozen=True)
 class Place:
     """Where posts of a channel land: the network's name, the prefix that makes thread keys global, `normalise` for
     comparing our own posts with replies, per source the time before which a new post is a late one, and per post the
-    posts above it and why it was looked for."""
+    posts above it and why it was looked for. `stands` tells of replies by their ids how the network will show them,
+    where that is not as an answer to what they answer."""
 
     channel_id: int
     network: str
@@ -95,6 +105,7 @@ class Place:
     late_before: Mapping[str, datetime] = field(default_factory=dict)
     context: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
     asked: Mapping[str, Asked] = field(default_factory=dict)
+    stands: Callable[[Sequence[int]], Mapping[int, Stands]] | None = None
 
     def only_listens(self, post: Any) -> bool:
         asked = self.asked.get(post.external_id)

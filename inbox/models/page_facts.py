@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
-from inbox.arrival import Facts, Place
+from inbox.arrival import Facts, Place, Stands
 from inbox.language import language_of
 from inbox.models.arrays import array
 
@@ -40,12 +40,14 @@ class KnownIdentity(NamedTuple):
 class Pending(NamedTuple):
     """A reply that left or may have left, and is not yet bound to a post. One that is to be tried again is among
     them: when its first try shows up late after all, there must be no second. So is one of which a person said that
-    it was sent."""
+    it was `sent`. `stands`: how the network shows it, where that is not as an answer to its parent."""
 
     id: int
     parent: str
     text: str
     created_at: datetime
+    sent: bool
+    stands: Stands | None = None
 
 
 @dataclass
@@ -66,11 +68,22 @@ CONVERSATIONS = """
     SELECT thread_key, identity_id, id FROM inbox_conversation
      WHERE thread_key = ANY(%s::text[]) AND identity_id = ANY(%s::bigint[])"""
 _PENDING = """
-    SELECT r.id, m.external_id, r.text, r.created_at, r.external_id
+    SELECT r.id, m.external_id, r.text, r.created_at, r.state = 'sent', r.external_id
       FROM inbox_mention m
       JOIN inbox_reply r ON r.conversation_id = m.conversation_id
       JOIN inbox_mention p ON p.id = r.parent_id AND p.external_id = m.external_id
      WHERE m.channel_id = %s AND m.external_id = ANY(%s::text[])
+       AND (r.external_id IS NULL
+            AND (r.state IN ('sending', 'in_doubt', 'sent') OR r.state = 'queued' AND r.takes > 0)
+            OR r.external_id = ANY(%s::text[]))
+     ORDER BY r.state = 'sent', r.sending_at"""
+# Where answers hang elsewhere than from what they answer: the replies in the threads that ours came to.
+_PENDING_IN_THREADS = """
+    SELECT r.id, p.external_id, r.text, r.created_at, r.state = 'sent', r.external_id
+      FROM inbox_conversation c
+      JOIN inbox_reply r ON r.conversation_id = c.id
+      JOIN inbox_mention p ON p.id = r.parent_id
+     WHERE c.thread_key = ANY(%s::text[])
        AND (r.external_id IS NULL
             AND (r.state IN ('sending', 'in_doubt', 'sent') OR r.state = 'queued' AND r.takes > 0)
             OR r.external_id = ANY(%s::text[]))
@@ -90,12 +103,25 @@ def read_facts(place: Place, posts: Sequence[Any]) -> PageFacts:
         met = {keys[post.external_id] for post in posts if post.author.external_id in identities}
         cursor.execute(CONVERSATIONS, (array(met), array(identity.id for identity in identities.values())))
         conversations = {(key, identity): pk for key, identity, pk in cursor.fetchall()}
-        replies: list[tuple[Any, ...]] = []
-        if ours := {post.external_id: post.parent_id for post in posts if post.ours and post.parent_id}:
-            cursor.execute(_PENDING, (place.channel_id, array(set(ours.values())), array(ours)))
-            replies = cursor.fetchall()
-    pending = [Pending(*row) for *row, external_id in replies if external_id is None]
-    return PageFacts(known, identities, conversations, pending, {row[4] for row in replies if row[4] is not None})
+    pending, replied = _pending(place, [post for post in posts if post.ours and post.parent_id], keys)
+    return PageFacts(known, identities, conversations, pending, replied)
+
+
+def _pending(place: Place, ours: Sequence[Any], keys: dict[str, str]) -> tuple[list[Pending], set[str]]:
+    """Replies that these posts of ours may be, and the ids of those among them that are known to be replies."""
+    if not ours:
+        return [], set()
+    ids = array({post.external_id for post in ours})
+    with connection.cursor() as cursor:
+        if place.stands is None:
+            cursor.execute(_PENDING, (place.channel_id, array({post.parent_id for post in ours}), ids))
+        else:
+            cursor.execute(_PENDING_IN_THREADS, (array({keys[post.external_id] for post in ours}), ids))
+        rows = cursor.fetchall()
+    open_rows = [row[:-1] for row in rows if row[-1] is None]
+    stands = place.stands([row[0] for row in open_rows]) if place.stands and open_rows else {}
+    pending = [Pending(*row, stands.get(row[0])) for row in open_rows]
+    return pending, {row[-1] for row in rows if row[-1] is not None}
 
 
 def thread_keys(place: Place, posts: Sequence[Any], known: dict[str, Known]) -> dict[str, str]:

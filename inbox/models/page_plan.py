@@ -24,7 +24,7 @@ from inbox.models.page_conversation import (
     told_of,
     told_of_birth,
 )
-from inbox.models.page_facts import Known, PageFacts, facts_of, thread_keys
+from inbox.models.page_facts import Known, PageFacts, Pending, facts_of, thread_keys
 from inbox.models.tally import Place as TallyPlace
 
 BirthKey = tuple[str, str]  # thread key, author's external id
@@ -164,12 +164,12 @@ def _plan_ours(
     or that begins on this page; else nothing."""
     if post.external_id in facts.replied:
         return
-    for reply in facts.pending:
-        written = reply.parent == post.parent_id and post.created_at >= reply.created_at - CLOCKS
-        if written and normalise(reply.text) == normalise(post.text):
-            facts.pending.remove(reply)
-            plan.bound.append((reply.id, post.external_id, post.url))
-            return
+    maybe = [reply for reply in facts.pending if _may_be(reply, post, normalise)]
+    if maybe and all(reply.sent or _is_surely(reply, post, normalise) for reply in maybe):
+        facts.pending.remove(maybe[0])
+        plan.bound.append((maybe[0].id, post.external_id, post.url))
+    if maybe:
+        return  # once they are settled, it is one of them, or a later look brings what somebody else of us wrote
     known = facts.posts.get(post.parent_id or "")
     here = (where for each, where in plan.mentions if each.external_id == post.parent_id)
     where = known.conversation_id if known else next(here, None)
@@ -179,6 +179,20 @@ def _plan_ours(
     plan.mentions.append((post, where))
     posts = plan.existing.setdefault(where, Stay()).posts if isinstance(where, int) else begun[where]
     posts.append(post)
+
+
+def _may_be(reply: Pending, post: Any, normalise: Callable[[str], str]) -> bool:
+    """Whether this post of ours says what that reply says, where it would stand."""
+    if post.created_at < reply.created_at - CLOCKS:
+        return False
+    below, text = (reply.stands.below, reply.stands.text) if reply.stands else ((reply.parent,), reply.text)
+    return post.parent_id in below and normalise(text) == normalise(post.text)
+
+
+def _is_surely(reply: Pending, post: Any, normalise: Callable[[str], str]) -> bool:
+    """Not where it may as well answer somebody else: it hangs from what all of the thread hangs from, and does not
+    say by name whom it is for."""
+    return post.parent_id == reply.parent or normalise(reply.text) != normalise(post.text)
 
 
 def _plan_mention(

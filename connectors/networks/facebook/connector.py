@@ -28,6 +28,7 @@ from connectors.base import (
     PostState,
     Sent,
     Source,
+    Standing,
     TextRule,
     Uploaded,
     Verb,
@@ -94,6 +95,10 @@ class Facebook(PageReading):
         if not made.get("id"):
             raise graph.answer.unreadable("The answer to a new comment has no id.")
         return Sent(comment_id(made["id"], parent.external_id.split("_")[0]), str(made.get("permalink_url") or ""))
+
+    def standing(self, text: str, post: Post) -> Standing:
+        """Below an answer it hangs there or from the comment on top: nobody has told which."""
+        return Standing((post.external_id, _thread_of(post)), text)
 
     def media_rule(self, post: Post, *, private: bool = False) -> MediaRule:
         if private or post.kind is PostKind.DIRECT:

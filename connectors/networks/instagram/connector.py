@@ -28,6 +28,7 @@ from connectors.base import (
     PostState,
     Sent,
     Source,
+    Standing,
     TextRule,
     Verb,
     Way,
@@ -96,6 +97,9 @@ class Instagram(AccountReading):
         if not made.get("id"):
             raise graph.answer.unreadable("The answer to a new comment has no id.")
         return Sent(str(made["id"]), parent.url)
+
+    def standing(self, text: str, post: Post) -> Standing:
+        return Standing((_top_of(post),), self._said(text, post))
 
     @staticmethod
     def _mentioned_in(post: Post) -> JSON:

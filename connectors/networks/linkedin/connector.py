@@ -32,6 +32,7 @@ from connectors.base import (
     PostState,
     Sent,
     Source,
+    Standing,
     TextRule,
     Uploaded,
     Verb,
@@ -204,6 +205,9 @@ class LinkedIn(LinkedInAccess):
         except ValueError:
             raise answer.unreadable("The answer to a new comment has no name.") from None
         return Sent(name, f"https://www.linkedin.com/feed/update/{post}?commentUrn={encoded(name)}")
+
+    def standing(self, text: str, post: Post) -> Standing:
+        return Standing((post.parent_id or post.external_id,), text)
 
     def media_rule(self, post: Post, *, private: bool = False) -> MediaRule:
         return uploads.RULE

@@ -28,6 +28,7 @@ from connectors.base import (
     PostState,
     Sent,
     Source,
+    Standing,
     TextRule,
     Verb,
     Visibility,
@@ -93,6 +94,9 @@ class YouTube(Listening):
         if not made.get("id"):
             raise answer.unreadable("The answer to a new comment has no id.")
         return Sent(str(made["id"]), _beside(parent, str(made["id"])))
+
+    def standing(self, text: str, post: Post) -> Standing:
+        return Standing((post.parent_id or post.external_id,), addressed(text, post))
 
     def find(self, outgoing: Outgoing) -> Found | Absent | CannotKnow:
         parent, at, wanted = outgoing.parent, "", normalised(addressed(outgoing.text, outgoing.parent))
