@@ -120,7 +120,7 @@ def _pending(place: Place, ours: Sequence[Any], keys: dict[str, str]) -> tuple[l
         rows = cursor.fetchall()
     open_rows = [row[:-1] for row in rows if row[-1] is None]
     stands = place.stands([row[0] for row in open_rows]) if place.stands and open_rows else {}
-    pending = [Pending(*row, stands.get(row[0])) for row in open_rows]
+    pending = [Pending(*row)._replace(stands=stands.get(row[0])) for row in open_rows]
     return pending, {row[-1] for row in rows if row[-1] is not None}
 
 
