@@ -54,3 +54,42 @@ def test_pages_of_the_library_that_are_not_used_are_not_there(client, cast, unus
     answer = client.get(f"/account/{unused}")
     assert answer.status_code == 404
     assert "Sign Up" not in answer.content.decode()
+
+
+def refused(client, agent="ana", times=1, **how):
+    """Whether the last of so many wrong passwords was not even looked at."""
+    for n in range(times):
+        form = {"login": f"{agent}@acme.example", "password": f"not the password {n}"}
+        answer = client.post("/account/login/", form, **how)
+    return "Too many failed login attempts" in answer.content.decode()
+
+
+@pytest.mark.parametrize("host", ["testserver:81", "testserver.", "TESTSERVER", "127.0.0.1:9000"])
+def test_an_account_is_one_account_for_the_limit_whatever_host_it_is_asked_for(client, cast, host, settings):
+    settings.ALLOWED_HOSTS = ["testserver", "127.0.0.1"]
+    assert not refused(client, times=5)
+    assert refused(client, REMOTE_ADDR="203.0.113.9")
+    assert refused(client, REMOTE_ADDR="203.0.113.9", headers={"Host": host})
+    assert not refused(client, "max", REMOTE_ADDR="203.0.113.9", headers={"Host": host})
+
+
+@pytest.mark.parametrize("email", ["ada@acme.example", "nobody@acme.example"])
+def test_a_mail_for_a_new_password_leads_to_the_public_address_alone(client, cast, email, settings, mailoutbox):
+    settings.PUBLIC_URL, settings.ALLOWED_HOSTS = "https://care.example", ["care.example", "testserver"]
+    client.post("/account/password/reset/", {"email": email}, headers={"Host": "testserver:6666"})
+    (mail,) = mailoutbox
+    assert "testserver" not in mail.subject + mail.body
+    assert "6666" not in mail.subject + mail.body
+    assert mail.subject.startswith("[care.example] ")
+    links = [word for word in mail.body.split() if word.startswith("http")]
+    assert [link.partition("/key/")[0] for link in links] == (
+        ["https://care.example/account/password/reset"] if email.startswith("ada") else []
+    )
+
+
+def test_the_link_of_a_mail_for_a_new_password_opens_its_form(client, cast, settings, mailoutbox):
+    settings.PUBLIC_URL = "http://testserver"
+    client.post("/account/password/reset/", {"email": "ada@acme.example"})
+    link = next(word for word in mailoutbox[0].body.split() if word.startswith("http"))
+    page = client.get(link, follow=True)
+    assert 'name="password1"' in page.content.decode()
