@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from connectors import metering
 from connectors.access import renew, with_access
-from connectors.base import Absent, CannotKnow, Connector, Fault, Found, Outgoing, Prepared, Sent
+from connectors.base import Absent, CannotKnow, Connector, Fault, Found, Measure, Outgoing, Prepared, Sent
 from connectors.bringing import StillBringing, brought, media_of, token_of, with_token
 from connectors.budgeting import answers_allowed
 from connectors.faults import AuthExpired, AuthRevoked, Gone, Outcome, Unavailable
@@ -97,7 +97,7 @@ def _leave(reply: Reply, connector: Connector, outgoing: Outgoing) -> None:
     else:
         failpoint("reply.after_post")
         _record_sent(reply, answer)
-        if cost := connector.measure(outgoing.text, outgoing.parent).cost:
+        if cost := _measured(connector, outgoing).cost:
             metering.count(reply.channel, timezone.now(), sent_cost=cost)
         failpoint("reply.after_record")
 
@@ -152,9 +152,13 @@ def refused_before_sending(connector: Connector, outgoing: Outgoing) -> str:
         return (capability and capability.reason) or "This network takes no such answer."
     if capability.elsewhere and capability.elsewhere != outgoing.elsewhere:
         return f"{capability.reason} Nobody said yes to that."
-    problems = connector.measure(outgoing.text, outgoing.parent).problems
+    problems = _measured(connector, outgoing).problems
     rule = connector.media_rule(outgoing.parent, private=outgoing.private)
     return " ".join((*problems, *rule.problems(outgoing.media, connector.label, outgoing.text)))
+
+
+def _measured(connector: Connector, outgoing: Outgoing) -> Measure:
+    return connector.measure(outgoing.text, outgoing.parent, private=outgoing.private)
 
 
 def outgoing_of(reply: Reply) -> Outgoing:

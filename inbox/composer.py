@@ -119,7 +119,7 @@ class Composer:
             "capability": self._capability(may, refusal),
             "cannot": bool(refusal),
             "shut": bool(may and may.ask),
-            "counter": counter_of(self.conversation.channel, self.parent),
+            "counter": counter_of(self.conversation.channel, self.parent, private=kind == "private"),
             "send_text": _("Send"),
             "placeholder": _("Prepare an answer: it is kept as a draft") if self.held else _("Write an answer"),
             "language": self.conversation.language,
@@ -187,17 +187,18 @@ def why_not(channel: Any, parent: Mention | None, may: Any) -> str:
     return ""
 
 
-def problems_of(channel: Any, text: str, parent: Mention) -> list[str]:
+def problems_of(channel: Any, text: str, parent: Mention, *, private: bool = False) -> list[str]:
     """What is wrong with the text for this item, counted by the network's own rule."""
-    return list(channel.measure(text, parent).problems)
+    return list(channel.measure(text, parent, private=private).problems)
 
 
-def counter_of(channel: Any, parent: Mention | None) -> Counter | None:
+def counter_of(channel: Any, parent: Mention | None, *, private: bool = False) -> Counter | None:
     """How the composer counts for this item; None where nothing is counted."""
     if parent is None:
         return None
     try:
-        measured, link = channel.measure("", parent), channel.link_length(parent)
+        measured = channel.measure("", parent, private=private)
+        link = channel.link_length(parent, private=private)
     except KeyError:
         return None
     if measured.limit is None:

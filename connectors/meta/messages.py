@@ -15,12 +15,14 @@ from connectors.base import (
     CannotKnow,
     Capability,
     Found,
+    Measure,
     Media,
     Outgoing,
     Page,
     Post,
     PostKind,
     Sent,
+    TextRule,
     Visibility,
 )
 from connectors.finding import NEAR, Sought
@@ -54,6 +56,8 @@ class Messaging(Meta):
 
     platform: ClassVar[str]
     interval: ClassVar[float] = 60.0
+    message_rule: ClassVar[TextRule]
+    """How the text of a message counts, which is not as that of a comment."""
 
     @property
     def _ours(self) -> frozenset[str]:
@@ -140,6 +144,13 @@ class Messaging(Meta):
         )  # fmt: skip
 
     # Answering
+
+    def measure(self, text: str, post: Post | None = None, *, private: bool = False) -> Measure:
+        if not private and (post is None or post.kind is not PostKind.DIRECT):
+            return super().measure(text, post)
+        limit, unit = self.message_rule.limit or 0, self.message_rule.unit
+        used = len(text.encode("utf-8", "replace") if unit == "bytes" else text)
+        return Measure(used, limit, unit, (f"{used - limit} {unit} too long.",) if used > limit else ())
 
     def _may_message(self, post: Post, now: datetime) -> Capability:
         asked, longer = post.created_at + ANSWERABLE, post.created_at + LONGER

@@ -79,7 +79,8 @@ def _problems(
     refusal = why_not(channel, parent, _may(conversation, parent, private))
     if refusal or parent is None:
         return [refusal]
-    return [*problems_of(channel, text, parent), *channel.media_problems(files, parent, private=private, text=text)]
+    problems = problems_of(channel, text, parent, private=private)
+    return [*problems, *channel.media_problems(files, parent, private=private, text=text)]
 
 
 def _may(conversation: Conversation, parent: Mention | None, private: bool) -> Any:

@@ -316,6 +316,15 @@ def test_an_answer_to_a_message_goes_to_the_person_and_is_found_again(fake):
     assert isinstance(fake.connector().find(outgoing), CannotKnow)
 
 
+def test_a_message_is_shorter_than_a_comment(fake):
+    comment, message = one(fake, fake.say("Call me")), one(fake, fake.message("Hello?"), "messages")
+    connector = fake.connector()
+    assert not connector.measure("x" * 8_000, comment).problems
+    for measured in (connector.measure("x" * 2_001, comment, private=True), connector.measure("x" * 2_001, message)):
+        assert (measured.limit, measured.problems) == (2_000, ("1 characters too long.",))
+    assert not connector.measure("ü" * 2_000, message).problems
+
+
 def test_a_comment_takes_one_private_reply(fake):
     post = one(fake, fake.say("Call me"))
     connector = fake.connector()

@@ -142,6 +142,26 @@ def test_what_may_be_done_with_a_comment(fake):
         connector.do("like", post)
 
 
+def test_a_message_takes_a_thousand_bytes(fake):
+    connector, post = fake.connector(), one(fake, fake.say("call me"))
+    assert not connector.measure("x" * 2_200, post).problems
+    assert not connector.measure("ü" * 500, post, private=True).problems
+    measured = connector.measure("ü" * 501, post, private=True)
+    assert (measured.used, measured.unit, bool(measured.problems)) == (1_002, "bytes", True)
+    below = one(fake, fake.say("y", person="theo", parent=post.external_id))
+    assert connector.measure("x", below, private=True).used == 1
+
+
+@pytest.mark.parametrize(("sign", "most"), [("#", 30), ("@", 20)])
+def test_hashtags_and_names_of_a_comment_are_counted(fake, sign, most):
+    connector = fake.connector()
+    assert not connector.measure(" ".join(f"{sign}a{n}" for n in range(most))).problems
+    assert connector.measure(" ".join(f"{sign}a{n}" for n in range(most + 1))).problems
+    post = one(fake, fake.say("x"))
+    many = " ".join(f"{sign}a{n}" for n in range(most + 1))
+    assert not connector.measure(many, post, private=True).problems
+
+
 def test_a_comment_takes_one_private_reply(fake):
     post, connector = one(fake, fake.say("call me")), fake.connector()
     connector.send(answering(post, private=True))

@@ -5,6 +5,7 @@ import base64
 import hashlib
 import hmac
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -43,6 +44,7 @@ from connectors.networks.x.access import signature
 from connectors.networks.x.api import Includes, Reader, author_of, id_at, time_of_id
 from connectors.networks.x.calls import Walk
 from connectors.networks.x.weighted import cashtags, endings, has_link, weighted_length
+from connectors.sending import refused_before_sending
 from tests.fakes.network import CANARY
 from tests.fakes.server import Reply
 from tests.fakes.x import ME, Fake, problem
@@ -522,6 +524,17 @@ def test_a_reply_tells_its_price(fake):
     message = fake.read(connector)[0][0]
     measured = connector.measure("x" * 300, message)
     assert (measured.limit, measured.unit, measured.cost) == (10_000, "characters", Decimal("0.015"))
+
+
+def test_a_private_answer_counts_and_costs_as_a_message(fake):
+    fake.say("help")
+    connector, post = fake.connector(), fake.read(fake.connector())[0][0]
+    measured = connector.measure("see https://shop.test/ " + "x" * 400, post, private=True)
+    assert (measured.limit, measured.problems) == (10_000, ())
+    assert measured.cost == connector.can(post, now())["private_reply"].cost == Decimal("0.015")
+    wish = Outgoing(key="k", text="x" * 400, parent=post, sending_at=now(), private=True)
+    assert refused_before_sending(connector, wish) == ""
+    assert refused_before_sending(connector, replace(wish, private=False))
 
 
 # Counting

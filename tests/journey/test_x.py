@@ -9,6 +9,7 @@ from django.utils import timezone
 from connectors import sending
 from connectors.models import Billed, Channel, Usage
 from connectors.opening import opened, opened_secrets
+from inbox.composer import Composer
 from inbox.models import Conversation, Mention, Reply
 from tests.fakes import app_store
 from tests.fakes.network import MADE
@@ -37,6 +38,18 @@ def test_a_mention_is_answered_once_although_the_answer_was_lost(cast, fake, cha
     reply = send(answer(cast.ana, conversation))
     assert reply.state == "sent"
     assert fake.writings() == len(fake.made()) == 1
+
+
+def test_a_private_answer_may_be_as_long_as_a_message_and_costs_as_much(cast, fake, channel):
+    fake.say("where is my parcel?")
+    read(channel)
+    conversation = Conversation.objects.get()
+    composer = Composer(conversation, cast.ana, conversation.last_inbound(), ())
+    limits = {form["kind"]: form["counter"].limit for form in composer.forms if "counter" in form}
+    assert limits == {"reply": 280, "private": 10_000}
+    reply = send(answer(cast.ana, conversation, "x" * 400, kind="direct"))
+    assert reply.state == "sent"
+    assert Usage.objects.get(channel=channel).sent_cost == Decimal("0.015")
 
 
 def test_access_that_ran_out_is_renewed_and_both_tokens_are_kept(fake, channel):

@@ -2,6 +2,7 @@
 medium only. More than 50 answers below one comment, and new answers to old comments of a medium with hundreds, come by
 delivery or with the daily round; mentions by delivery alone. Nothing of this was tried against Meta itself."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -40,8 +41,9 @@ from connectors.networks.instagram.api import REPLY, comment_of
 from connectors.networks.instagram.reading import AccountReading
 from connectors.text import lines, normalised
 
-LOOKED = 3
-"""Pages of answers looked through for one reply."""
+LOOKED, HASHTAGS, NAMES = 3, 30, 20
+"""Pages of answers looked through for one reply; what a comment may have at most of each."""
+_HASHTAG, _NAME = re.compile(r"#\w+"), re.compile(r"@\w[\w.]*")
 
 
 class Instagram(AccountReading):
@@ -73,7 +75,7 @@ class Instagram(AccountReading):
         "instagram_basic", "instagram_manage_comments", "instagram_manage_messages", "pages_show_list",
         "pages_read_engagement", "pages_manage_metadata",
     )  # fmt: skip
-    text_rule = TextRule(2_200)
+    text_rule, message_rule = TextRule(2_200), TextRule(1_000, "bytes")
     recordings = ("instagram",)
 
     def listening(self) -> tuple[Source, ...]:
@@ -116,7 +118,14 @@ class Instagram(AccountReading):
         return text if handle.lower() in text.lower() else f"{handle} {text}"
 
     def measure(self, text: str, post: Post | None = None, *, private: bool = False) -> Measure:
-        return super().measure(self._said(text, post), post)
+        if private or (post is not None and post.kind is PostKind.DIRECT):
+            return super().measure(text, post, private=private)
+        said = self._said(text, post)
+        measured = super().measure(said, post)
+        named = ((_HASHTAG, HASHTAGS, "hashtags"), (_NAME, NAMES, "@names"))
+        counts = [(len(pattern.findall(said)), most, what) for pattern, most, what in named]
+        many = [f"{most} {what} at most; these are {count}." for count, most, what in counts if count > most]
+        return replace(measured, problems=(*measured.problems, *many))
 
     def find(self, outgoing: Outgoing) -> Found | Absent | CannotKnow:
         parent = outgoing.parent

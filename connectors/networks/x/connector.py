@@ -234,7 +234,7 @@ class X(Listening):
         return able(post, access.lacking(self.secrets))
 
     def measure(self, text: str, post: Post | None = None, *, private: bool = False) -> Measure:
-        return measured(text, post, int(self.facts.get("longest") or LIMIT))
+        return measured(text, post, int(self.facts.get("longest") or LIMIT), private=private)
 
     # Connecting
 

@@ -58,9 +58,9 @@ def _with_scope(scope: str, lacking: Collection[str], capability: Capability) ->
     return Capability(False, "The sign-in of this channel does not include it.", hand_off=capability.hand_off)
 
 
-def measured(text: str, post: Post | None, longest: int) -> Measure:
+def measured(text: str, post: Post | None, longest: int, *, private: bool = False) -> Measure:
     """As X counts: names that X itself puts before a reply are not part of the text and so not counted."""
-    if post is not None and post.kind is PostKind.DIRECT:
+    if private or (post is not None and post.kind is PostKind.DIRECT):
         return _measure(len(text), DIRECT_LONG, "characters", [], COST_MESSAGE)
     tags = cashtags(text)
     problems = ["X takes one cashtag a post."] if tags > 1 else []
