@@ -122,11 +122,12 @@ class Following:
         return mentions, [ids[-1], 0] if len(ids) > looked_at else None
 
     def _standing(self, connector: Connector, conversations: list[int]) -> QuerySet[Mention]:
-        """What customers said there, as this channel heard it, and still stands, as far as it can be asked for."""
+        """What customers said there, as this channel heard it, and still stands or may be shown again, as far as it
+        can be asked for."""
         mentions = Mention.objects.filter(conversation__in=conversations, channel=self.claim.channel, ours=False)
         if connector.follows_for is not None:
             mentions = mentions.filter(posted_at__gte=self.now - connector.follows_for)
-        return mentions.filter(state__in=["live", "edited"]).select_related("identity")
+        return mentions.exclude(state="deleted").select_related("identity")
 
 
 def _open(channels: Sequence[int], order: str, most: int, **which: Any) -> list[int]:

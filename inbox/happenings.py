@@ -82,6 +82,16 @@ class Deleted(Happening):
 
 
 @dataclass(frozen=True)
+class ShownAgain(Happening):
+    name = "shown_again"
+    label = "Message shown again"
+    sentence = "The network shows a message of {author} again"
+    icon, news = "eye", True
+    author: str
+    mention: int
+
+
+@dataclass(frozen=True)
 class AnsweredOutside(Happening):
     name = "answered_outside"
     label = "Answered outside"

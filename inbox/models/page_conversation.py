@@ -43,12 +43,25 @@ class NewConversation(NamedTuple):
 
 
 class Change(NamedTuple):
-    """A stored mention whose post was edited, deleted or withheld."""
+    """A stored mention whose post was edited, deleted or withheld, or is shown again."""
 
     mention_id: int
     post: Any
     was: Known
     author: str  # as we know it: what says that a post is gone seldom says more of its author than the handle
+
+    @property
+    def is_gone(self) -> bool:
+        return self.post.state in ("deleted", "withheld")
+
+    @property
+    def is_back(self) -> bool:
+        return self.was.state == "withheld" and not self.is_gone
+
+    @property
+    def happening(self) -> Happening:
+        back = happenings.ShownAgain if self.is_back else happenings.Edited
+        return (happenings.Deleted if self.is_gone else back)(self.author, self.mention_id)
 
 
 @dataclass
@@ -132,8 +145,8 @@ def becomes(old: OldConversation, stay: Stay, held: bool) -> NewConversation:
             newest, excerpt = post.created_at, shown(post.text)
     for change in stay.changes:
         step += 1
-        if change.was.inbound and excerpt and change.post.created_at >= old.newest_at:
-            excerpt = "" if change.post.state in ("deleted", "withheld") else shown(change.post.text)
+        if change.was.inbound and (excerpt or change.is_back) and change.post.created_at >= old.newest_at:
+            excerpt = "" if change.is_gone else shown(change.post.text)
     return NewConversation(state, newest, waiting, excerpt, "held" if held else None, step, inbound_step)
 
 
@@ -149,9 +162,7 @@ def told_of(stay: Stay, old: OldConversation, held: list[int], stored: Mapping[s
     if _reopens(old, stay):
         told.append(happenings.Reopened(because=f", because {name_of([*stay.addressed, *stay.inbound][0])} wrote"))
     told += [_arrived(post, stored) for post in sorted(stay.posts, key=in_time)]
-    for change in stay.changes:
-        kind = happenings.Deleted if change.post.state in ("deleted", "withheld") else happenings.Edited
-        told.append(kind(change.author, change.mention_id))
+    told += [change.happening for change in stay.changes]
     because = ": the customer wrote again before it left"
     told += [happenings.ReplyMoved(reply, "held back", because) for reply in held]
     return told

@@ -139,7 +139,8 @@ def _newest_last(post: Any) -> datetime:
 
 
 def _plan_change(plan: Plan, post: Any, known: Known, facts: PageFacts, *, quiet: bool) -> None:
-    if known.mention_id is None or known.state in ("deleted", "withheld"):
+    is_back = known.state == "withheld" and post.state in ("live", "edited")
+    if known.mention_id is None or (known.state in ("deleted", "withheld") and not is_back):
         return
     addressed = known.kind == FOUND and post.kind != FOUND
     if addressed or (known.visibility, known.grants) != (post.visibility, post.grants):
@@ -149,7 +150,8 @@ def _plan_change(plan: Plan, post: Any, known: Known, facts: PageFacts, *, quiet
         plan.existing.setdefault(known.conversation_id, Stay()).addressed.append(post)
     if known.version == post.version:
         return
-    if known.edited_at and post.edited_at and post.edited_at < known.edited_at and post.state in ("live", "edited"):
+    older = known.edited_at and post.edited_at and post.edited_at < known.edited_at
+    if older and post.state in ("live", "edited") and not is_back:
         return
     author = facts.identities.get(post.author.external_id)
     change = Change(known.mention_id, post, known, name_of(post, author.facts[1] if author else ""))

@@ -200,33 +200,38 @@ def _media(post: Any) -> list[dict[str, Any]]:
 
 _CHANGE = """
     WITH t AS (SELECT * FROM ROWS FROM (
-                   unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::numeric[]),
+                   unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[],
+                          %s::numeric[]),
                    jsonb_array_elements(%s::jsonb), jsonb_array_elements(%s::jsonb))
-                 AS t(id, text, version, state, edited_at, rating, media, raw)),
+                 AS t(id, text, version, was, state, edited_at, rating, media, raw)),
     kept AS (INSERT INTO inbox_revision (mention_id, text, until)
              SELECT m.id, m.text, %s FROM inbox_mention m JOIN t ON t.id = m.id
-              WHERE t.state = 'edited' AND m.text <> t.text AND m.state NOT IN ('deleted', 'withheld')),
+              WHERE t.state = 'edited' AND m.text <> t.text AND m.state <> 'deleted'
+                AND (m.state <> 'withheld' OR t.was = 'withheld')),
     due AS (INSERT INTO inbox_searchdue (kind, row_id) SELECT 1, id FROM t)
-    UPDATE inbox_mention m SET version = t.version, state = t.state, edited_at = coalesce(t.edited_at, m.edited_at),
+    UPDATE inbox_mention m SET version = t.version,
+           state = CASE WHEN t.state = 'edited' AND t.was = 'withheld' AND m.text = t.text THEN 'live' ELSE t.state END,
+           edited_at = coalesce(t.edited_at, CASE WHEN t.was = 'withheld' AND m.text = t.text THEN NULL ELSE %s END),
            text = CASE WHEN t.state = 'edited' THEN t.text ELSE m.text END,
            rating = CASE WHEN t.state = 'edited' THEN t.rating ELSE m.rating END,
            media = CASE WHEN t.state = 'edited' THEN t.media ELSE m.media END,
            raw = CASE WHEN t.state = 'edited' THEN t.raw ELSE m.raw END
-      FROM t WHERE m.id = t.id AND m.state NOT IN ('deleted', 'withheld')"""
+      FROM t WHERE m.id = t.id AND m.state <> 'deleted' AND (m.state <> 'withheld' OR t.was = 'withheld')"""
 
 
 def change_mentions(place: Place, changes: Sequence[Change]) -> None:
     """Edited posts get the new text and keep the old one as a revision; deleted ones are marked, their text stays
-    until a retention rule removes it. That is final: whoever read the post before it went revives nothing."""
+    until a retention rule removes it. That is final; what was withheld is shown again by whoever knew that it was,
+    and not by who read the post before it went."""
     if not changes:
         return
     rows = []
-    for mention_id, post, *_ in changes:
-        state = post.state if post.state in ("deleted", "withheld") else "edited"
-        edited = post.edited_at or place.now
-        rows.append((mention_id, post.text, post.version, state, edited, post.rating, _media(post), dict(post.raw)))
+    for change in changes:
+        post, state = change.post, change.post.state if change.is_gone else "edited"
+        told = (post.edited_at, post.rating, _media(post), dict(post.raw))
+        rows.append((change.mention_id, post.text, post.version, change.was.state, state, *told))
     with connection.cursor() as cursor:
-        cursor.execute(_CHANGE, [*columns(rows), place.now])
+        cursor.execute(_CHANGE, [*columns(rows), place.now, place.now])
 
 
 _ALLOW = """

@@ -161,6 +161,29 @@ def test_a_page_that_was_decided_before_a_post_went_does_not_bring_it_back(chann
     assert not mention.revisions.exists()
 
 
+def test_what_was_withheld_and_is_shown_again_stands_as_before(channel):
+    offer(channel, post(1, "first", edited_at=NOW))
+    offer(channel, post(1, "first", state=PostState.WITHHELD))
+    assert Conversation.objects.get().excerpt == ""
+    offer(channel, post(1, "first", edited_at=NOW))
+    mention = Mention.objects.get()
+    assert (mention.state, mention.text, mention.edited_at) == ("live", "first", NOW)
+    assert not mention.revisions.exists()
+    assert Conversation.objects.get().excerpt == "first"
+    assert Event.objects.filter(happening="shown_again", echo=False).count() == 1
+    assert offer(channel, post(1, "first", edited_at=NOW)).changed == 0
+
+
+def test_what_was_changed_while_it_was_withheld_is_shown_as_it_is_now(channel):
+    offer(channel, post(1, "frist"))
+    offer(channel, post(1, "frist", state=PostState.WITHHELD))
+    offer(channel, post(1, "first"))
+    mention = Mention.objects.get()
+    assert (mention.state, mention.text) == ("edited", "first")
+    assert mention.edited_at
+    assert mention.revisions.get().text == "frist"
+
+
 def test_an_edit_does_not_take_a_conversation_from_its_owner(cast, channel):
     offer(channel, post(1))
     conversation = Conversation.objects.get()

@@ -218,8 +218,9 @@ class Reading(Streaming):
             items = answer.json(list)
             posts = {post.external_id: post for post in self._mapped(items, "refresh", None)[0]}
             shown = {id_of(item) for item in items}  # what is there but cannot be read is not deleted
-            gone = [Deleted(wanted) for wanted in batch if wanted not in shown]
-            standing += [*(posts[wanted] for wanted in batch if wanted in posts), *gone]
+            standing += [posts[wanted] for wanted in batch if wanted in posts]
+            # Left out by a server that lags is not deleted: asked for alone it is found, or plainly not.
+            standing += filter(None, (self._one(wanted, now) for wanted in batch if wanted not in shown))
         return standing
 
     def _one(self, wanted: str, now: datetime) -> Post | Deleted | None:

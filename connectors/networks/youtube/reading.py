@@ -143,11 +143,21 @@ class Listening(GoogleAccess):
         standing: list[Post | Deleted | Withheld] = []
         for start in range(0, len(ids), AT_ONCE):
             batch = ids[start : start + AT_ONCE]
-            items, _, _ = self._comments(now, id=",".join(batch))
-            found = comments_of(items, "refresh", self._me)[0]
-            standing += [replace(post, whole=False) for post in found]  # not whether it is held, nor its video
-            shown = {str(item.get("id")) for item in items if isinstance(item, dict)}
-            standing += [Deleted(one) for one in batch if one not in shown]
+            standing += self._asked_for(batch, now)
+        return standing
+
+    def _asked_for(self, batch: Sequence[str], now: datetime) -> list[Post | Deleted | Withheld]:
+        """What is left out of many is asked for alone before it is called deleted."""
+        items, _, _ = self._comments(now, id=",".join(batch))
+        found = comments_of(items, "refresh", self._me)[0]
+        # Not whether it is held, nor its video.
+        standing: list[Post | Deleted | Withheld] = [replace(post, whole=False) for post in found]
+        shown = {str(item.get("id")) for item in items if isinstance(item, dict)}
+        missing = [one for one in batch if one not in shown]
+        if len(batch) == 1:
+            return standing + [Deleted(one) for one in missing]
+        for one in missing:
+            standing += self._asked_for([one], now)
         return standing
 
     def ancestors(self, post: Post, now: datetime) -> list[Post]:
