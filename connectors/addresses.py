@@ -16,6 +16,8 @@ from requests_hardened.ip_filter_adapter import IPFilterAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from connectors.faults import NotPermitted
+
 type Address = IPv4Address | IPv6Address
 
 # Python calls several of these global, and which ones changes between patch releases.
@@ -42,6 +44,18 @@ WEB = frozenset({80, 443})
 
 class Refused(requests.RequestException):
     """The address is not for us to call."""
+
+
+class Unprotected(Refused):
+    """What we send there could be read on the way."""
+
+
+def refusal(error: Exception) -> NotPermitted:
+    """Why an address is not called, in words."""
+    if isinstance(error, Unprotected):
+        words = "Its address has no encryption (http), so our key could be read on the way. Enter it with https://"
+        return NotPermitted(f"{words}; the owner may allow the host with FETCH_ALLOW.", what="encryption")
+    return NotPermitted("The address is private or special; the owner may allow it with FETCH_ALLOW.", what="address")
 
 
 def is_public(address: Address) -> bool:
@@ -78,12 +92,14 @@ class Allowed:
         return address if named or any(ip_address(address.partition("%")[0]) in net for net in self.networks) else None
 
 
-def reachable(host: str, port: int, allowed: Allowed, ports: Collection[int]) -> list[str]:
+def reachable(host: str, port: int, allowed: Allowed, ports: Collection[int], *, bare: bool = False) -> list[str]:
     """The addresses to try for a name, all of them checked; Refused when one of them is not for us to call. Strangers
-    are called at `ports` only. Blocks while the name is looked up."""
+    are called at `ports` only, and not with something secret on a `bare` line. Blocks while the name is looked up."""
     opened = allowed.address_of(host, port)
     if opened is not None:
         return [opened]
+    if bare:
+        raise Unprotected(host)
     if port not in ports:
         raise Refused(f"port {port}")
     found = [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
@@ -93,10 +109,11 @@ def reachable(host: str, port: int, allowed: Allowed, ports: Collection[int]) ->
 
 
 class PinnedAdapter(IPFilterAdapter):  # type: ignore[misc]
-    """Resolves once, checks that address against our own table after the library's, and connects to it and no other."""
+    """Resolves once, checks that address against our own table after the library's, and connects to it and no other.
+    `guarded`: who asks has secrets, which go over no line that others can read but to hosts the owner opened."""
 
-    def __init__(self, is_https: bool, allowed: Allowed) -> None:
-        self.allowed = allowed
+    def __init__(self, is_https: bool, allowed: Allowed, guarded: bool = False) -> None:
+        self.allowed, self.bare = allowed, guarded and not is_https
         super().__init__(is_https_proto=is_https)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
@@ -114,6 +131,8 @@ class PinnedAdapter(IPFilterAdapter):  # type: ignore[misc]
             raise requests.ConnectionError("the name could not be resolved") from error
         if opened is not None:
             return self._pinned(request, verify, cert, host, opened)
+        if self.bare:
+            raise Unprotected(host)
         if port not in WEB:
             raise Refused(f"port {port}")
         host_params, pool_kwargs = super().build_connection_pool_key_attributes(request, verify, cert)

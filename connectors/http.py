@@ -14,13 +14,12 @@ import urllib3
 from requests.structures import CaseInsensitiveDict
 from requests_hardened.ip_filter import InvalidIPAddress
 
-from connectors.addresses import Allowed, PinnedAdapter, Refused, calls, named_nobody
+from connectors.addresses import Allowed, PinnedAdapter, Refused, calls, named_nobody, refusal
 from connectors.answers import KEPT_BYTES, Answer, usual_fault
 from connectors.faults import (
     Fault,
     InDoubt,
     Invalid,
-    NotPermitted,
     Unavailable,
     Unreadable,
 )
@@ -66,14 +65,16 @@ def no_transaction_open() -> None:
 class Seam(requests.Session):
     """A requests session that libraries can be handed, and `answer()` for our own calls. Not shared between threads.
 
-    `hidden`: secret values that must not show anywhere. `allow`: hosts and CIDRs the owner opens although they are
-    private. `rewrite`: origin → origin, so that a local server can stand in for a network. `record` gets each Exchange.
+    `hidden`: secret values that must not show anywhere. `guarded`: only what the owner opened is spoken to without
+    encryption, as always where there are secrets. `allow`: hosts and CIDRs the owner opens although they are private.
+    `rewrite`: origin → origin, so that a local server can stand in for a network. `record` gets each Exchange.
     `last` is the newest exchange's answer or fault: some libraries lose both."""
 
     def __init__(
         self,
         *,
         hidden: Iterable[str] = (),
+        guarded: bool = False,
         allow: Iterable[str] = (),
         rewrite: Mapping[str, str] | None = None,
         user_agent: str = "SocialCare",
@@ -85,14 +86,16 @@ class Seam(requests.Session):
         super().__init__()
         self.trust_env = False
         self.headers.update({"User-Agent": user_agent, "Accept-Encoding": "gzip, deflate"})
-        self.hidden = tuple(value for value in hidden if len(value) >= 6)
+        secrets = tuple(hidden)
+        self.hidden = tuple(value for value in secrets if len(value) >= 6)
+        self.guarded = guarded or any(secrets)
         self.allowed, self.rewrite = Allowed.parse(allow), dict(rewrite or {})
         self.record, self.guard, self.size, self.whole = record, guard, size, whole
         self.count = 0
         self.last: Answer | None = None
         self.last_fault: Fault | None = None
         for scheme in ("https://", "http://"):
-            self.mount(scheme, PinnedAdapter(scheme == "https://", self.allowed))
+            self.mount(scheme, PinnedAdapter(scheme == "https://", self.allowed, self.guarded))
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """Every request of ours and of the libraries comes through here. Raises a Fault where no whole answer came."""
@@ -255,9 +258,7 @@ def _excerpt(response: requests.Response) -> str:
 def _transport_fault(error: Exception, write: bool, begun: bool, ended_by_us: bool) -> Fault:
     """A write whose request may have left the machine is in doubt; everything else may simply be tried again."""
     if isinstance(error, Refused | InvalidIPAddress):
-        return NotPermitted(
-            "The address is private or special; the owner may allow it with FETCH_ALLOW.", what="address"
-        )
+        return refusal(error)
     if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema | UnicodeError):
         return Invalid("The address cannot be used.", field="url")
     if ended_by_us:

@@ -17,7 +17,7 @@ import h11
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
-from connectors.addresses import WEB, Allowed, Refused, reachable
+from connectors.addresses import WEB, Allowed, Refused, reachable, refusal
 from connectors.answers import Answer
 from connectors.asking import asked
 from connectors.faults import Fault, Invalid, NotPermitted, RateLimited, Unavailable, Unreadable
@@ -87,7 +87,7 @@ async def _place(stream: Stream, seam: Seam) -> Place:
         port = place.port
     except ValueError as error:
         raise Invalid("The address of a stream cannot be used.", field="url") from error
-    found = await _addresses(place.host, port, seam.allowed)
+    found = await _addresses(place.host, port, seam.allowed, bare=seam.guarded and not place.secure)
     return Place(parts, tuple(found), place.agent)
 
 
@@ -97,13 +97,12 @@ def _rewritten(url: str, seam: Seam) -> str:
     return stand_in.rstrip("/") + url.partition(parts.netloc)[2] if stand_in else url
 
 
-async def _addresses(host: str, port: int, allowed: Allowed) -> list[str]:
+async def _addresses(host: str, port: int, allowed: Allowed, *, bare: bool) -> list[str]:
     try:
         async with asyncio.timeout(OPEN):
-            return await asyncio.to_thread(reachable, host, port, allowed, WEB)
+            return await asyncio.to_thread(reachable, host, port, allowed, WEB, bare=bare)
     except Refused as error:
-        words = "The address is private or special; the owner may allow it with FETCH_ALLOW."
-        raise NotPermitted(words, what="address") from error
+        raise refusal(error) from error
     except (OSError, UnicodeError, TimeoutError) as error:
         raise Unavailable("The name could not be resolved.") from error
 

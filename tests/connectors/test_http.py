@@ -66,6 +66,19 @@ def test_no_spelling_of_an_internal_address_is_called(host, connected):
     assert connected == []
 
 
+@pytest.mark.parametrize("given", [{"hidden": ["secret"]}, {"hidden": ["pin"]}, {"guarded": True}])
+def test_who_has_secrets_speaks_only_over_lines_that_nobody_else_reads(given, connected):
+    with pytest.raises(NotPermitted, match="https://") as refused:
+        seam(**given).answer("GET", "http://8.8.8.8/", now=NOW)
+    assert (refused.value.what, connected) == ("encryption", [])
+    for url, how in [("https://8.8.8.8/", given), ("http://8.8.8.8/", {**given, "allow": ["8.8.8.8"]})]:
+        with pytest.raises(Unavailable):
+            seam(**how).answer("GET", url, now=NOW)
+    with pytest.raises(Unavailable):
+        seam(hidden=[""]).answer("GET", "http://8.8.8.8/", now=NOW)  # a blog's feed, which has no secret
+    assert len(connected) == 3
+
+
 @pytest.mark.parametrize(
     "url", ["file:///etc/passwd", "gopher://127.0.0.1/", "http:///x", "http://[::1", "ftp://8.8.8.8/"]
 )

@@ -129,6 +129,12 @@ def test_a_name_that_leads_to_a_private_address_is_refused_and_the_checked_addre
     assert events.asked[0][1]["host"] == f"streams.example:{port}"
 
 
+@pytest.mark.parametrize("scheme", ["http", "ws"])
+def test_a_stream_of_a_channel_with_secrets_is_opened_over_no_line_that_others_read(scheme):
+    with pytest.raises(NotPermitted, match="https://"):
+        heard(Stream(f"{scheme}://8.8.8.8/", lambda event, data: ()), 1, seam=Seam(hidden=["secret"]))
+
+
 @pytest.mark.parametrize(
     "url", ["ftp://127.0.0.1/", "http:///x", "http://ana:pass@127.0.0.1/", "http://127.0.0.1:99999/"]
 )

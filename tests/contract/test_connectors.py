@@ -16,11 +16,14 @@ from connectors.base import (
     Deleted,
     Duplicate,
     Fault,
+    NotPermitted,
     Outgoing,
     PostState,
+    Secrets,
     Sent,
 )
 from connectors.faults import Outcome
+from connectors.http import Seam
 from tests.fakes.network import CANARY
 from tests.faults import reply
 
@@ -290,6 +293,17 @@ def test_only_the_network_itself_is_asked(fake):
     fake.read(connector)
     connector.check()
     assert all(fake.is_itself(exchange.url) for exchange in fake.kept)
+
+
+def test_a_key_goes_over_no_line_that_others_read_unless_the_owner_opened_the_host(fake):
+    if not fake.secrets or Connector.named(fake.name).pushed:
+        pytest.skip(f"{fake.name} has no key that it sends")
+    settings = {**fake.settings(), "facts": fake.facts()}
+    connector = Connector.named(fake.name)(settings, Secrets(fake.secrets), Seam(hidden=[CANARY], guard=lambda: None))
+    before = fake.requests()
+    with pytest.raises(NotPermitted) as refused:
+        connector.check()
+    assert (refused.value.what, fake.requests()) == ("encryption", before)
 
 
 def test_nothing_is_asked_while_a_transaction_is_open(fake):
