@@ -14,18 +14,22 @@ from django.utils.translation import gettext_lazy
 
 from connectors.access import ending, ends_in_words
 from connectors.base import Connector
-from connectors.bells import live
+from connectors.bells import live, liveness
 from connectors.budgeting import SOFT, money, unit
 from connectors.connecting import unfinished
 from connectors.faults import Fault
 from connectors.metering import Spent, account_of, forecast, spent
 from connectors.models import Channel, Delivery, Gap, Quarantined, Source, Window
+from connectors.samples import closed_to
+from inbox.models.arrays import array
 from inbox.templatetags.care import spell_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from django_stubs_ext import StrPromise
+
+    from inbox.models import Agent
 
 CENT = Decimal("0.01")
 OVERDUE, MINUTE = timedelta(minutes=2), 60
@@ -62,6 +66,8 @@ class Health:
     """That access ends soon and what to do, or ""."""
     live: bool = False
     """Its network tells us at once what is new, so that nothing waits for the next poll."""
+    why_polled: str = ""
+    """What is wrong with the connection on which its network would."""
 
     @property
     def network(self) -> str:
@@ -139,7 +145,8 @@ def of(channel: Channel, now: datetime) -> Health:
     used = spent([channel], now).get(channel.pk, Spent())
     ends = ending(now).filter(pk=channel.pk).exists()
     told = _told(channel, now, gaps, held, waiting, used, ends_in_words(channel, now) if ends else "")
-    return replace(told, live=channel.pk in live())
+    heard, ended = liveness()
+    return replace(told, live=channel.pk in heard, why_polled="" if channel.paused else ended.get(channel.pk, ""))
 
 
 def _counts(model: type[Gap | Quarantined | Delivery], channels: Sequence[Channel]) -> dict[int, int]:
@@ -201,19 +208,22 @@ def _length(seconds: float) -> str:
 
 _LATENESS = """
     SELECT channel_id, percentile_cont(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP (ORDER BY late), count(*)
-    FROM (SELECT channel_id, greatest(extract(epoch FROM seen_at - posted_at), 0) AS late FROM inbox_mention
-          JOIN connectors_channel ON connectors_channel.id = channel_id
-          WHERE inbox_mention.id > (SELECT max(id) FROM inbox_mention) - %s AND channel_id = ANY(%s)
-            AND seen_at > %s AND posted_at >= connectors_channel.created_at AND NOT ours AND NOT history) AS recent
+    FROM (SELECT m.channel_id, greatest(extract(epoch FROM seen_at - posted_at), 0) AS late FROM inbox_mention m
+          JOIN connectors_channel ch ON ch.id = m.channel_id
+          JOIN inbox_conversation c ON c.id = m.conversation_id
+          WHERE m.id > (SELECT max(id) FROM inbox_mention) - %s AND m.channel_id = ANY(%s)
+            AND seen_at > %s AND posted_at >= ch.created_at AND NOT ours AND NOT history
+            AND c.team_id <> ALL(%s)) AS recent
     GROUP BY channel_id"""
 RECENT = 50_000  # mentions of all channels that are looked at, so that the page costs the same however many there are
 
 
-def lateness(channels: Sequence[Channel], now: datetime) -> dict[int, Lateness]:
-    """Of each channel. Posts from before a channel was connected are not late: the first read brings them."""
+def lateness(channels: Sequence[Channel], now: datetime, reader: Agent) -> dict[int, Lateness]:
+    """Of each channel, without what teams closed to the reader got: how many that was, and when, is theirs. Posts from
+    before a channel was connected are not late: the first read brings them."""
     ids = [channel.pk for channel in channels]
     with connection.cursor() as cursor:
-        cursor.execute(_LATENESS, (RECENT, ids, now - timedelta(days=1)))
+        cursor.execute(_LATENESS, (RECENT, ids, now - timedelta(days=1), array(closed_to(reader))))
         found = {pk: Lateness(cuts[0], cuts[1], cuts[2], count) for pk, cuts, count in cursor.fetchall()}
     return {pk: found.get(pk, Lateness(None, None, None, 0)) for pk in ids}
 

@@ -21,7 +21,7 @@ from socialcare.pages import Request
 def health(request: Request) -> HttpResponse:
     now = timezone.now()
     channels = channel_health.of_all(now)
-    late = channel_health.lateness([one.channel for one in channels], now)
+    late = channel_health.lateness([one.channel for one in channels], now, request.user)
     rows = [{"one": one, "late": late[one.channel.pk], "costs": channel_health.costs(one, now)} for one in channels]
     return shown(request, "insights/health.html", {"health": figures(now), "channels": rows})
 

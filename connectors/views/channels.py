@@ -82,7 +82,7 @@ def channel(request: Request, pk: int) -> HttpResponse:
     past = {row.source: row for row in one.lookbacks.all()}
     context |= {
         "sources": [{"source": source, "past": past.get(source.name)} for source in sources],
-        "lateness": health.lateness([one], now)[one.pk],
+        "lateness": health.lateness([one], now, request.user)[one.pk],
         "left": health.left(one, now),
         "costs": health.costs(context["health"], now),
         "complete": rereading.completeness(one),

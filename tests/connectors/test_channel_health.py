@@ -1,5 +1,6 @@
 """The figures of a channel: what they count, what they say, and what they cost to show."""
 
+import re
 from datetime import timedelta
 from decimal import Decimal
 
@@ -12,10 +13,11 @@ from connectors import health, metering
 from connectors.arriving import quarantine
 from connectors.base import Bad, Connector, Rate
 from connectors.models import Channel, Gap, Reread, Source, Usage
-from inbox.models import Mention
+from inbox.models import Mention, Role
 from socialcare.demo.network import Network
 from socialcare.demo.server import DemoServer
 from tests.journey.steps import connected, read
+from tests.world import make_channel, write
 
 pytestmark = pytest.mark.django_db(transaction=True)
 DAY = timedelta(days=1)
@@ -50,24 +52,43 @@ def page(ada, channel):
     return answer.content.decode()
 
 
-def test_what_the_first_read_brings_is_not_late(channel, network):
+def test_what_the_first_read_brings_is_not_late(channel, network, cast):
     network.say("theo", "written now")
     read(channel)
     assert Mention.objects.count() == 2
-    figure = health.lateness([channel], timezone.now())[channel.pk]
+    figure = health.lateness([channel], timezone.now(), cast.ada)[channel.pk]
     assert figure.count == 1
     assert figure.p99 < 60
 
 
-def test_lateness_is_told_with_its_extremes(channel, network):
+def test_lateness_is_told_with_its_extremes(channel, network, cast):
     for number in range(100):
         network.say("theo", f"{number}")
     read(channel)
     slow = Mention.objects.order_by("pk").last()
     Mention.objects.filter(pk=slow.pk).update(seen_at=slow.posted_at + timedelta(hours=2))
-    figure = health.lateness([channel], timezone.now() + timedelta(hours=1))[channel.pk]
+    figure = health.lateness([channel], timezone.now() + timedelta(hours=1), cast.ada)[channel.pk]
     assert (figure.count, figure.p95 < 60, figure.p99 > 60) == (100, True, True)
     assert "99 % within" in figure.in_words
+
+
+@pytest.mark.parametrize("address", ["/set-up/channels/{}/", "/set-up/health/"])
+def test_what_a_private_team_got_and_how_late_is_not_counted_for_others(cast, client, address):
+    channel = make_channel()
+    Channel.objects.filter(pk=channel.pk).update(created_at=timezone.now() - 2 * DAY)
+    write(channel, "my parcel", cast.support, ago=60)
+
+    def shown(agent):
+        client.force_login(agent)
+        page = client.get(address.format(channel.pk)).content.decode()
+        return re.findall(r"(?:[^<>]*<span[^>]*>)?[^<>]*n = \d+", page)
+
+    before = shown(cast.ada)
+    assert len(before) == 1
+    write(channel, "a colleague was rude", cast.hr, author="ines", ago=9_000)
+    assert shown(cast.ada) == before
+    cast.ada.join(cast.hr, Role.AGENT, by=None)
+    assert "n = 2" in shown(cast.ada)[0]
 
 
 def furnished(channel):
