@@ -253,6 +253,10 @@ class Connector(Kind, ABC, scan="connectors.networks"):
         again, so it is asked with `write=False`."""
         raise NotPermitted(f"{self.label} takes no files.", what="media")
 
+    def enclosed(self, post: Post, ref: str, size: int) -> bytes:
+        """A file that stands with the post: the one whose Media has this `ref`, at most `size` bytes."""
+        raise NotPermitted(f"{self.label} gives out no files.", what="media")
+
     def renew(self, secrets: Secrets) -> Secrets:
         """A new set of credentials; called under the Channel's lease, never by two processes. With `expires_in`
         (seconds) or `expires_at` (ISO or Unix seconds) among them, they are renewed before they end."""

@@ -11,14 +11,13 @@ from urllib.parse import urlsplit
 
 import structlog
 from celery.exceptions import SoftTimeLimitExceeded
-from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 from PIL import Image, ImageOps
 
 from connectors.base import Fault
+from connectors.enclosing import content
 from connectors.faults import Outcome, Unavailable
-from connectors.http import Seam
 from connectors.turns import mishap
 from inbox.models import Picture
 
@@ -60,14 +59,8 @@ def fetch(picture: Picture, silent: set[str]) -> bool:
     """Fetches one; False when somebody else has it. A host that gives no answer is added to `silent`."""
     if not picture.take():
         return False
-    seam = Seam(
-        allow=settings.FETCH_ALLOW,
-        user_agent=f"SocialCare/{settings.VERSION} (+{settings.PUBLIC_URL})",
-        size=SIZE,
-        whole=WHOLE,
-    )
     try:
-        picture.keep(anew(seam.answer("GET", picture.source, follow=3).content))
+        picture.keep(anew(content(picture.mention, picture.source, SIZE, WHOLE)))
     except Unfit as unfit:
         picture.refuse(str(unfit))
     except Fault as fault:

@@ -77,12 +77,14 @@ class Author:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Media:
-    """Something shown with a post. `kind`: image, video, audio or file."""
+    """Something shown with a post. `kind`: image, video, audio or file. `ref`: under what the connector gives it out
+    where it has no address that anybody may ask (see `Connector.enclosed`)."""
 
     kind: str
     url: str
     preview_url: str = ""
     description: str = ""
+    ref: str = ""
 
     def __post_init__(self) -> None:
         _make_storable(self)

@@ -2,7 +2,7 @@
 
 from celery import current_app, shared_task
 
-from connectors import access, acting, listening, picturing, removing, sending
+from connectors import access, acting, enclosing, listening, picturing, removing, sending
 from connectors.models import Channel
 from connectors.topics import clustering, comparing, resorting
 from inbox import ringing
@@ -40,6 +40,11 @@ def act_due() -> None:
 @shared_task
 def fetch_pictures() -> None:
     picturing.fetch_due()
+
+
+@shared_task
+def fetch_enclosures() -> None:
+    enclosing.fetch_due()
 
 
 @shared_task

@@ -15,7 +15,8 @@ from django.utils.translation import gettext_lazy
 from inbox.attaching import shown_of
 from inbox.happenings import Happening
 from inbox.models import Event, Mention, Note, Reply, Revision
-from inbox.models.picture import MOST as MOST_MEDIA
+from inbox.models.enclosure import MOST as MOST_MEDIA
+from inbox.models.enclosure import enclosure_of
 from inbox.models.picture import picture_url, version_of
 from inbox.queue import sentence
 
@@ -127,7 +128,7 @@ MARKS = {
 
 
 def media_of(mention: Mention) -> list[dict[str, Any]]:
-    """Pictures from our own copies, and everything else as a link to where it is."""
+    """Pictures, films, sounds and files from our own copies, and everything else as a link to where it is."""
     shown = []
     for place, item in enumerate(mention.media[:MOST_MEDIA] if isinstance(mention.media, list) else []):
         url, kind, alt = (str(item.get(name) or "") for name in ("url", "kind", "description"))
@@ -136,7 +137,9 @@ def media_of(mention: Mention) -> list[dict[str, Any]]:
         link = url if url.startswith(("https://", "http://")) else ""
         source = picture_url(mention.media, place)
         picture = f"{copy}?v={version_of(source)}" if source else ""
-        shown.append({"url": link, "alt": alt, "name": name, "kind": kind, "picture": picture})
+        kept = reverse("inbox:enclosure", args=[mention.conversation_id, mention.pk, place])
+        file = kept if enclosure_of(mention.media, place) else ""
+        shown.append({"url": file or link, "alt": alt, "name": name, "kind": kind, "picture": picture})
     return shown
 
 

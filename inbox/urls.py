@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from inbox.views import acts, bulk, desk, files, network_acts, pictures, replies, saving, search, sides
+from inbox.views import acts, bulk, desk, enclosures, files, network_acts, pictures, replies, saving, search, sides
 
 app_name = "inbox"
 urlpatterns = [
@@ -41,6 +41,10 @@ urlpatterns = [
     path("conversations/<int:pk>/replies/<int:reply>/drop/", replies.drop, name="reply_drop"),
     path("conversations/<int:pk>/replies/<int:reply>/settlement/", replies.settle, name="reply_settle"),
     path("conversations/<int:pk>/pictures/<int:mention>/<int:place>/", pictures.picture, name="picture"),
+    path("conversations/<int:pk>/enclosures/<int:mention>/<int:place>/", enclosures.enclosure, name="enclosure"),
+    path(
+        "conversations/<int:pk>/enclosures/<int:mention>/<int:place>/file/", enclosures.content, name="enclosure_file"
+    ),
     path("conversations/<int:pk>/network/", network_acts.network_acts, name="network_acts"),
     path("lent/<str:token>/", files.lent, name="lent_file"),
     path("conversations/<int:pk>/files/", files.files, name="files"),

@@ -4,6 +4,7 @@ from inbox.models.act import Act
 from inbox.models.agent import Agent, Membership, Role
 from inbox.models.attachment import Attachment
 from inbox.models.conversation import Conversation, Seen, State, Tag
+from inbox.models.enclosure import Enclosure
 from inbox.models.event import Event, Stream
 from inbox.models.mention import Mention, Revision
 from inbox.models.note import Draft, Note
@@ -21,6 +22,7 @@ __all__ = [
     "Attachment",
     "Conversation",
     "Draft",
+    "Enclosure",
     "Event",
     "Identity",
     "Membership",

@@ -7,39 +7,24 @@ from datetime import timedelta
 from hashlib import sha256
 
 from django.db import models
-from django.utils import timezone
 
+from inbox.models.enclosure import MOST, SOURCES, source_of
+from inbox.models.fetched import Fetched, FetchedQuerySet
 from inbox.models.mention import Mention
-from inbox.models.reply import Clock
-
-TRIES = 3
-LEASE = timedelta(seconds=60)
-MOST = 10  # pictures of one message
 
 
-class PictureQuerySet(models.QuerySet["Picture"]):
-    def due(self) -> PictureQuerySet:
-        waiting = models.Q(state="due", not_before__lte=Clock())
-        return self.filter(waiting | models.Q(state="fetching", lease_until__lt=Clock()))
+class PictureQuerySet(FetchedQuerySet["Picture"]):
+    pass
 
 
-class Picture(models.Model):
-    class State(models.TextChoices):
-        DUE = "due", "Wanted"
-        FETCHING = "fetching", "Being fetched"
-        READY = "ready", "Ready"
-        REFUSED = "refused", "Cannot be shown"
+class Picture(Fetched):
+    """`source` is where the network has it; an edit may name another address, and then this copy is of something
+    else."""
+
+    lease = timedelta(seconds=60)
 
     mention = models.ForeignKey(Mention, models.CASCADE, related_name="pictures", db_index=False)
     place = models.SmallIntegerField()
-    source = models.TextField(default="", db_default="")
-    """Where the network has it; an edit may name another address, and then this copy is of something else."""
-    state = models.CharField(max_length=8, choices=State, default="due")
-    body = models.BinaryField(default=b"")
-    tries = models.SmallIntegerField(default=0)
-    not_before = models.DateTimeField(default=timezone.now)
-    lease_until = models.DateTimeField(null=True)
-    reason = models.CharField(max_length=200, blank=True)
 
     objects = PictureQuerySet.as_manager()
 
@@ -52,51 +37,15 @@ class Picture(models.Model):
     def __str__(self) -> str:
         return f"picture {self.place} of mention {self.mention_id}"
 
-    def want(self, source: str) -> bool:
-        """Begins anew with another address; False when somebody else did. Whoever still fetches the old one keeps
-        nothing."""
-        stale = Picture.objects.filter(pk=self.pk, source=self.source)
-        fresh = {"state": "due", "body": b"", "tries": 0, "reason": "", "not_before": timezone.now()}
-        begun = bool(stale.update(source=source, lease_until=None, **fresh))
-        self.refresh_from_db()
-        return begun
-
-    def take(self) -> bool:
-        """False when another worker has it, or when three died over it: it may be what kills them."""
-        due = Picture.objects.due().filter(pk=self.pk).values("pk")
-        mine = Picture.objects.filter(pk__in=due, tries=self.tries, source=self.source)
-        if self.tries >= TRIES:
-            mine.update(state="refused", reason="Fetching it was begun three times and never ended.")
-            return False
-        if not mine.update(state="fetching", lease_until=Clock() + LEASE, tries=models.F("tries") + 1):
-            return False
-        self.refresh_from_db()
-        return True
-
-    def keep(self, body: bytes) -> bool:
-        return self._end("ready", body=body)
-
-    def refuse(self, reason: str) -> bool:
-        return self._end("refused", reason=reason[:200])
-
-    def again(self, reason: str) -> bool:
-        """Later, at most three times."""
-        if self.tries >= TRIES:
-            return self.refuse(reason)
-        return self._end("due", reason=reason[:200], not_before=timezone.now() + timedelta(seconds=10 * self.tries))
-
-    def _end(self, state: str, **fields: object) -> bool:
-        mine = Picture.objects.filter(pk=self.pk, state="fetching", tries=self.tries, source=self.source)
-        return bool(mine.update(state=state, **fields))
-
 
 def picture_url(media: object, place: int) -> str:
-    """The address of the picture at that place of a mention's media: an image itself, or the still of a video."""
+    """Where the picture at that place of a mention's media comes from: an image itself, or the still of a video; its
+    address, or under what the network's connector gives it out."""
     if not isinstance(media, list) or not 0 <= place < min(len(media), MOST) or not isinstance(media[place], dict):
         return ""
     item = media[place]
-    still = item.get("preview_url") or (item.get("url") if item.get("kind") == "image" else "")
-    return still if isinstance(still, str) and still.startswith(("https://", "http://")) else ""
+    still = item.get("preview_url") or (source_of(item) if item.get("kind") == "image" else "")
+    return still if isinstance(still, str) and still.startswith(SOURCES) else ""
 
 
 def version_of(source: str) -> str:

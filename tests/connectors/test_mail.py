@@ -3,6 +3,8 @@ lie in the folder for sent mail or nowhere."""
 
 import base64
 import email
+import email.message
+import email.policy
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -512,3 +514,32 @@ def test_several_folders_are_sources_of_their_own(fake):
     with pytest.raises(Gone):
         list(connector.poll("inbox:Shop/Returns", None, Budget(), NOW))
     assert CANARY not in repr(fake.kept)
+
+
+def with_files(*files):
+    mail = email.message.EmailMessage()
+    mail["From"], mail["To"], mail["Subject"] = "Carla <carla@customers.example>", US, "The bill"
+    mail["Message-ID"] = "<bill-1@customers.example>"
+    mail.set_content("See what came with it")
+    for name, kind, content in files:
+        mail.add_attachment(content, maintype=kind.split("/")[0], subtype=kind.split("/")[1], filename=name)
+    return mail.as_bytes(policy=email.policy.SMTP)
+
+
+def test_what_is_attached_is_given_out_by_its_number(fake):
+    large = bytes(range(256)) * 20_000  # more than a page of the mailbox holds
+    fake.deliver(with_files(("bill.pdf", "application/pdf", large), ("kettle.png", "image/png", b"\x89PNG")))
+    post = only(fake)
+    assert [(medium.kind, medium.ref) for medium in post.media[:1]] == [("file", "0")]
+    assert fake.connector().enclosed(post, "0", 10_000_000) == large
+    assert fake.connector().enclosed(post, "1", 10_000_000) == b"\x89PNG"
+    with pytest.raises(Invalid):
+        fake.connector().enclosed(post, "0", 1_000)
+
+
+def test_a_mail_that_left_its_folder_gives_out_nothing(fake):
+    fake.deliver(with_files(("bill.pdf", "application/pdf", b"%PDF")))
+    post = only(fake)
+    fake.folders["INBOX"].mails.clear()
+    with pytest.raises(Gone):
+        fake.connector().enclosed(post, "0", 1_000)

@@ -23,6 +23,7 @@ from connectors.base import (
     Secrets,
     Sent,
     Unavailable,
+    Unreadable,
     Visibility,
 )
 from tests.fakes.telegram import BOT, CANARY, TOKEN, Fake, no
@@ -216,10 +217,21 @@ def test_files_have_a_name_and_no_address(fake):
     fake.say(None, caption="Look", document={"file_id": "AgAD", "file_name": "bill.pdf"}, photo=[{"file_id": "B"}])
     post = only(fake)
     assert post.text == "Look"
-    assert [(medium.kind, medium.url, medium.description) for medium in post.media] == [
-        ("file", "", "bill.pdf"),
-        ("image", "", "a picture"),
+    assert [(medium.kind, medium.url, medium.description, medium.ref) for medium in post.media] == [
+        ("file", "", "bill.pdf", "AgAD"),
+        ("image", "", "a picture", "B"),
     ]
+
+
+def test_a_file_is_given_out_by_its_id(fake):
+    fake.files["AgAD"] = b"%PDF-1.7 what it costs"
+    fake.say(None, document={"file_id": "AgAD", "file_name": "bill.pdf"})
+    post = only(fake)
+    assert fake.connector().enclosed(post, post.media[0].ref, 1_000) == b"%PDF-1.7 what it costs"
+    with pytest.raises(Unreadable):
+        fake.connector().enclosed(post, post.media[0].ref, 10)  # larger than was asked for
+    with pytest.raises(Invalid):
+        fake.connector().enclosed(post, "gone", 1_000)
 
 
 @pytest.mark.parametrize(("text", "used"), [("a", 1), ("字", 1), ("👋", 2), ("  a \n", 1)])

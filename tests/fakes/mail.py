@@ -152,7 +152,7 @@ class Session:
     async def do_fetch(self, given):
         which, _, parts = given.partition(" ")
         wanted = {int(uid) for uid in which.split(",")}
-        most = re.search(r"<0\.(\d+)>", parts)
+        most = re.search(r"<(\d+)\.(\d+)>", parts)
         for number, (uid, raw, at) in enumerate(self.folder.mails, 1):
             if uid not in wanted:
                 continue
@@ -162,12 +162,9 @@ class Session:
                     f'* {number} FETCH (UID {uid} RFC822.SIZE {len(raw)} INTERNALDATE "{when}")\r\n'.encode()
                 )
                 continue
-            piece = raw[: int(most[1])]
-            head = (
-                f"* {number} FETCH (BODY[]<0> {{{len(piece)}}}\r\n"
-                if uid % 2
-                else f"* {number} FETCH (UID {uid} BODY[]<0> {{{len(piece)}}}\r\n"
-            )
+            piece = raw[int(most[1]) :][: int(most[2])]
+            told = "" if uid % 2 else f"UID {uid} "
+            head = f"* {number} FETCH ({told}BODY[]<{most[1]}> {{{len(piece)}}}\r\n"
             self.writer.write(head.encode() + piece + (f" UID {uid})\r\n".encode() if uid % 2 else b")\r\n"))
 
     async def do_append(self, given):

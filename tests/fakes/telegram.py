@@ -33,6 +33,7 @@ class Fake(FakeNetwork):
         self.arrived = {}
         self.updates, self.messages, self.bad, self.moved, self.written = [], {}, set(), {}, []
         self.hook, self.blocked, self.number_of_update = "", set(), 1000
+        self.files = {}  # bytes by the id they are asked for
         self.asker = None  # who is kept waiting for updates
         self.last_asked = (None, 0.0)  # from which number, and when
 
@@ -121,6 +122,8 @@ class Fake(FakeNetwork):
         return answer
 
     def answer(self, asked):
+        if asked.path.startswith(f"/file/bot{TOKEN}/"):
+            return Reply(200, self.files[asked.path.rpartition("/")[2]])
         _, who, method = asked.path.split("/")
         if who != f"bot{TOKEN}":
             return no(401)
@@ -138,6 +141,9 @@ class Fake(FakeNetwork):
         if method == "getUpdates":
             return self.queue(given)
         return getattr(self, method)(given)
+
+    def getFile(self, given):
+        return yes({"file_path": f"documents/{given['file_id']}"}) if given["file_id"] in self.files else no(400)
 
     def with_file(self, asked):
         parts = parts_of(asked)

@@ -18,11 +18,12 @@ from django.db import Error as DatabaseError
 from django.db import close_old_connections, connections
 from django.utils import timezone
 
-from connectors import access, acting, listening, metering, picturing, removing, rereading, sending
+from connectors import access, acting, enclosing, listening, metering, picturing, removing, rereading, sending
 from connectors.models import Channel, Delivery
 from connectors.topics import clustering, clusters, comparing, resorting
 from inbox import ringing
 from inbox.models.attachment import forget_unsent
+from inbox.models.enclosure import forget_enclosures
 from inbox.searching import indexing
 from inbox.tasks import wake
 
@@ -118,6 +119,7 @@ class Sweeper:
         metering.forget(now)
         rereading.forget(now)
         forget_unsent(now)
+        forget_enclosures(now)
         clusters.forget(now)
         old = Delivery.objects.filter(done_at__lt=timezone.now() - KEEP_DELIVERIES).exclude(body="")
         some = old.order_by("done_at").values("pk")[:FORGET]
@@ -144,6 +146,7 @@ class Sweeper:
         for pk in acting.waiting(self.late):
             self._start("act", pk, partial(acting.act_due, overdue_by=self.late), pk)
         self._start("pictures", 0, picturing.fetch_due, self.late)
+        self._start("enclosures", 0, enclosing.fetch_due, self.late)
 
     def _start(self, kind: str, pk: int, work: Callable[..., object], *args: object) -> None:
         if (kind, pk) not in self.busy:

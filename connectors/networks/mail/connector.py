@@ -17,6 +17,7 @@ from connectors.base import (
     Fault,
     Field,
     Found,
+    Gone,
     Invalid,
     MediaRule,
     Needs,
@@ -33,10 +34,12 @@ from connectors.media import NAMES
 from connectors.networks.mail import guess
 from connectors.networks.mail.announcing import Announced
 from connectors.networks.mail.answer import goes_to, id_of, letter
+from connectors.networks.mail.folder import CUT
 from connectors.networks.mail.imap import Mailbox, quoted
+from connectors.networks.mail.message import read
 from connectors.wire import ends_in
 
-BEFORE_SENDING, FILING = 12.0, 8.0
+BEFORE_SENDING, FILING, FETCHING = 12.0, 8.0, 60.0
 """Seconds: what precedes a message, its own call, and a sender's lease are links of one chain."""
 _SECURITY = (("tls", "TLS"), ("starttls", "STARTTLS"), ("plain", "None (only where the owner allows it)"))
 
@@ -117,6 +120,17 @@ class Mail(Announced):
 
     def media_rule(self, post: Post, *, private: bool = False) -> MediaRule:
         return MediaRule(types=frozenset(NAMES), most=10, total=8_000_000, description=500)
+
+    def enclosed(self, post: Post, ref: str, size: int) -> bytes:
+        wanted = post.external_id.partition("#")[0]
+        with self._mailbox(ends_in(FETCHING)) as box:
+            for source in self.listening():
+                box.select(self._folder(source.name, box))
+                for uid in box.search(f"HEADER Message-ID {quoted(f'<{wanted}>')}")[:3]:
+                    raw = box.whole(uid, size * 3 // 2)  # as it travels, a file is a third larger
+                    if post.external_id in (read(raw[:CUT]).external_id, wanted):
+                        return read(raw).content(int(ref))
+        raise Gone("The mail is no longer in its folder.", what="the file")
 
     def _file(self, box: Mailbox, sent: str, content: bytes, at: datetime) -> None:
         if not sent or self.settings.get("filed_by") == "provider":

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from imap_tools.mailbox import BaseMailBox
 
 LARGEST = 12_000_000
+PIECE = 4_000_000
 """Bytes of one answer."""
 _CODE = re.compile(rb"\[([A-Z-]+)")
 _UID = re.compile(rb"\bUID (\d+)")
@@ -164,6 +165,17 @@ class Mailbox:
             if uid:
                 found[int(uid[1])] = item[1]
         return {uid: found[uid] for uid in sorted(found.keys() & set(uids))}
+
+    def whole(self, uid: int, most: int) -> bytes:
+        """A message to its end, piece by piece; Invalid when it is larger than `most` bytes."""
+        raw = b""
+        while len(raw) <= most:
+            items = self._fetch([uid], f"(UID BODY.PEEK[]<{len(raw)}.{PIECE}>)")
+            piece = next((item[1] for item in items if isinstance(item, tuple)), b"")
+            raw += piece
+            if len(piece) < PIECE:
+                return raw
+        raise Invalid("The mail is too large to be shown here.")
 
     def _fetch(self, uids: Sequence[int], parts: str) -> list[Any]:
         with self._step("IMAP FETCH"):

@@ -62,6 +62,11 @@ class Mail:
     def files(self) -> list[File]:
         return list(_files(self.leaves))
 
+    def content(self, number: int) -> bytes:
+        """The bytes of the attached file with this number, counted from 0; IndexError when there is none."""
+        payload = list(filter(_is_file, self.leaves))[number].get_payload(decode=True)
+        return payload if isinstance(payload, bytes) else b""
+
     def header(self, name: str) -> str:
         return self.headers.get(name, [""])[0]
 

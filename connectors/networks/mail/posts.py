@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 
+from connectors.media import IMAGES
 from connectors.networks.mail.answer import ANSWERS, is_own_id
 from connectors.networks.mail.imap import Weight
 from connectors.networks.mail.message import QUOTE_KEPT, Mail
@@ -141,10 +142,12 @@ def _told(mail: Mail, text: str) -> str:
 
 
 def _media(mail: Mail, size: int) -> tuple[Media, ...]:
-    """What is attached, by name and size: the content stays in the mailbox."""
+    """What is attached, by name and size: the content stays in the mailbox until somebody wants to see it."""
     found = [
-        Media(kind="file", url="", description=f"{file.name} ({file.kind}, {_size(file.size)})") for file in mail.files
-    ]
+        Media(kind="image" if file.kind in IMAGES else "file", url="", ref=str(number),
+              description=f"{file.name} ({file.kind}, {_size(file.size)})")
+        for number, file in enumerate(mail.files)
+    ]  # fmt: skip
     if len(mail.raw) < size:
         found.append(Media(kind="file", url="", description=f"The rest of the mail ({_size(size - len(mail.raw))})"))
     return tuple(found[:FILES])

@@ -56,16 +56,21 @@ def link_of(chat: Mapping[str, Any], message_id: int) -> str:
 
 
 def media_of(message: Mapping[str, Any]) -> tuple[Media, ...]:
-    """What came along, in words: a file's address would hold the bot's token."""
+    """What came along; a file is given out by its id, because its address would hold the bot's token."""
     found = [
-        Media(kind=kind, url="", description=_named(message[name], name))
+        Media(kind=kind, url="", description=_named(message[name], name), ref=_file_id(message[name]))
         for name, kind in _FILES.items()
         if isinstance(message.get(name), dict)
     ]
-    if message.get("photo"):
-        found.append(Media(kind="image", url="", description="a picture"))
+    if sizes := message.get("photo"):
+        largest = sizes[-1] if isinstance(sizes, list) and isinstance(sizes[-1], dict) else {}
+        found.append(Media(kind="image", url="", description="a picture", ref=_file_id(largest)))
     found += [Media(kind="file", url="", description=words) for name, words in _SHOWN.items() if message.get(name)]
     return tuple(found)
+
+
+def _file_id(file: Mapping[str, Any]) -> str:
+    return str(file.get("file_id") or "")[:300]
 
 
 def _named(file: Mapping[str, Any], kind: str) -> str:

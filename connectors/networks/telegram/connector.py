@@ -3,6 +3,7 @@ number is only ever asked for once what came before is committed. A bot cannot r
 fate is unknown is for a person. Limits and lifetimes of the real service are unverified."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -41,6 +42,8 @@ from connectors.networks.telegram.api import (
 )
 
 DELETABLE = timedelta(hours=48)
+FETCHING = 50.0  # seconds a file may take
+_PATH = re.compile(r"[\w./-]{1,300}", re.ASCII)
 _METHODS = {
     "image": ("sendPhoto", "photo"), "animation": ("sendAnimation", "animation"), "video": ("sendVideo", "video"),
 }  # fmt: skip
@@ -114,6 +117,14 @@ class Telegram(Announced):
         told = {"caption" if name == "text" else name: value for name, value in given.items()}
         form = {name: json.dumps(value) if isinstance(value, dict) else str(value) for name, value in told.items()}
         return self._ask(method, form, write=True, files={part: (medium.name, medium.read(), medium.type)})
+
+    def enclosed(self, post: Post, ref: str, size: int) -> bytes:
+        told = self._ask("getFile", {"file_id": ref})
+        path = str(told.get("file_path") or "") if isinstance(told, dict) else ""
+        if not _PATH.fullmatch(path) or ".." in path:
+            raise Unreadable("It does not say where the file is.")
+        address = f"{self._base}/file/bot{self._token}/{path}"
+        return self.seam.answer("GET", address, size=size, whole=FETCHING, bucket="telegram").content
 
     def media_rule(self, post: Post, *, private: bool = False) -> MediaRule:
         sizes = {"image": 8_000_000, "animation": 8_000_000, "video": 8_000_000, "file": 8_000_000}
