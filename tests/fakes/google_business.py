@@ -17,6 +17,20 @@ def no(status, word, **headers):
                  {name.replace("_", "-"): value for name, value in headers.items()})  # fmt: skip
 
 
+def says(name):
+    """How Google puts a fault; None for those of the transport."""
+    told = {
+        "429": lambda: no(429, "RESOURCE_EXHAUSTED"),
+        "429 with wait": lambda: no(429, "RESOURCE_EXHAUSTED", Retry_After="40"),
+        "401": lambda: no(401, "UNAUTHENTICATED"),
+        "403": lambda: no(403, "PERMISSION_DENIED"),
+        "404": lambda: no(404, "NOT_FOUND"),
+        "422": lambda: no(400, "INVALID_ARGUMENT"),
+        "500": lambda: refused(500, "backendError"),
+    }
+    return told[name]() if name in told else None
+
+
 class Fake(FakeReviews):
     name, source = "google_business", f"reviews:{PLACE}"
     refuses_renewal = NO_GRANT
@@ -32,16 +46,7 @@ class Fake(FakeReviews):
         return {"base_url": self.server.url, "client_id": "client-1", "places": [PLACE]}
 
     def fault(self, name):
-        told = {
-            "429": lambda: no(429, "RESOURCE_EXHAUSTED"),
-            "429 with wait": lambda: no(429, "RESOURCE_EXHAUSTED", Retry_After="40"),
-            "401": lambda: no(401, "UNAUTHENTICATED"),
-            "403": lambda: no(403, "PERMISSION_DENIED"),
-            "404": lambda: no(404, "NOT_FOUND"),
-            "422": lambda: no(400, "INVALID_ARGUMENT"),
-            "500": lambda: refused(500, "backendError"),
-        }
-        return told[name]() if name in told else super().fault(name)
+        return says(name) or super().fault(name)
 
     def odd(self):
         return self.say("odd", reviewer=None, starRating=None, unknown={"a": [1]}, reviewReply=None, updateTime=None)

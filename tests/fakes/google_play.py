@@ -6,7 +6,7 @@ from urllib.parse import parse_qs
 
 import jwt
 
-from tests.fakes.google_business import Fake as Business
+from tests.fakes.google_business import says
 from tests.fakes.network import CANARY
 from tests.fakes.reviews import RSA, FakeReviews, pem
 from tests.fakes.server import Reply
@@ -25,7 +25,9 @@ class Fake(FakeReviews):
                "private_key": pem(RSA), "private_key_id": CANARY})}  # fmt: skip
     prefix = f"{APP}/"
     forgets = True
-    fault = Business.fault
+
+    def fault(self, name):
+        return says(name) or super().fault(name)
 
     def settings(self):
         return {"base_url": self.server.url, "apps": [APP]}
