@@ -97,6 +97,7 @@ class Attendant:
         self.heard = asyncio.Event()
         self.held: dict[Key, asyncio.Task[None]] = {}
         self.open: set[Key] = set()
+        self.ended: dict[Key, str] = {}
         # One thread, so one connection to the database however many streams there are.
         self.database = ThreadPoolExecutor(1, thread_name_prefix="database")
 
@@ -124,7 +125,7 @@ class Attendant:
                 self.held.pop(key).cancel()
             for key in self.plan.streams.keys() - self.held.keys():
                 self.held[key] = asyncio.create_task(self._hold(key))
-            await self._in_database(partial(mark_live, self._live()))
+            await self._in_database(partial(mark_live, self._live(), self._why_ended()))
         except DatabaseError as error:  # what is open stays open
             log.warning("the database does not answer", error=type(error).__name__)
 
@@ -132,6 +133,11 @@ class Attendant:
         """Channels all of whose streams are open."""
         closed = {pk for key, wanted in self.plan.streams.items() if key not in self.open for pk in wanted.channels}
         return sorted(self.plan.least.keys() - closed - self.plan.partly)
+
+    def _why_ended(self) -> dict[int, str]:
+        """Of the channels of which a stream is not open because something is wrong with it."""
+        self.ended = {key: words for key, words in self.ended.items() if key in self.plan.streams}
+        return {pk: words for key, words in self.ended.items() for pk in self.plan.streams[key].channels}
 
     async def _hold(self, key: Key) -> None:
         """One stream, opened again and again with growing pauses."""
@@ -145,7 +151,7 @@ class Attendant:
                 continue
             except Fault as fault:
                 log.info("a stream ended", channels=sorted(wanted.channels)[:5], fault=str(fault))
-                least = _rest(fault)
+                self.ended[key], least = fault.detail or fault.words, _rest(fault)
             except Exception:
                 log.exception("a defect in listening to a stream", channels=sorted(wanted.channels)[:5])
                 least = LAST_PAUSE
@@ -157,6 +163,7 @@ class Attendant:
     async def _listen(self, key: Key, wanted: Wanted) -> None:
         async with opened(wanted.stream, wanted.seam) as frames:
             self.open.add(key)
+            self.ended.pop(key, None)
             async for frame in frames:
                 self._announce(key, frame)
 

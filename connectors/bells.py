@@ -17,7 +17,7 @@ from inbox.models.reply import Clock
 
 GAP = 2.0  # seconds between two rings of one channel
 NEVER = -math.inf
-LIVE, LIVE_SECONDS = "connectors.live", 45
+LIVE, LIVE_SECONDS = "connectors.liveness", 45
 SHARE = 5.0  # a source may be rung for so many times as often as the network may be asked regularly
 
 
@@ -91,11 +91,17 @@ def ring(news: Mapping[int, Collection[str]]) -> None:
     read_soon()
 
 
-def mark_live(channels: Iterable[int]) -> None:
-    """Said again and again by whoever holds the streams; it is forgotten soon after that ends."""
-    cache.set(LIVE, sorted(channels), LIVE_SECONDS)
+def mark_live(channels: Iterable[int], ended: Mapping[int, str] | None = None) -> None:
+    """Said again and again by whoever holds the streams; it is forgotten soon after that ends. `ended`: why channels
+    are not live that could be."""
+    cache.set(LIVE, (sorted(channels), dict(ended or {})), LIVE_SECONDS)
+
+
+def liveness() -> tuple[frozenset[int], dict[int, str]]:
+    """The channels whose network tells us at once when something is new, and why others do not that could."""
+    channels, ended = cache.get(LIVE, ((), {}))
+    return frozenset(channels), ended
 
 
 def live() -> frozenset[int]:
-    """Channels whose network tells us at once when something is new."""
-    return frozenset(cache.get(LIVE, ()))
+    return liveness()[0]

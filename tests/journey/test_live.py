@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from connectors import attending, health, listening
 from connectors.attending import plan
-from connectors.bells import live, mark_live, ring
+from connectors.bells import LIVE, live, mark_live, ring
 from connectors.models import Channel
 from inbox.models import Mention
 from socialcare.local import CHECKOUT
@@ -245,7 +245,7 @@ def test_what_a_hostile_server_sends_neither_ends_the_loop_nor_rings(talk, strea
 def test_who_says_nothing_any_more_is_not_live():
     mark_live([3, 1])
     assert live() == {1, 3}
-    cache.delete("connectors.live")
+    cache.delete(LIVE)
     assert live() == frozenset()
 
 

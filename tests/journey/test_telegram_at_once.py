@@ -1,8 +1,11 @@
 """A message to a bot is in the inbox because Telegram said so on a question it kept, and nothing depends on that."""
 
+import threading
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
+import requests
 from django.core.cache import cache
 from django.utils import timezone
 
@@ -12,10 +15,10 @@ from connectors.models import Channel
 from connectors.networks.telegram import announcing
 from connectors.opening import sealed_secrets
 from inbox.models import Mention
-from tests.fakes.telegram import Fake
+from tests.fakes.telegram import TOKEN, Fake
 from tests.journey.attended import attended
 from tests.journey.steps import of_fake, read
-from tests.waiting import soon
+from tests.waiting import PATIENCE, soon
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -30,8 +33,10 @@ def fake():
 def bot(cast, fake, monkeypatch):
     """A channel that was read and is not due for an hour."""
     monkeypatch.setattr(attending, "FIRST_PAUSE", 0.05)
+    monkeypatch.setattr(attending, "LAST_PAUSE", 1.0)
     monkeypatch.setattr(asking, "STANDS", 0.1)
     monkeypatch.setattr(announcing, "SOON", 0.05)
+    monkeypatch.setattr(announcing, "TAKEN", 0.05)
     monkeypatch.setattr(bells, "GAP", 0.1)
     monkeypatch.setattr(bells, "SHARE", 200.0)
     cache.clear()
@@ -113,3 +118,35 @@ def test_where_messages_are_delivered_elsewhere_it_is_not_live_until_that_ends(b
         assert "sent to an address elsewhere" in bot.fault_words
         fake.hook = ""
         soon(lambda: live() == {bot.pk})
+
+
+def test_another_program_that_reads_the_same_bot_is_named_on_the_channels_page(bot, fake, cast, client):
+    """Nobody else would say so: who only reads the queue is told nothing."""
+    client.force_login(cast.ada)
+    page, words = f"/set-up/channels/{bot.pk}/", "Another program reads this bot"
+    with attended():
+        soon(lambda: live() == {bot.pk})
+        assert words not in client.get(page).content.decode()
+        with elsewhere(fake):
+            soon(lambda: words in client.get(page).content.decode())
+        soon(lambda: live() == {bot.pk})
+        soon(lambda: words not in client.get(page).content.decode())
+
+
+@contextmanager
+def elsewhere(fake):
+    """Another program that waits for the same bot, as long as this lasts."""
+    done = threading.Event()
+
+    def wait():
+        body = {"timeout": 30, "limit": 1}
+        while not done.is_set():
+            requests.post(f"{fake.server.url}/bot{TOKEN}/getUpdates", json=body, timeout=PATIENCE)
+
+    program = threading.Thread(target=wait)
+    program.start()
+    try:
+        yield
+    finally:
+        done.set()
+        program.join(PATIENCE)
