@@ -387,6 +387,10 @@ def test_a_session_that_cannot_go_on_needs_a_person(fake):
         fake.renews = lambda token, refusal=refusal: refusal
         with pytest.raises(AuthRevoked):
             fake.connector().renew(Secrets(fake.secrets))
+    for status in (401, 403, 404):
+        fake.renews = lambda token, status=status: Reply(status, "<html>Who are you?</html>")
+        with pytest.raises(Unavailable):
+            fake.connector().renew(Secrets(fake.secrets))
     fake.renews = lambda token: no(429, "M_LIMIT_EXCEEDED", retry_after_ms=1_000)
     with pytest.raises(RateLimited):
         fake.connector().renew(Secrets(fake.secrets))

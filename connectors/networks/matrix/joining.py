@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from connectors.answers import Answer
-from connectors.base import JSON, AuthRevoked, Check, Fault, Invalid, Secrets, Unreadable
+from connectors.base import JSON, AuthRevoked, Check, Fault, Invalid, Secrets, Unavailable, Unreadable
 from connectors.networks.matrix.api import judging, table, told_by
 from connectors.networks.matrix.asking import TOKEN
 from connectors.networks.matrix.moving import moves_in
@@ -13,6 +13,11 @@ from connectors.networks.matrix.place import kind_of, onward, state_in
 from connectors.networks.matrix.reading import Reading
 from connectors.text import lines
 
+NO = frozenset(
+    {"M_UNKNOWN_TOKEN", "M_MISSING_TOKEN", "M_UNAUTHORIZED", "M_FORBIDDEN", "M_USER_DEACTIVATED", "M_USER_LOCKED",
+     "M_UNRECOGNIZED", "M_NOT_FOUND", "M_BAD_JSON", "M_MISSING_PARAM", "M_INVALID_PARAM"}
+)  # fmt: skip
+"""Words with which a server says that it renews nothing."""
 NAMED, FOLLOWED = 5, 100
 """Rooms that one warning names; rooms that were named of which it is kept what they became."""
 
@@ -110,9 +115,12 @@ class Joining(Reading):
 
 
 def _not_renewed(answer: Answer) -> Fault | None:
-    """A plain no; whatever else comes is a server that is not well, and is asked again."""
+    """A plain no; whatever else comes is a server that is not well, or somebody who stands before it, and is asked
+    again."""
     if answer.status in (400, 401, 403, 404, 405):
-        return AuthRevoked("The server does not go on with this session.", status=answer.status)
+        plain = told_by(answer).get("errcode") in NO
+        words = "The server does not go on with this session." if plain else "The server does not say why it refuses."
+        return (AuthRevoked if plain else Unavailable)(words, status=answer.status)
     return judging(answer, None)
 
 
