@@ -1,6 +1,9 @@
 """Who is signed out: a page leads to the sign-in, what a living page asks gets a 401, and nothing is lost by it."""
 
+from datetime import timedelta
+
 import pytest
+from django.db import connection
 
 pytestmark = pytest.mark.django_db
 
@@ -71,6 +74,39 @@ def test_an_account_is_one_account_for_the_limit_whatever_host_it_is_asked_for(c
     assert refused(client, REMOTE_ADDR="203.0.113.9")
     assert refused(client, REMOTE_ADDR="203.0.113.9", headers={"Host": host})
     assert not refused(client, "max", REMOTE_ADDR="203.0.113.9", headers={"Host": host})
+
+
+def test_a_limit_is_not_pushed_out_by_what_else_is_kept(client, cast):
+    from django.core.cache import cache
+
+    assert not refused(client, times=5)
+    for n in range(310):
+        cache.add(f"once:{n:064x}", "/views/all/", 3600)
+    assert refused(client, REMOTE_ADDR="203.0.113.9")
+
+
+def test_what_is_over_is_forgotten_and_nothing_else(cast):
+    from django.contrib.sessions.models import Session
+    from django.core.cache import cache
+    from django.utils import timezone
+
+    from inbox.kept import forget_over
+
+    now, hour = timezone.now(), timedelta(hours=1)
+    for name, ends in (("over", now - hour), ("long_over", now - 2 * hour), ("of_use", now + hour)):
+        cache.set(name, name, (ends - now).total_seconds())
+        Session.objects.create(session_key=name, session_data="", expire_date=ends)
+
+    def kept():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT cache_key FROM cache ORDER BY expires")
+            names = [key.rpartition(":")[2] for (key,) in cursor.fetchall()]
+        return names, list(Session.objects.order_by("expire_date").values_list("pk", flat=True))
+
+    assert forget_over(now, most=1)
+    assert kept() == (["over", "of_use"], ["over", "of_use"])
+    assert not forget_over(now, most=5)
+    assert kept() == (["of_use"], ["of_use"])
 
 
 @pytest.mark.parametrize("email", ["ada@acme.example", "nobody@acme.example"])

@@ -22,6 +22,7 @@ from connectors import access, acting, enclosing, listening, metering, picturing
 from connectors.models import Channel, Delivery
 from connectors.topics import clustering, clusters, comparing, resorting
 from inbox import ringing
+from inbox.kept import forget_over
 from inbox.models.attachment import forget_unsent
 from inbox.models.enclosure import forget_enclosures
 from inbox.searching import indexing
@@ -112,7 +113,7 @@ class Sweeper:
 
     def _forget(self) -> None:
         """Bodies of deliveries that were worked off a week ago go; their ids and answers stay, so that one that is
-        sent again is known."""
+        sent again is known. So does what was kept for a while only."""
         if time.monotonic() < self.forget_at:
             return
         now = timezone.now()
@@ -121,10 +122,11 @@ class Sweeper:
         forget_unsent(now)
         forget_enclosures(now)
         clusters.forget(now)
+        more = forget_over(now)
         old = Delivery.objects.filter(done_at__lt=timezone.now() - KEEP_DELIVERIES).exclude(body="")
         some = old.order_by("done_at").values("pk")[:FORGET]
         full = Delivery.objects.filter(pk__in=some).update(body="") == FORGET
-        self.forget_at = time.monotonic() + (0 if full else FORGET_EVERY)
+        self.forget_at = time.monotonic() + (0 if full or more else FORGET_EVERY)
 
     def _poll_overdue(self) -> None:
         self.polling = {pk: poll for pk, poll in self.polling.items() if not poll.done()}
