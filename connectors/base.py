@@ -144,7 +144,8 @@ class Connector(Kind, ABC, scan="connectors.networks"):
         self.settings, self.secrets, self.seam = settings, secrets, seam
         self.facts: Mapping[str, Any] = settings.get("facts") or {}
         self.bill: Billing = _free
-        """Told what is read besides pages where that costs: the price of each thing, which counts once a day."""
+        """Told what is read besides pages where that costs: the price of each thing, which counts once a day, and under
+        "" what counts each time."""
         self.open_roots: Callable[[], Sequence[str]] = tuple
         """Which threads, by their `root_id`, have conversations that are open, the newest first: what is new there is
         read by each poll, however old the thread is, as far as the budget goes."""

@@ -99,14 +99,14 @@ _BILLED = """
 
 def bill(channel: Channel, prices: Mapping[str, Decimal]) -> None:
     """Counts what was read besides pages (how posts stand, what stands above one, a look for a lost reply): each thing
-    once a day of UTC, as networks bill it."""
+    once a day of UTC, as networks bill it, and what has no name ("") each time."""
     if not prices:
         return
-    now, things = timezone.now(), {thing[:80]: price for thing, price in sorted(prices.items())}
+    now, things = timezone.now(), {thing[:80]: price for thing, price in sorted(prices.items()) if thing}
     with connection.cursor() as cursor:
         cursor.execute(_BILLED, [channel.pk, now.astimezone(UTC).date(), list(things)])
         fresh = [thing for (thing,) in cursor.fetchall()]
-    if cost := sum((things[thing] for thing in fresh), NOTHING):
+    if cost := sum((things[thing] for thing in fresh), prices.get("", NOTHING)):
         count(channel, now, read_cost=cost)
 
 

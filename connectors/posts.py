@@ -232,11 +232,13 @@ CURSOR_LIMIT = 32_000
 
 @dataclass(slots=True)
 class Budget:
-    """What one poll may use, over all its sources. Used up is not an error: the page token stays in the cursor."""
+    """What one poll may use, over all its sources. Used up is not an error: the page token stays in the cursor. `few`:
+    only a sample is wanted, so that where each item costs money a page asks for no more than so many."""
 
     requests: int = 5
     seconds: float = 45.0
     cost: Decimal | None = None
+    few: int | None = None
     clock: Callable[[], float] = time.monotonic
     ends: float = field(init=False)
 

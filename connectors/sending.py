@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from connectors import metering
+from connectors import paying
 from connectors.access import renew, with_access
 from connectors.base import Absent, CannotKnow, Connector, Fault, Found, Measure, Outgoing, Prepared, Sent
 from connectors.bringing import StillBringing, brought, media_of, token_of, with_token
@@ -97,20 +97,17 @@ def _leave(reply: Reply, connector: Connector, outgoing: Outgoing) -> None:
     else:
         failpoint("reply.after_post")
         _record_sent(reply, answer)
-        if cost := _measured(connector, outgoing).cost:
-            metering.count(reply.channel, timezone.now(), sent_cost=cost)
         failpoint("reply.after_record")
 
 
 def _record_sent(reply: Reply, answer: Sent) -> None:
     """It stands there, whatever the network calls it: an id that another reply has already is no id."""
     try:
-        with transaction.atomic():
-            reply.sent(answer.external_id, answer.url)
+        paying.sent(reply, answer.external_id, answer.url)
     except IntegrityError:
         log.warning("a network gave two replies one id", reply=reply.pk, channel=reply.channel_id)
         reply.refresh_from_db()
-        reply.sent(None, answer.url)
+        paying.sent(reply, None, answer.url)
 
 
 def _post(reply: Reply, connector: Connector, outgoing: Outgoing) -> Sent:
@@ -251,8 +248,7 @@ def settle(reply: Reply) -> bool:
 def _settled(reply: Reply, answer: Found | Absent | CannotKnow) -> None:
     if isinstance(answer, Found):
         try:
-            with transaction.atomic():
-                reply.sent(answer.external_id, answer.url)
+            paying.sent(reply, answer.external_id, answer.url)
         except IntegrityError:  # its twin of the same words took this post a moment ago; the next look leaves it out
             reply.refresh_from_db()
             reply.look_later()

@@ -12,10 +12,11 @@ from functools import partial
 from typing import Any
 
 import structlog
-from django.db import DataError, InterfaceError, OperationalError, connection, transaction
+from django.db import DataError, InterfaceError, OperationalError, connection
 from django.db.models import F
 from django.db.utils import IntegrityError
 
+from connectors import paying
 from connectors.arriving import SOURCE, quarantine, sound, with_threads
 from connectors.base import Bad, Budget, Connector, Page, Post, Undelivered
 from connectors.http import no_transaction_open
@@ -201,8 +202,7 @@ def bind(bound: Sequence[tuple[int, str, str]]) -> None:
     for reply_id, external_id, url in bound:
         reply = Reply.objects.filter(pk=reply_id).first()
         try:
-            with transaction.atomic():
-                if reply is not None:
-                    reply.found(external_id, url)
+            if reply is not None:
+                paying.found(reply, external_id, url)
         except IntegrityError:  # the settler gave this post to its twin of the same words a moment ago
             log.info("a post of ours settles another reply", reply=reply_id)

@@ -6,6 +6,7 @@ import queue
 import threading
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -14,8 +15,9 @@ import structlog
 from django.db import connections
 from django.utils import timezone
 
-from connectors import access, belonging, samples
-from connectors.base import Budget, Check, Connector, Fault, Post, Secrets
+from connectors import access, belonging, metering, samples
+from connectors.base import Budget, Check, Connector, Fault, Post, QuotaSpent, Secrets
+from connectors.budgeting import cap
 from connectors.faults import AuthExpired
 from connectors.http import Exchange, no_transaction_open
 from connectors.models import Channel
@@ -27,6 +29,16 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 DEADLINE = 15.0  # seconds a test may take in all
 SHOWN = 3  # posts of a source that a test shows
+FEW = 5  # items that a page of a test asks for, where each costs money
+
+
+@dataclass(frozen=True)
+class Purse:
+    """Whose money a test spends: what is `left` for reading, None where nobody limits it; `bill` is told what it
+    cost."""
+
+    left: Decimal | None = None
+    bill: Callable[[Mapping[str, Decimal]], None] = lambda prices: None
 
 
 @dataclass
@@ -97,13 +109,14 @@ def try_out(
     renew: Callable[[], Secrets] | None = None,
     *,
     look: bool = True,
+    purse: Purse = Purse(),
 ) -> Trial:
     """Signs in and, with `look`, reads one page of each source, and keeps nothing. Ends within the deadline: the thread
     that may still be waiting for a slow network is left to the time limit of its call."""
     no_transaction_open()  # the thread has a connection of its own, and could not see the caller's
     answers: queue.Queue[Trial] = queue.Queue(1)
     threading.Thread(
-        target=lambda: answers.put(_trial(network, values, given, renew, look=look)), name="trial", daemon=True
+        target=lambda: answers.put(_trial(network, values, given, renew, purse, look=look)), name="trial", daemon=True
     ).start()
     try:
         return answers.get(timeout=deadline)
@@ -112,15 +125,21 @@ def try_out(
 
 
 def _trial(
-    network: str, values: Mapping[str, Any], given: Secrets, renew: Callable[[], Secrets] | None, *, look: bool
+    network: str,
+    values: Mapping[str, Any],
+    given: Secrets,
+    renew: Callable[[], Secrets] | None,
+    purse: Purse,
+    *,
+    look: bool,
 ) -> Trial:
     trial = Trial()
     try:
-        given = _checked(trial, network, values, given, renew)
+        given = _checked(trial, network, values, given, renew, purse)
         if look and trial.check:
             # What was found out about the account is what reading goes by, and no channel keeps it yet.
             found = {**values, "facts": trial.check.facts}
-            _looked_around(trial, connector_of(network, found, given, trial.exchanges))
+            _looked_around(trial, connector_of(network, found, given, trial.exchanges), purse)
     except Fault as fault:
         trial.words, trial.fault, trial.detail = fault.words, fault.name, fault.detail
     except Exception:
@@ -130,33 +149,49 @@ def _trial(
 
 
 def _checked(
-    trial: Trial, network: str, values: Mapping[str, Any], given: Secrets, renew: Callable[[], Secrets] | None
+    trial: Trial,
+    network: str,
+    values: Mapping[str, Any],
+    given: Secrets,
+    renew: Callable[[], Secrets] | None,
+    purse: Purse,
 ) -> Secrets:
     """Who we are there, by these secrets or by what they are renewed to, which is returned."""
     connector = connector_of(network, values, given, trial.exchanges)
+    connector.bill = purse.bill
     try:
         trial.check = connector.check()
     except AuthExpired:
         fresh = renew() if renew else connector.renew(given)
         trial.renewed = {} if renew else {name: word for name, word in fresh.items() if given.get(name) != word}
-        trial.check = connector_of(network, values, fresh, trial.exchanges).check()
+        connector = connector_of(network, values, fresh, trial.exchanges)
+        connector.bill = purse.bill
+        trial.check = connector.check()
         return fresh
     return given
 
 
-def _looked_around(trial: Trial, connector: Connector) -> None:
-    sources = connector.listening()
-    trial.looks = [_look(connector, source.name, source.label) for source in sources[:6]]
+def _looked_around(trial: Trial, connector: Connector, purse: Purse) -> None:
+    sources, left = connector.listening(), purse.left
+    connector.bill = purse.bill
+    for source in sources[:6]:
+        budget = Budget(requests=2, seconds=DEADLINE, cost=left, few=FEW)
+        trial.looks.append(_look(connector, source.name, source.label, budget))
+        left = budget.cost
     if not sources and not connector.pushed:
         trial.words = "Nothing is chosen yet that could be read: sign in, or name what to listen for."
 
 
-def _look(connector: Connector, source: str, label: str) -> Look:
+def _look(connector: Connector, source: str, label: str, budget: Budget) -> Look:
     look = Look(label)
     if connector.pushed:
         return look
     try:
-        for page in connector.poll(source, None, Budget(requests=2, seconds=DEADLINE), timezone.now()):
+        if budget.spent:
+            raise QuotaSpent("Nothing was read.")
+        for page in connector.poll(source, None, budget, timezone.now()):
+            if page.cost:
+                connector.bill({"": page.cost})
             look.count, look.more = len(page.posts), not page.end
             newest = sorted(page.posts, key=lambda post: post.created_at, reverse=True)
             look.posts = newest[:SHOWN]
@@ -182,7 +217,25 @@ def _tested(channel: Channel, settings: Mapping[str, Any], *, look: bool) -> Tri
         given = opened_secrets(channel)
     except Fault as fault:
         return Trial(words=fault.words, fault=fault.name, detail=fault.detail)
-    return try_out(channel.network, _values(channel, settings), given, renew=partial(_renewed, channel), look=look)
+    renew, purse = partial(_renewed, channel), _purse(channel)
+    return try_out(channel.network, _values(channel, settings), given, renew=renew, look=look, purse=purse)
+
+
+def _purse(channel: Channel) -> Purse:
+    budget = Budget()
+    try:
+        cap(channel, budget, timezone.now())
+    except QuotaSpent:
+        budget.cost = Decimal(0)
+    return Purse(budget.cost, partial(_billed, channel))
+
+
+def _billed(channel: Channel, prices: Mapping[str, Decimal]) -> None:
+    """In the trial's own thread, with a database connection of its own."""
+    try:
+        metering.bill(channel, prices)
+    finally:
+        connections.close_all()
 
 
 def _values(channel: Channel, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -213,4 +266,4 @@ def try_new_secrets(
     # What an app's new secret renews is the channel's own access, which nobody else may renew at the same time.
     renew = None if decides or stored is None else partial(_renewed, channel, given)
     secrets = Secrets({**belonging.beside(channel.kind, stored or {}, given), **given})
-    return try_out(channel.network, values, secrets, renew=renew, look=look)
+    return try_out(channel.network, values, secrets, renew=renew, look=look, purse=_purse(channel))

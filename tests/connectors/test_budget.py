@@ -192,7 +192,7 @@ def test_a_higher_limit_lets_it_go_on_at_once(channel, told):
 def test_what_a_reply_costs_is_counted_when_it_was_sent(cast, settings, monkeypatch):
     settings.FETCH_ALLOW, settings.UNDO_SECONDS = ["127.0.0.1"], 0
     kind, usual = Connector.named("demo"), Connector.named("demo").measure
-    priced = lambda self, text, post=None: replace(usual(self, text, post), cost=Decimal("0.01"))  # noqa: E731
+    priced = lambda self, *a, **k: replace(usual(self, *a, **k), cost=Decimal("0.01"))  # noqa: E731
     monkeypatch.setattr(kind, "measure", priced)
     server = DemoServer(Network(seed=7, pace=0))
     server.start()
@@ -213,7 +213,7 @@ def spent_up(cast, settings, monkeypatch):
     kind, priced = Connector.named("demo"), {}
     usual, able = kind.measure, kind.can
     monkeypatch.setattr(kind, "currency", "$")
-    monkeypatch.setattr(kind, "measure", lambda self, *a: replace(usual(self, *a), cost=Decimal(1)))
+    monkeypatch.setattr(kind, "measure", lambda self, *a, **k: replace(usual(self, *a, **k), cost=Decimal(1)))
     priced = lambda self, *a: {verb: replace(one, cost=Decimal(1)) for verb, one in able(self, *a).items()}  # noqa: E731
     monkeypatch.setattr(kind, "can", priced)
     server = DemoServer(Network(seed=7, pace=0))

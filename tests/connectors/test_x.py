@@ -501,6 +501,15 @@ def test_what_others_found_costs_more_than_our_mentions(fake):
     assert costs == {"search:acme": Decimal("0.015"), "direct": Decimal("0.020")}
 
 
+@pytest.mark.parametrize(("source", "most"), [("mentions", 5), ("search:tea", 10), ("direct", 5)])
+def test_a_sample_is_as_small_as_x_lets_it_be(fake, source, most):
+    for number in range(20):
+        fake.say(f"tea {number}")
+        fake.message(f"tea {number}")
+    page = next(fake.connector().poll(source, None, _budget(few=5), now()))
+    assert len(page.posts) == most
+
+
 def test_a_budget_of_money_ends_a_poll(fake):
     for number in range(130):
         fake.say(f"post {number}")
@@ -519,6 +528,12 @@ def test_a_reply_tells_its_price(fake):
     connector = fake.connector()
     assert connector.measure("We are on it").cost == Decimal("0.010")
     assert connector.measure("See acme.com/help").cost == Decimal("0.20")
+    summoned = heard(fake, fake.say("help"))
+    assert connector.measure("We are on it", summoned).cost == connector.can(summoned, now())["reply"].cost
+    own = replace(summoned, ours=True, grants={})
+    assert connector.can(own, now())["reply"].cost == Decimal("0.015")
+    assert connector.measure("And one thing more", own).cost == Decimal("0.015")
+    assert connector.measure("See acme.com/help", own).cost == Decimal("0.20")
     fake.message("hello")
     fake.source = "direct"
     message = fake.read(connector)[0][0]

@@ -3,6 +3,7 @@ Google gives, signing in."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -243,7 +244,7 @@ def test_units_are_counted_and_some_are_left_for_answers(fake):
     connector.settings = {**connector.settings, "quota": 2_010}
     cursor, pages = None, 0
     midnight = midnight_pacific(NOW)
-    share = int(1005 * 0.7)
+    share = int(1005 * 0.6)
     page = next(connector.poll("comments", None, Budget(), NOW))
     rate = page.rate[0]
     assert (rate.bucket, rate.limit, rate.remaining, rate.reset_at) == ("youtube:comments", share, share - 1, midnight)
@@ -256,6 +257,24 @@ def test_units_are_counted_and_some_are_left_for_answers(fake):
         next(connector.poll("comments", cursor, Budget(), NOW))
     assert (raised.value.until, raised.value.bucket) == (midnight, "youtube:comments")
     assert next(connector.poll("comments", cursor, Budget(), midnight)).cursor["units"] == 1
+
+
+def test_every_request_besides_pages_is_told_with_its_unit(fake):
+    first = fake.say("Help!")
+    below = one(fake, fake.say("And me", "theo", first))
+    connector, told = fake.connector(), []
+    connector.bill = told.append
+    before = fake.units
+    connector.refresh([first], NOW)
+    connector.ancestors(below, NOW)
+    connector.find(answering(below))
+    connector.check()
+    fake.delete(below.external_id)
+    with pytest.raises(Gone):
+        fake.answer = lambda asked: refused(404, "parentCommentNotFound")
+        connector.find(answering(below))
+    assert told == [{"": Decimal(1)}] * 5
+    assert fake.units - before == 4
 
 
 def test_signing_in_keeps_what_is_needed_to_renew(fake):

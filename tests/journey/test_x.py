@@ -6,9 +6,10 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from connectors import sending
+from connectors import sending, trying
 from connectors.models import Billed, Channel, Usage
 from connectors.opening import opened, opened_secrets
+from connectors.paying import found
 from inbox.composer import Composer
 from inbox.models import Conversation, Mention, Reply
 from tests.fakes import app_store
@@ -119,6 +120,48 @@ def test_what_a_search_found_cannot_be_answered_and_nothing_is_sent(cast, fake, 
     assert reply.state == "failed"
     assert fake.made() == []
     assert ME["id"] not in {post["author_id"] for post in fake.posts.values()}
+
+
+@pytest.mark.parametrize("brought_back", [False, True])
+def test_an_answer_that_was_found_is_paid_as_one_that_was_confirmed(cast, fake, channel, brought_back):
+    fake.say("where is my parcel?")
+    read(channel)
+    fake.order(MADE, writing=True)
+    reply = answer(cast.ana, Conversation.objects.get())
+    Reply.objects.update(not_before=timezone.now())
+    assert sending.send(reply)
+    assert paid_for_answers() == 0
+    if brought_back:
+        [made] = fake.made()
+        found(reply, made["id"], "")
+        found(reply, made["id"], "")
+    reply.refresh_from_db()
+    assert (reply if brought_back else send(reply)).state == "sent"
+    assert paid_for_answers() == Decimal("0.010")
+
+
+def paid_for_answers():
+    return sum(Usage.objects.values_list("sent_cost", flat=True))
+
+
+def test_a_live_test_reads_a_sample_and_is_paid(fake, channel):
+    for number in range(30):
+        fake.say(f"tea {number}")
+    trial = trying.test(channel)
+    assert [look.count for look in trial.looks] == [5, 0, 10]
+    people = 3 * Decimal("0.010")  # we ourselves, and Carla for either source
+    assert Usage.objects.get().read_cost == 5 * Decimal("0.001") + 10 * Decimal("0.005") + people
+
+
+def test_a_live_test_without_money_signs_in_and_reads_nothing(fake, channel):
+    fake.say("tea")
+    Channel.objects.update(monthly_cap=Decimal(0))
+    channel.refresh_from_db()
+    trial = trying.test(channel)
+    assert trial.check.account_id == ME["id"]
+    assert [look.count for look in trial.looks] == [0, 0, 0]
+    assert all("spending limit" in look.words for look in trial.looks)
+    assert not any("mentions" in asked.path for asked in fake.server.asked)
 
 
 def test_looking_how_posts_stand_and_for_a_lost_answer_is_counted_as_x_bills_it(cast, fake, channel):

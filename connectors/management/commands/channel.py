@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import getpass
 import sys
+from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from connectors import connecting, health, hooking, listening, trying
+from connectors import connecting, health, hooking, listening, metering, trying
 from connectors.base import Connector, Secrets
 from connectors.forms import ConnectForm
 from connectors.listening_first import MOST, may_listen_first
@@ -55,11 +57,15 @@ class Command(BaseCommand):
         form, place = self.filled(network, name, values), self.team(team)
         self.check_days(form.network, listen_days)
         chosen, given = form.settings(), form.secrets()
-        trial = None if no_test else trying.try_out(network, chosen, Secrets(given))
+        paid: list[Mapping[str, Decimal]] = []
+        purse = trying.Purse(bill=paid.append)
+        trial = None if no_test else trying.try_out(network, chosen, Secrets(given), purse=purse)
         if trial and not trial.ok:
             raise CommandError(trial.words)
         kept = {**given, **(trial.renewed if trial else {})}
         channel = connecting.connect(network, name, chosen, kept, None, team=place, listen_days=listen_days)
+        for prices in paid:
+            metering.bill(channel, prices)
         if trial and trial.check:
             connecting.keep_facts(channel, trial.check)
         self.stdout.write(f"Connected {name}; it is read at once. {channel.why_held()}".rstrip())

@@ -84,8 +84,8 @@ class X(Listening):
         ),
         cost=gettext_lazy(
             "Paid by use: an own mention $0.001, another post $0.005, a message or a person $0.01; an answer "
-            "$0.01, with a link $0.20. Once a day the mentions of two days are read again and paid again, with the "
-            "people who wrote them. A limit for the month can be set."
+            "$0.01, in a thread of your own $0.015, with a link $0.20. Once a day the mentions of two days are read "
+            "again and paid again, with the people who wrote them. A limit for the month can be set."
         ),
     )
     form = (

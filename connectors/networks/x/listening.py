@@ -79,29 +79,29 @@ class Listening(Connector):
         reader = self._reader()
         while not (walk.ended or budget.spent):
             budget.spend()
-            answer, walk = self._page(caller, reader, source, walk)
+            answer, walk = self._page(caller, reader, source, walk, budget.few)
             page, walk = page_of(answer, reader, source, walk, bill, gaps)
             budget.spend(0, page.cost)
             page.cursor.update({"renamed": True} if caller.renamed else {})
             yield page
             gaps = ()
 
-    def _page(self, caller: Caller, reader: Reader, source: str, walk: Walk) -> tuple["Answer", Walk]:
+    def _page(self, caller: Caller, reader: Reader, source: str, walk: Walk, few: int | None) -> tuple["Answer", Walk]:
         bucket = f"x:{source.partition(':')[0]}"
         try:
-            return caller.read(*request_of(reader, source, walk), bucket), walk
+            return caller.read(*request_of(reader, source, walk, few), bucket), walk
         except Invalid as fault:
             if not walk.token or fault.field not in TOKENS:
                 raise
             walk = walk.again()  # a token that ran out: the walk begins anew, with the same end
-            return caller.read(*request_of(reader, source, walk), bucket), walk
+            return caller.read(*request_of(reader, source, walk, few), bucket), walk
 
     def again(self, source: str, cursor: JSON, since: datetime, now: datetime) -> JSON | None:
         """Mentions alone: a post that a search found costs five times as much, a message ten times. What was paid
         today is remembered."""
         if source != "mentions":
             return None
-        kept = {name: cursor[name] for name in ("bill", "renamed") if name in cursor}
+        kept: JSON = {name: cursor[name] for name in ("bill", "renamed") if name in cursor}
         return {"walk": _from(since, now), **kept}
 
     def history(self, source: str, cursor: JSON, since: datetime, now: datetime) -> Past:

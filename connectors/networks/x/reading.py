@@ -12,12 +12,14 @@ if TYPE_CHECKING:
 
 type Standing = dict[str, Post | Deleted | Withheld]
 PAGE = 100
+LEAST = {"mentions": 5, "search": 10, "direct": 1}
 
 
-def request_of(reader: Reader, source: str, walk: Walk) -> tuple[str, dict[str, Any]]:
-    """Route and parameters of the next page."""
+def request_of(reader: Reader, source: str, walk: Walk, few: int | None = None) -> tuple[str, dict[str, Any]]:
+    """Route and parameters of the next page, of no more than a `few` items as far as X lets us choose."""
     kind, _, words = source.partition(":")
-    common = {"max_results": PAGE, "pagination_token": walk.token}
+    size = PAGE if few is None else max(LEAST[kind], few)
+    common = {"max_results": size, "pagination_token": walk.token}
     if kind == "direct":
         return "/2/dm_events", DIRECT_WANTED | common
     common["since_id"] = id_at(walk.since)

@@ -8,7 +8,8 @@ from connectors.networks.x.weighted import LIMIT, cashtags, has_link, weighted_l
 
 LONG, DIRECT_LONG = 25_000, 10_000
 UNIT = "weighted characters"
-COST_REPLY, COST_LINK, COST_MESSAGE = Decimal("0.010"), Decimal("0.20"), Decimal("0.015")
+COST_SUMMONED, COST_REPLY, COST_LINK = Decimal("0.010"), Decimal("0.015"), Decimal("0.20")
+COST_MESSAGE = Decimal("0.015")
 COST_DELETE, COST_HIDE = Decimal("0.010"), Decimal("0.005")
 
 _GONE = "The post is no longer there."
@@ -38,7 +39,9 @@ def able(post: Post, lacking: Collection[str]) -> dict[Verb, Capability]:
 
 
 def _reply(post: Post) -> Capability:
-    if post.ours or post.grants.get("summoned"):
+    if post.grants.get("summoned"):
+        return Capability(True, cost=COST_SUMMONED, hand_off=post.url)
+    if post.ours:
         return Capability(True, cost=COST_REPLY, hand_off=post.url)
     if post.grants.get("to_us"):
         return Capability(True, _MAY_REFUSE, cost=COST_REPLY, hand_off=post.url)
@@ -64,7 +67,14 @@ def measured(text: str, post: Post | None, longest: int, *, private: bool = Fals
         return _measure(len(text), DIRECT_LONG, "characters", [], COST_MESSAGE)
     tags = cashtags(text)
     problems = ["X takes one cashtag a post."] if tags > 1 else []
-    return _measure(weighted_length(text), longest, UNIT, problems, COST_LINK if has_link(text) else COST_REPLY)
+    return _measure(weighted_length(text), longest, UNIT, problems, _price(text, post))
+
+
+def _price(text: str, post: Post | None) -> Decimal:
+    """An answer to who named or quoted us costs less than one in a thread of our own; a link costs most."""
+    if has_link(text):
+        return COST_LINK
+    return COST_SUMMONED if post is None or post.grants.get("summoned") else COST_REPLY
 
 
 def _measure(used: int, limit: int, unit: str, problems: list[str], cost: Decimal) -> Measure:

@@ -103,6 +103,7 @@ class YouTube(Listening):
         sought = Sought(outgoing, lambda post: normalised(post.text) == wanted)
         for _ in range(LOOKED):
             above = parent.parent_id or parent.external_id
+            self._one_unit()
             items, at, answer = self._comments(outgoing.sending_at, parentId=above, maxResults="100", pageToken=at)
             posts, bad = comments_of(items, "own", self._me)
             sought.among([replace(post, url=_beside(parent, post.external_id)) for post in posts], answer.skew, bad)
@@ -152,6 +153,7 @@ class YouTube(Listening):
     # Connecting
 
     def check(self) -> Check:
+        self._one_unit()
         items, _, _ = self._list("channels", part="snippet", mine="true")
         me: Mapping[str, Any] = items[0] if items and isinstance(items[0], dict) else {}
         if not me.get("id"):

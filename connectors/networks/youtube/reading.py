@@ -67,6 +67,10 @@ class Listening(GoogleAccess):
             raise answer.unreadable("A page has no list of items.")
         return items, str(told.get("nextPageToken") or ""), answer
 
+    def _one_unit(self) -> None:
+        """Of a request beside the pages of a poll, before it is made: an invalid one costs it too."""
+        self.bill({"": READ})
+
     def _comments(self, now: datetime | None = None, **asked: str) -> tuple[list[Any], str, Answer]:
         return self._list("comments", now, part="snippet", textFormat="plainText", **asked)
 
@@ -148,6 +152,7 @@ class Listening(GoogleAccess):
 
     def _asked_for(self, batch: Sequence[str], now: datetime) -> list[Post | Deleted | Withheld]:
         """What is left out of many is asked for alone before it is called deleted."""
+        self._one_unit()
         items, _, _ = self._comments(now, id=",".join(batch))
         found = comments_of(items, "refresh", self._me)[0]
         # Not whether it is held, nor its video.
@@ -163,5 +168,6 @@ class Listening(GoogleAccess):
     def ancestors(self, post: Post, now: datetime) -> list[Post]:
         if not post.parent_id:
             return []
+        self._one_unit()
         items, _, _ = self._comments(now, id=post.parent_id)
         return comments_of(items, "context", self._me)[0]
