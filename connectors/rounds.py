@@ -13,6 +13,8 @@ OVERLAP, WINDOW, FIRST = timedelta(minutes=15), timedelta(hours=48), timedelta(d
 KEPT, LEAST, EXCERPT, ROOM = 240, 60, 100, 30_000
 """Posts a cursor remembers, and at least before posts to be read are left to the next round; bytes of a post shown
 above its comments, and of the whole cursor, both as JSON."""
+ATTENDED, UNLISTED = 5, -1
+"""Posts that one round reads although the list shows them no more; their mark, which the list cannot have given."""
 DAY, MONTH = 86_400, 30 * 86_400
 
 
@@ -124,6 +126,16 @@ class Round:
         if self.listed and self.whole:
             self._remembered(now)
         return again
+
+    def attend(self, posts: Sequence[str], now: datetime) -> None:
+        """Posts below which somebody is being answered: what the list, now at its end, did not show of them has its
+        turn, a few in each round."""
+        planned, none = {stop.post for stop in self.todo}, [UNLISTED, 0, 0]
+        missed = [post for post in posts if self.posts.get(post, none)[2] != self.number and post not in planned]
+        first = self.number * ATTENDED % len(missed) if len(missed) > ATTENDED else 0
+        for post in [*missed[first:], *missed[:first]][:ATTENDED]:
+            known = self.posts.get(post)
+            self.todo.append(Stop(post, self._since(known, now), known[0] if known else UNLISTED))
 
     def _is_new(self, post: Listed) -> bool:
         """A post we do not remember, unless it says that nothing happened there since the last round."""

@@ -174,6 +174,36 @@ def test_once_a_day_all_posts_are_read_two_days_back(fake):
     assert hidden in {post.external_id for post in read(fake, cursor=cursor, now=tomorrow)[0]}
 
 
+def test_an_older_post_is_read_as_long_as_somebody_is_answered_there(fake):
+    first, visit = fake.say("first"), fake.visit("You never answer")
+    _, _, cursor, _ = read(fake)
+    for post in fake.posts.values():
+        post["created_time"] = stamp(NOW - timedelta(days=31))
+    late = [fake.say("second", parent=first), fake.say("me too", under=visit)]
+    assert read(fake, cursor=cursor)[0] == []
+    connector = fake.connector()
+    connector.open_roots = lambda: [first, "t_carla", visit]
+    posts, _, cursor, _ = fake.read(connector, cursor)
+    assert [post.external_id for post in posts if post.external_id in late] == late
+    connector.open_roots = lambda: ["777_1"]  # of a post that is none of ours
+    assert fake.read(connector, cursor)[:2] == ([], [])
+
+
+def test_of_many_older_posts_each_has_its_turn_and_no_round_asks_for_more_than_a_few(fake):
+    fake.posts[OURS]["created_time"] = stamp(NOW - timedelta(days=40))
+    for number in range(600, 612):
+        fake.posts[f"1_{number}"] = fake.posts[OURS] | {"id": f"1_{number}"}
+    roots = [fake.say("x", under=f"1_{number}") for number in range(600, 612)]
+    connector, seen, cursor = fake.connector(), set(), None
+    connector.open_roots = lambda: roots
+    for _ in range(12):
+        before = fake.requests()
+        posts, _, cursor, _ = fake.read(connector, cursor)
+        seen |= {post.external_id for post in posts}
+        assert fake.requests() - before <= 1 + 5
+    assert seen == set(roots)
+
+
 def test_a_post_deleted_between_the_list_and_its_comments_stops_no_other(fake):
     fake.posts["1_600"] = fake.posts[OURS] | {"id": "1_600"}
     fake.say("gone", under="1_600")

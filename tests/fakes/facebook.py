@@ -1,6 +1,7 @@
 """A Facebook page: one post of ours with comments under it, posts of visitors, conversations, recommendations."""
 
 import json
+from datetime import UTC, datetime
 
 from tests.fakes.graph import GONE, FakeGraph, refused, stamp
 from tests.fakes.server import Reply
@@ -110,7 +111,9 @@ class Fake(FakeGraph):
 
     def edge_of_page(self, edge, given):
         if edge == "feed":
-            return {"data": sorted(map(self.with_news, self.posts.values()), key=lambda post: post["created_time"])}
+            since = stamp(datetime.fromtimestamp(int(given["since"]), UTC))
+            shown = [self.with_news(post) for post in self.posts.values() if post["created_time"] >= since]
+            return {"data": sorted(shown, key=lambda post: post["created_time"])}
         if edge == "conversations":
             return self.page(self.talks_of(given), given, "updated_time")
         if edge == "ratings":

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from connectors import sending
 from inbox.models import Conversation, Mention, Reply
+from tests.fakes.facebook import OURS
 from tests.fakes.network import MADE
 from tests.journey.steps import answer, make_due, of_fake, read, send
 
@@ -44,6 +45,16 @@ def test_a_reply_is_posted_once_and_stands_in_the_conversation_it_answers(cast, 
     assert sorted(each.mentions.count() for each in Conversation.objects.all()) == [1, 2]
     assert Mention.objects.filter(ours=True).count() == 0
     assert len(fake.made()) == 1
+
+
+@pytest.mark.parametrize("fake", ["facebook"], indirect=True)
+def test_who_writes_again_below_an_old_post_is_heard_while_the_conversation_is_open(fake, channel):
+    first = fake.say("Is it green?")
+    read_all(channel)
+    fake.posts[OURS]["created_time"] = "2026-01-01T00:00:00+0000"
+    fake.say("Hello?", parent=first)
+    read_all(channel)
+    assert Conversation.objects.get().mentions.count() == 2
 
 
 def test_a_reply_whose_answer_was_lost_is_found_and_not_repeated(cast, fake, channel):

@@ -1,6 +1,7 @@
 """Reads a Facebook page: its posts and the comments under them, what visitors write, recommendations, and how known
 ones stand now."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -36,10 +37,11 @@ from connectors.networks.facebook.api import (
     seconds,
 )
 from connectors.newest_first import Walk
-from connectors.rounds import OVERLAP, Listed, Round
+from connectors.rounds import OVERLAP, UNLISTED, Listed, Round
 
 WINDOW, LISTED = timedelta(hours=48), timedelta(days=30)
 BATCH = 50
+_NUMBERS = re.compile(r"[0-9]+_[0-9]+")
 _EDGES = {"visitor_posts": ("visitor_posts", POST), "tagged": ("tagged", POST), "ratings": ("ratings", RATING)}
 
 
@@ -114,6 +116,8 @@ class PageReading(Messaging):
         items = [item for item in listed(graph.answer, told) if isinstance(item, dict) and item.get("id")]
         found = [_listed(item, now) for item in items]
         repeats = reading.plan(sorted(found, key=lambda each: -each.mark), following(told), now)
+        if reading.listed:
+            reading.attend(self._talked_about(), now)
         visitors = [item for item in items if self._me and _sender(item) not in ("", self._me)]
         posts, bad = mapped(visitors, lambda item: post_of(item, self._me, "visitor_posts"))
         return [replace(post, history=reading.is_history(post.created_at)) for post in posts], bad, repeats
@@ -126,13 +130,18 @@ class PageReading(Messaging):
             told = graph.get_connections(stop.post, "comments", **asked)
         except (Gone, Invalid) as fault:  # this post was deleted, or takes no such question
             reading.drop()
-            return [], () if isinstance(fault, Gone) else (Bad(stop.post, fault.words, {"id": stop.post}),), 0
+            none = isinstance(fault, Gone) or stop.mark == UNLISTED
+            return [], () if none else (Bad(stop.post, fault.words, {"id": stop.post}),), 0
         items = listed(graph.answer, told)
-        posts, bad = mapped(
-            items, lambda item: comment_of(item, self._me, post=stop.post, subject=stop.subject)
-        )  # fmt: skip
+        posts, bad = mapped(items, lambda item: comment_of(item, self._me, post=stop.post, subject=stop.subject))
         repeats = reading.reached(items, [post.created_at for post in posts], following(told), now)
         return [replace(post, history=reading.is_history(post.created_at)) for post in posts], bad, repeats
+
+    def _talked_about(self) -> list[str]:
+        """The page's posts, and visitors' posts on it, in whose threads conversations are open. A comment begins with
+        the number of its post."""
+        page, roots = f"{self._page_id}_", filter(_NUMBERS.fullmatch, self.open_roots())
+        return list(dict.fromkeys(one if one.startswith(page) else page + one.split("_")[0] for one in roots))
 
     def refresh(self, ids: Sequence[str], now: datetime) -> list[Post | Deleted | Withheld]:
         """Comments in batches. Messages cannot be changed; posts and recommendations are read one by one."""
