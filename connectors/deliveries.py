@@ -19,11 +19,13 @@ class Incoming:
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """Signature good. Keep the raw body under `delivery`, commit, answer `status` with `answer`; `Connector.unpack`
-    maps it later."""
+    maps it later. `proof`: the signature, where it does not cover the name of the delivery; under whatever name it
+    comes again, it is the delivery it came with first."""
 
     delivery: str
     answer: JSON
     status: int = 202
+    proof: str = ""
 
 
 @dataclass(frozen=True, slots=True)

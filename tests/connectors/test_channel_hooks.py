@@ -56,6 +56,22 @@ def test_the_same_delivery_again_gets_the_same_answer_and_nothing_twice(client, 
     assert Delivery.objects.count() == 1
 
 
+def test_a_delivery_that_was_caught_on_its_way_is_taken_under_no_other_name(client, channel):
+    now = time.time()
+    first = deliver(client, channel, {**POST, "text": "I paid 10"}, "d1", at=now - 60)
+    assert deliver(client, channel, [{**POST, "text": "I paid 100"}, {"id": "2"}], "d2", at=now).status_code == 202
+    for name in ("another", "d2", "d1"):
+        again = deliver(client, channel, {**POST, "text": "I paid 10"}, name, at=now - 60)
+        assert (again.status_code, again.json()) == (202, first.json())
+    listening.listen(channel.pk)
+    assert Delivery.objects.count() == 2
+    assert Mention.objects.get().text == "I paid 100"
+    # Who has the secret may say the same again.
+    deliver(client, channel, {**POST, "text": "I paid 10"}, "d3", at=now - 30)
+    listening.listen(channel.pk)
+    assert Mention.objects.get().text == "I paid 10"
+
+
 def test_nothing_is_stored_without_a_good_signature(client, channel):
     assert deliver(client, channel, POST, secret="wrong").status_code == 403
     assert deliver(client, channel, POST, at=time.time() - 400).status_code == 403

@@ -120,7 +120,8 @@ class Webhook(Connector):
         except ValueError as error:
             return Rejected(400, str(error))
         bad = [{"index": each.index, "reason": each.reason} for each in page.bad]
-        return Accepted(delivery, {"accepted": len(page.posts), "bad": bad})
+        proof = incoming.headers.get("x-care-signature", "")
+        return Accepted(delivery, {"accepted": len(page.posts), "bad": bad}, proof=proof)
 
     def _unsigned(self, incoming: Incoming, now: datetime) -> str:
         """Why this delivery is not from somebody who knows the secret now; "" when it is."""
