@@ -5,6 +5,7 @@ import json
 import re
 import uuid
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 
 import pytest
 from django.db import connection
@@ -480,6 +481,23 @@ def test_a_snooze_of_centuries_is_refused_in_words_and_harms_no_page(cast, chann
     Conversation.objects.update(state=State.SNOOZED, snoozed_until=datetime(9999, 12, 31, 23, 59, tzinfo=UTC))
     for path in (f"/conversations/{one.pk}/", "/views/all/", f"/conversations/{one.pk}/trace/"):
         assert ana.get(path).status_code == 200, path
+
+
+def test_what_was_set_aside_until_after_the_calendar_is_back_in_two_years(cast, channel, ana):
+    far, near = (write(channel, "case", cast.support, author=author) for author in ("carla", "theo"))
+    soon = timezone.now() + timedelta(hours=1)
+    Conversation.objects.update(state=State.SNOOZED, snoozed_until=soon)
+    [mending] = import_module("inbox.migrations.0014_within_the_calendar").Migration.operations
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE inbox_conversation SET snoozed_until = '10000-01-01 11:59+00' WHERE id = {far.pk}")
+        with pytest.raises(ValueError, match="year"):
+            far.refresh_from_db()
+        cursor.execute(mending.sql)
+    assert ana.get(f"/conversations/{far.pk}/").status_code == 200
+    far.refresh_from_db()
+    near.refresh_from_db()
+    assert timedelta(days=729) < far.snoozed_until - timezone.now() < timedelta(days=732)
+    assert near.snoozed_until == soon
 
 
 @pytest.mark.parametrize("day", ["9999-12-31", "0001-01-01", "10000-01-01", "9" * 50])
