@@ -135,6 +135,17 @@ def test_replies_are_hidden_only_in_threads_that_we_began(fake):
         connector.do("hide", heard(fake, under_theirs))
 
 
+def test_an_answer_to_an_answer_in_our_thread_can_be_hidden_too(fake):
+    ours, theirs = fake.post(ME, "our news"), fake.say("hello")
+    below = fake.say("rude", "theo", parent=fake.say("nice", parent=ours))
+    elsewhere = fake.say("rude", "theo", parent=fake.post(ME, "our answer", parent=theirs))
+    connector = fake.connector()
+    assert connector.can(heard(fake, below), now()).keys() >= {"hide", "unhide"}
+    [again] = connector.refresh([below], now())
+    assert "hide" in connector.can(again, now())
+    assert "hide" not in connector.can(heard(fake, elsewhere), now())
+
+
 def test_a_sign_in_that_lacks_a_scope_says_so(fake):
     granted = {**fake.secrets, "scope": "tweet.read users.read offline.access"}
     post = heard(fake, fake.say("hello"))
@@ -267,6 +278,13 @@ def test_links_are_whole_and_those_to_own_pictures_are_left_out():
     post = READER.post(item, Includes.of({"includes": {"media": media}}), "mentions")
     assert post.text == "see https://acme.example/t?a=1&b=2 >"
     assert [(each.kind, each.description) for each in post.media] == [("image", "a shoe")]
+
+
+def test_links_keep_what_looks_like_an_entity():
+    whole = "https://shop.example/?id=1&section=2&param=3&copy=4"
+    item = {"id": "1900000000000000002", "author_id": "5", "text": "&quot;look&quot; https://t.co/a &amp;amp; more",
+            "entities": {"urls": [{"url": "https://t.co/a", "expanded_url": whole}]}}  # fmt: skip
+    assert READER.post(item, Includes(), "mentions").text == f'"look" {whole} &amp; more'
 
 
 @pytest.mark.parametrize(

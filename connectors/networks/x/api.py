@@ -116,14 +116,24 @@ class Reader:
     ) -> dict[str, Any]:
         """What decides later what may be done with it: X lets programs answer only those who named or quoted us."""
         quoted = includes.posts.get(referenced.get("quoted", ""), {})
-        root = includes.posts.get(conversation or "", {})
         opens = includes.users.get(str(item.get("author_id")), {}).get("receives_your_dm")
         return {
             "summoned": self._named(item) or str(quoted.get("author_id") or "") == self.me,
             "to_us": str(item.get("in_reply_to_user_id") or "") == self.me,
-            "root_ours": str(root.get("author_id") or "") == self.me,
+            "root_ours": self._began(item, includes, referenced.get("replied_to", ""), conversation),
             "direct": opens if isinstance(opens, bool) else None,
         }
+
+    def _began(self, item: Mapping[str, Any], includes: Includes, parent: str, conversation: str | None) -> bool:
+        """Whether the thread is ours: its first post came along, or this post or the one above answers it and is, as X
+        says, an answer to us. Of what hangs deeper X does not tell."""
+        if str(includes.posts.get(conversation or "", {}).get("author_id") or "") == self.me:
+            return True
+        to_us = [
+            each for each in (item, includes.posts.get(parent, {}))
+            if str(each.get("in_reply_to_user_id") or "") == self.me
+        ]  # fmt: skip
+        return any(_answers(each, conversation) for each in to_us)
 
     def _named(self, item: Mapping[str, Any]) -> bool:
         """Whether the author wrote our name. The names X itself puts before a reply do not count."""
@@ -163,6 +173,12 @@ class Reader:
             grants={"conversation": conversation},
             raw=dict(item),
         )
+
+
+def _answers(item: Mapping[str, Any], post: str | None) -> bool:
+    given = either(item, "referenced_tweets", "referenced_posts") or ()
+    answered = [each.get("id") for each in given if isinstance(each, dict) and each.get("type") == "replied_to"]
+    return bool(post) and post in map(str, answered)
 
 
 def author_of(user: Mapping[str, Any], identity: str) -> Author:
@@ -244,12 +260,12 @@ def _text(item: Mapping[str, Any]) -> str:
     """The text as people see it: the long form where there is one, whole links instead of shortened ones, and no
     link to the post's own pictures."""
     long = either(item, "note_tweet", "note_post") or {}
-    text = str(long.get("text") or item.get("text") or "")
+    text = unescape(str(long.get("text") or item.get("text") or ""))
     for link in ((long.get("entities") or item.get("entities") or {}).get("urls")) or ():
         short, whole = str(link.get("url") or ""), str(link.get("expanded_url") or "")
         if short and (whole or link.get("media_key")):
             text = text.replace(short, "" if link.get("media_key") else whole)
-    return unescape(text).strip()
+    return text.strip()
 
 
 def _media(item: Mapping[str, Any], includes: Includes) -> tuple[Media, ...]:
