@@ -81,6 +81,21 @@ def test_without_notifications_the_posts_of_a_month_are_read_in_turn(fake):
     assert any("Notifications" in warning for warning in fake.connector().check().warnings)
 
 
+def test_odd_and_old_posts_do_not_end_the_list(fake):
+    """Those changed last come first, an old one whose words were corrected among them."""
+    identity, born = fake.say("Is it green?"), int(NOW.timestamp() * 1000)
+    old = [{"id": f"urn:li:share:{n}", "publishedAt": born - 40 * 86_400_000} for n in range(98)]
+    fake.earlier = [{"id": None}, *old, {"id": "urn:li:share:98", "publishedAt": born}]
+    assert [post.external_id for post in read(fake, "posts")[0]] == [identity]
+
+
+def test_a_list_ends_where_all_of_a_page_are_old(fake):
+    born = int(NOW.timestamp() * 1000)
+    fake.earlier = [{"id": f"urn:li:share:{n}", "publishedAt": born - 40 * 86_400_000} for n in range(300)]
+    read(fake, "posts")
+    assert fake.requests() == 1
+
+
 def test_what_was_read_can_be_read_once_more(fake):
     identity = fake.say("Is it green?")
     _, _, cursor, _ = read(fake)

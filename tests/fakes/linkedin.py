@@ -27,6 +27,7 @@ class Fake(FakeNetwork):
         super().__init__()
         self.comments, self.images = {}, {}
         self.notified, self.access = True, CANARY
+        self.earlier = []  # posts that its list shows before the one of ours
 
     def settings(self):
         return {"base_url": self.server.url, "client_id": "client-1", "organization": "77"}
@@ -121,7 +122,7 @@ class Fake(FakeNetwork):
         if head == "posts":
             assert asked.one("author") == ME
             born = int(self.start.timestamp() * 1000)
-            return self.page(asked, [{"id": POST, "publishedAt": born, "commentary": "Our new tea"}])
+            return self.page(asked, [*self.earlier, {"id": POST, "publishedAt": born, "commentary": "Our new tea"}])
         return self.actions(asked, *map(unquote, rest))
 
     def gives(self, given):

@@ -130,7 +130,8 @@ class LinkedIn(LinkedInAccess):
         asked = f"q=author&author={encoded(self._me)}&sortBy=LAST_MODIFIED&{page}"
         items, following, _ = self._list("posts", asked, now)
         found = _listed(items, now)
-        return [], [], reading.plan(found, following if len(found) == len(items) else "", now)
+        # What was changed lately comes first, and that may be an old post: the list ends where all of a page are old.
+        return [], [], reading.plan(found, following if found else "", now)
 
     def _under(self, reading: Round, now: datetime) -> tuple[list[Post], list[Bad], int]:
         stop = reading.todo[0]
