@@ -154,6 +154,11 @@ def _attribute(which: re.Pattern[str], source: str) -> str:
     return unescape(found[1] or found[2] or found[3] or "") if found else ""
 
 
+def names(text: str, handle: str) -> bool:
+    """Whether a text names this account: `@handle` as a word of its own, not in an address, a link or a longer name."""
+    return re.search(rf"(?<![\w@./=-])@{re.escape(handle)}(?![\w@.-]*\w)", text, re.IGNORECASE) is not None
+
+
 def _tidy(parts: list[str]) -> str:
     tidy = "\n".join(line.strip(" ") for line in "".join(parts).split("\n"))
     return re.sub(r"\n{3,}", "\n\n", re.sub(" {2,}", " ", tidy)).strip()

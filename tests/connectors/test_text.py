@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.text import graphemes, key, normalised, plain, read_json, storable, storable_json
+from connectors.text import graphemes, key, names, normalised, plain, read_json, storable, storable_json
 from tests.waiting import costs
 
 SHORTENED = (
@@ -70,6 +70,31 @@ def test_long_keys_stay_different():
 
 def test_texts_are_compared_without_what_networks_change():
     assert normalised("Cafe\u0301  see\nhttps://x.example/a/") == normalised("Café see http://x.example/a")
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("@carla we are sorry", True),
+        ("sorry, @Carla!", True),
+        ("(@carla) and @theo.", True),
+        ("we are sorry @carla.", True),
+        ("write to help@carla.example", False),
+        ("write to help@carlacare.example", False),
+        ("@carla_jones from our shop will call you", False),
+        ("@carla.b is not her", False),
+        ("@carla@elsewhere.example is not her", False),
+        ("see https://acme.example/@carla", False),
+        ("carla, we are sorry", False),
+    ],
+)
+def test_a_handle_inside_another_word_names_nobody(text, named):
+    assert names(text, "carla") is named
+
+
+def test_whoever_lives_on_another_server_is_named_with_it():
+    assert names("@carla@elsewhere.example sorry", "carla@elsewhere.example")
+    assert not names("@carla sorry", "carla@elsewhere.example")
 
 
 def test_a_family_is_one_character():

@@ -39,7 +39,7 @@ from connectors.meta.app import APP, mapped
 from connectors.meta.graph import following, listed, named, onward
 from connectors.networks.instagram.api import REPLY, comment_of
 from connectors.networks.instagram.reading import AccountReading
-from connectors.text import lines, normalised
+from connectors.text import lines, names, normalised
 
 LOOKED, HASHTAGS, NAMES = 3, 30, 20
 """Pages of answers looked through for one reply; what a comment may have at most of each."""
@@ -114,8 +114,7 @@ class Instagram(AccountReading):
         """There is one depth of answers: who wrote an answer hears of ours only when named."""
         if parent is None or not parent.raw.get("parent_id") or parent.ours or not parent.author.handle:
             return text
-        handle = f"@{parent.author.handle}"
-        return text if handle.lower() in text.lower() else f"{handle} {text}"
+        return text if names(text, parent.author.handle) else f"@{parent.author.handle} {text}"
 
     def measure(self, text: str, post: Post | None = None, *, private: bool = False) -> Measure:
         if private or (post is not None and post.kind is PostKind.DIRECT):
@@ -149,7 +148,7 @@ class Instagram(AccountReading):
         parent, said = outgoing.parent, normalised(self._said(outgoing.text, outgoing.parent))
         if normalised(post.text) != said:
             return False
-        tells = parent.author.handle and f"@{parent.author.handle}".lower() in said.lower()
+        tells = parent.author.handle and names(said, parent.author.handle)
         return True if tells or not parent.raw.get("parent_id") else None
 
     def do(self, verb: Verb, post: Post, text: str = "") -> Done:

@@ -42,7 +42,7 @@ from connectors.finding import Sought
 from connectors.networks.mastodon import uploads
 from connectors.networks.mastodon.api import SHOWN
 from connectors.networks.mastodon.joining import SCOPES, Joining
-from connectors.text import graphemes, normalised
+from connectors.text import graphemes, names, normalised
 from connectors.topics import dialects
 
 _FAR_HANDLE = re.compile(r"@([\w.-]+)@[\w.-]+\w")
@@ -158,8 +158,8 @@ class Mastodon(Joining):
     @staticmethod
     def _said(text: str, parent: Post | None) -> str:
         """Whoever is answered hears of it only when named."""
-        handle = f"@{parent.author.handle}" if parent is not None and parent.author.handle and not parent.ours else ""
-        return text if not handle or handle.lower() in text.lower() else f"{handle} {text}"
+        handle = parent.author.handle if parent is not None and not parent.ours else ""
+        return text if not handle or names(text, handle) else f"@{handle} {text}"
 
     def find(self, outgoing: Outgoing) -> Found | Absent | CannotKnow:
         me = self.facts.get("local_id") or self._ask("GET", "/api/v1/accounts/verify_credentials").json(dict)["id"]
