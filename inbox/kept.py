@@ -1,5 +1,5 @@
-"""What is kept for a while only, in tables that outlive Redis: limits, forms that were sent, sessions. Nothing in use is
-pushed out by what comes; here goes what is over."""
+"""What is kept for a while only, in tables that outlive Redis: limits, forms that were sent, sessions. What is over goes
+here, and nothing else does."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def allowed(agent_id: int, wanted: Collection[str]) -> Allowed:
     if agent.is_admin:
         mine.add("admin")
     if agent.readable_teams:  # whether a channel may answer is no secret of any team
-        mine.update(stream for stream in wanted if stream.startswith("channel:"))
+        mine.update(stream for stream in wanted if _is_of_channel(stream))
     streams = {stream for stream in wanted if stream in mine}
     numbers = dict.fromkeys(streams, 0) | dict(Stream.objects.filter(key__in=streams).values_list("key", "n"))
     asked = conversation_ids(wanted)
@@ -41,6 +41,11 @@ def allowed(agent_id: int, wanted: Collection[str]) -> Allowed:
     numbers |= {stream: _number(stream, readable[pk]) for stream, pk in asked.items() if pk in readable}
     gone = frozenset(stream for stream, pk in asked.items() if pk not in readable)
     return Allowed(agent.rights_version, numbers, agent.readable_team_ids, gone)
+
+
+def _is_of_channel(stream: str) -> bool:
+    kind, _colon, number = stream.partition(":")
+    return kind == "channel" and is_number(number)
 
 
 @dataclass(frozen=True)

@@ -126,6 +126,13 @@ def test_a_conversation_of_a_private_team_has_no_bell_for_others(web, house):
     ]
 
 
+@pytest.mark.parametrize("number", ["\0", "\ud800", "", "one", "1:2", "9" * 30])
+def test_a_channel_that_cannot_be_is_watched_by_nobody(web, house, number):
+    channel = Channel.objects.create(name="@acme", network="demo")
+    assert talk(web, house.ana, [f"channel:{number}"]) == (None, 4403)
+    assert talk(web, house.ana, [f"channel:{channel.pk}"])[0] == [{"stream": f"channel:{channel.pk}", "n": 0}]
+
+
 def test_nobody_without_a_login_hears_anything(web):
     assert talk(web, None, ["team:1"]) == (None, 4401)
 
