@@ -110,13 +110,35 @@ def test_a_session_says_when_it_ends(fake):
     assert "expires_at" not in connector.renew(session)
 
 
-def test_the_check_tries_the_app_password_even_while_a_session_is_good(fake):
-    check = fake.connector().check()
+def test_a_check_uses_the_session_that_is_good(fake):
+    for _ in range(3):
+        check = fake.connector().check()
     assert (check.account_id, check.account_name) == (ME, "@brand.test")
     assert check.facts["account_id"] == ME
+    assert fake.logins == 0
+
+
+def test_a_check_without_a_session_asks_for_one_instead_of_making_one_that_nobody_keeps(fake):
+    with pytest.raises(AuthExpired):
+        fake.connector({"app_password": PASSWORD}).check()
+    assert fake.logins == 0
+
+
+@pytest.mark.parametrize(
+    ("typed", "logins"), [("@Brand.test", 0), ("me@brand.test", 0), ("given-up.test", 0), ("carla.test", 1)]
+)
+def test_a_session_answers_only_for_the_handle_it_was_made_with(fake, typed, logins):
     fake.passwords.clear()
-    with pytest.raises(AuthRevoked):
-        fake.connector().check()
+    fake.say("hello", "carla")
+    connector = fake.connector()
+    connector.settings = {**connector.settings, "handle": typed}
+    before = fake.requests()
+    if logins:
+        with pytest.raises(AuthRevoked):
+            connector.check()
+    else:
+        assert connector.check().account_id == ME
+    assert fake.requests() - before <= 3
 
 
 @pytest.mark.parametrize(

@@ -94,9 +94,10 @@ class Signed(Connector):
         if not self._account:
             self._ask("GET", "app.bsky.feed.searchPosts", params={"q": "bluesky", "limit": "1"})
             return Check(account_name="Bluesky", account_url="https://bsky.app", server=self._base)
-        if self.secrets.get("app_password"):
-            self.secrets = self._signed_in(self.secrets)
         me = self._ask("GET", "com.atproto.server.getSession").json(dict)
+        if self._is_of_another(me) and self.secrets.get("app_password"):
+            self.secrets = self._signed_in(self.secrets)
+            me = self._ask("GET", "com.atproto.server.getSession").json(dict)
         did, handle = str(me["did"]), str(me.get("handle") or "")
         return Check(
             account_id=did,
@@ -106,6 +107,17 @@ class Signed(Connector):
             facts={"account_id": did, "handle": handle},
             warnings=self._warnings(me),
         )
+
+    def _is_of_another(self, me: Mapping[str, Any]) -> bool:
+        """Whether the session belongs to somebody else than the handle that was typed. Mail addresses open an account
+        as well; a handle that leads nowhere was given up."""
+        typed = str(self.settings.get("handle") or "").strip().lstrip("@").lower()
+        if not typed or "@" in typed or typed == str(me.get("handle") or "").lower():
+            return False
+        found = self._ask(
+            "GET", "com.atproto.identity.resolveHandle", params={"handle": typed}, accept=(400, 404)
+        ).json(dict)
+        return bool(found.get("did")) and found["did"] != me["did"]
 
     def _warnings(self, me: Mapping[str, Any]) -> tuple[str, ...]:
         warnings = []
