@@ -82,6 +82,30 @@ def test_a_new_answer_to_a_thread_that_is_no_longer_on_top_is_found(fake):
     assert late in {post.external_id for post in posts}
 
 
+def test_a_new_answer_in_an_open_conversation_is_found_at_once_however_old_its_thread(fake):
+    long_ago = (NOW - timedelta(days=40)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    old, held = fake.say("An old one"), fake.say("Buy cheap tea", held="heldForReview")
+    closed = fake.say("As old, and done")
+    for each in (old, closed):
+        fake.comments[each] |= {"publishedAt": long_ago, "updatedAt": long_ago}
+    fake.say("A newer one")
+    _, _, cursor, _ = read(fake)
+    many = [fake.say(f"{number}?", "theo", old) for number in range(7)]
+    fake.say("Hello?", "theo", closed)
+    real = fake.threads
+    fake.threads = lambda asked: without(without(real(asked), old, asked), closed, asked)
+    connector, before = fake.connector(), fake.units
+    connector.open_roots = lambda: [held, old, "gone"]
+    posts, _, cursor, _ = fake.read(connector, cursor)
+    assert {post.external_id for post in posts if "?" in post.text} == set(many)
+    assert held not in {post.external_id for post in posts}, "it would be called public"
+    assert fake.units - before == 3, "the list, the threads by number, the answers of one of them"
+    connector, before = fake.connector(), fake.units
+    connector.open_roots = lambda: [held, old, "gone"]
+    fake.read(connector, cursor)
+    assert fake.units - before == 2, "no answer is new"
+
+
 def without(reply, thread, asked):
     """The list has more than a page meanwhile: the old thread is not on it."""
     if not asked.one("id"):

@@ -12,8 +12,8 @@ from connectors.posts import JSON, Author, Bad, Post, PostKind, PostState, Rate,
 
 WATCH = "https://www.youtube.com/watch"
 WINDOW, FRESH, MONTH = timedelta(hours=48), timedelta(hours=48), timedelta(days=30)
-KEPT, AT_ONCE, DAY = 200, 50, 86_400
-"""Threads a cursor remembers; ids in one request; seconds."""
+KEPT, AT_ONCE, TALKS, DAY = 200, 50, 100, 86_400
+"""Threads a cursor remembers; ids in one request; open conversations looked at in one round; seconds."""
 QUOTA, FOR_ANSWERS = 10_000, 2_000
 """Units of a day as Google gives them to a new app, and what reading leaves of them: an answer costs 50."""
 SHARE = {"comments": 0.6, "held": 0.15, "spam": 0.15}
@@ -34,11 +34,11 @@ def id_in(item: Any) -> str:
 
 
 class Reading:
-    """The place in one source. Each round walks from the newest thread to where the one before had begun; then it looks
-    again at the threads people talked in within two days, and once a day at all it remembers, because a new reply does
-    not bring an old thread back to the top (unverified). `known`: thread → replies told of, newest second, round.
-    `rest`: threads still to be looked at; `todo`: threads whose replies have to be listed, with their videos and
-    whether they take answers."""
+    """The place in one source. Each round walks from the newest thread to where the one before had begun; then it
+    looks again at the threads of open conversations and those people talked in within two days, and once a day at all
+    it remembers, because a new reply does not bring an old thread back to the top (unverified). `known`: thread →
+    replies told of, newest second, round. `rest`: threads still to be looked at; `todo`: threads whose replies have to
+    be listed, with their videos and whether they take answers."""
 
     def __init__(self, walk: Walk, now: datetime) -> None:
         self.walk, self.gaps = walk, walk.gaps
@@ -74,7 +74,7 @@ class Reading:
         self.daily, self.day, self.units = int(cursor["daily"]), str(cursor["day"]), int(cursor["units"])
 
     def kept(self) -> JSON:
-        newest = sorted(self.known.items(), key=lambda each: each[1][1], reverse=True)[:KEPT]
+        newest = sorted(self.known.items(), key=lambda each: (each[1][2], each[1][1]), reverse=True)[:KEPT]
         return {
             "walk": self.walk.kept(), "known": dict(newest), "rest": self.rest, "todo": self.todo, "at": self.at,
             "walked": self.walked, "number": self.number, "daily": self.daily, "day": self.day, "units": self.units,
@@ -122,15 +122,17 @@ class Reading:
                 self.todo.append([one, str(snippet.get("videoId") or ""), able])
             self.known[one] = [count, max(before[1], _newest([snippet.get("topLevelComment"), *given])), self.number]
 
-    def walked_to_the_end(self, now: datetime) -> None:
-        """What this walk did not show is looked at again: the fresh ones, and once a day all."""
+    def walked_to_the_end(self, now: datetime, talks: Sequence[str] = ()) -> None:
+        """What this walk did not show is looked at again: `talks`, the fresh ones, and once a day all."""
         whole = now.timestamp() - self.daily >= DAY
         since = now - (MONTH if whole else FRESH)
         if whole:
             self.daily = int(now.timestamp())
         unseen = [(told[1], one) for one, told in self.known.items() if told[2] != self.number]
         found = sorted((each for each in unseen if each[0] > since.timestamp()), reverse=True)
-        self.rest = [one for _, one in found[: KEPT if whole else AT_ONCE]]
+        others = [one for _, one in found[: KEPT if whole else AT_ONCE]]
+        shown = {one for one, told in self.known.items() if told[2] == self.number}
+        self.rest = list(dict.fromkeys([one for one in talks if one not in shown][:TALKS] + others))
         self.walked = True
 
     def looked_at(self, asked: Sequence[str], items: Sequence[Any]) -> None:

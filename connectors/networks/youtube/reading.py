@@ -123,15 +123,16 @@ class Listening(GoogleAccess):
         repeats = reading.walk.reached(items, [post.created_at for post in posts if not post.parent_id], onward, now)
         if reading.walk.ended:
             reading.walk.ended = False
-            reading.walked_to_the_end(now)
+            reading.walked_to_the_end(now, self.open_roots() if source == "comments" else ())
         return posts, bad, repeats
 
     def _again(self, reading: Reading, source: str, now: datetime) -> tuple[list[Post], list[Bad], int]:
         asked = reading.rest[:AT_ONCE]
         items, _, _ = self._threads(now, id=",".join(asked))
         reading.looked_at(asked, items)
-        posts, bad = posts_of(items, "comments", self._me)  # asked by number, YouTube does not tell what is held
-        return posts, bad, 0
+        posts, bad = posts_of(items, "comments", self._me)
+        # Asked by number, YouTube does not tell what is held; what is new are the answers, which never are.
+        return [post for post in posts if post.parent_id], bad, 0
 
     def _replies(self, reading: Reading, source: str, now: datetime) -> tuple[list[Post], list[Bad], int]:
         thread, video, able = reading.todo[0]
