@@ -1,6 +1,7 @@
 """The cursor of networks that give their newest first and page back by a token: where reading stands, and how far back
 a poll has to look so that latecomers are found again."""
 
+import hashlib
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -14,10 +15,18 @@ OVERLAP = timedelta(minutes=15)
 class Walk:
     """One walk goes from the newest page back to a quarter of an hour before `floor`, the newest time of the walk
     before. Cut by its budget it goes on at the token `at`; `aside` becomes the floor only when it has arrived. What
-    is older than `since`, the first window, stays history whenever it turns up."""
+    is older than `since`, the first window, stays history whenever it turns up. `tops`: what tells the first page of
+    the walk before, and of this one, from others; one that has not changed brings nothing new."""
 
-    def __init__(self, since: datetime, floor: datetime, at: str = "", aside: datetime | None = None) -> None:
-        self.since, self.floor, self.at, self.aside = since, floor, at, aside
+    def __init__(
+        self,
+        since: datetime,
+        floor: datetime,
+        at: str = "",
+        aside: datetime | None = None,
+        tops: tuple[str, str] = ("", ""),
+    ) -> None:
+        self.since, self.floor, self.at, self.aside, self.tops = since, floor, at, aside, tops
         self.gaps: tuple[Gap, ...] = ()
         self.ended = False
         self.page = ""
@@ -32,22 +41,30 @@ class Walk:
             aside, at = cursor["aside"], cursor["at"]
             if not isinstance(at, str):
                 raise TypeError("a token that is no text")
-            return cls(_time(cursor["since"]), _time(cursor["floor"]), at, _time(aside) if aside else None)
+            before, this = cursor.get("tops", ("", ""))
+            tops = str(before), str(this)
+            return cls(_time(cursor["since"]), _time(cursor["floor"]), at, _time(aside) if aside else None, tops)
         except (KeyError, TypeError, ValueError):
             walk = cls(start, start)
             walk.gaps = (Gap(None, start, "The place where reading stopped could not be used."),)
             return walk
 
-    def reached(self, items: Sequence[Any], times: Sequence[datetime], onward: str, now: datetime) -> int:
-        """Takes note of a page and the token after it; returns how often the network repeated itself."""
+    def reached(
+        self, items: Sequence[Any], times: Sequence[datetime], onward: str, now: datetime, *, sorts: bool = False
+    ) -> int:
+        """Takes note of a page and the token after it; returns how often the network repeated itself. `sorts`: the
+        list is in the order of these very times; else an old post may stand among new ones, and only a page without
+        any new one ends the walk."""
         page = json.dumps(items, sort_keys=True, default=str)
         again = bool(onward) and (onward == self.at or (page == self.page and bool(items)))
         self.page = page
         if not self.at and times:
             self.aside = min(max(times), now)
-        arrived = bool(times) and min(times) < self.floor - OVERLAP
-        if arrived or again or not onward:
+            self.tops = self.tops[0], _mark(times)
+        arrived = bool(times) and (min if sorts else max)(times) < self.floor - OVERLAP
+        if arrived or again or not onward or (not self.at and times and self.tops[0] == self.tops[1]):
             self.floor, self.at, self.aside, self.ended = max(self.floor, self.aside or self.floor), "", None, True
+            self.tops = self.tops[1], ""
         else:
             self.at = onward
         return int(again)
@@ -65,7 +82,12 @@ class Walk:
 
     def kept(self) -> JSON:
         aside = self.aside.isoformat() if self.aside else ""
-        return {"since": self.since.isoformat(), "floor": self.floor.isoformat(), "at": self.at, "aside": aside}
+        marks = {"since": self.since.isoformat(), "floor": self.floor.isoformat(), "at": self.at, "aside": aside}
+        return {**marks, "tops": list(self.tops)}
+
+
+def _mark(times: Sequence[datetime]) -> str:
+    return hashlib.sha256(" ".join(time.isoformat() for time in times).encode()).hexdigest()[:16]
 
 
 def _time(value: str) -> datetime:

@@ -81,7 +81,7 @@ class Messaging(Meta):
                 talks = listed(graph.answer, told)
                 for talk in talks:
                     self._talk(talk, walk, deep, posts, bad)
-                repeats = walk.reached(talks, _times(talks, "updated_time"), following(told), now)
+                repeats = walk.reached(talks, _times(talks, "updated_time"), following(told), now, sorts=True)
             kept = {**walk.kept(), "deep": deep[:50]}
             end = walk.ended and not deep
             posts.sort(key=lambda post: (post.created_at, post.external_id))

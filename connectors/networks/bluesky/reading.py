@@ -63,7 +63,7 @@ class Reading(Announced):
                     continue
                 raise
             posts, bad = self._mapped(items, source, walk.since)
-            repeats = walk.reached(items, _seen(items), onward, now)
+            repeats = walk.reached(items, _seen(items), onward, now, sorts=True)
             yield Page(
                 posts=posts, bad=bad, cursor=walk.kept(), end=walk.ended, rate=answer.rates, gaps=walk.gaps,
                 repeats=repeats,
