@@ -24,7 +24,7 @@ class LookbackQuerySet(models.QuerySet["Lookback"]):
 
 class Lookback(models.Model):
     """The past of one source: what is older than `before` and not older than `since` is fetched, and is history.
-    `cursor` is where it goes on; `oldest_at`: the oldest post that was given; `reached_at`: from then on it is
+    `cursor` is where it goes on; `oldest_at`: how far back its pages surely went; `reached_at`: from then on it is
     complete; `moved_at`: when it last got on. `words`: what keeps us from looking further back."""
 
     channel = models.ForeignKey("connectors.Channel", models.CASCADE, related_name="lookbacks")
@@ -59,9 +59,11 @@ class Lookback(models.Model):
     def goes_on(self) -> bool:
         return self.done_at is None and not self.waits_for_consent
 
-    def reached(self, page_cursor: object, oldest: datetime | None, ended: bool, now: datetime) -> None:
-        """Notes a page that was stored. When this dies before, the page comes once more and changes nothing."""
-        self.oldest_at = min(filter(None, (self.oldest_at, oldest)), default=None)
+    def reached(self, page_cursor: object, newest: datetime | None, ended: bool, now: datetime) -> None:
+        """Notes a page that was stored, and its newest post: an older one may stand there out of order, as one that
+        was imported under the day it was first written. When this dies before, the page comes once more and changes
+        nothing."""
+        self.oldest_at = min(filter(None, (self.oldest_at, newest)), default=None)
         if ended and (self.whole or (self.oldest_at and self.oldest_at <= self.since)):
             self.reached_at = self.since
         elif self.oldest_at and (ended or self.newest_first) and self.oldest_at < self.before:

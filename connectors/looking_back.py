@@ -130,8 +130,8 @@ class LookingBack:
             past = [replace(post, history=True) for post in page.posts if row.since <= post.created_at < row.before]
             # A source without a row of its own: everything is stored as ever, and no cursor of reading moves.
             self.claim.store(connector, beside, replace(page, posts=tuple(past), gaps=()), None)
-            oldest = min((post.created_at for post in page.posts), default=None)
-            row.reached(page.cursor, oldest, page.end, self.now)
+            newest = max((post.created_at for post in page.posts), default=None)
+            row.reached(page.cursor, newest, page.end, self.now)
             if page.end or self.claim.budget.spent or not self._has_room(row.paid):
                 break
 

@@ -17,6 +17,7 @@ from inbox import ringing
 from inbox.models import Conversation, Event, Mention
 from inbox.models.conversation import State
 from routing.models import Rule
+from tests.fakes.bluesky import Fake as Bluesky
 from tests.fakes.feed import Fake as Feed
 from tests.fakes.mastodon import Fake
 from tests.journey.steps import of_fake, read
@@ -90,6 +91,27 @@ def test_the_date_from_which_it_is_complete_goes_back_with_each_piece(channel, f
     row.refresh_from_db()
     assert row.reached_at == row.since
     assert row.done_at
+
+
+def test_a_post_under_a_date_of_long_ago_does_not_make_it_complete_since_then(cast, monkeypatch):
+    monkeypatch.setattr(looking_back, "REQUESTS", 2)
+    with Bluesky() as fake:
+        for number in range(350):
+            fake.say(f"post {number}")
+        fake.say("imported", createdAt="2016-01-01T00:00:00.000Z")
+        for number in range(120):
+            fake.say(f"later {number}")
+        channel = of_fake(fake, team=cast.support)
+        Channel.objects.filter(pk=channel.pk).update(settings=channel.settings | {"searches": ""})
+        read(channel)
+        look_back(channel)
+        row = Lookback.objects.get(source="notifications")
+        assert row.done_at is None
+        assert Mention.objects.filter(text="imported").exists()
+        assert row.reached_at is None or row.reached_at > timezone.now() - timedelta(days=300)
+        until_it_is_done(channel)
+        row.refresh_from_db()
+        assert row.reached_at == row.since
 
 
 def test_what_is_new_is_read_before_anything_old(channel, fake, monkeypatch):
