@@ -100,8 +100,10 @@ def key_of(sealed: str) -> str:
 
 
 def _parts(sealed: str) -> tuple[str, bytes, bytes]:
+    """The id of a key may hold a colon itself; what stands behind it does not."""
     try:
-        version, key_id, nonce, ciphertext = sealed.split(":")
+        head, nonce, ciphertext = sealed.rsplit(":", 2)
+        version, _, key_id = head.partition(":")
         parts = key_id, base64.b64decode(nonce, validate=True), base64.b64decode(ciphertext, validate=True)
     except ValueError:
         raise SealError("This is not a sealed value.") from None

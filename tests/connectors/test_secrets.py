@@ -20,6 +20,16 @@ def test_a_sealed_value_opens_in_its_place_and_shows_nothing():
     assert "ooo" not in repr(ring)
 
 
+def test_a_key_whose_id_holds_a_colon_opens_what_it_sealed():
+    ring = Ring.parse([OLD.replace("old:", "prod:2026:")])
+    sealed = ring.seal("hush-hush", **PLACE)
+    assert ring.writing == "prod:2026"
+    assert ring.open(sealed, **PLACE) == "hush-hush"
+    assert ring.resealed(sealed, **PLACE) is None
+    turned = Ring.parse([NEW, OLD.replace("old:", "prod:2026:")]).resealed(sealed, **PLACE)
+    assert Ring.parse([NEW]).open(turned, **PLACE) == "hush-hush"
+
+
 def test_two_seals_of_one_value_differ():
     ring = Ring.parse([OLD])
     assert ring.seal("same", **PLACE) != ring.seal("same", **PLACE)
