@@ -281,6 +281,11 @@ class Connector(Kind, ABC, scan="connectors.networks"):
         other address are left alone where they are not wanted here."""
         raise NotImplementedError(f"{self.label} is told by hand where to deliver")
 
+    def subscribe(self) -> None:
+        """Where the address for deliveries is entered by hand: has the network deliver what concerns this account.
+        Called when the secret is there without which none is taken; twice is success, and what else it delivers
+        stays."""
+
     def begin(self, redirect_uri: str, state: str) -> Grant:
         """Start OAuth (only where `oauth`)."""
         raise NotPermitted(f"{self.label} has no sign-in page.", what="oauth")

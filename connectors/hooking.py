@@ -49,6 +49,12 @@ def arranges(network: str) -> bool:
     return kind is not None and kind.arrange is not Connector.arrange
 
 
+def _subscribes(channel: Channel) -> bool:
+    """Where the address is entered by hand: whether its deliveries would be taken, and have to be asked for."""
+    kind = Connector.kinds().get(channel.network)
+    return kind is not None and kind.subscribe is not Connector.subscribe and bool(channel.sealed.get(kind.hook_secret))
+
+
 def arrange(channel: Channel) -> str:
     """Deliveries as this channel is set now: to us, or to nobody while they are asked for. Words of what went wrong."""
     return _arranged(channel, wanted=True)
@@ -60,7 +66,7 @@ def withdraw(channel: Channel) -> str:
 
 
 def _arranged(channel: Channel, *, wanted: bool) -> str:
-    if not channel.path or not arranges(channel.network):
+    if not channel.path or not (arranges(channel.network) or (wanted and _subscribes(channel))):
         return ""
     exchanges: list[Exchange] = []
     try:
@@ -86,6 +92,8 @@ def apply(connector: Connector, channel: Channel, *, wanted: bool = True) -> Non
         delivered = wanted and connector.delivered(connector.settings)
         if _is_public() or not delivered:
             connector.arrange(hook_url(channel), wanted=delivered)
+    elif channel.path and wanted and _is_public() and _subscribes(channel):
+        connector.subscribe()
 
 
 def _is_public() -> bool:

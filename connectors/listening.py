@@ -222,7 +222,7 @@ class Listener:
         the channel."""
         again_at = self.now + CHECK
         try:
-            hooking.apply(connector, self.channel)
+            self._hook(connector)
             kept = keep_facts(self.channel, connector.check())
             again_at = again_at if kept else self.now  # somebody changed the channel meanwhile: asked anew
         except AuthExpired:
@@ -235,6 +235,15 @@ class Listener:
         # Whoever made it due meanwhile, as new secrets do, is not overruled.
         mine = Channel.objects.filter(pk=self.channel.pk, check_at=self.channel.check_at)
         mine.update(check_at=again_at)
+
+    def _hook(self, connector: Connector) -> None:
+        """A right that is missing for deliveries keeps nobody from looking at the account, which tells of it."""
+        try:
+            hooking.apply(connector, self.channel)
+        except Fault as fault:
+            if fault.name not in CONCERNS_ONE:
+                raise
+            log.warning("deliveries could not be arranged", channel=self.channel.pk, fault=str(fault))
 
     def _reread(self, connector: Connector) -> None:
         """A network that cannot give its past now is asked later; what is new there is read as ever."""

@@ -77,6 +77,8 @@ class Meta(Connector):
     )
     hook_secret = "verify_token"  # noqa: S105  the name of a field
     needed: ClassVar[tuple[str, ...]] = ()
+    delivers: ClassVar[tuple[str, ...]] = ()
+    """What Meta is asked to deliver of the page; where to is entered in the app by hand."""
     ends: datetime | None = None
     """When the token or the access to data ends, as far as a check found out."""
 
@@ -179,6 +181,16 @@ class Meta(Connector):
         raise NotImplementedError
 
     # Deliveries
+
+    def subscribe(self) -> None:
+        """The app may serve other channels of this page, so what it is delivered already stays."""
+        graph, page, app = self._graph(), self._page_id, str(self.settings.get("app_id") or "")
+        told = graph.get_connections(page, "subscribed_apps", fields="id,subscribed_fields", limit=100)
+        ours = [each for each in rows(told) if isinstance(each, dict) and str(each.get("id")) == app]
+        there = {str(field) for each in ours for field in rows(each, "subscribed_fields")}
+        if not there.issuperset(self.delivers):
+            fields = ",".join(sorted(there.union(self.delivers)))
+            graph.request(f"{graph.version}/{page}/subscribed_apps", post_args={"subscribed_fields": fields})
 
     def receive(self, incoming: Incoming, now: datetime) -> Accepted | Challenge | Rejected:
         return receive(incoming, self.secrets)

@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from connectors import connecting
+from connectors import connecting, hooking
 from connectors.listening import listen
 from connectors.models import Channel, Delivery, Quarantined
 from connectors.retrying import retry
@@ -36,6 +36,35 @@ def page(cast, fake, settings):
     secrets = {"access_token": CANARY, "app_secret": SECRET, "verify_token": "our word"}
     values = {**fake.settings(), "facts": fake.facts()}
     return connecting.connect("facebook", "Acme on Facebook", values, secrets, None)
+
+
+def test_meta_is_asked_to_deliver_once_the_word_for_the_webhook_is_there(fake, page, settings):
+    settings.PUBLIC_URL = "https://care.example.com"
+    fake.subscribed = [{"id": "another"}, {"id": "app-1", "subscribed_fields": ["leadgen"]}]
+    assert hooking.arrange(page) == ""
+    assert fake.subscribed == [{"id": "app-1", "subscribed_fields": ["feed", "leadgen", "mention", "messages"]}]
+    before = fake.writings()
+    hooking.arrange(page)
+    hooking.withdraw(page)  # the same app may deliver for another channel of this page
+    assert fake.writings() == before
+    Channel.objects.filter(pk=page.pk).update(sealed={**page.sealed, "verify_token": ""})
+    page.refresh_from_db()
+    asked = fake.requests()
+    hooking.arrange(page)
+    assert fake.requests() == asked
+
+
+def test_a_missing_right_to_deliveries_is_told_and_stops_no_look_at_the_account(fake, page, settings):
+    settings.PUBLIC_URL = "https://care.example.com"
+    written = fake.written_to_page
+    fake.written_to_page = lambda edge, given: refused(200) if edge == "subscribed_apps" else written(edge, given)
+    assert "lacks a permission" in hooking.arrange(page)
+    read(page)
+    page.sources.update(next_at=timezone.now() + timedelta(hours=1))
+    Channel.objects.filter(pk=page.pk).update(check_at=timezone.now(), next_poll_at=timezone.now())
+    assert listen(page.pk)
+    page.refresh_from_db()
+    assert page.check_at > timezone.now() + timedelta(hours=23)
 
 
 def test_a_delivered_comment_is_in_the_inbox_before_the_poll_finds_it(fake, page):

@@ -22,7 +22,7 @@ class Fake(FakeGraph):
         post = {"id": OURS, "message": "Our new tea is here", "created_time": stamp(self.start), "from": PAGE,
                 "permalink_url": "https://www.facebook.com/1/posts/555", "status_type": "added_photos"}  # fmt: skip
         self.posts, self.comments, self.talks, self.ratings = {OURS: post}, {}, {}, []
-        self.blocked, self.privately = [], set()
+        self.blocked, self.privately, self.subscribed = [], set(), []
 
     def facts(self):
         return {"account_id": "1", "page_id": "1"}
@@ -118,6 +118,8 @@ class Fake(FakeGraph):
             return self.page(self.talks_of(given), given, "updated_time")
         if edge == "ratings":
             return {"data": self.ratings}
+        if edge == "subscribed_apps":
+            return {"data": self.subscribed}
         return self.page([post for post in self.posts.values() if post.get("edge") == edge], given)
 
     def with_news(self, post):
@@ -170,6 +172,9 @@ class Fake(FakeGraph):
             identity = str(8000 + len(self.photos))
             self.photos[identity] = given["source"], given.get("alt_text_custom")
             return Reply(200, {"id": identity})
+        if edge == "subscribed_apps":
+            self.subscribed = [{"id": "app-1", "subscribed_fields": given["subscribed_fields"].split(",")}]
+            return Reply(200, {"success": True})
         if edge == "blocked":
             self.blocked.append(given["user"])
             return Reply(200, {given["user"]: True})

@@ -21,7 +21,7 @@ class Fake(FakeGraph):
                   "permalink": "https://www.instagram.com/p/x/", "username": "acme", "like_count": 1}  # fmt: skip
         self.media = {MEDIUM: medium}
         self.comments, self.tagged, self.talks, self.hashtags, self.mentioned = {}, [], {}, [], []
-        self.privately = set()
+        self.privately, self.subscribed = set(), []
 
     def facts(self):
         return {"account_id": "178", "username": "acme", "page_id": "1"}
@@ -74,7 +74,7 @@ class Fake(FakeGraph):
         head, _, edge = path.partition("/")
         if method == "GET":
             return self.read_edge(head, edge, given)
-        if edge == "messages":
+        if edge in ("messages", "subscribed_apps"):
             return FacebookFake.written_to_page(self, edge, given)
         return self.written(method, head, edge, given)
 
@@ -85,6 +85,8 @@ class Fake(FakeGraph):
             return Reply(200, {"id": "1", "name": "Acme", "instagram_business_account": {**ME, "name": "Acme"}})
         if head == "ig_hashtag_search":
             return Reply(200, {"data": [{"id": "17843"}]})
+        if edge == "subscribed_apps":
+            return Reply(200, {"data": self.subscribed})
         if edge == "conversations":
             return Reply(200, self.page(self.talks_of(given), given, "updated_time"))
         if head == "178":

@@ -80,6 +80,7 @@ class Facebook(PageReading):
         "pages_show_list", "pages_read_engagement", "pages_read_user_content", "pages_manage_engagement",
         "pages_manage_metadata", "pages_messaging",
     )  # fmt: skip
+    delivers = ("feed", "mention", "messages")
     text_rule, message_rule = TextRule(8_000), TextRule(2_000)
     recordings = ("facebook",)
 

@@ -75,6 +75,7 @@ class Instagram(AccountReading):
         "instagram_basic", "instagram_manage_comments", "instagram_manage_messages", "pages_show_list",
         "pages_read_engagement", "pages_manage_metadata",
     )  # fmt: skip
+    delivers = ("feed",)  # any field of the page opens it for what the app is told of the account
     text_rule, message_rule = TextRule(2_200), TextRule(1_000, "bytes")
     recordings = ("instagram",)
 
