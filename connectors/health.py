@@ -215,7 +215,7 @@ _LATENESS = """
             AND seen_at > %s AND posted_at >= ch.created_at AND NOT ours AND NOT history
             AND c.team_id <> ALL(%s)) AS recent
     GROUP BY channel_id"""
-RECENT = 50_000  # mentions of all channels that are looked at, so that the page costs the same however many there are
+RECENT = 200_000  # numbers looked at, one in four of which is a mention: the page costs the same however many there are
 
 
 def lateness(channels: Sequence[Channel], now: datetime, reader: Agent) -> dict[int, Lateness]:

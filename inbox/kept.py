@@ -1,5 +1,5 @@
-"""What is kept for a while only, in tables that outlive Redis: limits, forms that were sent, sessions. What is over goes
-here, and nothing else does."""
+"""What is kept for a while, in tables that outlive Redis: limits, forms that were sent, sessions. What is over goes,
+and nothing else does."""
 
 from __future__ import annotations
 

@@ -66,7 +66,8 @@ def update_conversations(after: Mapping[int, NewConversation]) -> dict[int, int]
 
 
 def reserve(conversations: int, mentions: int) -> tuple[list[int], list[int]]:
-    """Ids for as many new conversations and mentions; the words of the mentions are due to be taken up."""
+    """Ascending ids for as many new conversations and mentions, with up to six left out before each, so that nobody
+    counts what others got; the words of the mentions are due to be taken up."""
     if not mentions:
         return [], []
     with connection.cursor() as cursor:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
+from itertools import pairwise
 from uuid import uuid4
 
 import pytest
@@ -72,6 +73,18 @@ def test_a_page_is_stored_with_persons_threads_counters_and_events(cast, channel
         Event.objects.filter(stream=cast.marketing.stream).values_list("number", flat=True).order_by("number")
     )
     assert numbers == list(range(1, Stream.objects.get(key=cast.marketing.stream).n + 1))
+
+
+def test_what_lies_between_two_numbers_does_not_say_how_many_there_are(cast, channel):
+    offer(channel, *(post(number, author=f"person {number}") for number in range(60)))
+    for page in range(60, 80):
+        offer(channel, post(page, author=f"person {page}"))
+    for kind in (Conversation, Mention):
+        pks = list(kind.objects.order_by("pk").values_list("pk", flat=True))
+        steps = {after - before for before, after in pairwise(pks)}
+        assert len(pks) == 80
+        assert steps <= set(range(1, 8))
+        assert len(steps) > 3
 
 
 @pytest.mark.parametrize("met", [True, False], ids=["a known author", "a new author"])
