@@ -23,8 +23,8 @@ from inbox.models.enclosure import HELD, LARGEST, type_of
 
 log = structlog.get_logger(__name__)
 BATCH = 5
-ROUND = 30.0  # seconds after which a round begins no more; with one file more it stays below a task's limit
-WHOLE = 60.0  # seconds of one call
+ROUND = 5.0  # seconds after which a round begins no more; with one file more it stays below a task's limit
+WHOLE = 40.0  # seconds of one call
 
 
 def fetch_due(overdue_by: timedelta = timedelta(0)) -> int:

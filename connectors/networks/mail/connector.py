@@ -39,7 +39,7 @@ from connectors.networks.mail.imap import Mailbox, quoted
 from connectors.networks.mail.message import read
 from connectors.wire import ends_in
 
-BEFORE_SENDING, FILING, FETCHING = 12.0, 8.0, 60.0
+BEFORE_SENDING, FILING, FETCHING = 12.0, 8.0, 40.0
 """Seconds: what precedes a message, its own call, and a sender's lease are links of one chain."""
 _SECURITY = (("tls", "TLS"), ("starttls", "STARTTLS"), ("plain", "None (only where the owner allows it)"))
 

@@ -42,7 +42,7 @@ from connectors.networks.telegram.api import (
 )
 
 DELETABLE = timedelta(hours=48)
-FETCHING = 50.0  # seconds a file may take
+FETCHING = 40.0  # seconds a file may take
 _PATH = re.compile(r"[\w./-]{1,300}", re.ASCII)
 _METHODS = {
     "image": ("sendPhoto", "photo"), "animation": ("sendAnimation", "animation"), "video": ("sendVideo", "video"),
