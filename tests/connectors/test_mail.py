@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from connectors.access import dated, given_until
 from connectors.base import (
     Absent,
     AuthExpired,
@@ -462,7 +463,7 @@ def test_a_token_of_oauth_is_renewed_when_it_is_no_longer_taken(fake):
 
 def test_a_refresh_token_alone_is_enough_to_connect_and_one_that_is_refused_is_for_a_person(fake):
     answers = [
-        Reply(200, {"access_token": "fresh-token", "refresh_token": "r2"}),
+        Reply(200, {"access_token": "fresh-token", "refresh_token": "r2", "expires_in": 3600}),
         Reply(400, {"error": "invalid_grant"}),
     ]
     with FakeServer(lambda asked: answers.pop(0)) as tokens:
@@ -471,7 +472,11 @@ def test_a_refresh_token_alone_is_enough_to_connect_and_one_that_is_refused_is_f
         with pytest.raises(AuthExpired):
             fake.read(connector)
         renewed = connector.renew(connector.secrets)
-        assert dict(renewed) == {"refresh_token": "r2", "client_secret": "s", "access_token": "fresh-token"}
+        until = given_until(renewed, NOW)
+        assert until - NOW == timedelta(hours=1)
+        assert until > dated(type(connector), until, NOW)["renew_at"]  # so that no mail waits for a refusal
+        fresh = {"refresh_token": "r2", "client_secret": "s", "access_token": "fresh-token", "expires_in": "3600"}
+        assert dict(renewed) == fresh
         assert tokens.asked[0].body == b"grant_type=refresh_token&refresh_token=r1&client_id=c&client_secret=s"
         with pytest.raises(AuthExpired):  # whoever asks renews it where the new tokens are kept
             connector.check()

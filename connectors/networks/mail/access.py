@@ -71,6 +71,7 @@ class MailAccess(Connector):
         return secrets.replace(
             access_token=str(given["access_token"]),
             refresh_token=str(given.get("refresh_token") or asked["refresh_token"]),
+            expires_in=str(given.get("expires_in") or ""),
         )
 
 
