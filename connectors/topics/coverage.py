@@ -102,7 +102,7 @@ def _listens(tree: Tree, channel: Channel, stands: Stands) -> Listening:
     except Fault as fault:
         return Listening(channel, fault.words, native.texts, "warn")
     if not able:
-        words = _("searches only when signed in; what it brings anyway is compared here")
+        words = _("searches only when signed in, on servers that search in posts; what it brings is compared here")
         return Listening(channel, words, mood="warn", **brings)
     found = stands.of_sources(channel, [f"search:{text}" for text in native.texts])
     return Listening(channel, _said(native), native.texts, "warn" if native.lost else "", **found)

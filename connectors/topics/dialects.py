@@ -19,7 +19,9 @@ def _handle(field: Field) -> str:
 
 def _on_mastodon(field: Field) -> str:
     handle = _handle(field)
-    return f"from:@{handle}" if handle else f"language:{field.value}" if field.name == "lang" else ""
+    if handle:  # without a server it would be the one who is called so on the searching account's own server
+        return f"from:@{handle}" if "@" in handle else ""
+    return f"language:{field.value}" if field.name == "lang" else ""
 
 
 def _on_x(field: Field) -> str:
