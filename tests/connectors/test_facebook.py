@@ -419,6 +419,28 @@ def test_our_own_comment_can_be_edited_and_deleted_twice(fake):
         connector.do("hide", ours)
 
 
+def test_what_visitors_write_is_liked_hidden_and_deleted_as_their_comments_are(fake):
+    connector, visit = fake.connector(), fake.visit("You never answer")
+    post = one(fake, visit, "visitor_posts")
+    assert set(connector.can(post, NOW)) == {"reply", "like", "hide", "delete", "block"}
+    done = connector.do("hide", connector.do("like", post).post).post
+    back = one(fake, visit, "visitor_posts")
+    for each in (done, back):
+        assert set(connector.can(each, NOW)) == {"reply", "unlike", "unhide", "delete", "block"}
+    assert back.version == post.version
+    connector.do("unlike", back)
+    connector.do("unhide", back)
+    assert one(fake, visit, "visitor_posts").grants == post.grants
+    connector.do("delete", post)
+    connector.do("delete", post)
+    assert visit not in fake.posts
+
+
+def test_posts_elsewhere_are_only_answered(fake):
+    fake.posts["9_1"] = fake.posts[fake.visit("I like @Acme", edge="tagged")] | {"id": "9_1"}
+    assert set(fake.connector().can(one(fake, "9_1", "tagged"), NOW)) == {"reply"}
+
+
 def test_a_person_is_blocked_on_the_page(fake):
     fake.connector().do("block", one(fake, fake.say("x")))
     assert fake.blocked == ["u-carla"]

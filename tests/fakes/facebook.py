@@ -68,7 +68,8 @@ class Fake(FakeGraph):
         identity = f"1_{7000 + number}"
         self.posts[identity] = {
             "id": identity, "message": text, "created_time": stamp(at), "from": {"id": f"u-{person}", "name": person},
-            "permalink_url": f"https://www.facebook.com/1/posts/{7000 + number}", "edge": edge,
+            "permalink_url": f"https://www.facebook.com/1/posts/{7000 + number}", "edge": edge, "is_hidden": False,
+            "likes": {"data": [], "summary": {"total_count": 0, "can_like": True, "has_liked": False}},
         }  # fmt: skip
         return identity
 
@@ -202,10 +203,12 @@ class Fake(FakeGraph):
             made = self.comment(given["message"], PAGE, parent, self.now(), under=f"x_{under}" if parent else head)
             self.comments[made]["hung"] = given.get("attachment_id")
             return Reply(200, {"id": made, "permalink_url": self.comments[made]["permalink_url"]})
-        if edge == "likes":
+        if edge == "likes" and "likes" in known[head]:
+            known[head]["likes"]["summary"]["has_liked"] = method == "POST"
+        elif edge == "likes":
             known[head]["user_likes"] = method == "POST"
         elif method == "DELETE":
-            self.delete(head)
+            del known[head]
         else:
             known[head] |= {"is_hidden": given["is_hidden"] == "true"} if "is_hidden" in given else given
         return Reply(200, {"success": True})

@@ -13,7 +13,10 @@ COMMENT = (
     "id,message,from,created_time,parent,permalink_url,attachment,message_tags,comment_count,like_count,can_comment,"
     "can_hide,can_like,can_remove,can_reply_privately,is_hidden,is_private,user_likes,private_reply_conversation"
 )
-POST = "id,message,created_time,updated_time,from,permalink_url,status_type,parent_id,attachments"
+POST = (
+    "id,message,created_time,updated_time,from,permalink_url,status_type,parent_id,attachments,is_hidden,"
+    "likes.limit(0).summary(true)"
+)
 RATING = "created_time,has_rating,has_review,open_graph_story,rating,recommendation_type,review_text,reviewer"
 ABOVE = "id,message,from,created_time,permalink_url"
 GRANTS = ("can_comment", "can_hide", "can_like", "can_remove", "can_reply_privately", "is_hidden", "user_likes")
@@ -79,8 +82,18 @@ def post_of(item: Mapping[str, Any], ours: str, source: str) -> Post:
         url=str(item.get("permalink_url") or ""),
         media=tuple(filter(None, (media_of(each) for each in attachments))),
         ours=author.external_id == ours,
+        grants=_allowed(item),
         raw=bare(dict(item)),
     )
+
+
+def _allowed(item: Mapping[str, Any]) -> dict[str, Any]:
+    """What Facebook says of a post in words of its own, as it says it of a comment."""
+    likes = item.get("likes")
+    summary = likes.get("summary") if isinstance(likes, dict) else None
+    liked = summary if isinstance(summary, dict) else {}
+    told = {"is_hidden": item.get("is_hidden"), "can_like": liked.get("can_like"), "user_likes": liked.get("has_liked")}
+    return {name: value for name, value in told.items() if isinstance(value, bool)}
 
 
 def rating_of(item: Mapping[str, Any], ours: str) -> Post:

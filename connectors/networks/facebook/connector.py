@@ -189,7 +189,8 @@ class Facebook(PageReading):
         if post.ours:
             return {"reply": reply, "edit": able, "delete": able}
         if post.kind is not PostKind.COMMENT:
-            return {"reply": reply}
+            visit = post.kind is PostKind.MENTION and post.external_id.startswith(f"{self._page_id}_")
+            return {"reply": reply, **(dict.fromkeys((*_verbs(post), "delete"), able) if visit else {})}
         private = self._may_reply_privately(post, now, told.get("can_reply_privately"))
         return {"reply": reply, "private_reply": private, **dict.fromkeys(_verbs(post), able)}
 
@@ -217,7 +218,8 @@ def _comment(outgoing: Outgoing) -> dict[str, str | None]:
 
 
 def _verbs(post: Post) -> Iterator[Verb]:
-    """What may be done to somebody's comment; Meta's silence about it is no refusal, except of deleting."""
+    """What may be done to somebody's comment, or post on the page; Meta's silence about it is no refusal, except of
+    deleting a comment."""
     told = post.grants
     if told.get("is_hidden"):
         yield "unhide"
