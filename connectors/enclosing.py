@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import structlog
 from celery.exceptions import SoftTimeLimitExceeded
@@ -12,7 +13,8 @@ from django.conf import settings
 from django.utils import timezone
 
 from connectors.access import with_access
-from connectors.base import Fault
+from connectors.addresses import Allowed
+from connectors.base import Connector, Fault
 from connectors.faults import Outcome
 from connectors.http import Seam
 from connectors.models import Channel
@@ -70,13 +72,32 @@ def fetch(row: Enclosure) -> bool:
 
 def content(mention: Mention, source: str, size: int, whole: float) -> bytes:
     """The bytes of a medium of a mention, at most `size` of them, in at most `whole` seconds. Raises a Fault."""
+    channel = Channel.objects.get(pk=mention.channel_id)
     if source.startswith(HELD):
-        channel, post = Channel.objects.get(pk=mention.channel_id), post_of(mention)
+        post = post_of(mention)
         return with_access(channel, lambda connector: connector.enclosed(post, source.removeprefix(HELD), size))
     seam = Seam(
-        allow=settings.FETCH_ALLOW,
+        allow=_opened(channel, source),
         user_agent=f"SocialCare/{settings.VERSION} (+{settings.PUBLIC_URL})",
         size=size,
         whole=whole,
     )
     return seam.answer("GET", source, follow=3).content
+
+
+def _opened(channel: Channel, source: str) -> tuple[str, ...]:
+    """What the owner opened for channels is no stranger's to name, except where the channel itself is read."""
+    kind = Connector.kinds().get(channel.network)
+    places = [channel.settings.get(field.name) for field in kind.form if field.kind in ("url", "host")] if kind else []
+    try:
+        host, port = _place(source)
+        own = any(_place(str(place)) == (host, port) for place in places if place)
+        opened = own and Allowed.parse(settings.FETCH_ALLOW).address_of(host, port)
+    except (ValueError, OSError):  # no address, or none that is known; the call itself says so
+        return ()
+    return (f"{host}:{port}",) if opened else ()
+
+
+def _place(address: str) -> tuple[str, int]:
+    parts = urlsplit(address if "://" in address else f"https://{address}")
+    return parts.hostname or "", parts.port or (80 if parts.scheme == "http" else 443)

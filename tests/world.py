@@ -9,10 +9,11 @@ from django.utils import timezone
 numbers = count(1)
 
 
-def make_channel(name="@acme", network="demo", **fields):
+def make_channel(name="@acme", network="demo", settings=None, **fields):
     from connectors.models import Channel
 
-    return Channel.objects.create(name=name, network=network, settings={"facts": {"account_id": "brand"}}, **fields)
+    settings = {"facts": {"account_id": "brand"}, **(settings or {})}
+    return Channel.objects.create(name=name, network=network, settings=settings, **fields)
 
 
 def post(text, author="carla", name=None, ago=0, external_id=None, **fields):

@@ -42,7 +42,8 @@ def film(browser):
 
 def test_a_film_waits_until_it_is_here_and_plays(site, desk_of, film, settings):
     settings.FETCH_ALLOW = ["127.0.0.1"]
-    talk = write(make_channel("films", team=site.cast.support), "See how it leaks", site.cast.support)
+    channel = make_channel("films", team=site.cast.support, settings={"base_url": film})
+    talk = write(channel, "See how it leaks", site.cast.support)
     talk.mentions.update(media=[{"kind": "video", "url": film, "preview_url": "", "description": "The kettle leaks"}])
     page = desk_of(site.cast.ana, viewport=PHONE).open(f"/conversations/{talk.pk}/")
     with page.context.expect_page() as opened:

@@ -39,7 +39,7 @@ def stranger():
 def shown(cast, stranger, settings, client):
     """shown(path, …) is a conversation of support whose message has these films."""
     settings.FETCH_ALLOW = ["127.0.0.1"]
-    channel = make_channel(team=cast.support)
+    channel = make_channel(team=cast.support, settings={"base_url": stranger.url})
 
     def make(*paths, kind="video"):
         talk = write(channel, "Look at this", cast.support)

@@ -10,6 +10,7 @@ from django.utils import timezone
 from PIL import Image
 
 from connectors import picturing
+from connectors.models import Channel
 from inbox.entries import media_of
 from inbox.models import Conversation, Mention, Picture
 from tests.fakes.server import FakeServer, Reply
@@ -53,7 +54,7 @@ def stranger():
 def shown(cast, stranger, settings, client):
     """shown(path, …) is a conversation of support whose message has these pictures."""
     settings.FETCH_ALLOW = ["127.0.0.1"]
-    channel = make_channel(team=cast.support)
+    channel = make_channel(team=cast.support, settings={"base_url": stranger.url})
 
     def make(*paths, kind="image"):
         talk = write(channel, "Look at this", cast.support)
@@ -87,6 +88,16 @@ def test_a_picture_comes_once_a_worker_has_fetched_it_and_is_then_asked_for_no_m
     assert Image.open(io.BytesIO(answer.content)).size == (40, 30)
     fetch()
     assert len(stranger.asked) == 1
+
+
+@pytest.mark.parametrize("read_at", ["", "http://127.0.0.1:9", "https://127.0.0.1"])
+def test_a_private_host_opened_for_a_channel_is_not_asked_for_what_a_stranger_names(shown, stranger, client, read_at):
+    talk = shown("/admin/delete?all=1")
+    Channel.objects.update(settings={"base_url": read_at})
+    client.get(address(talk))
+    fetch()
+    assert stranger.asked == []
+    assert Picture.objects.get().state == "refused"
 
 
 @pytest.mark.parametrize("path", ["/good.png", "/see-through.png", "/large.jpg", "/place.jpg", "/moved.png"])
@@ -217,7 +228,8 @@ def test_a_host_that_gives_no_answer_is_asked_once_a_round_and_others_go_on(show
     other = FakeServer(lambda asked: ANSWERS["/good.png"])
     silent = [shown("/silent.png"), shown("/silent.png")]
     talk = shown("/good.png")
-    talk.mentions.update(media=[{"kind": "image", "url": f"{other.url}/good.png"}])
+    elsewhere = make_channel("elsewhere", settings={"base_url": other.url})
+    talk.mentions.update(media=[{"kind": "image", "url": f"{other.url}/good.png"}], channel=elsewhere)
     for one in (*silent, talk):
         client.get(address(one))
     fetch()
@@ -231,7 +243,9 @@ def test_however_many_pictures_a_silent_host_has_those_of_others_are_found(shown
     mention, kept = talk.mentions.get(), {"source": f"{stranger.url}/silent.png", "state": "due"}
     Picture.objects.bulk_create(Picture(mention=mention, place=place, **kept) for place in range(240))
     other = FakeServer(lambda asked: ANSWERS["/good.png"])
-    last = shown("/good.png").mentions.get()
+    talk = shown("/good.png")
+    talk.mentions.update(channel=make_channel("elsewhere", settings={"base_url": other.url}))
+    last = talk.mentions.get()
     Picture.objects.bulk_create([Picture(mention=last, place=0, source=f"{other.url}/good.png", state="due")])
     fetch()
     other.close()
