@@ -166,10 +166,10 @@ class Mastodon(Joining):
         path = f"/api/v1/accounts/{quote(str(me), safe='')}/statuses"
         answer = self._ask("GET", path, params=[("limit", "40"), ("exclude_reblogs", "true")])
         items, above = answer.json(list), outgoing.parent.external_id
-        own = [self._post(item, "own") for item in items if isinstance(item, dict) and not item.get("reblog")]
+        own, bad = self._mapped(items, "own", None)
         wanted = _comparable(self._said(outgoing.text, outgoing.parent))
         sought = Sought(outgoing, lambda post: post.parent_id == above and _comparable(post.text) == wanted)
-        sought.among((replace(post, ours=True) for post in own), answer.skew)
+        sought.among((replace(post, ours=True) for post in own), answer.skew, bad)
         return sought.verdict(whole=sought.passed or len(items) < 40)
 
     def do(self, verb: Verb, post: Post, text: str = "") -> Done:

@@ -1,7 +1,10 @@
 """How an account of a Mastodon server joins: the app registers itself at each server, a person signs in there, and the
 check reads what that server allows."""
 
+import re
+from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 from connectors.authorizing import address, proof
 from connectors.base import JSON, AuthRevoked, Check, Fault, Grant, Secrets
@@ -10,10 +13,11 @@ from connectors.networks.mastodon.api import author_of
 from connectors.networks.mastodon.reading import Reading
 from connectors.networks.mastodon.streams import streams_from
 
-SCOPES = (
-    "read:accounts read:statuses read:notifications read:search write:statuses write:favourites write:media "
-    "write:reports write:mutes write:blocks write:notifications"
-)
+SCOPES = "read:accounts read:statuses read:notifications read:search write:statuses write:favourites write:media"
+
+_WORD = re.compile(r"[^\W\d_]{7,}")
+"""No search leaves out so long a word as too common."""
+INDEXED = timedelta(hours=1)
 
 
 class Joining(Reading):
@@ -41,6 +45,8 @@ class Joining(Reading):
         me = self._ask("GET", "/api/v1/accounts/verify_credentials", judge=_refused_token).json(dict)
         account = author_of(me)
         facts |= {"account_id": account.external_id, "local_id": str(me["id"])}
+        if (searches := self._searches(str(me["id"]))) is not None:
+            facts["search"] = searches
         return Check(
             account_id=account.external_id,
             account_name=f"@{account.handle}",
@@ -48,10 +54,28 @@ class Joining(Reading):
             server=name,
             scopes=self.scopes,
             facts=facts,
-            warnings=self._warnings(),
+            warnings=self._warnings(searches),
         )
 
-    def _warnings(self) -> tuple[str, ...]:
+    def _searches(self, me: str) -> bool | None:
+        """Whether the server searches in posts: most do not, and find nothing without a word. A word of our own that
+        has stood there for a while has to be found; None without one, or where the server refuses to say."""
+        path, own = f"/api/v1/accounts/{quote(me, safe='')}/statuses", {"limit": "40", "exclude_reblogs": "true"}
+        answer = self._ask("GET", path, params=own, accept=(401, 403, 404, 422))
+        posts, _bad = self._mapped(answer.json(list) if answer.status == 200 else [], "context", None)
+        stood = [post for post in posts if posts[-1].created_at - post.created_at > INDEXED]
+        words = [found[0] for post in stood if (found := _WORD.search(post.text))]
+        if not words:
+            return None
+        asked = {"type": "statuses", "q": words[0], "limit": "1"}
+        answer = self._ask("GET", "/api/v2/search", params=asked, accept=(400, 401, 403, 404, 422))
+        return bool(answer.json(dict).get("statuses")) if answer.status == 200 else None
+
+    def _warnings(self, searches: bool | None) -> tuple[str, ...]:
+        words = "The server does not search in posts: searches and topics find nothing through it, hashtags do."
+        return (*self._filtered(), *((words,) if searches is False else ()))
+
+    def _filtered(self) -> tuple[str, ...]:
         answer = self._ask("GET", "/api/v2/notifications/policy", accept=(401, 403, 404))
         policy = answer.json(dict) if answer.status == 200 else {}
         hides = [

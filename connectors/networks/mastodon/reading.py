@@ -44,7 +44,7 @@ class Reading(Streaming):
 
     @property
     def can_search(self) -> bool:
-        return bool(self._token)
+        return bool(self._token) and self.facts.get("search") is not False
 
     @property
     def _token(self) -> str:
@@ -158,10 +158,19 @@ class Reading(Streaming):
         if source == "notifications":
             status = item["status"] if item.get("type") in HEARD else None
             kind = PostKind.QUOTE if item.get("type") == "quote" else None
+            if status and item["type"] == "update" and not self._is_to_us(status):
+                return None
         if status is None or status.get("reblog"):
             return None
         post = self._post(status, source, kind, history_before)
-        return None if post.ours and post.parent_id is None else post
+        return None if post.ours and post.parent_id is None and source != "context" else post
+
+    def _is_to_us(self, status: Mapping[str, Any]) -> bool:
+        """We are told of changes to whatever we boosted as well, which is no reason to answer."""
+        me, quoted = self.facts.get("local_id"), status.get("quote")
+        quoted = quoted.get("quoted_status") if isinstance(quoted, dict) else None
+        named = [*(status.get("mentions") or ()), quoted.get("account") if isinstance(quoted, dict) else None]
+        return not me or me in (str(status.get("in_reply_to_account_id")), *(id_of(each) for each in named))
 
     def _post(
         self,
@@ -233,10 +242,7 @@ class Reading(Streaming):
     def ancestors(self, post: Post, now: datetime) -> list[Post]:
         path = f"/api/v1/statuses/{quote(post.external_id, safe='')}/context"
         above = self._ask("GET", path, now=now).json(dict).get("ancestors") or []
-        posts = [
-            self._post(status, "context") for status in above if isinstance(status, dict) and status.get("account")
-        ]
-        return sorted(posts, key=lambda each: (each.created_at, each.external_id))
+        return list(self._mapped(above, "context", None)[0])
 
 
 def _named(source: Source, what: str) -> Source:

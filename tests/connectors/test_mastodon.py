@@ -1,0 +1,125 @@
+"""What is special about Mastodon: changes of posts that were never said to us, servers that do not search in posts, and
+odd posts among our own."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from connectors.base import Absent, CannotKnow, Connector, Found, Outgoing, PostKind
+from tests.fakes.mastodon import ME, Fake
+from tests.fakes.server import Reply
+
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture
+def fake():
+    with Fake() as fake:
+        yield fake
+
+
+def read(fake):
+    return {post.external_id: post for post in fake.read(fake.connector())[0]}
+
+
+def changed(fake, identity, **more):
+    """The server tells that a post was edited."""
+    fake.edit(identity, "quite another thing")
+    fake.statuses[identity] |= more
+    fake.notified.append({"id": str(len(fake.notified) + 1), "type": "update", "status": fake.statuses[identity]})
+    return identity
+
+
+def ours(fake, text, age=timedelta(0), **more):
+    status = fake._status(text, ME)
+    status |= {"created_at": (NOW - age).isoformat(), **more}
+    return status["id"]
+
+
+def test_a_change_is_heard_where_the_post_is_to_us_and_not_because_we_boosted_it(fake):
+    changed(fake, fake.mutter("my cat"), reblogged=True)
+    changed(fake, fake.mutter("to somebody", parent=fake.mutter("else")), in_reply_to_account_id="carla")
+    named = changed(fake, fake.mutter("@brand and my tea?"), mentions=[{"id": "7"}, {"id": ME["id"]}])
+    below = changed(fake, fake.mutter("thanks", parent=ours(fake, "news")), in_reply_to_account_id=ME["id"])
+    quoting = changed(fake, fake.mutter("look"), quote={"state": "accepted", "quoted_status": {"account": ME}})
+    odd = changed(fake, fake.mutter("@brand again"), quote="pending", mentions=[{"id": ME["id"]}])
+    assert set(read(fake)) == {named, below, quoting, odd}
+
+
+def test_a_channel_that_does_not_know_itself_yet_hears_every_change(fake):
+    one = changed(fake, fake.mutter("my cat"))
+    fake.facts = dict
+    assert set(read(fake)) == {one}
+
+
+@pytest.mark.parametrize("odd", [{"created_at": None}, {"account": None}])
+def test_an_odd_post_of_our_own_leaves_a_lost_answer_in_doubt_and_breaks_nothing(fake, odd):
+    fake.say("hi")
+    (post,) = read(fake).values()
+    outgoing = Outgoing(key="k", text="On its way", parent=post, sending_at=NOW)
+    assert fake.connector().find(outgoing) == Absent()
+    real = fake.answer
+    fake.answer = lambda asked: (
+        Reply(200, [{"id": "1", "content": "x", **odd}]) if asked.path.endswith("/1/statuses") else real(asked)
+    )
+    assert isinstance(fake.connector().find(outgoing), CannotKnow)
+
+
+def test_a_lost_answer_is_found_among_our_own_posts(fake):
+    fake.say("hi")
+    (post,) = read(fake).values()
+    outgoing = Outgoing(key="k", text="On its way", parent=post, sending_at=NOW)
+    sent = fake.connector().send(outgoing)
+    assert fake.connector().find(outgoing) == Found(sent.external_id, sent.url)
+
+
+def test_an_odd_post_above_leaves_the_rest_of_the_thread_and_our_own_beginning_stands_in_it(fake):
+    first = ours(fake, "Our new tea", timedelta(hours=1))
+    second = fake.mutter("which?", parent=first)
+    third = fake.mutter("the green one", parent=second)
+    post = fake.connector().refresh([third], NOW)[0]
+    assert [above.external_id for above in fake.connector().ancestors(post, NOW)] == [first, second]
+    fake.statuses[second]["created_at"] = "soon"
+    assert [above.external_id for above in fake.connector().ancestors(post, NOW)] == [first]
+
+
+def search_finds(fake, found):
+    real = fake.answer
+    nothing = Reply(200, {"accounts": [], "statuses": [], "hashtags": []})
+    fake.answer = lambda asked: nothing if asked.path == "/api/v2/search" and not found else real(asked)
+    return fake.connector().check()
+
+
+def test_a_server_that_does_not_search_in_posts_says_so_and_is_asked_for_no_topic(fake):
+    ours(fake, "We reopened yesterday", timedelta(days=2))
+    ours(fake, "News")
+    check = search_finds(fake, found=False)
+    assert any("does not search in posts" in words for words in check.warnings)
+    connector = fake.connector()
+    connector.facts = check.facts
+    assert not connector.can_search
+    connector.facts = {**check.facts, "search": True}
+    assert connector.can_search
+
+
+@pytest.mark.parametrize(("older", "found"), [("We reopened yesterday", True), ("It is on", False), (None, False)])
+def test_nothing_is_said_of_a_search_that_works_or_that_could_not_be_tried(fake, older, found):
+    if older:
+        ours(fake, older, timedelta(days=2))
+    ours(fake, "Something new")
+    check = search_finds(fake, found)
+    assert not any("search" in words for words in check.warnings)
+    assert check.facts.get("search") in (True, None)
+
+
+def test_a_server_is_asked_for_no_right_that_nothing_uses():
+    rights = set(Connector.named("mastodon").scopes)
+    assert rights == {
+        "read:accounts", "read:statuses", "read:notifications", "read:search", "write:statuses", "write:favourites",
+        "write:media",
+    }  # fmt: skip
+
+
+def test_what_is_said_to_us_is_a_mention(fake):
+    one = fake.say("@brand hi")
+    assert read(fake)[one].kind is PostKind.MENTION
