@@ -23,6 +23,7 @@ from connectors.base import (
 from connectors.meta.app import MAPPING, mapped
 from connectors.meta.graph import Graph, following, listed, onward, pause, slower
 from connectors.meta.messages import Messaging
+from connectors.meta.rounds import Step, in_rounds
 from connectors.networks.facebook.api import (
     ABOVE,
     COMMENT,
@@ -92,24 +93,14 @@ class PageReading(Messaging):
 
     def _comments(self, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
         """Lists the posts of a month, then reads those with something new, the newest first."""
-        reading, graph = Round.read(cursor, now), self._graph(now)
-        gaps = reading.gaps
-        reading.begin(now)
-        while not budget.spent:
-            budget.spend()
-            read = self._comments_page if reading.todo else self._posts_page
-            posts, bad, repeats = read(graph, reading, now)
-            end = reading.over
-            if end:
-                reading.end()
-            yield Page(posts=newest_first(posts), bad=bad, cursor=reading.kept(), end=end, rate=graph.rates, gaps=gaps,
-                       repeats=repeats, interval=slower(graph.rates, 60, now))  # fmt: skip
-            gaps = ()
-            if end:
-                return
-            pause(graph.rates, now)
+        graph = self._graph(now)
 
-    def _posts_page(self, graph: Graph, reading: Round, now: datetime) -> tuple[list[Post], tuple[Bad, ...], int]:
+        def step(reading: Round) -> Step:
+            return (self._comments_page if reading.todo else self._posts_page)(graph, reading, now)
+
+        yield from in_rounds(cursor, budget, now, 60, step)
+
+    def _posts_page(self, graph: Graph, reading: Round, now: datetime) -> Step:
         """A page of the list. Visitors' posts are heard at once, so that their comments find them."""
         asked = {"fields": POST, "limit": 50, "since": int((now - LISTED).timestamp())}
         told = graph.get_connections(self._page_id, "feed", **onward(reading.listing), **asked)
@@ -120,9 +111,9 @@ class PageReading(Messaging):
             reading.attend(self._talked_about(), now)
         visitors = [item for item in items if self._me and _sender(item) not in ("", self._me)]
         posts, bad = mapped(visitors, lambda item: post_of(item, self._me, "visitor_posts"))
-        return [replace(post, history=reading.is_history(post.created_at)) for post in posts], bad, repeats
+        return posts, bad, repeats, graph.rates
 
-    def _comments_page(self, graph: Graph, reading: Round, now: datetime) -> tuple[list[Post], tuple[Bad, ...], int]:
+    def _comments_page(self, graph: Graph, reading: Round, now: datetime) -> Step:
         stop = reading.todo[0]
         asked = {"filter": "stream", "order": "reverse_chronological", "limit": 100, "fields": COMMENT,
                  "since": max(0, stop.since), **onward(reading.at)}  # fmt: skip
@@ -131,11 +122,11 @@ class PageReading(Messaging):
         except (Gone, Invalid) as fault:  # this post was deleted, or takes no such question
             reading.drop()
             none = isinstance(fault, Gone) or stop.mark == UNLISTED
-            return [], () if none else (Bad(stop.post, fault.words, {"id": stop.post}),), 0
+            return [], () if none else (Bad(stop.post, fault.words, {"id": stop.post}),), 0, graph.rates
         items = listed(graph.answer, told)
         posts, bad = mapped(items, lambda item: comment_of(item, self._me, post=stop.post, subject=stop.subject))
         repeats = reading.reached(items, [post.created_at for post in posts], following(told), now)
-        return [replace(post, history=reading.is_history(post.created_at)) for post in posts], bad, repeats
+        return posts, bad, repeats, graph.rates
 
     def _talked_about(self) -> list[str]:
         """The page's posts, and visitors' posts on it, in whose threads conversations are open. A comment begins with

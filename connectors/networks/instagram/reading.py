@@ -24,6 +24,7 @@ from connectors.base import (
 from connectors.meta.app import MAPPING, mapped
 from connectors.meta.graph import Graph, following, listed, named, onward, pause, slower, time_of
 from connectors.meta.messages import Messaging
+from connectors.meta.rounds import Step, in_rounds
 from connectors.networks.facebook.api import excerpt, newest_first
 from connectors.networks.instagram.api import (
     COMMENT,
@@ -112,42 +113,33 @@ class AccountReading(Messaging):
 
     def _comments(self, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
         """Lists the media of a month, then reads those whose number of comments changed."""
-        reading, graph = Round.read(cursor, now), self._graph(now)
-        gaps = reading.gaps
-        reading.begin(now)
-        while not budget.spent:
-            budget.spend()
-            posts, bad, repeats = (self._under if reading.todo else self._media)(graph, reading, now)
-            posts = [replace(post, history=reading.is_history(post.created_at)) for post in posts]
-            end = reading.over
-            if end:
-                reading.end()
-            yield Page(posts=newest_first(posts), bad=bad, cursor=reading.kept(), end=end, rate=graph.rates, gaps=gaps,
-                       repeats=repeats, interval=slower(graph.rates, 120, now))  # fmt: skip
-            gaps = ()
-            if end:
-                return
-            pause(graph.rates, now)
+        graph = self._graph(now)
 
-    def _media(self, graph: Graph, reading: Round, now: datetime) -> tuple[list[Post], tuple[Bad, ...], int]:
+        def step(reading: Round) -> Step:
+            return (self._under if reading.todo else self._media)(graph, reading, now)
+
+        yield from in_rounds(cursor, budget, now, 120, step)
+
+    def _media(self, graph: Graph, reading: Round, now: datetime) -> Step:
         told = graph.get_connections(self._account_id, "media", fields=MEDIA, limit=50, **onward(reading.listing))
         items = [item for item in listed(graph.answer, told) if isinstance(item, dict) and item.get("id")]
         recent = [item for item in items if _is_after(item, now - LISTED)]
         more = following(told) if len(recent) == len(items) else ""
-        return [], (), reading.plan([_listed(item) for item in recent], more, now)
+        return [], (), reading.plan([_listed(item) for item in recent], more, now), graph.rates
 
-    def _under(self, graph: Graph, reading: Round, now: datetime) -> tuple[list[Post], tuple[Bad, ...], int]:
+    def _under(self, graph: Graph, reading: Round, now: datetime) -> Step:
         stop = reading.todo[0]
         try:
             told = graph.get_connections(stop.post, "comments", fields=UNDER_MEDIA, limit=50, **onward(reading.at))
         except (Gone, Invalid) as fault:  # this medium was deleted, or takes no such question
             reading.drop()
-            return [], () if isinstance(fault, Gone) else (Bad(stop.post, fault.words, {"id": stop.post}),), 0
+            refused = () if isinstance(fault, Gone) else (Bad(stop.post, fault.words, {"id": stop.post}),)
+            return [], refused, 0, graph.rates
         items, about = listed(graph.answer, told), {"id": stop.post, "subject": stop.subject}
         threads, bad = mapped(flat(items), lambda item: comment_of(item, self._ours, about))
         whole = reading.whole or stop.mark <= WHOLLY_READ
         times = [post.created_at for post in threads]
-        return threads, bad, reading.reached(items, times, following(told), now, more=whole)
+        return threads, bad, reading.reached(items, times, following(told), now, more=whole), graph.rates
 
     def refresh(self, ids: Sequence[str], now: datetime) -> list[Post | Deleted | Withheld]:
         """Comments as they stand. Of media only their deletion is told; messages cannot be changed."""

@@ -8,7 +8,6 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy
 
-from connectors.answers import Answer
 from connectors.base import (
     JSON,
     Absent,
@@ -42,6 +41,7 @@ from connectors.base import (
 from connectors.finding import Sought
 from connectors.meta.app import MAPPING, mapped
 from connectors.meta.graph import following, listed, onward, pause, slower, time_of
+from connectors.meta.rounds import Step, in_rounds
 from connectors.networks.facebook.api import newest_first
 from connectors.networks.threads import uploads
 from connectors.networks.threads.access import ThreadsAccess
@@ -122,44 +122,34 @@ class Threads(ThreadsAccess):
 
     def _replies(self, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
         """Fresh threads each time and those of a month once a day: nothing tells which have something new."""
-        reading = Round.read(cursor, now)
-        gaps = reading.gaps
-        reading.begin(now)
-        while not budget.spent:
-            budget.spend()
-            posts, bad, repeats, answer = (self._under if reading.todo else self._threads)(reading, now)
-            posts = [replace(post, history=reading.is_history(post.created_at)) for post in posts]
-            end, rate = reading.over, answer.rates if answer else ()
-            if end:
-                reading.end()
-            yield Page(posts=newest_first(posts), bad=bad, cursor=reading.kept(), end=end, rate=rate, gaps=gaps,
-                       repeats=repeats, interval=slower(rate, 300, now))  # fmt: skip
-            gaps = ()
-            if end:
-                return
-            pause(rate, now)
 
-    def _threads(self, reading: Round, now: datetime) -> tuple[list[Post], tuple[Bad, ...], int, Answer | None]:
+        def step(reading: Round) -> Step:
+            return (self._under if reading.todo else self._threads)(reading, now)
+
+        return in_rounds(cursor, budget, now, 300, step)
+
+    def _threads(self, reading: Round, now: datetime) -> Step:
         told, answer = self._ask("GET", "me/threads", {"fields": OWN, "limit": 50, **onward(reading.listing)}, now=now)
         items = [item for item in listed(answer, told) if id_in(item)]
         recent = [item for item in items if _age(item, now) < LISTED]
         found = [Listed(str(item["id"]), 0, str(item.get("text") or ""), _age(item, now) < FRESH) for item in recent]
-        return [], (), reading.plan(found, following(told) if len(recent) == len(items) else "", now), answer
+        more = following(told) if len(recent) == len(items) else ""
+        return [], (), reading.plan(found, more, now), answer.rates
 
-    def _under(self, reading: Round, now: datetime) -> tuple[list[Post], tuple[Bad, ...], int, Answer | None]:
+    def _under(self, reading: Round, now: datetime) -> Step:
         stop = reading.todo[0]
         asked = {"fields": FIELDS, "limit": 100, "reverse": "true", **onward(reading.at)}
         try:
             told, answer = self._ask("GET", f"{stop.post}/conversation", asked, now=now)
         except (Gone, Invalid) as fault:  # this thread was deleted, or takes no such question
             reading.drop()
-            return [], () if isinstance(fault, Gone) else (Bad(stop.post, fault.words, {"id": stop.post}),), 0, None
+            return [], () if isinstance(fault, Gone) else (Bad(stop.post, fault.words, {"id": stop.post}),), 0, ()
         items = listed(answer, told)
         posts, bad = mapped(
             items, lambda item: post_of(item, "replies", self._me, subject=stop.subject, under=stop.post)
         )
         repeats = reading.reached(items, [post.created_at for post in posts], following(told), now)
-        return posts, bad, repeats, answer
+        return posts, bad, repeats, answer.rates
 
     def refresh(self, ids: Sequence[str], now: datetime) -> list[Post | Deleted | Withheld]:
         standing: list[Post | Deleted | Withheld] = []

@@ -1,0 +1,34 @@
+"""Reads comments that hang on many posts, round by round, as fast as Meta's limits let us."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from connectors.base import JSON, Bad, Budget, Page, Post, Rate
+from connectors.meta.graph import pause, slower
+from connectors.rounds import Round
+
+type Step = tuple[Sequence[Post], tuple[Bad, ...], int, tuple[Rate, ...]]
+
+
+def in_rounds(
+    cursor: JSON | None, budget: Budget, now: datetime, interval: float, step: Callable[[Round], Step]
+) -> Iterator[Page]:
+    """`step` reads a page: of the list, or of the first post to be read when there is one. `interval`: how many seconds
+    lie between two polls when nothing is short."""
+    reading = Round.read(cursor, now)
+    gaps = reading.gaps
+    reading.begin(now)
+    while not budget.spent:
+        budget.spend()
+        found, bad, repeats, rates = step(reading)
+        posts = [replace(post, history=reading.is_history(post.created_at)) for post in found]
+        if end := reading.over:
+            reading.end()
+        posts.sort(key=lambda post: (post.created_at, post.external_id))
+        yield Page(posts=tuple(posts), bad=bad, cursor=reading.kept(), end=end, rate=rates, gaps=gaps,
+                   repeats=repeats, interval=slower(rates, interval, now))  # fmt: skip
+        gaps = ()
+        if end:
+            return
+        pause(rates, now)
