@@ -29,6 +29,7 @@ from inbox.changes import Answer, Lack, answers, numbers_of
 from inbox.models import Agent
 from inbox.pane import team_named
 from inbox.queue import Queue
+from socialcare.away import is_away
 from socialcare.first_run import Progress
 from socialcare.signed_in import readers
 
@@ -114,8 +115,8 @@ class Asking:
         close_old_connections()
         try:
             return answer(questions)
-        except Exception:
-            log.exception("questions go on to Django")
+        except Exception as error:
+            log.exception("questions go on to Django", exc_info=not is_away(error))
             return [None] * len(questions)
         finally:
             close_old_connections()

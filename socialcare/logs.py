@@ -29,9 +29,14 @@ def _blank(_logger: Any, _method: str, event: Any) -> Any:
 
 class Unmeant(logging.Filter):
     """Leaves out what we answer 503 on purpose and without an exception, such as every page before the set-up is done:
-    the framework takes it for a fault."""
+    the framework takes it for a fault. While the database is away, a line for each request says so, without a trace."""
 
     def filter(self, record: logging.LogRecord) -> bool:
+        from socialcare.away import is_away  # needs the settings, which set up the log
+
+        if record.exc_info and is_away(record.exc_info[1]):
+            record.msg, record.exc_info = f"{record.msg} (the database does not answer)", None
+            return True
         path = getattr(getattr(record, "request", None), "path", "")
         return getattr(record, "status_code", 0) != 503 or record.exc_info is not None or path == "/readyz"
 

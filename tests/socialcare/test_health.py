@@ -2,16 +2,18 @@
 
 import json
 import re
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from connectors.models import Channel
 from inbox.models import Agent
+from socialcare.away import is_away
 from tests.world import make_channel, write
 
 
@@ -19,6 +21,56 @@ def test_probes_need_no_login_and_say_nothing_more(db, client):
     for address in ("/livez", "/readyz"):
         answer = client.get(address)
         assert (answer.status_code, answer.content) == (200, b"ok\n")
+
+
+@contextmanager
+def nobody_at_the_database():
+    """Every new connection is refused, as while the server is started again."""
+    at = connection.settings_dict["PORT"]
+    connection.close()
+    connection.settings_dict["PORT"] = "1"
+    try:
+        yield
+    finally:
+        connection.settings_dict["PORT"] = at
+        connection.close()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("headers", [{}, {"HX-Request": "true"}])
+def test_while_the_database_is_away_each_page_says_so_in_a_line(cast, client, caplog, headers):
+    conversation = write(make_channel(), "my parcel", cast.support)
+    client.force_login(cast.ana)
+    client.raise_request_exception = False
+    asked = [("get", "/views/all/"), ("post", f"/conversations/{conversation.pk}/claim/")]
+    with nobody_at_the_database():
+        answers = [getattr(client, method)(address, headers=headers) for method, address in asked]
+    for answer in answers:
+        assert (answer.status_code, answer["Retry-After"], answer["Cache-Control"]) == (503, "5", "no-store")
+        assert "The database does not answer" in answer.content.decode()
+    told = [record for record in caplog.records if record.name.startswith("django")]
+    assert [record.getMessage() for record in told] == [
+        f"Service Unavailable: {address} (the database does not answer)" for _, address in asked
+    ]
+    assert not any(record.exc_info for record in told)
+    assert client.get("/views/all/").status_code == 200
+
+
+@pytest.mark.django_db
+def test_a_statement_that_takes_too_long_is_a_fault_of_the_page(cast):
+    with pytest.raises(OperationalError) as late, transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = 10")
+        cursor.execute("SELECT pg_sleep(5)")
+    assert not is_away(late.value)
+    assert not is_away(ValueError())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_is_cut_is_a_database_that_is_away(cast):
+    with pytest.raises(OperationalError) as cut, connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+    connection.close()
+    assert is_away(cut.value)
 
 
 def test_the_figures_name_what_needs_somebody(cast, client):
@@ -69,6 +121,7 @@ def test_an_agent_is_added_from_the_command_line(cast):
         call_command("agent", "add", "x@acme.example", "X", "--team", "nothing")
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_channel_is_kept_from_the_command_line(cast, monkeypatch):
     monkeypatch.setattr("sys.stdin", StringIO("s3cret\n\n"))
     out = StringIO()
