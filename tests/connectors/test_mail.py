@@ -5,6 +5,7 @@ import base64
 import email
 import email.message
 import email.policy
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -27,6 +28,7 @@ from connectors.base import (
     Sent,
     Unavailable,
 )
+from connectors.networks.mail.answer import letter
 from connectors.networks.mail.smtp import refused
 from connectors.sending import refused_before_sending
 from tests.fakes.mail import CANARY, US, Fake
@@ -372,6 +374,8 @@ def test_the_same_answer_is_the_same_bytes_and_leaves_once(fake):
     outgoing = answer(only(fake))
     assert fake.connector().send(outgoing) == fake.connector().send(outgoing) == Sent("key-1.care@brand.example")
     assert len(fake.sent) == 1
+    later = replace(outgoing, sending_at=NOW + timedelta(minutes=5), first_at=NOW)
+    assert letter(later, US, "Brand") == letter(outgoing, US, "Brand")
 
 
 def test_a_stranger_writes_no_header_of_ours(fake):

@@ -107,7 +107,7 @@ class Bluesky(Reading):
         record: JSON = {
             "$type": POSTS,
             "text": outgoing.text,
-            "createdAt": _zulu(outgoing.sending_at),
+            "createdAt": _zulu(outgoing.since),  # as at the first try: the same bytes under the same key
             "reply": reply,
         }
         handles = {parent.author.handle: parent.author.external_id}

@@ -56,7 +56,7 @@ def letter(outgoing: Outgoing, address: str, name: str) -> Letter:
         f"To: {', '.join(recipients)}",
         f"Subject: {_encoded(subject)}",
         f"{MARK}: {token_in(subject)}",
-        f"Date: {format_datetime(outgoing.sending_at)}",
+        f"Date: {format_datetime(outgoing.since)}",
         f"Message-ID: <{own_id}>",
         *([f"In-Reply-To: <{above}>"] if _SAFE_ID.fullmatch(above) else []),
         *_references(parent, above),
