@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from connectors.base import CannotKnow, Medium, Outgoing, PostKind, Secrets
+from connectors.base import Absent, CannotKnow, Medium, Outgoing, PostKind, Secrets
 from connectors.faults import (
     AuthExpired,
     AuthRevoked,
@@ -79,6 +79,31 @@ def test_without_notifications_the_posts_of_a_month_are_read_in_turn(fake):
         read(fake)
     assert one(fake, identity, "posts").text == "Is it green?"
     assert any("Notifications" in warning for warning in fake.connector().check().warnings)
+
+
+def test_posts_that_name_the_page_are_heard_and_get_a_comment(fake):
+    fake.name_us("Try Acme's tea", "theo")
+    fake.name_us("We are on television", owner=ME, decoratedGeneratedActivity={"share": {"owner": ME}})
+    fake.name_us("x", decoratedGeneratedActivity=None)
+    fake.name_us("x", generatedActivity=None)
+    fake.say("Is it green?")
+    posts, bad, cursor, _ = read(fake)
+    assert posts[-1].kind is PostKind.COMMENT
+    shown, closed = posts[:2]
+    assert (shown.kind, shown.text, shown.author.external_id) == (
+        PostKind.MENTION, "Try Acme's tea", "urn:li:person:theo")  # fmt: skip
+    assert closed.author.external_id == f"unknown:{closed.external_id}"
+    assert len(bad) == 1
+    connector = fake.connector()
+    assert set(connector.can(shown, NOW)) == {"reply"}
+    assert isinstance(connector.find(answering(shown)), Absent)
+    sent = connector.send(answering(shown))
+    assert connector.find(answering(shown)).external_id == sent.external_id
+    assert "parentComment" not in fake.made()[0]
+    assert fake.made()[0]["object"] == shown.external_id
+    assert connector.refresh([shown.external_id], NOW) == []
+    late = fake.name_us("Again", lastModifiedAt=int(NOW.timestamp() * 1000))
+    assert late in {post.external_id for post in read(fake, "mentions", cursor)[0]}
 
 
 def test_odd_and_old_posts_do_not_end_the_list(fake):

@@ -27,6 +27,7 @@ class Fake(FakeNetwork):
         super().__init__()
         self.comments, self.images = {}, {}
         self.notified, self.access = True, CANARY
+        self.mentions = []
         self.earlier = []  # posts that its list shows before the one of ours
 
     def settings(self):
@@ -73,6 +74,16 @@ class Fake(FakeNetwork):
     def say(self, text, person="carla", parent=None, **more):
         _, at = self.next()
         return self.keep(text, f"urn:li:person:{person}", parent, at, **more)
+
+    def name_us(self, text, person="carla", **more):
+        """Somebody's own post that names the page."""
+        number, at = self.next()
+        share = {"owner": f"urn:li:person:{person}", "text": text, "mediaCategory": "NONE"}
+        self.mentions.append({
+            "action": "SHARE_MENTION", "organizationalEntity": ME, "generatedActivity": f"urn:li:share:{800 + number}",
+            "lastModifiedAt": int(at.timestamp() * 1000), "decoratedGeneratedActivity": {"share": share},
+        } | more)  # fmt: skip
+        return self.mentions[-1]["generatedActivity"]
 
     def edit(self, identity, text):
         self.comments[identity]["message"] = {"text": text}
@@ -147,13 +158,14 @@ class Fake(FakeNetwork):
     def notifications(self, asked):
         if not self.notified:
             return no(403, "ACCESS_DENIED")
-        assert asked.one("actions") == "List(COMMENT)"
         assert asked.one("organizationalEntity") == ME
+        assert asked.one("actions") in ("List(COMMENT)", "List(COMMENT,SHARE_MENTION)")
+        mentions = self.mentions if "MENTION" in asked.one("actions") else []
         times = [told["created"]["time"] for one, told in self.comments.items() if one != self.urn(5)]
         found = [
             {"action": "COMMENT", "sourcePost": POST, "lastModifiedAt": max(map(int, times), default=0) + len(times)}
         ]
-        return self.page(asked, found if times else [])
+        return self.page(asked, [*mentions, *(found if times else [])])
 
     def page(self, asked, items):
         start, count = int(asked.one("start", "0")), int(asked.one("count"))
@@ -177,19 +189,20 @@ class Fake(FakeNetwork):
     def actions(self, asked, urn, edge, number=""):
         if number:
             return self.one(asked, f"urn:li:comment:({urn},{number})")
-        if urn != POST and urn not in self.comments:
+        named = {told["generatedActivity"] for told in self.mentions}
+        if urn != POST and urn not in self.comments and urn not in named:
             return no(404, "NOT_FOUND")
         if asked.method == "POST":
             given = asked.json()
             assert given["actor"] == ME
-            assert given["object"] == POST
+            assert given["object"] in (POST, urn)
             hung = {"content": given["content"]} if "content" in given else {}
             assert all(self.images[each["entity"]["image"]]["asked"] > 1 for each in hung.get("content", ()))
-            one = self.keep(given["message"]["text"], ME, given["parentComment"], datetime.now(UTC), **hung)
+            hung |= {} if given["object"] == POST else {"object": urn}
+            one = self.keep(given["message"]["text"], ME, given.get("parentComment"), datetime.now(UTC), **hung)
             return Reply(201, self.comments[one], {"x-restli-id": self.comments[one]["id"]})
-        wanted = None if urn == POST else urn
         return self.page(asked, [self.shown(one) for one, told in self.comments.items()
-                                 if told.get("parentComment") == wanted])  # fmt: skip
+                                 if told.get("parentComment", told["object"]) == urn])  # fmt: skip
 
     def one(self, asked, one):
         if one not in self.comments:

@@ -102,6 +102,30 @@ def post_of(item: Mapping[str, Any], source: str, me: str) -> Post:
     )
 
 
+def mention_of(item: Mapping[str, Any], source: str, me: str) -> Post:
+    """A post that names the page, as its notification tells it. Of whom LinkedIn withholds nothing is kept but that."""
+    told = item.get("decoratedGeneratedActivity")
+    share = told.get("share") if isinstance(told, dict) else None
+    held: Mapping[str, Any] = share if isinstance(share, dict) else {}
+    one, owner = urn_in(item.get("generatedActivity")) or urn_in(held.get("entity")), urn_in(held.get("owner"))
+    if not one:
+        raise ValueError("a mention without its post")
+    text = str(held.get("text") or "(LinkedIn does not show the words of this post.)")
+    return Post(
+        external_id=one,
+        kind=PostKind.MENTION,
+        source=source,
+        author=Author(external_id=owner or f"unknown:{one}", name=UNKNOWN),
+        text=text,
+        created_at=time_of(item["lastModifiedAt"]),
+        version=hashlib.sha256(storable(text).encode()).hexdigest()[:32],
+        root_id=one,
+        url=f"{WEB}/{one}",
+        ours=owner == me,
+        raw=dict(item),
+    )
+
+
 def _author(item: Mapping[str, Any]) -> Author:
     told = item.get("actor~")
     told = told if isinstance(told, dict) else {}

@@ -2,7 +2,7 @@
 specification are public, so this follows the documentation alone and is called a beta. A list of notifications tells
 which posts have new comments; without the right to it, the posts of a month are read in turn."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,6 +29,7 @@ from connectors.base import (
     Page,
     Past,
     Post,
+    PostKind,
     PostState,
     Sent,
     Source,
@@ -45,6 +46,7 @@ from connectors.networks.linkedin.access import LinkedInAccess
 from connectors.networks.linkedin.api import (
     answers_below,
     encoded,
+    mention_of,
     name_of,
     place_of,
     post_of,
@@ -56,6 +58,10 @@ from connectors.text import normalised
 
 MAPPING = (KeyError, TypeError, ValueError, AttributeError, OverflowError, Gone)
 FRESH, LISTED, PAGE = timedelta(days=3), timedelta(days=30), 100
+MENTION = "SHARE_MENTION"
+TOLD = ("COMMENT", MENTION)
+"""What its notifications call the things we read from them, in one question because its limits are told to nobody."""
+type Reader = Callable[[Any, str, str], Post]
 LOOKED = 5
 """Pages looked through for a reply."""
 
@@ -67,7 +73,7 @@ class LinkedIn(LinkedInAccess):
     needs = Needs(
         way=Way.APPROVAL,
         does=gettext_lazy(
-            "Comments on the page’s posts and the answers below them; answers. No messages, no searches, and "
+            "Comments on the page’s posts, posts that name it; answers. No messages, no searches, and "
             "most names are withheld."
         ),
         apply=gettext_lazy(
@@ -81,7 +87,7 @@ class LinkedIn(LinkedInAccess):
         ),
     )
     sources = (
-        Source("comments", "Comments told of in notifications", 900, 600, 3600),
+        Source("comments", "Comments and mentions told of in notifications", 900, 600, 3600),
         Source("posts", "Comments on the posts of a month", 21_600, 10_800, 86_400),
     )
     text_rule = TextRule(1_250)
@@ -121,12 +127,15 @@ class LinkedIn(LinkedInAccess):
 
     def _posts(self, source: str, reading: Round, now: datetime) -> tuple[list[Post], list[Bad], int]:
         page = urlencode({"start": reading.listing or "0", "count": PAGE})
-        if source == "comments":
+        if source in TOLD:
             since = max(reading.start, reading.last - int(OVERLAP.total_seconds()))
             spans = f"timeRange=(start:{since * 1000},end:{int(now.timestamp()) * 1000})"
-            asked = f"q=criteria&actions=List(COMMENT)&organizationalEntity={encoded(self._me)}&{spans}&{page}"
+            asked = f"q=criteria&actions=List({','.join(TOLD)})&organizationalEntity={encoded(self._me)}&{spans}&{page}"
             items, following, _ = self._list("organizationalEntityNotifications", asked, now)
-            return [], [], reading.plan(_told_of(items), following, now)
+            named = [item for item in items if isinstance(item, dict) and item.get("action") == MENTION]
+            posts, bad = self._mapped(named, "mentions", mention_of)
+            repeats = reading.plan(_told_of([item for item in items if item not in named]), following, now)
+            return [post for post in posts if not post.ours], bad, repeats
         asked = f"q=author&author={encoded(self._me)}&sortBy=LAST_MODIFIED&{page}"
         items, following, _ = self._list("posts", asked, now)
         found = _listed(items, now)
@@ -159,11 +168,11 @@ class LinkedIn(LinkedInAccess):
         if not known or known[0] != count:
             reading.todo.append(Stop(urn, since, count))
 
-    def _mapped(self, items: Sequence[Any], source: str) -> tuple[list[Post], list[Bad]]:
+    def _mapped(self, items: Sequence[Any], source: str, read: Reader = post_of) -> tuple[list[Post], list[Bad]]:
         posts, bad = list[Post](), list[Bad]()
         for place, item in enumerate(items):
             try:
-                posts.append(post_of(item, source, self._me))
+                posts.append(read(item, source, self._me))
             except MAPPING as error:
                 one = str(item.get("commentUrn") or item.get("id") or "") if isinstance(item, dict) else ""
                 bad.append(Bad(one or None, f"{type(error).__name__}: {error}", item, place))
@@ -179,7 +188,7 @@ class LinkedIn(LinkedInAccess):
 
     def refresh(self, ids: Sequence[str], now: datetime) -> list[Post | Deleted | Withheld]:
         standing: list[Post | Deleted | Withheld] = []
-        for one in ids:
+        for one in (each for each in ids if each.startswith("urn:li:comment:")):
             try:
                 standing.append(self._one(one, now))
             except Gone:
@@ -193,12 +202,13 @@ class LinkedIn(LinkedInAccess):
 
     def send(self, outgoing: Outgoing) -> Sent:
         """Below the first comment: there are no answers to answers. Whether one to a deleted comment is refused is not
-        known, so the comment is read before."""
+        known, so the comment is read before. A post that names us gets a comment."""
         parent, now = outgoing.parent, outgoing.sending_at
-        above, (post, _) = parent.parent_id or parent.external_id, place_of(parent.external_id)
-        self._one(parent.external_id, now)
-        body = {"actor": self._me, "object": post, "message": {"text": outgoing.text}, "parentComment": above}
-        body |= uploads.hung(outgoing)
+        above, post, body = parent.parent_id or parent.external_id, parent.external_id, dict[str, Any]()
+        if parent.kind is PostKind.COMMENT:
+            post, body = place_of(parent.external_id)[0], {"parentComment": above}
+            self._one(parent.external_id, now)
+        body |= {"actor": self._me, "object": post, "message": {"text": outgoing.text}} | uploads.hung(outgoing)
         answer = self._ask("POST", f"socialActions/{encoded(above)}/comments", now=now, post=parent, body=body)
         made: JSON = answer.json(dict)
         try:
