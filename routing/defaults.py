@@ -54,7 +54,15 @@ _JOBS = """
     bewerbung*, bewerben, stellenangebot*, stellenanzeige*, offene stelle*, freie stelle*, ausbildungsplatz*,
     praktikum, praktikumsplatz, werkstudent*, offre d'emploi, offres d'emploi, recrutez, recrutement, candidature*,
     postuler, un stage, en alternance, empleo, vacante*, ofertas de trabajo, trabajar con ustedes,
-    trabajar con vosotros, mi currículum, prácticas en, vaga de, vagas, emprego, estágio, candidatar*, recrutamento"""
+    trabajar con vosotros, mi currículum, prácticas en, vaga de, vagas, emprego, estágio, candidatar*, recrutamento,
+    recruiting, apprentice*, trainee*, job interview*, job ad, job ads, job advert*, i applied, position open,
+    position still open, position available, positions available, assistant position*, auszubildende*, azubi*,
+    ausbildung bei, ausbildung als, ausbildungsstelle*, lehrstelle*, lehrling*, nebenjob*, ferienjob*, minijob*,
+    quereinsteiger*, stellenausschreibung*, vorstellungsgespräch*, bei euch arbeiten, bei ihnen arbeiten,
+    mein lebenslauf, meinen lebenslauf, embauchez, embaucher, d'embauche, apprentie, apprentis, apprenties,
+    en apprentissage, d'apprentissage, alternant*, poste à pourvoir, postes à pourvoir, mon cv, contratáis,
+    contratando, buscáis personal, buscan personal, puesto de trabajo, entrevista de trabajo, aprendiz, aprendices,
+    becario*, becaria*, mi cv, a recrutar, a contratar, estagiári*, meu currículo, entrevista de emprego"""
 _SERVICE = """
     stayed late, stayed longer, extra mile, so friendly, so helpful, very friendly, incredibly helpful, super friendly,
     so freundlich*, sehr freundlich*, super freundlich*, so hilfsbereit, sehr hilfsbereit, si gentil, si gentille,
@@ -81,7 +89,10 @@ _MONEY = """
     geld zurück, rechnung*, doppelt abgebucht, abgebucht, paket*, lieferung*, bestellung*, sendungsnummer,
     retoure*, kündigen, kündigung, gutschein*, garantie, remboursement*, rembours*, facture*, colis, livraison,
     commande, résilier, devolución*, reembolso*, factura*, paquete, mi pedido, entrega, envío, fatura*, encomenda*,
-    devolução, meu pedido, cobrad*"""
+    devolução, meu pedido, cobrad*, not arrived, hasn't arrived, never arrived, lieferadresse*, versandkosten*,
+    gratis versand, kostenloser versand, kostenlosen versand, nicht angekommen, pas arrivé*, frais de port,
+    el pedido, del pedido, no ha llegado, me devuelven, devolver el dinero, gastos de envío, não chegou,
+    portes de envio"""
 _FAULTS = """
     bug, bugs, buggy, crash, crashes, crashed, crashing, blank page, page is blank, white screen, black screen,
     error message, error code, freezes, frozen, latest update, new version, after the update, since the update,
@@ -90,7 +101,10 @@ _FAULTS = """
     weiße seite, die app, eure app, ihre app, neue version, seit dem update, funktion wünsch*, wäre schön wenn,
     plante, page blanche, page vide, message d'erreur, l'application, votre appli, mise à jour, fonctionnalité*,
     se cierra, página en blanco, mensaje de error, la aplicación, la app, actualización, funcionalidad*,
-    tela branca, página em branco, mensagem de erro, o aplicativo, a aplicação, atualização, trava"""
+    tela branca, página em branco, mensagem de erro, o aplicativo, a aplicação, atualização, trava,
+    leaks, leaking, leaky, idea for, suggestion for, suggestions for, undicht*, tropft, vorschlag,
+    verbesserungsvorschlag*, idee für, qui fuit, une idée pour, suggestion pour, gotea, idea para,
+    sugerencia*, ideia para, sugestão, sugestões"""
 _HELP = """
     help, help me, need help, not working, doesn't work, does not work, don't work, isn't working, stopped working,
     broken, can't log in, cannot log in, can't login, locked out, forgot my password, no answer, no reply, no response,
@@ -99,7 +113,11 @@ _HELP = """
     keine antwort, warte seit, warte immer noch, kundenservice, kundendienst, beschwerde, enttäuscht, aide,
     à l'aide, ne marche pas, ne fonctionne pas, en panne, cassé*, pas de réponse, service client, réclamation,
     déçu*, arnaque, ayuda, no funciona, no me funciona, roto, rota, sin respuesta, atención al cliente, queja,
-    estafa, ajuda, não funciona, quebrado, quebrada, sem resposta, atendimento ao cliente, reclamação"""
+    estafa, ajuda, não funciona, quebrado, quebrada, sem resposta, atendimento ao cliente, reclamação,
+    does not say, doesn't say, compatible with, nobody picks up, nobody answers,
+    no one answers, niemand antwortet, niemand geht ran, niemanden erreiche*, kompatibel,
+    comment joindre, vous joindre, personne ne répond, injoignable*, compatible avec, nadie responde, nadie contesta,
+    compatible con, ninguém responde, ninguém atende, compatível com"""
 
 _HELPED = """
     happy to help, glad to help, thanks for the help, thanks for your help, thank you for your help,

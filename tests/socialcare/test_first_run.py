@@ -7,9 +7,10 @@ from django.test import Client
 
 from inbox.arrival import Facts
 from inbox.models import Agent, Team
-from routing import engine
+from routing import defaults, engine
 from routing.models import Rule
 from socialcare import first_run
+from socialcare.demo.world import SAID, SLOTS
 from socialcare.models import Organisation
 from tests.conftest import PASSWORD
 
@@ -152,6 +153,13 @@ POSTS = [
     ("acme opens a new store in Porto", "Marketing"),
     ("Thanks for your help, all good now", "Marketing"),
     ("The staff was rude and never again", "Marketing"),
+    ("Sucht ihr in Lyon noch Auszubildende?", "HR"),
+    ("Nehmt ihr nächstes Jahr wieder Azubis?", "HR"),
+    ("Bonjour, cherchez-vous des apprentis pour septembre ?", "HR"),
+    ("Hola, ¿buscáis personal en Valencia?", "HR"),
+    ("Estão a contratar no Porto?", "HR"),
+    ("Das Paket ist nicht angekommen", "Support"),
+    ("Une idée pour Acme : des recharges sans plastique", "Product"),
 ]
 
 
@@ -160,3 +168,34 @@ def test_the_first_rules_bring_each_team_its_posts(ada, text, team):
     ada.post("/first-run/teams/", {"team": ["support", "hr", "product"]})
     decision = engine.try_out(Facts(text=text, network="demo", channel_id=1))
     assert Team.objects.get(pk=decision.team_id).name == team
+
+
+MEANT_FOR = {
+    "support": ["Support"],
+    "refund": ["Support"],
+    "expectation": ["Support", "Product"],
+    "defect": ["Product", "Support"],  # money comes first: a refund page that is blank
+    "idea": ["Product"],
+    "job": ["HR"],
+    "praise_nadia": ["HR"],
+    "praise": ["Marketing", "HR"],  # HR where an employee is meant
+    "campaign": ["Marketing"],
+    "chatter": ["Marketing"],
+    "review": ["Marketing", "Product"],
+}
+THINGS = [{**{slot: values[0] for slot, values in SLOTS.items()}, "product": thing} for thing in SLOTS["product"]]
+
+
+@pytest.mark.django_db
+def test_what_is_said_on_the_demo_network_reaches_the_team_it_is_meant_for():
+    """Whose language the first rules do not speak is read by the team that passes on."""
+    defaults.set_up([team.slug for team in defaults.TEAMS], None)
+    names, elsewhere = dict(Team.objects.values_list("pk", "name")), []
+    assert MEANT_FOR.keys() == SAID.keys()
+    for topic, languages in SAID.items():
+        for lang, texts in languages.items():
+            wanted = MEANT_FOR[topic] if lang in {"en", "de", "fr", "es", "pt"} else ["Marketing"]
+            for text in {text.format(**things) for text in texts for things in THINGS}:
+                went = names[engine.try_out(Facts(text=text, network="demo", channel_id=1)).team_id]
+                elsewhere += [(topic, text, went)] if went not in wanted else []
+    assert elsewhere == []
