@@ -96,6 +96,30 @@ def test_a_private_message_is_heard_by_its_notification(fake):
     assert fake.at(sent.external_id)["topic_id"] == PRIVATE
 
 
+def test_a_text_is_measured_by_what_the_forum_takes(fake):
+    facts = fake.connector().check().facts
+    assert (facts["least"], facts["least_private"], facts["most"]) == (5, 2, 1_000)
+    connector = fake.connector()
+    public = one(fake, fake.say("Is it green?"))
+    private = one(fake, fake.tell(fake.say("Where is it?", topic=PRIVATE), 6), "notifications")
+    connector.facts = facts
+    assert connector.measure(" yes ", public).problems == ("The forum takes 5 characters at least.",)
+    assert connector.measure("yes", private).problems == ()
+    assert connector.measure("x" * 1_001, public).problems == ("1 characters too long.",)
+    connector.facts = {}  # a forum that keeps it to itself
+    assert [connector.measure(text, public).problems for text in ("ok", "x" * 32_000)] == [(), ()]
+    assert connector.measure("x" * 32_001, public).problems
+
+
+@pytest.mark.parametrize("told", [None, "20", True])
+def test_a_forum_that_says_its_lengths_oddly_says_none(fake, told):
+    real = fake.answer
+    fake.answer = lambda asked: (
+        Reply(200, {"min_post_length": told}) if asked.path == "/site/settings.json" else real(asked)
+    )
+    assert "least" not in fake.connector().check().facts
+
+
 @pytest.mark.parametrize("kind", [1, 2, 3, 9, 15])
 def test_whoever_names_or_answers_us_within_a_private_message_did_so_in_private(fake, kind):
     first = fake.say("Where is my parcel?", topic=PRIVATE)

@@ -35,7 +35,13 @@ class Fake(FakeNetwork):
         return {"site": self.server.url, "user": USER}
 
     def facts(self):
-        return {"user_id": str(ME), "media": {"videos": ["mp4"], "image": 4_194_304, "video": 8_388_608}}
+        return {
+            "user_id": str(ME),
+            "least": 5,
+            "least_private": 2,
+            "most": 1_000,
+            "media": {"videos": ["mp4"], "image": 4_194_304, "video": 8_388_608},
+        }
 
     def fault(self, name):
         told = {
@@ -138,7 +144,8 @@ class Fake(FakeNetwork):
                 "max_attachment_size_kb": 8192,
                 "max_image_size_kb": 4096,
             }
-            return Reply(200, takes | {"title": "Our tea"}) if self.extensions else no(404, "not_found")
+            lengths = {"min_post_length": 5, "min_personal_message_post_length": 2, "max_post_length": 1_000}
+            return Reply(200, takes | lengths | {"title": "Our tea"}) if self.extensions else no(404, "not_found")
         if path[0] == "u":
             return Reply(200, {"user_badges": [], "user": {"id": ME, "username": USER, "name": "Care"}})
         if path[0] == "t":

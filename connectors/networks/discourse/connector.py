@@ -21,6 +21,7 @@ from connectors.base import (
     Found,
     Gone,
     Invalid,
+    Measure,
     MediaRule,
     Medium,
     Needs,
@@ -43,6 +44,8 @@ from connectors.text import normalised, plain
 
 SHOWN = 20
 """Posts of a topic looked through for a reply."""
+LENGTHS = {"least": "min_post_length", "least_private": "min_personal_message_post_length", "most": "max_post_length"}
+"""What the forum calls the lengths it takes (unverified)."""
 
 
 class Discourse(Reading):
@@ -95,6 +98,15 @@ class Discourse(Reading):
         if not made.get("post_number"):
             raise answer.unreadable("The answer to a new post has no number.")
         return Sent(f"{topic}/{made['post_number']}", f"{self._site}/t/{topic}/{made['post_number']}")
+
+    def measure(self, text: str, post: Post | None = None, *, private: bool = False) -> Measure:
+        direct = post is not None and post.kind is PostKind.DIRECT
+        least = int(self.facts.get("least_private" if direct else "least") or 0)
+        used, most = len(text.strip()), int(self.facts.get("most") or self.text_rule.limit or 0)
+        problems = [f"{used - most} characters too long."] if used > most else []
+        if used < least:
+            problems.append(f"The forum takes {least} characters at least.")
+        return Measure(used, most, self.text_rule.unit, tuple(problems))
 
     def media_rule(self, post: Post, *, private: bool = False) -> MediaRule:
         return uploads.rule_of(self.facts)
@@ -196,6 +208,10 @@ class Discourse(Reading):
         )
 
     def _takes(self) -> JSON:
-        """Older forums, and those that keep it to themselves, say nothing of the files they take."""
+        """Older forums, and those that keep it to themselves, say nothing of the files and texts they take."""
         answer = self._ask("GET", "/site/settings.json", accept=(403, 404))
-        return {"media": uploads.facts_of(answer.json(dict))} if answer.status == 200 else {}
+        if answer.status != 200:
+            return {}
+        told = answer.json(dict)
+        lengths = {ours: told.get(theirs) for ours, theirs in LENGTHS.items()}
+        return {"media": uploads.facts_of(told), **{name: one for name, one in lengths.items() if type(one) is int}}
