@@ -38,12 +38,8 @@ class _Words(Condition):
         return self._patterns
 
 
-class TextContainsAny(_Words):
-    name = "text_any"
-    label = "Text contains any of"
-
-    def sentence(self, names: dict[str, str]) -> str:
-        return f"the text contains {quoted(self.chosen, 'or')}"
+class _AnyWords(_Words):
+    """Registers nothing."""
 
     def test(self, post: Post) -> bool:
         return not self._patterns.isdisjoint(post.found)
@@ -53,6 +49,14 @@ class TextContainsAny(_Words):
 
     def decides(self) -> bool:
         return True
+
+
+class TextContainsAny(_AnyWords):
+    name = "text_any"
+    label = "Text contains any of"
+
+    def sentence(self, names: dict[str, str]) -> str:
+        return f"the text contains {quoted(self.chosen, 'or')}"
 
 
 class TextContainsAll(_Words):
@@ -69,7 +73,7 @@ class TextContainsAll(_Words):
         return frozenset({("word", max(self.words(), key=len))})
 
 
-class TextContainsPhrase(_Words):
+class TextContainsPhrase(_AnyWords):
     name = "text_phrase"
     label = "Text contains the phrase"
     fields = (Field("words", "Phrase", "text", "still waiting for my parcel"),)
@@ -81,15 +85,6 @@ class TextContainsPhrase(_Words):
 
     def sentence(self, names: dict[str, str]) -> str:
         return f"the text contains the phrase {quoted(self.chosen, 'or')}"
-
-    def test(self, post: Post) -> bool:
-        return not self._patterns.isdisjoint(post.found)
-
-    def need(self) -> Need:
-        return frozenset(("word", word) for word in self.words())
-
-    def decides(self) -> bool:
-        return True
 
 
 _OPTIONS = re2.Options()
