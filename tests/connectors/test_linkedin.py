@@ -103,7 +103,7 @@ def test_posts_that_name_the_page_are_heard_and_get_a_comment(fake):
     assert fake.made()[0]["object"] == shown.external_id
     assert connector.refresh([shown.external_id], NOW) == []
     late = fake.name_us("Again", lastModifiedAt=int(NOW.timestamp() * 1000))
-    assert late in {post.external_id for post in read(fake, "mentions", cursor)[0]}
+    assert late in {post.external_id for post in read(fake, cursor=cursor)[0]}
 
 
 def test_odd_and_old_posts_do_not_end_the_list(fake):

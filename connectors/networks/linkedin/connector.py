@@ -127,7 +127,7 @@ class LinkedIn(LinkedInAccess):
 
     def _posts(self, source: str, reading: Round, now: datetime) -> tuple[list[Post], list[Bad], int]:
         page = urlencode({"start": reading.listing or "0", "count": PAGE})
-        if source in TOLD:
+        if source == "comments":
             since = max(reading.start, reading.last - int(OVERLAP.total_seconds()))
             spans = f"timeRange=(start:{since * 1000},end:{int(now.timestamp()) * 1000})"
             asked = f"q=criteria&actions=List({','.join(TOLD)})&organizationalEntity={encoded(self._me)}&{spans}&{page}"
