@@ -11,8 +11,9 @@ from django.utils import timezone
 
 from connectors import metering
 from connectors.access import with_access
-from connectors.base import Capability, Connector, Fault, Post, PostState, Verb
-from connectors.budgeting import answers_allowed
+from connectors.answers import Answer
+from connectors.base import Capability, Connector, Done, Fault, Post, PostState, Verb
+from connectors.budgeting import answers_allowed, may_write, wrote
 from connectors.faults import Outcome
 from connectors.opening import opened
 from connectors.stored import post_of, post_of_reply
@@ -43,6 +44,7 @@ def do(act: Act) -> bool:
         return False
     try:
         answers_allowed(act.channel, timezone.now())
+        may_write(act.channel, act.verb, timezone.now())
         connector = opened(act.channel)
         post = post_of(act.mention) if act.mention else post_of_reply(act.reply)  # type: ignore[arg-type]
         able = connector.can(post, timezone.now())
@@ -81,9 +83,13 @@ def _refusal(connector: Connector, act: Act, post: Post, able: Mapping[Verb, Cap
 
 
 def _done(act: Act, post: Post) -> None:
-    answer = with_access(act.channel, lambda connector: connector.do(act.verb, post, act.text))  # type: ignore[arg-type]
+    def ask(connector: Connector) -> tuple[Done, Answer | None]:
+        return connector.do(act.verb, post, act.text), connector.seam.wrote  # type: ignore[arg-type]
+
+    answer, wrote_it = with_access(act.channel, ask)
     now = answer.post
     act.done(visibility=now.visibility if now else "", grants=dict(now.grants) if now else None)
+    wrote(act.channel, act.verb, wrote_it)
 
 
 def _record(act: Act, fault: Fault) -> None:

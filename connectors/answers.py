@@ -18,7 +18,7 @@ from connectors.faults import (
     Unreadable,
 )
 from connectors.posts import Rate
-from connectors.rates import http_date
+from connectors.rates import http_date, rates, skew
 from connectors.redaction import redacted
 from connectors.text import read_json, storable
 
@@ -40,6 +40,11 @@ class Answer:
     rates: tuple[Rate, ...] = ()
     moved_to: str = ""
     skew: timedelta = field(default=timedelta(0))
+
+    def tell(self, bucket: str, now: datetime) -> None:
+        """Fills in what its headers say of the server's clock and of the window it counts."""
+        self.skew = skew(self.headers, now)
+        self.rates = rates(self.headers, bucket, now, self.skew)
 
     def json(self, *shapes: type) -> Any:
         """The body as JSON of one of these types; Unreadable for a read, InDoubt for a write (it may have happened)."""

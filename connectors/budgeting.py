@@ -6,6 +6,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -14,11 +15,14 @@ from django.utils import timezone
 from django.utils.formats import date_format
 
 from connectors import metering
+from connectors.answers import Answer
 from connectors.base import Budget, Page, QuotaSpent, Rate, RateLimited
 from connectors.metering import Window
 from connectors.models import Channel, Source
 
 UNTOLD = timedelta(minutes=5)
+OUR = "our "
+"""How the names of windows begin that networks count what we write in: reading goes on when they are used up."""
 SPREAD = 0.05  # of a wait, so that all who wait do not come back at one instant
 SOFT = Decimal("0.8")  # of the month's money: said once
 
@@ -29,7 +33,8 @@ class Allowance:
     def __init__(self, channel: Channel, budget: Budget, now: datetime) -> None:
         self.channel, self.budget, self.now = channel, budget, now
         self.account, self.held = metering.account_of(channel), 0
-        self.windows: dict[str, Window] = metering.windows(channel)
+        known = metering.windows(channel)
+        self.windows: dict[str, Window] = {name: each for name, each in known.items() if not name.startswith(OUR)}
 
     def _of(self, source: Source) -> list[Window]:
         """The windows its last page told of. One that is new waits only if there is nothing left of any."""
@@ -126,6 +131,28 @@ def as_json(rate: Rate) -> dict[str, object]:
         "reset_at": rate.reset_at and rate.reset_at.isoformat(),
         "source": rate.source,
     }
+
+
+# Writing
+
+
+def writing(what: str) -> str:
+    """The window of what we write, by its kind, because a network's own name for it comes with the answer only."""
+    return f"{OUR}{what}"
+
+
+def wrote(channel: Channel, what: str, answer: Answer | None) -> None:
+    """What the network said of its window when we wrote."""
+    rates = [replace(rate, bucket=writing(what)) for rate in (answer.rates if answer else ())]
+    metering.note(metering.account_of(channel), rates, timezone.now())
+
+
+def may_write(channel: Channel, what: str, now: datetime) -> None:
+    """RateLimited, until its window begins anew, where the network would refuse it anyway."""
+    account, bucket = metering.account_of(channel), writing(what)
+    window = Window.objects.filter(account=account, bucket=bucket, remaining=0, reset_at__gt=now).first()
+    if window is not None:
+        raise RateLimited("What may be written in a while is used up.", until=window.reset_at, bucket=bucket)
 
 
 # Money

@@ -23,7 +23,6 @@ from connectors.faults import (
     Unavailable,
     Unreadable,
 )
-from connectors.rates import rates, skew
 from connectors.redaction import redacted
 from connectors.text import storable
 
@@ -68,7 +67,7 @@ class Seam(requests.Session):
     `hidden`: secret values that must not show anywhere. `guarded`: only what the owner opened is spoken to without
     encryption, as always where there are secrets. `allow`: hosts and CIDRs the owner opens although they are private.
     `rewrite`: origin → origin, so that a local server can stand in for a network. `record` gets each Exchange.
-    `last` is the newest exchange's answer or fault: some libraries lose both."""
+    `last` is the newest exchange's answer or fault: some libraries lose both. `wrote`: the newest answer to a write."""
 
     def __init__(
         self,
@@ -94,6 +93,7 @@ class Seam(requests.Session):
         self.count = 0
         self.last: Answer | None = None
         self.last_fault: Fault | None = None
+        self.wrote: Answer | None = None
         for scheme in ("https://", "http://"):
             self.mount(scheme, PinnedAdapter(scheme == "https://", self.allowed, self.guarded))
 
@@ -114,6 +114,7 @@ class Seam(requests.Session):
             self._keep(request, None, started, at, fault)
             raise
         self.last = Answer(response.status_code, response.headers, response.content, response.url or "", write)
+        self.wrote = self.last if write else self.wrote
         self._keep(request, response, started, at, None)
         return response
 
@@ -163,8 +164,7 @@ class Seam(requests.Session):
         if self.last is None:
             raise RuntimeError("the library made no call")
         answer, now = self.last, datetime.now(UTC)
-        answer.skew = skew(answer.headers, now)
-        answer.rates = rates(answer.headers, bucket, now, answer.skew)
+        answer.tell(bucket, now)
         if 200 <= answer.status < 300:
             return answer
         raise (judge and judge(answer)) or usual_fault(answer, now, bucket)
@@ -180,8 +180,7 @@ class Seam(requests.Session):
         answer = self.last
         if answer is None:
             raise RuntimeError("a call without an answer or a fault")
-        answer.skew = skew(answer.headers, now)
-        answer.rates = rates(answer.headers, bucket, now, answer.skew)
+        answer.tell(bucket, now)
         return answer
 
     def _whole(

@@ -17,7 +17,7 @@ from connectors import paying
 from connectors.access import renew, with_access
 from connectors.base import Absent, CannotKnow, Connector, Fault, Found, Measure, Outgoing, Prepared, Sent
 from connectors.bringing import StillBringing, brought, media_of, token_of, with_token
-from connectors.budgeting import answers_allowed
+from connectors.budgeting import OUR, answers_allowed, may_write, wrote
 from connectors.faults import AuthExpired, AuthRevoked, Gone, Outcome, Unavailable
 from connectors.opening import opened
 from connectors.stored import post_of
@@ -60,6 +60,7 @@ def send(reply: Reply) -> bool:
     failpoint("reply.after_take")
     try:
         answers_allowed(reply.channel, timezone.now())
+        may_write(reply.channel, _named(reply), timezone.now())
         connector = opened(reply.channel)
         outgoing = outgoing_of(reply)
         refusal = refused_before_sending(connector, outgoing)
@@ -88,7 +89,7 @@ def send(reply: Reply) -> bool:
 
 def _leave(reply: Reply, connector: Connector, outgoing: Outgoing) -> None:
     try:
-        answer = _post(reply, connector, outgoing)
+        answer, connector = _post(reply, connector, outgoing)
     except Fault as fault:
         _record_fault(reply, fault)
     except Exception as error:  # nobody knows whether a byte left
@@ -98,6 +99,13 @@ def _leave(reply: Reply, connector: Connector, outgoing: Outgoing) -> None:
         failpoint("reply.after_post")
         _record_sent(reply, answer)
         failpoint("reply.after_record")
+        wrote(reply.channel, _named(reply), connector.seam.wrote)
+
+
+def _named(reply: Reply) -> str:
+    """By what networks count it: private messages have a window of their own."""
+    private = reply.kind == "direct" or (reply.parent is not None and reply.parent.kind == "direct")
+    return "messages" if private else "answers"
 
 
 def _record_sent(reply: Reply, answer: Sent) -> None:
@@ -110,7 +118,7 @@ def _record_sent(reply: Reply, answer: Sent) -> None:
         paying.sent(reply, None, answer.url)
 
 
-def _post(reply: Reply, connector: Connector, outgoing: Outgoing) -> Sent:
+def _post(reply: Reply, connector: Connector, outgoing: Outgoing) -> tuple[Sent, Connector]:
     """The one writing request; access that has run out is renewed first and the call repeated once, since it wrote
     nothing."""
     _hold(reply)  # looking for an earlier try may have taken as long as the lease
@@ -130,7 +138,7 @@ def _post(reply: Reply, connector: Connector, outgoing: Outgoing) -> Sent:
         answer = connector.send(brought(reply, connector, outgoing_of(reply), _hold))
     if not isinstance(answer, Sent):
         raise TypeError(f"{connector.name} prepared a reply twice")
-    return answer
+    return answer, connector
 
 
 def _hold(reply: Reply, **fields: Any) -> None:
@@ -198,7 +206,8 @@ def _record_fault(reply: Reply, fault: Fault) -> None:
     elif fault.outcome is Outcome.WAIT:
         until = fault.until or timezone.now() + timedelta(minutes=5)
         reply.again(until, fault.name, fault.words, counts=False)
-        _wait(reply.channel_id, until)
+        if not fault.bucket.startswith(OUR):  # what we know by ourselves is asked of each, by its kind
+            _wait(reply.channel_id, until)
     elif fault.name in UNREADY:
         reply.again(timezone.now() + timedelta(minutes=1), fault.name, fault.words, counts=False)
     else:

@@ -1,5 +1,6 @@
 """X through the whole product: tokens that change with each use, replies that only some may get, lost answers."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -7,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from connectors import sending, trying
-from connectors.models import Billed, Channel, Usage
+from connectors.models import Billed, Channel, Usage, Window
 from connectors.opening import opened, opened_secrets
 from connectors.paying import found
 from inbox.composer import Composer
@@ -162,6 +163,34 @@ def test_a_live_test_without_money_signs_in_and_reads_nothing(fake, channel):
     assert [look.count for look in trial.looks] == [0, 0, 0]
     assert all("spending limit" in look.words for look in trial.looks)
     assert not any("mentions" in asked.path for asked in fake.server.asked)
+
+
+def test_an_answer_waits_where_x_said_that_no_more_may_be_written_now(cast, fake, channel):
+    for person in ("carla", "theo"):
+        fake.say("where is my parcel?", person)
+    fake.message("my number is 88213")
+    read(channel)
+    reset = timezone.now().replace(microsecond=0) + timedelta(minutes=10)
+    told = {"limit": "100", "remaining": "0", "reset": str(int(reset.timestamp()))}
+    headers, real = {f"x-rate-limit-{name}": value for name, value in told.items()}, fake.answer
+
+    def used_up(asked):
+        reply, posted = real(asked), (asked.method, asked.path) == ("POST", "/2/tweets")
+        return replace(reply, headers=reply.headers | headers) if posted else reply
+
+    fake.answer = used_up
+    talks = sorted(Conversation.objects.all(), key=lambda talk: talk.mentions.get().kind, reverse=True)
+    first, second, message = talks
+    assert send(answer(cast.ana, first)).state == "sent"
+    waiting = send(answer(cast.ana, second, "Your parcel is on its way."))
+    assert (waiting.state, waiting.fault, waiting.not_before) == ("queued", "RateLimited", reset)
+    assert len(fake.made()) == 1
+    assert send(answer(cast.ana, message)).state == "sent", "messages have a window of their own"
+    fake.say("and what about my parcel?", "ines")
+    read(channel)
+    assert Mention.objects.filter(text__startswith="and what").exists()
+    Window.objects.update(reset_at=timezone.now())
+    assert send(waiting).state == "sent"
 
 
 def test_looking_how_posts_stand_and_for_a_lost_answer_is_counted_as_x_bills_it(cast, fake, channel):

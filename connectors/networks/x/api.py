@@ -83,9 +83,11 @@ class Reader:
         author, parent = self._author(item, includes), referenced.get("replied_to")
         made_at = _time(item.get("created_at"), newest)
         conversation = str(item.get("conversation_id") or "") or (None if parent else identity)
+        grants = self._grants(item, includes, referenced, conversation)
+        found = source.startswith("search") and not (grants["summoned"] or grants["to_us"])
         return Post(
             external_id=identity,
-            kind=_kind(parent, referenced.get("quoted"), source),
+            kind=PostKind.RESULT if found else _kind(parent, referenced.get("quoted")),
             source=source,
             author=author,
             text=_text(item),
@@ -100,7 +102,7 @@ class Reader:
             visibility=Visibility.FOLLOWERS if self._protected(item, includes) else Visibility.PUBLIC,
             state=PostState.EDITED if edited else PostState.LIVE,
             ours=author.external_id == self.me,
-            grants=self._grants(item, includes, referenced, conversation),
+            grants=grants,
             raw=dict(item),
         )
 
@@ -177,8 +179,8 @@ class Reader:
 
 def _answers(item: Mapping[str, Any], post: str | None) -> bool:
     given = either(item, "referenced_tweets", "referenced_posts") or ()
-    answered = [each.get("id") for each in given if isinstance(each, dict) and each.get("type") == "replied_to"]
-    return bool(post) and post in map(str, answered)
+    answered = [str(each.get("id")) for each in given if isinstance(each, dict) and each.get("type") == "replied_to"]
+    return post in answered
 
 
 def author_of(user: Mapping[str, Any], identity: str) -> Author:
@@ -230,12 +232,11 @@ def _id(value: Any) -> str:
     return str(value)
 
 
-def _kind(parent: str | None, quoted: str | None, source: str) -> PostKind:
+def _kind(parent: str | None, quoted: str | None) -> PostKind:
+    """Of what is to us; what a search finds among strangers is not."""
     if parent:
         return PostKind.REPLY
-    if quoted:
-        return PostKind.QUOTE
-    return PostKind.RESULT if source.startswith("search") else PostKind.MENTION
+    return PostKind.QUOTE if quoted else PostKind.MENTION
 
 
 def _time(value: Any, identity: str) -> datetime:
