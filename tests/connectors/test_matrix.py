@@ -12,7 +12,6 @@ from connectors.base import (
     Absent,
     AuthExpired,
     AuthRevoked,
-    CannotKnow,
     Deleted,
     Found,
     Gone,
@@ -526,6 +525,22 @@ def test_nobody_sends_the_account_into_a_room_that_continues_none_of_ours(fake, 
     assert fake.connector().send(answer_to(_any(fake)))
 
 
+def test_nobody_has_the_account_leave_a_room_or_write_into_it_by_claiming_to_have_become_it(fake):
+    fake.found(TWO)
+    fake.found(NEW)  # of somebody else, and nothing was said there yet
+    fake.others.add(NEW)
+    one = fake.say("Tell me all", room=TWO)
+    posts, _, cursor, _ = read(fake)
+    cursor["known"].pop(NEW, None)
+    fake.upgrade(TWO, NEW)
+    _, _, cursor, _ = read(fake, cursor)
+    assert NEW in fake.rooms
+    assert (cursor["moves"], cursor["moved"]) == ([], [])
+    with pytest.raises(PolicyRefused):
+        fake.connector().send(answer_to(posts[one]))
+    assert fake.made() == []
+
+
 def test_an_answer_to_what_was_said_before_the_upgrade_stands_in_the_new_room_once(fake):
     fake.found(TWO)
     one = fake.say("Where is my tea?", room=TWO)
@@ -553,8 +568,8 @@ def test_an_answer_made_just_before_the_upgrade_is_found_in_the_old_room(fake):
     sent = fake.connector().send(outgoing)
     fake.upgrade(ROOM, NEW)
     assert fake.connector().find(outgoing) == Found(sent.external_id, sent.url)
-    # Nobody can say what stands in a room that the account is not in.
-    assert isinstance(fake.connector().find(replace(outgoing, key="key-2", text="Else")), CannotKnow)
+    # In a room that is not shown to the account nothing of ours can stand.
+    assert fake.connector().find(replace(outgoing, key="key-2", text="Else")) == Absent()
 
 
 def test_a_new_room_that_takes_nobody_unasked_is_joined_when_the_invitation_comes(fake):

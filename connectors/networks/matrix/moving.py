@@ -47,10 +47,9 @@ class Moving(Asking):
     def _moved(self, place: Place, told: Mapping[str, Any], now: datetime) -> None:
         """Leaves in the place what is to be joined. What moved long before we came, and was not followed by whoever
         had the account then, is left alone."""
-        joined, reads = table(table(told.get("rooms")).get("join")), self._reads(place.moved)
+        reads = self._reads(place.moved)
         for move in moves_in(told):
-            there = move.new in joined or move.new in place.known or (reads is not None and move.new not in reads)
-            if not there and (place.next or move.at >= now - WINDOW):
+            if (reads is None or move.new in reads) and (place.next or move.at >= now - WINDOW):
                 place.moves.append([move.new, move.via, "0"])
 
     def _followed(self, place: Place, now: datetime) -> None:
@@ -58,23 +57,28 @@ class Moving(Asking):
         in later polls, and holds nothing up."""
         room, via, tries = place.moves.pop(0)
         where = [("via", via), ("server_name", via)] if via else []  # the newer name and the older one
-        try:  # joining twice is success
-            path = f"client/v3/join/{quote(room, safe='')}"
+        try:
+            if not self._continues(place, room, now, unseen=True):
+                place.moved = [each for each in place.moved if each[1] != room]
+                return  # it may be a room of ours all the same, so it is not left
+            path = f"client/v3/join/{quote(room, safe='')}"  # joining twice is success
             self._ask("POST", path, now=now, params=where, json={}, write=False)
-            self._stays(place, room, now)
+            if not self._continues(place, room, now, unseen=False):
+                self._ask("POST", f"client/v3/rooms/{quote(room, safe='')}/leave", now=now, json={}, write=False)
+                place.moved = [each for each in place.moved if each[1] != room]
         except REFUSED:
             pass
         except LATER:
             place.later(room, via, int(tries) + 1 if tries.isdecimal() else TRIES)
 
-    def _stays(self, place: Place, room: str, now: datetime) -> None:
-        """A room that does not say itself that it continues one of ours is left again: else whoever writes to us could
-        send the account wherever he likes."""
+    def _continues(self, place: Place, room: str, now: datetime, *, unseen: bool) -> bool:
+        """Whether a room says itself that it continues one of ours, else whoever writes to us could send the account
+        wherever he likes. `unseen`: what holds of a room that is not shown to us yet."""
         claimed = [each for each in place.moved if each[1] == room]
-        before = predecessor_of(self._state(room, "m.room.create", now)) if claimed else ""
-        if claimed and [before, room] not in claimed:
-            self._ask("POST", f"client/v3/rooms/{quote(room, safe='')}/leave", now=now, json={}, write=False)
-            place.moved = [each for each in place.moved if each not in claimed]
+        if not claimed:
+            return True  # an invitation to something new
+        made = self._state(room, "m.room.create", now)
+        return unseen if made is None else [predecessor_of(made), room] in claimed
 
     # Which room it was at first
 
@@ -94,19 +98,19 @@ class Moving(Asking):
         return [old, new] in place.moved or replacement_of(self._state(old, "m.room.tombstone", now)) == new
 
     def _now_in(self, room: str, now: datetime | None) -> list[str]:
-        """What a room became, step by step."""
+        """What a room became, step by step, as far as both sides say so."""
         found = [room]
         while len(found) <= MOST:
             new = replacement_of(self._state(found[-1], "m.room.tombstone", now))
-            if not new or new in found:
+            if not new or new in found or predecessor_of(self._state(new, "m.room.create", now)) != found[-1]:
                 break
             found.append(new)
         return found[1:]
 
-    def _state(self, room: str, kind: str, now: datetime | None) -> Mapping[str, Any]:
-        """One piece of a room's state, empty where there is none or it is not for us."""
+    def _state(self, room: str, kind: str, now: datetime | None) -> Mapping[str, Any] | None:
+        """One piece of a room's state, None where there is none or it is not for us."""
         answer = self._ask("GET", f"client/v3/rooms/{quote(room, safe='')}/state/{kind}/", now=now, accept=(403, 404))
-        return table(answer.json(dict)) if answer.status == 200 else {}
+        return table(answer.json(dict)) if answer.status == 200 else None
 
 
 def moves_in(told: Mapping[str, Any]) -> list[Move]:
@@ -124,12 +128,12 @@ def moves_in(told: Mapping[str, Any]) -> list[Move]:
     return found
 
 
-def replacement_of(content: Mapping[str, Any]) -> str:
-    return _room(content.get("replacement_room"))
+def replacement_of(content: Mapping[str, Any] | None) -> str:
+    return _room(table(content).get("replacement_room"))
 
 
-def predecessor_of(content: Mapping[str, Any]) -> str:
-    return _room(table(content.get("predecessor")).get("room_id"))
+def predecessor_of(content: Mapping[str, Any] | None) -> str:
+    return _room(table(table(content).get("predecessor")).get("room_id"))
 
 
 def predecessor_in(state: Iterable[Mapping[str, Any]]) -> str:
