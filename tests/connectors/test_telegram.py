@@ -2,6 +2,7 @@
 the address, and answers that cannot be read back."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -26,7 +27,8 @@ from connectors.base import (
     Unreadable,
     Visibility,
 )
-from tests.fakes.telegram import BOT, CANARY, TOKEN, Fake, no
+from tests.fakes.server import Reply
+from tests.fakes.telegram import BOT, CANARY, TOKEN, Fake, no, yes
 
 NOW = datetime.now(UTC)
 GROUP = {"id": -456, "type": "group", "title": "Tea"}
@@ -282,3 +284,47 @@ def test_other_deliveries_are_refused(fake, given, status):
 def test_without_a_secret_every_delivery_is_refused(fake):
     fake.say("x")
     assert isinstance(fake.connector().receive(delivered(fake, secret=""), NOW), Rejected)
+
+
+def refusing(words):
+    return Reply(400, {"ok": False, "error_code": 400, "description": f"Bad Request: {words}"})
+
+
+def acted(fake, verb, text="", **answers):
+    """What a verb asks of the service, which gives these answers."""
+    asked = []
+    for method, reply in answers.items():
+        setattr(fake, method, lambda given, method=method, reply=reply: asked.append((method, given)) or reply)
+    fake.say("hi")
+    connector = fake.connector()
+    connector.do(verb, replace(only(fake), ours=True, created_at=NOW), text)
+    return [(method, given.get("text") or given.get("caption")) for method, given in asked]
+
+
+def test_the_words_of_a_file_are_corrected_as_its_caption(fake):
+    no_text = refusing("there is no text in the message to edit")
+    asked = acted(fake, "edit", "better", editMessageText=no_text, editMessageCaption=yes(True))
+    assert asked == [("editMessageText", "better"), ("editMessageCaption", "better")]
+
+
+@pytest.mark.parametrize("captioned", [True, False])
+def test_a_correction_that_was_made_before_is_made(fake, captioned):
+    same = refusing("message is not modified: specified new message content")
+    first = refusing("there is no text in the message to edit") if captioned else same
+    assert len(acted(fake, "edit", "better", editMessageText=first, editMessageCaption=same)) == 1 + captioned
+
+
+def test_what_was_deleted_before_is_deleted(fake):
+    assert acted(fake, "delete", deleteMessage=refusing("message to delete not found"))
+
+
+@pytest.mark.parametrize("answer", [refusing("message can't be deleted"), Reply(400, {"ok": False, "error_code": 400})])
+def test_what_cannot_be_deleted_does_not_count_as_deleted(fake, answer):
+    with pytest.raises(Invalid):
+        acted(fake, "delete", deleteMessage=answer)
+
+
+def test_a_correction_that_the_service_takes_in_no_way_is_refused(fake):
+    with pytest.raises(Invalid):
+        acted(fake, "edit", "x", editMessageText=refusing("message to edit not found"),
+              editMessageCaption=refusing("message to edit not found"))  # fmt: skip

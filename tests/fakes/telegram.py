@@ -10,7 +10,7 @@ from tests.fakes.server import Reply, parts_of
 
 BOT = 4711
 TOKEN = f"{BOT}:{CANARY}"
-WRITING = ("sendMessage", "sendPhoto", "editMessageText", "deleteMessage")
+WRITING = ("sendMessage", "sendPhoto", "editMessageText", "editMessageCaption", "deleteMessage")
 
 
 def no(code, status=None, **parameters):

@@ -109,6 +109,15 @@ def refusal(answer: Answer, now: datetime | None = None) -> Fault | None:
     return by_code.get(code, NotPermitted)(detail, status=code)
 
 
+def said(answer: Answer | None) -> str:
+    """The words of a refusal, for where nothing else tells what was done before from what cannot be done. They may
+    change, and then a repeat is a refusal again."""
+    try:
+        return str(answer.json(dict).get("description") or "").lower() if answer is not None else ""
+    except Fault:
+        return ""
+
+
 def moved_to(answer: Answer) -> int | None:
     """The new id of a group that became a supergroup, when a refusal names it."""
     try:

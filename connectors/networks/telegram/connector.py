@@ -38,10 +38,13 @@ from connectors.networks.telegram.announcing import Announced
 from connectors.networks.telegram.api import (
     link_of,
     moved_to,
+    said,
     utf16,
 )
 
 DELETABLE = timedelta(hours=48)
+_DONE_BEFORE = {"edit": "message is not modified", "delete": "message to delete not found"}
+"""What the service says to a repeat (its words as they were in 2026)."""
 FETCHING = 40.0  # seconds a file may take
 _PATH = re.compile(r"[\w./-]{1,300}", re.ASCII)
 _METHODS = {
@@ -136,13 +139,26 @@ class Telegram(Announced):
     def do(self, verb: Verb, post: Post, text: str = "") -> Done:
         chat, _, number = post.external_id.partition(":")
         given: JSON = {"chat_id": int(chat), "message_id": int(number)}
-        if verb == "edit":
-            self._ask("editMessageText", {**given, "text": text}, write=True)
-        elif verb == "delete":
-            self._ask("deleteMessage", given, write=True)
-        else:
+        if verb not in ("edit", "delete"):
             return super().do(verb, post, text)
+        try:
+            if verb == "delete":
+                self._ask("deleteMessage", given, write=True)
+            else:
+                self._edit(given, text)
+        except Invalid:
+            if _DONE_BEFORE[verb] not in said(self.seam.last):
+                raise
         return Done()
+
+    def _edit(self, given: JSON, text: str) -> None:
+        """The words of a file are its caption, and stand in another field. Which it was is not told."""
+        try:
+            self._ask("editMessageText", {**given, "text": text}, write=True)
+        except Invalid:
+            if _DONE_BEFORE["edit"] in said(self.seam.last):
+                return
+            self._ask("editMessageCaption", {**given, "caption": text}, write=True)
 
     def can(self, post: Post, now: datetime) -> dict[Verb, Capability]:
         if post.state is PostState.DELETED:
