@@ -88,8 +88,10 @@ def standings(connector: Connector, replies: Sequence[int]) -> dict[int, Standin
 
 
 def as_it_is_now(mention: Mention, answer: Post | Deleted | Withheld) -> Post:
-    """What a refresh says of a stored post, as a post that the journey can store."""
+    """What a refresh says of a stored post, as a post that the journey can store. How it was heard stays: asked for by
+    its number it was written to nobody in particular."""
     if isinstance(answer, Post):
+        answer = replace(answer, kind=PostKind(mention.kind), source=mention.source)
         known = {"visibility": Visibility(mention.visibility), "grants": mention.grants}
         return answer if answer.whole else replace(answer, **known)
     state = PostState.DELETED if isinstance(answer, Deleted) else PostState.WITHHELD

@@ -23,7 +23,7 @@ from connectors.base import (
     Unavailable,
     Withheld,
 )
-from connectors.networks.bluesky.api import POSTS, parts_of, record_key
+from connectors.networks.bluesky.api import POSTS, parts_of, post_of, record_key
 from connectors.networks.bluesky.text import facets, readable
 from tests.fakes.bluesky import ME, PASSWORD, Fake, named
 from tests.fakes.network import CANARY
@@ -176,7 +176,16 @@ def test_mentions_replies_quotes_and_search_results_have_their_kind_and_thread(f
     assert posts[first].url == f"https://bsky.app/profile/did:plc:carla/post/{parts_of(first)[2]}"
     assert posts[first].author.external_id == "did:plc:carla"
     found = fake.connector().poll("search:second", None, Budget(), datetime.now(UTC))
-    assert [(post.external_id, post.kind) for page in found for post in page.posts] == [(second, PostKind.REPLY)]
+    assert [(post.external_id, post.kind, post.parent_id) for page in found for post in page.posts] == [
+        (second, PostKind.RESULT, first)
+    ]
+
+
+def test_an_answer_to_us_is_one_whoever_found_it(fake):
+    view = fake.view(fake.say("green tea?", parent=fake.say("tea")))
+    ours = {**view, "record": {**view["record"], "reply": {"parent": {"uri": f"at://{ME}/{POSTS}/3k"}}}}
+    assert post_of(ours, source="search:tea", me=ME).kind is PostKind.REPLY
+    assert post_of(ours, source="search:tea", me="").kind is PostKind.RESULT
 
 
 def test_without_an_account_only_searches_are_read_and_no_token_is_sent(fake):

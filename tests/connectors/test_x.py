@@ -90,6 +90,20 @@ def test_who_quoted_us_may_be_answered(fake):
     assert reply_allowed(fake, post).allowed
 
 
+@pytest.mark.parametrize(
+    ("told", "kind"),
+    [
+        ({"referenced_tweets": [{"type": "replied_to", "id": "7"}], "in_reply_to_user_id": "9"}, PostKind.RESULT),
+        ({"referenced_tweets": [{"type": "quoted", "id": "7"}]}, PostKind.RESULT),
+        ({"referenced_tweets": [{"type": "replied_to", "id": "7"}], "in_reply_to_user_id": ME["id"]}, PostKind.REPLY),
+        ({"entities": {"mentions": [{"start": 4, "end": 9, "username": ME["username"]}]}}, PostKind.MENTION),
+    ],
+)
+def test_what_a_search_finds_is_to_us_only_where_it_answers_or_names_us(told, kind):
+    item = {"id": "1850000000000000000", "author_id": "5", "text": f"tea @{ME['username']}", "lang": "en", **told}
+    assert READER.post(item, Includes(), "search:tea").kind is kind
+
+
 def test_who_quoted_somebody_else_may_not(fake):
     theirs = fake.say("help me")
     post = heard(fake, fake.post(fake.person("theo"), "look at that", quoted=theirs))

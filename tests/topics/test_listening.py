@@ -1,6 +1,7 @@
 """From a topic to the queue or the list: what is asked, what is kept, what becomes work and what is only read."""
 
 from datetime import timedelta
+from importlib import import_module
 
 import pytest
 from django.db import connection
@@ -17,7 +18,7 @@ from inbox.models import Conversation, Mention
 from inbox.models.conversation import State
 from tests import world
 from tests.inbox.test_receive import post
-from tests.journey.steps import read
+from tests.journey.steps import of_fake, read
 
 pytestmark = pytest.mark.django_db(transaction=True)
 LONG_AGO = timezone.now() - timedelta(days=2000)
@@ -62,6 +63,24 @@ def test_each_search_has_a_cursor_of_its_own_and_goes_on_from_it(channel, fake):
     assert found(topic) == ["another kettle", "one kettle"]
     assert channel.sources.get(name="search:kettle").cursor != source.cursor
     assert channel.sources.get(name="search:kettle").begun_at == source.begun_at
+
+
+@pytest.mark.parametrize("network", ["bluesky", "mastodon"])
+def test_an_answer_among_strangers_is_no_more_written_to_us_than_what_it_answers(cast, settings, network):
+    """Found by a search or a hashtag of the channel itself, which knows nothing of topics."""
+    settings.FETCH_ALLOW = ["127.0.0.1"]
+    with import_module(f"tests.fakes.{network}").Fake() as fake:
+        root = fake.say("I like #tea", "theo")
+        fake.say("#tea is great, yes", "nina", parent=root)
+        for told in ("told", "notified"):
+            setattr(fake, told, [])
+        make("tea")
+        channel = of_fake(fake, team=cast.support)
+        for _ in range(2):
+            read(channel, refresh=True)
+    states = dict(Mention.objects.values_list("text", "conversation__state"))
+    assert len(states) == 2
+    assert set(states.values()) == {State.HEARD}
 
 
 def test_what_a_listening_topic_finds_stands_in_no_queue(channel, fake):

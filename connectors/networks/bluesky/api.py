@@ -159,7 +159,8 @@ def post_of(
     parent, root = (str(_mapping(reply.get(which)).get("uri") or "") for which in ("parent", "root"))
     langs = record.get("langs")
     if kind is None:
-        kind = PostKind.REPLY if parent else PostKind.RESULT
+        found = source.startswith("search") and not (me and parent.startswith(f"at://{me}/"))
+        kind = PostKind.REPLY if parent and not found else PostKind.RESULT
     return Post(
         external_id=uri,
         kind=kind,

@@ -165,6 +165,13 @@ class Reading(Streaming):
         post = self._post(status, source, kind, history_before)
         return None if post.ours and post.parent_id is None and source != "context" else post
 
+    def _kind(self, status: Mapping[str, Any], source: str) -> PostKind:
+        """What a search or a hashtag brings among strangers is no answer to us."""
+        parent, found = status.get("in_reply_to_id"), source.startswith(("hashtag", "search"))
+        if parent and not (found and str(status.get("in_reply_to_account_id")) != str(self.facts.get("local_id"))):
+            return PostKind.REPLY
+        return PostKind.MENTION if source == "notifications" else PostKind.RESULT
+
     def _is_to_us(self, status: Mapping[str, Any]) -> bool:
         """We are told of changes to whatever we boosted as well, which is no reason to answer."""
         me, quoted = self.facts.get("local_id"), status.get("quote")
@@ -188,7 +195,7 @@ class Reading(Streaming):
         if visibility is Visibility.DIRECT:
             kind = PostKind.DIRECT
         elif kind is None:
-            kind = PostKind.REPLY if parent else PostKind.MENTION if source == "notifications" else PostKind.RESULT
+            kind = self._kind(status, source)
         author = author_of(status["account"])
         uri = str(status.get("uri") or status.get("url") or "")
         return Post(
