@@ -136,6 +136,15 @@ def test_an_edit_is_a_new_version_of_the_same_post(fake):
     assert after.version != before.version
 
 
+def test_as_many_posts_are_looked_at_again_as_are_asked_for(fake):
+    """In one round as in the next; nobody asks for what was left out."""
+    connector = fake.connector()
+    ids = [fake.say(f"post {number}") for number in range(min(connector.follows, 40))]
+    fake.read(connector)
+    found = connector.refresh(ids, datetime.now(UTC))
+    assert not found or {post.external_id for post in found} == set(ids)
+
+
 def test_a_deletion_is_seen(fake):
     if not fake.tells_deletions:
         pytest.skip(f"{fake.name} tells of no deletions")

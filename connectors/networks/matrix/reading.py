@@ -44,6 +44,8 @@ MORE, LOOKED_AT = 100, 10
 class Reading(Moving):
     """Registers no network."""
 
+    follows = LOOKED_AT  # of one request each
+
     # Listening
 
     def again(self, source: str, cursor: JSON, since: datetime, now: datetime) -> JSON | None:
