@@ -34,8 +34,12 @@ class Enclosure(Fetched):
     lease = timedelta(seconds=120)
 
     mention = models.ForeignKey(Mention, models.CASCADE, related_name="enclosures", db_index=False)
-    place = models.SmallIntegerField()
-    type = models.CharField(max_length=40, blank=True)
+    # Columns that grow without a lock, as in every table that is younger than the first ones.
+    state = models.TextField(choices=Fetched.State, default="due")
+    tries = models.IntegerField(default=0)
+    reason = models.TextField(blank=True)
+    place = models.IntegerField()
+    type = models.TextField(blank=True)
     wanted_at = models.DateTimeField(default=timezone.now)
 
     objects = EnclosureQuerySet.as_manager()
