@@ -15,6 +15,7 @@ from connectors.base import (
     CannotKnow,
     Capability,
     Found,
+    Invalid,
     Measure,
     Media,
     Outgoing,
@@ -188,8 +189,11 @@ class Messaging(Meta):
 
     def _find_message(self, outgoing: Outgoing) -> Found | Absent | CannotKnow:
         """Ours among the newest messages to the person it is for, and to nobody else."""
-        graph = self._graph(outgoing.sending_at)
-        talks, sought, cut = self._talks_with(graph, outgoing.parent), self._sought(outgoing), False
+        graph, sought, cut = self._graph(outgoing.sending_at), self._sought(outgoing), False
+        try:
+            talks = self._talks_with(graph, outgoing.parent)
+        except Invalid:  # Meta takes no such question, about this person or at all
+            talks = None
         if talks is None:
             return CannotKnow("Meta does not show in which conversation the author of the comment is answered.")
         since = outgoing.since - NEAR + graph.answer.skew

@@ -446,6 +446,13 @@ def test_a_person_is_blocked_on_the_page(fake):
     assert fake.blocked == ["u-carla"]
 
 
+def test_where_meta_does_not_name_the_conversation_of_a_private_answer_a_person_is_asked(fake, monkeypatch):
+    wish = answering(fake, one(fake, fake.say("Call me")), private=True)
+    assert isinstance(fake.connector().find(wish), Absent)
+    monkeypatch.setattr(fake, "read_edge", lambda head, edge, given: refused(100))
+    assert isinstance(fake.connector().find(wish), CannotKnow)
+
+
 @pytest.mark.parametrize("others", [False, True])
 def test_an_answer_to_an_answer_is_known_on_top_only_where_nobody_else_talks_there(fake, others):
     first = fake.say("x", person="carla" if others else "theo")

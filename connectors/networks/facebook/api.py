@@ -13,10 +13,8 @@ COMMENT = (
     "id,message,from,created_time,parent,permalink_url,attachment,message_tags,comment_count,like_count,can_comment,"
     "can_hide,can_like,can_remove,can_reply_privately,is_hidden,is_private,user_likes,private_reply_conversation"
 )
-POST = (
-    "id,message,created_time,updated_time,from,permalink_url,status_type,parent_id,attachments,is_hidden,"
-    "likes.limit(0).summary(true)"
-)
+POST = "id,message,created_time,updated_time,from,permalink_url,status_type,parent_id,attachments"
+VISIT = f"{POST},is_hidden,likes.limit(0).summary(true)"
 RATING = "created_time,has_rating,has_review,open_graph_story,rating,recommendation_type,review_text,reviewer"
 ABOVE = "id,message,from,created_time,permalink_url"
 GRANTS = ("can_comment", "can_hide", "can_like", "can_remove", "can_reply_privately", "is_hidden", "user_likes")

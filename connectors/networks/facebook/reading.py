@@ -29,6 +29,7 @@ from connectors.networks.facebook.api import (
     COMMENT,
     POST,
     RATING,
+    VISIT,
     change_of,
     comment_of,
     excerpt,
@@ -43,7 +44,7 @@ from connectors.rounds import OVERLAP, UNLISTED, Listed, Round
 WINDOW, LISTED = timedelta(hours=48), timedelta(days=30)
 BATCH = 50
 _NUMBERS = re.compile(r"[0-9]+_[0-9]+")
-_EDGES = {"visitor_posts": ("visitor_posts", POST), "tagged": ("tagged", POST), "ratings": ("ratings", RATING)}
+_EDGES = {"visitor_posts": ("visitor_posts", VISIT), "tagged": ("tagged", POST), "ratings": ("ratings", RATING)}
 
 
 class PageReading(Messaging):
@@ -102,7 +103,7 @@ class PageReading(Messaging):
 
     def _posts_page(self, graph: Graph, reading: Round, now: datetime) -> Step:
         """A page of the list. Visitors' posts are heard at once, so that their comments find them."""
-        asked = {"fields": POST, "limit": 50, "since": int((now - LISTED).timestamp())}
+        asked = {"fields": VISIT, "limit": 50, "since": int((now - LISTED).timestamp())}
         told = graph.get_connections(self._page_id, "feed", **onward(reading.listing), **asked)
         items = [item for item in listed(graph.answer, told) if isinstance(item, dict) and item.get("id")]
         found = [_listed(item, now) for item in items]
@@ -144,7 +145,7 @@ class PageReading(Messaging):
         for start in range(0, len(comments), BATCH):
             standing += self._standing(comments[start : start + BATCH], COMMENT, now)
         for one in posts:
-            standing += self._standing([one], POST, now)
+            standing += self._standing([one], VISIT, now)
         return standing
 
     def _standing(self, ids: list[str], fields: str, now: datetime) -> list[Post | Deleted | Withheld]:
