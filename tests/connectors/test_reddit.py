@@ -31,6 +31,7 @@ from connectors.base import (
 )  # fmt: skip
 from connectors.http import Seam
 from connectors.networks.reddit import Reddit, library
+from connectors.networks.reddit.api import post_of
 from tests.fakes.network import CANARY, MADE
 from tests.fakes.reddit import ME, POST, Fake, no
 from tests.fakes.server import FakeServer, Reply
@@ -234,6 +235,18 @@ def test_the_rate_headers_with_fractions_are_read(fake):
     (rate,) = page.rate
     assert rate.remaining == 599
     assert 290 < (rate.reset_at - datetime.now(UTC)).total_seconds() <= 300
+
+
+def test_two_accounts_that_were_deleted_are_not_one_person():
+    def comment(one):
+        told = {"name": f"t1_{one}", "created_utc": 1_760_000_000, "author": None, "body": "[deleted]",
+                "parent_id": "t3_a", "link_id": "t3_a"}  # fmt: skip
+        return post_of({"kind": "t1", "data": told}, "comments:tea", "")
+
+    authors = [comment(one).author for one in ("a", "b", "a")]
+    assert authors[0] == authors[2]
+    assert authors[0].external_id != authors[1].external_id
+    assert {(author.name, author.url) for author in authors} == {("[deleted]", "")}
 
 
 def test_people_of_reddit_are_never_matched_with_others():

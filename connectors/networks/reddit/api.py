@@ -44,7 +44,7 @@ def post_of(thing: Mapping[str, Any], source: str, me: str, history_before: date
         external_id=name,
         kind=_kind_of(kind, item, source),
         source=source,
-        author=author_of(item, handle),
+        author=author_of(handle, name),
         text=text,
         created_at=made,
         edited_at=time_of(edited) if edited and edited is not True else None,
@@ -61,8 +61,11 @@ def post_of(thing: Mapping[str, Any], source: str, me: str, history_before: date
     )  # fmt: skip
 
 
-def author_of(item: Mapping[str, Any], handle: str) -> Author:
-    """Lists of messages name no account by number, so that the name, which nobody can change there, has to do."""
+def author_of(handle: str, said: str) -> Author:
+    """Lists of messages name no account by number, so that the name, which nobody can change there, has to do. An
+    account that was deleted has none, so nobody can tell two of them apart."""
+    if handle == GONE:
+        return Author(external_id=f"{GONE}/{said}", handle=handle, name=handle)
     return Author(external_id=handle.lower(), handle=handle, name=handle, url=f"{SITE}/user/{handle}")
 
 

@@ -11,7 +11,6 @@ from connectors.answers import Answer
 from connectors.base import (
     JSON,
     Absent,
-    Author,
     Bad,
     Budget,
     CannotKnow,
@@ -27,7 +26,7 @@ from connectors.base import (
 )
 from connectors.finding import Sought
 from connectors.networks.reddit.access import RedditAccess
-from connectors.networks.reddit.api import GONE, SITE, refused
+from connectors.networks.reddit.api import GONE, author_of, refused
 from connectors.posts import Rate
 from connectors.rounds import OVERLAP, Listed, Round
 from connectors.text import normalised
@@ -148,7 +147,7 @@ def _post_of(message: Mapping[str, Any], talk: str, source: str, about: Mapping[
         external_id=f"{NAME}{talk}/{message['id']}",
         kind=PostKind.DIRECT,
         source=source,
-        author=Author(external_id=handle.lower(), handle=handle, name=handle, url=f"{SITE}/user/{handle}"),
+        author=author_of(handle, f"{NAME}{talk}"),
         text=str(message.get("bodyMarkdown") or ""),
         created_at=made.replace(tzinfo=made.tzinfo or UTC),
         root_id=f"{NAME}{talk}",
