@@ -1,6 +1,7 @@
 """Reviews of places in Google Maps, through the Business Profile interface, which Google gives on request. Which places
 there are is told by two interfaces beside it. Nothing was tried in life."""
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -104,16 +105,21 @@ class GoogleBusiness(Reviews, GoogleAccess):
         made, answer = time_of(item["createTime"]), item.get("reviewReply")
         changed = time_of(item["updateTime"]) if item.get("updateTime") else made
         who = who if isinstance(who, dict) else {}
+        place, text = one.rpartition("/reviews/")[0], str(item.get("comment") or "")
         post = Post(
             external_id=one,
             kind=PostKind.REVIEW,
             source=source,
             author=writer(one, who.get("displayName"), who.get("profilePhotoUrl")),
-            text=str(item.get("comment") or ""),
+            text=text,
             created_at=made,
             edited_at=changed if changed > made else None,
+            version=hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[
+                :32
+            ],  # a place with a new name edits no review
             root_id=one,
-            url=_WEB,
+            url=str((self.facts.get("maps") or {}).get(place) or _WEB),
+            subject=str((self.facts.get("places") or {}).get(place) or place),
             rating=stars(_STARS.get(str(item.get("starRating")))),
             grants={"answered": isinstance(answer, dict)},
             raw=item,
@@ -150,7 +156,8 @@ class GoogleBusiness(Reviews, GoogleAccess):
 
     def check(self) -> Check:
         wanted = lines(self.settings.get("places"))
-        called = {} if wanted and all(map(is_path, wanted)) else self._managed()
+        managed = {} if wanted and all(map(is_path, wanted)) else self._managed()
+        called = {path: _called(each) for path, each in managed.items()}
         places = chosen(wanted, called)
         _must_be_there(wanted, places, called)
         for each in places[:5]:
@@ -162,21 +169,24 @@ class GoogleBusiness(Reviews, GoogleAccess):
             account_url=_WEB,
             server="Business Profile v4",
             scopes=tuple(self.secrets.get("scope", "").split()),
-            facts={"places": {each: called[each] for each in places if each in called}},
+            facts={
+                "places": {each: called[each] for each in places if each in called},
+                "maps": {each: url for each in places if (url := _map_of(managed.get(each, {})))},
+            },
             warnings=self._lacking(),
         )
 
-    def _managed(self) -> dict[str, str]:
-        """{place: what it is called} of all that whoever signed in manages."""
+    def _managed(self) -> dict[str, Mapping[str, Any]]:
+        """{place: what is told of it} of all that whoever signed in manages."""
         accounts = self._google("accounts_url", "", ACCOUNTS).rstrip("/")
-        places, found = self._google("places_url", "", PLACES).rstrip("/"), dict[str, str]()
-        asked = {"readMask": "name,title,storefrontAddress", "pageSize": "100"}
+        places, found = self._google("places_url", "", PLACES).rstrip("/"), dict[str, Mapping[str, Any]]()
+        asked = {"readMask": "name,title,storefrontAddress,metadata", "pageSize": "100"}
         for account in self._listed(f"{accounts}/v1/accounts", "accounts", {"pageSize": "20"}):
             own = str(account.get("name") or "")
             if own.startswith("accounts/"):
                 for each in self._listed(f"{places}/v1/{quote(own, safe='/')}/locations", "locations", asked):
                     if str(each.get("name") or "").startswith("locations/"):
-                        found[f"{own}/{each['name']}"] = _called(each)
+                        found[f"{own}/{each['name']}"] = each
         return found
 
     def _listed(self, url: str, what: str, asked: Mapping[str, str]) -> Iterator[Mapping[str, Any]]:
@@ -228,6 +238,13 @@ def _called(location: Mapping[str, Any]) -> str:
     town = str(held.get("locality") or "") if isinstance(held, dict) else ""
     title = str(location.get("title") or location["name"])
     return f"{title} ({town})" if town else title
+
+
+def _map_of(location: Mapping[str, Any]) -> str:
+    """Where people see it with its reviews (unverified)."""
+    held = location.get("metadata")
+    url = str(held.get("mapsUri") or "") if isinstance(held, dict) else ""
+    return url if url.startswith("https://") else ""
 
 
 def _bare(called: str) -> str:

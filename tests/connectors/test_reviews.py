@@ -362,6 +362,19 @@ def test_the_places_of_an_account_are_all_read_or_those_that_are_named(business,
     assert ("Reviews of Acme (Paris)" in labels) is ("3" in read)
 
 
+def test_a_review_says_of_which_place_it_is_and_leads_there(business):
+    business.say("Cold coffee")
+    check = of_google(business, []).check()
+    [post] = business.read(of_google(business, [], check.facts))[0]
+    assert (post.subject, post.url) == ("Acme (Lyon)", "https://maps.example/2")
+    business.places = {google_business.PLACE: ("Acme Tea", "Lyon")}
+    check = of_google(business, []).check()
+    [again] = business.read(of_google(business, [], check.facts))[0]
+    assert (again.subject, again.version) == ("Acme Tea (Lyon)", post.version), "another name edits no review"
+    [unnamed] = business.read(of_google(business, [google_business.PLACE]))[0]
+    assert unnamed.subject == google_business.PLACE
+
+
 def test_a_place_that_nobody_manages_is_said_with_those_that_are(business):
     business.places = TWO
     with pytest.raises(Invalid, match=r"no place called “Bakery”\..*Acme \(Lyon\), Acme \(Paris\), Tea room"):

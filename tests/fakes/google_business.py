@@ -107,6 +107,7 @@ class Fake(FakeReviews):
         assert "title" in asked.one("readMask")
         own = asked.path.removeprefix("/v1/").removesuffix("/locations")
         return {"locations": [
-            {"name": "/".join(place.split("/")[2:]), "title": title, "storefrontAddress": {"locality": town}}
+            {"name": "/".join(place.split("/")[2:]), "title": title, "storefrontAddress": {"locality": town},
+             "metadata": {"mapsUri": f"https://maps.example/{place.rpartition('/')[2]}"}}
             for place, (title, town) in self.places.items() if place.startswith(f"{own}/")
         ]}  # fmt: skip
