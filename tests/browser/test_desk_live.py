@@ -162,6 +162,19 @@ def test_a_day_with_keys_alone(site, desk_of):
     assert Conversation.objects.get(pk=cases[0].pk).state == State.NEW
 
 
+def test_no_row_stands_under_a_notice_for_good(site, desk_of):
+    for n in range(30):
+        write(site.channel, f"case {n}", site.cast.support, author=f"a{n}", ago=60 + n)
+    page = desk_of(site.cast.ana).open("/views/support/")
+    ends, begins = page.evaluate("""() => {
+      const toast = document.querySelector(".toast"), row = [...document.querySelectorAll(".row")].at(-1)
+      toast.hidden = false
+      row.parentElement.scrollTop = row.parentElement.scrollHeight
+      return [row.getBoundingClientRect().bottom, toast.getBoundingClientRect().top]
+    }""")
+    assert ends <= begins
+
+
 def test_after_a_sleep_the_page_equals_a_fresh_one_and_the_draft_is_there(site, desk_of):
     cases = [write(site.channel, f"case {n}", site.cast.support, author=f"a{n}", ago=60 + n) for n in range(5)]
     desk = desk_of(site.cast.ana)
