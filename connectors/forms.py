@@ -12,6 +12,7 @@ from connectors.base import Connector, Field
 from connectors.connecting import unfinished
 from connectors.listening_first import DAYS, MOST, may_listen_first
 from connectors.models import Channel
+from inbox.foreign import visible
 from inbox.models import Team
 
 if TYPE_CHECKING:
@@ -126,7 +127,10 @@ class ConnectForm(NetworkForm):
     """The same with a name, for a new channel."""
 
     channel_name = forms.CharField(
-        label=_("Name of the channel"), max_length=80, help_text=_("How your teams will call it, such as @acme.")
+        label=_("Name of the channel"),
+        max_length=80,
+        validators=[visible],
+        help_text=_("How your teams will call it, such as @acme."),
     )
 
     def clean_channel_name(self) -> str:
@@ -139,7 +143,7 @@ class ConnectForm(NetworkForm):
 class SettingsForm(NetworkForm):
     """What can be changed of a channel that is there."""
 
-    channel_name = forms.CharField(label=_("Name of the channel"), max_length=80)
+    channel_name = forms.CharField(label=_("Name of the channel"), max_length=80, validators=[visible])
     team = forms.ModelChoiceField(
         Team.objects.all(),
         label=_("What no rule places goes to"),

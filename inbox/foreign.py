@@ -7,6 +7,8 @@ from functools import cache
 from urllib.parse import urlsplit, urlunsplit
 
 import regex
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
 from linkify_it import LinkifyIt
 
 MARKS_KEPT = 5
@@ -48,6 +50,12 @@ def clean(text: str) -> str:
     """The text without controls and overrides, with at most MARKS_KEPT combining marks on one character."""
     text = _UNWANTED.sub("", _BREAKS.sub("\n", text))
     return _GRAPHEME.sub(_unpile, text) if _PILED_UP.search(text) else text
+
+
+def visible(name: str) -> None:
+    """For forms: a name of ours stands also where nothing cleans it, in mails, files and logs."""
+    if _UNWANTED.search(name) or _BREAKS.search(name):
+        raise ValidationError(_("It contains characters that cannot be seen."))
 
 
 def _unpile(match: regex.Match[str]) -> str:

@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
+from inbox.foreign import visible
 from inbox.models import Agent, Role, Team
 from inbox.once import TOKEN, form_sent, once
 from inbox.rights import admins_only, managers_too
@@ -52,6 +53,7 @@ class TeamForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, by: Agent, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.initial["triage"] = self.instance.triage
+        self.fields["name"].validators.append(visible)
         if not by.is_admin:
             del self.fields["private"], self.fields["triage"]
 
@@ -60,7 +62,7 @@ class TeamForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 class InviteForm(forms.Form):
-    name = forms.CharField(label=gettext_lazy("Name"), max_length=80)
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=80, validators=[visible])
     email = forms.EmailField(label=gettext_lazy("E-mail"))
     team = forms.ModelChoiceField(Team.objects.all(), label=gettext_lazy("Team"), required=False, empty_label="–")
     role = forms.ChoiceField(label=gettext_lazy("Role there"), choices=Role.choices)

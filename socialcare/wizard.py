@@ -17,6 +17,7 @@ from django.views.decorators.http import require_GET
 from connectors.connecting import remove
 from connectors.models import Channel
 from inbox import happenings, ringing
+from inbox.foreign import visible
 from inbox.models import Agent, Role, Team
 from inbox.models.event import Entry, record
 from routing import defaults
@@ -36,7 +37,12 @@ def zones() -> list[tuple[str, str]]:
 
 
 class YouForm(forms.Form):
-    name = forms.CharField(label=_("Your name"), max_length=80, widget=forms.TextInput(attrs={"autocomplete": "name"}))
+    name = forms.CharField(
+        label=_("Your name"),
+        max_length=80,
+        validators=[visible],
+        widget=forms.TextInput(attrs={"autocomplete": "name"}),
+    )
     email = forms.EmailField(
         label=_("E-mail"),
         help_text=_("You sign in with it."),
@@ -60,7 +66,7 @@ class YouForm(forms.Form):
 
 
 class BrandForm(forms.Form):
-    name = forms.CharField(label=_("Name of the organisation"), max_length=80)
+    name = forms.CharField(label=_("Name of the organisation"), max_length=80, validators=[visible])
     zone = forms.ChoiceField(label=_("Time zone"), choices=zones, help_text=_("Proposed from this browser."))
     words = forms.CharField(
         label=_("Names people use for you"),

@@ -11,6 +11,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
+from inbox.foreign import visible
 from inbox.models import Agent, SavedView
 from inbox.models.saved_view import MOST
 from inbox.once import once
@@ -23,7 +24,9 @@ from socialcare.pages import Request
 class SaveForm(forms.Form):
     """`whose` is "me" or the number of a team of the agent's."""
 
-    name = forms.CharField(label=_("Name"), max_length=60, error_messages={"required": _("Give it a name.")})
+    name = forms.CharField(
+        label=_("Name"), max_length=60, validators=[visible], error_messages={"required": _("Give it a name.")}
+    )
     whose = forms.ChoiceField(label=_("For"), widget=forms.RadioSelect)
 
     def __init__(self, agent: Agent, queue: Queue, **how: Any) -> None:

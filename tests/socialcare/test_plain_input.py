@@ -79,3 +79,29 @@ def test_what_is_no_number_fails_no_other_page(cast, client):
         assert client.post("/topics/new/", topic).status_code < 500, number
         for asked in ({"since": "0", "held": number}, {"after": "x", "shown": number}):
             assert client.get("/views/all/", asked).status_code < 500, number
+
+
+NAMED = {
+    "/set-up/agents/": {"name": "Nora", "email": "nora@acme.example", "role": "agent"},
+    "/set-up/teams/new/": {"name": "Returns"},
+    "/set-up/organisation/": {"name": "Acme", "zone": "Europe/Lisbon"},
+    "/set-up/channels/connect/webhook/": {"channel_name": "Shop", "secret": "s3cret"},
+    "/views/all/save/": {"name": "Late", "whose": "me"},
+}
+
+
+@pytest.mark.parametrize("address", NAMED)
+@pytest.mark.parametrize("hidden", ["\u202e", "\u2066", "\u2028", "\x1b", "\ufeff"])
+def test_a_name_of_ours_has_nothing_that_turns_or_hides_text(cast, client, address, hidden):
+    client.force_login(cast.ada)
+    field = "channel_name" if "channel_name" in NAMED[address] else "name"
+    named = NAMED[address] | {field: f"a{hidden}b"}
+    answer = client.post(address, named)
+    assert "It contains characters that cannot be seen." in answer.content.decode()
+
+
+@pytest.mark.parametrize("name", ["Zoë", "نادیه", "می‌خواهم", "👩‍👩‍👧 Returns", "O’Hara"])
+def test_a_name_may_be_written_in_any_script(cast, client, name):
+    client.force_login(cast.ada)
+    assert client.post("/set-up/teams/new/", {"name": name}).status_code == 303
+    assert Team.objects.filter(name=name).exists()
