@@ -5,25 +5,13 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
-from urllib.parse import urlsplit
 
-import structlog
-from celery.exceptions import SoftTimeLimitExceeded
-from django.conf import settings
 from django.utils import timezone
 
-from connectors.access import with_access
-from connectors.addresses import Allowed
-from connectors.base import Connector, Fault
-from connectors.faults import Outcome
-from connectors.http import Seam
-from connectors.models import Channel
-from connectors.stored import post_of
-from connectors.turns import mishap
-from inbox.models import Enclosure, Mention
+from connectors.fetching import content, failed
+from inbox.models import Enclosure
 from inbox.models.enclosure import HELD, LARGEST, type_of
 
-log = structlog.get_logger(__name__)
 BATCH = 5
 ROUND = 5.0  # seconds after which a round begins no more; with one file more it stays below a task's limit
 WHOLE = 40.0  # seconds of one call
@@ -53,51 +41,6 @@ def fetch(row: Enclosure) -> bool:
             row.keep(body, type=kind)
         else:
             row.refuse("It is no film or sound that a browser plays.")
-    except Fault as fault:
-        if fault.outcome in (Outcome.RETRY, Outcome.WAIT):
-            row.again(fault.words)
-        else:
-            row.refuse(fault.words)
-    except SoftTimeLimitExceeded:  # our clock, not the file: its lease brings it back
-        raise
-    except Exception as error:
-        log.exception("a defect in fetching a file", enclosure=row.pk)
-        _, words, counts = mishap(error, "while fetching it")
-        if counts:
-            row.refuse(words)
-        else:
-            row.again(words)
+    except Exception as error:  # noqa: BLE001  judged there
+        failed(row, error)
     return True
-
-
-def content(mention: Mention, source: str, size: int, whole: float) -> bytes:
-    """The bytes of a medium of a mention, at most `size` of them, in at most `whole` seconds. Raises a Fault."""
-    channel = Channel.objects.get(pk=mention.channel_id)
-    if source.startswith(HELD):
-        post = post_of(mention)
-        return with_access(channel, lambda connector: connector.enclosed(post, source.removeprefix(HELD), size))
-    seam = Seam(
-        allow=_opened(channel, source),
-        user_agent=f"SocialCare/{settings.VERSION} (+{settings.PUBLIC_URL})",
-        size=size,
-        whole=whole,
-    )
-    return seam.answer("GET", source, follow=3).content
-
-
-def _opened(channel: Channel, source: str) -> tuple[str, ...]:
-    """What the owner opened for channels is no stranger's to name, except where the channel itself is read."""
-    kind = Connector.kinds().get(channel.network)
-    places = [channel.settings.get(field.name) for field in kind.form if field.kind in ("url", "host")] if kind else []
-    try:
-        host, port = _place(source)
-        own = any(_place(str(place)) == (host, port) for place in places if place)
-        opened = own and Allowed.parse(settings.FETCH_ALLOW).address_of(host, port)
-    except (ValueError, OSError):  # no address, or none that is known; the call itself says so
-        return ()
-    return (f"{host}:{port}",) if opened else ()
-
-
-def _place(address: str) -> tuple[str, int]:
-    parts = urlsplit(address if "://" in address else f"https://{address}")
-    return parts.hostname or "", parts.port or (80 if parts.scheme == "http" else 443)

@@ -9,19 +9,14 @@ import warnings
 from datetime import timedelta
 from urllib.parse import urlsplit
 
-import structlog
-from celery.exceptions import SoftTimeLimitExceeded
 from django.db.models import Q
 from django.utils import timezone
 from PIL import Image, ImageOps
 
-from connectors.base import Fault
-from connectors.enclosing import content
-from connectors.faults import Outcome, Unavailable
-from connectors.turns import mishap
+from connectors.faults import Unavailable
+from connectors.fetching import content, failed
 from inbox.models import Picture
 
-log = structlog.get_logger(__name__)
 BATCH, SEEN = 20, 200  # pictures of one round: fetched, and looked at
 ROUND = 25.0  # seconds after which a round begins no more; with one picture's redirects it stays below a task's limit
 WHOLE = 8.0  # seconds of one call
@@ -63,22 +58,10 @@ def fetch(picture: Picture, silent: set[str]) -> bool:
         picture.keep(anew(content(picture.mention, picture.source, SIZE, WHOLE)))
     except Unfit as unfit:
         picture.refuse(str(unfit))
-    except Fault as fault:
-        if isinstance(fault, Unavailable) and not fault.status:
+    except Exception as error:  # noqa: BLE001  judged there
+        if isinstance(error, Unavailable) and not error.status:
             silent.add(_host(picture.source))
-        if fault.outcome in (Outcome.RETRY, Outcome.WAIT):
-            picture.again(fault.words)
-        else:
-            picture.refuse(fault.words)
-    except SoftTimeLimitExceeded:  # our clock, not the picture: its lease brings it back
-        raise
-    except Exception as error:
-        log.exception("a defect in fetching a picture", picture=picture.pk)
-        _, words, counts = mishap(error, "while fetching it")
-        if counts:
-            picture.refuse(words)
-        else:
-            picture.again(words)
+        failed(picture, error)
     return True
 
 
