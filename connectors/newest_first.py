@@ -9,14 +9,20 @@ from typing import Any
 
 from connectors.posts import JSON, Gap
 
-OVERLAP = timedelta(minutes=15)
+OVERLAP, LONGEST = timedelta(minutes=15), timedelta(hours=4)
+
+
+def overlap(passed: timedelta, longest: timedelta = LONGEST) -> timedelta:
+    """How far before the place where reading stands a poll begins: a quarter of an hour, or twice the time since the
+    poll before, where that is rare."""
+    return min(max(OVERLAP, 2 * passed), longest)
 
 
 class Walk:
-    """One walk goes from the newest page back to a quarter of an hour before `floor`, the newest time of the walk
-    before. Cut by its budget it goes on at the token `at`; `aside` becomes the floor only when it has arrived. What
-    is older than `since`, the first window, stays history whenever it turns up. `tops`: what tells the first page of
-    the walk before, and of this one, from others; one that has not changed brings nothing new."""
+    """One walk goes from the newest page back to an `overlap` before `floor`, the newest time of the walk before, which
+    arrived at `last`. Cut by its budget it goes on at the token `at`; `aside` becomes the floor only when it has
+    arrived. What is older than `since`, the first window, stays history whenever it turns up. `tops`: what tells the
+    first page of the walk before, and of this one, from others; one that has not changed brings nothing new."""
 
     def __init__(
         self,
@@ -25,8 +31,9 @@ class Walk:
         at: str = "",
         aside: datetime | None = None,
         tops: tuple[str, str] = ("", ""),
+        last: datetime | None = None,
     ) -> None:
-        self.since, self.floor, self.at, self.aside, self.tops = since, floor, at, aside, tops
+        self.since, self.floor, self.at, self.aside, self.tops, self.last = since, floor, at, aside, tops, last
         self.gaps: tuple[Gap, ...] = ()
         self.ended = False
         self.page = ""
@@ -42,8 +49,8 @@ class Walk:
             if not isinstance(at, str):
                 raise TypeError("a token that is no text")
             before, this = cursor.get("tops", ("", ""))
-            tops = str(before), str(this)
-            return cls(_time(cursor["since"]), _time(cursor["floor"]), at, _time(aside) if aside else None, tops)
+            tops, last = (str(before), str(this)), _time(cursor["last"]) if cursor.get("last") else None
+            return cls(_time(cursor["since"]), _time(cursor["floor"]), at, _time(aside) if aside else None, tops, last)
         except (KeyError, TypeError, ValueError):
             walk = cls(start, start)
             walk.gaps = (Gap(None, start, "The place where reading stopped could not be used."),)
@@ -61,10 +68,11 @@ class Walk:
         if not self.at and times:
             self.aside = min(max(times), now)
             self.tops = self.tops[0], _mark(times)
-        arrived = bool(times) and (min if sorts else max)(times) < self.floor - OVERLAP
+        back = overlap(now - (self.last or now))
+        arrived = bool(times) and (min if sorts else max)(times) < self.floor - back
         if arrived or again or not onward or (not self.at and times and self.tops[0] == self.tops[1]):
             self.floor, self.at, self.aside, self.ended = max(self.floor, self.aside or self.floor), "", None, True
-            self.tops = self.tops[1], ""
+            self.tops, self.last = (self.tops[1], ""), now
         else:
             self.at = onward
         return int(again)
@@ -83,7 +91,7 @@ class Walk:
     def kept(self) -> JSON:
         aside = self.aside.isoformat() if self.aside else ""
         marks = {"since": self.since.isoformat(), "floor": self.floor.isoformat(), "at": self.at, "aside": aside}
-        return {**marks, "tops": list(self.tops)}
+        return {**marks, "tops": list(self.tops), "last": self.last.isoformat() if self.last else ""}
 
 
 def _mark(times: Sequence[datetime]) -> str:

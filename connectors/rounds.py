@@ -7,9 +7,11 @@ from dataclasses import astuple, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from connectors.newest_first import overlap
 from connectors.posts import JSON, Gap
 
 OVERLAP, WINDOW, FIRST = timedelta(minutes=15), timedelta(hours=48), timedelta(days=7)
+LONGEST = timedelta(hours=12)
 KEPT, LEAST, EXCERPT, ROOM = 240, 60, 100, 30_000
 """Posts a cursor remembers, and at least before posts to be read are left to the next round; bytes of a post shown
 above its comments, and of the whole cursor, both as JSON."""
@@ -139,7 +141,13 @@ class Round:
 
     def _is_new(self, post: Listed) -> bool:
         """A post we do not remember, unless it says that nothing happened there since the last round."""
-        return not post.changed or post.changed > self.last - OVERLAP.total_seconds()
+        return not post.changed or post.changed > self.last - self.overlap
+
+    @property
+    def overlap(self) -> int:
+        """Seconds before the last round within which something may have been missed: twice the time between two."""
+        passed = timedelta(seconds=max(0, self.began - self.last) if self.last else 0)
+        return int(overlap(passed, LONGEST).total_seconds())
 
     def _remembered(self, now: datetime) -> None:
         """Posts too old for the list that were talked about within a month."""
@@ -150,7 +158,7 @@ class Round:
     def _since(self, known: Sequence[int] | None, now: datetime) -> int:
         if not known:
             return self.start
-        back = known[1] - int(OVERLAP.total_seconds())
+        back = known[1] - self.overlap
         return min(back, int((now - WINDOW).timestamp())) if self.whole else back
 
     def reached(

@@ -2,7 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 
-from connectors.newest_first import Walk
+from connectors.networks.mastodon.forward import Place
+from connectors.networks.x.calls import Walk as Bought
+from connectors.newest_first import LONGEST, Walk, overlap
+from connectors.rounds import Round
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=400)
@@ -65,3 +68,36 @@ def test_a_cursor_from_before_goes_on_where_it_was():
     cursor.pop("tops")
     walk = Walk.read(cursor, NOW, timedelta(days=2))
     assert not walk.gaps
+
+
+def test_where_polls_are_rare_the_overlap_is_two_of_their_intervals():
+    half_an_hour = timedelta(minutes=30)
+    assert overlap(timedelta(seconds=30)) == timedelta(minutes=15)
+    assert overlap(half_an_hour) == timedelta(hours=1)
+    assert overlap(timedelta(days=2)) == LONGEST
+    walk = Walk(NOW - timedelta(days=2), NOW - half_an_hour, last=NOW - half_an_hour)
+    walk.reached(["late"], [NOW - timedelta(minutes=80)], "on", NOW)
+    assert not walk.ended
+    walk.reached(["old"], [NOW - timedelta(minutes=100)], "further", NOW)
+    assert walk.ended
+    assert Walk.read(walk.kept(), NOW, timedelta(days=2)).last == NOW
+    bought, _ = Bought.of({"read": (NOW - half_an_hour).isoformat()}, NOW)
+    assert bought.since == NOW - timedelta(minutes=90)
+
+
+def test_a_list_that_is_read_forward_begins_as_far_back():
+    marks = [[str(each), (NOW - timedelta(minutes=120 - each)).isoformat()] for each in range(0, 91, 30)]
+    place, _ = Place.read({"marks": marks}, NOW)
+    assert place.marks[-1][0] == "90"
+    assert place.start(NOW) == "30"
+    place.reached("95", NOW, ended=True)
+    assert place.start(NOW + timedelta(seconds=30)) == "90"
+    assert [mark for mark, _ in place.marks] == ["0", "30", "60", "90", "95"]
+
+
+def test_a_round_looks_back_as_far():
+    each = Round(NOW, timedelta(days=7))
+    each.last, each.began = 1_000, 1_000 + 3 * 3600
+    assert each.overlap == 6 * 3600
+    each.last = 0
+    assert each.overlap == 15 * 60

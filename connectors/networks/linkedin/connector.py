@@ -53,7 +53,7 @@ from connectors.networks.linkedin.api import (
     time_of,
     urn_in,
 )
-from connectors.rounds import OVERLAP, Listed, Round, Stop
+from connectors.rounds import Listed, Round, Stop
 from connectors.text import normalised
 
 MAPPING = (KeyError, TypeError, ValueError, AttributeError, OverflowError, Gone)
@@ -128,7 +128,7 @@ class LinkedIn(LinkedInAccess):
     def _posts(self, source: str, reading: Round, now: datetime) -> tuple[list[Post], list[Bad], int]:
         page = urlencode({"start": reading.listing or "0", "count": PAGE})
         if source == "comments":
-            since = max(reading.start, reading.last - int(OVERLAP.total_seconds()))
+            since = max(reading.start, reading.last - reading.overlap)
             spans = f"timeRange=(start:{since * 1000},end:{int(now.timestamp()) * 1000})"
             asked = f"q=criteria&actions=List({','.join(TOLD)})&organizationalEntity={encoded(self._me)}&{spans}&{page}"
             items, following, _ = self._list("organizationalEntityNotifications", asked, now)

@@ -3,9 +3,11 @@ again."""
 
 from datetime import UTC, datetime, timedelta
 
+from connectors.newest_first import overlap
 from connectors.posts import JSON, Gap
 
-OVERLAP, KEPT_MARKS = timedelta(minutes=15), 40
+HELD, KEPT_MARKS = timedelta(hours=2), 120
+"""How long marks are remembered: twice the longest time between two polls is looked through again."""
 
 
 class Place:
@@ -28,13 +30,14 @@ class Place:
     def start(self, now: datetime) -> str:
         if self.at or not self.marks:
             return self.at
-        old = [mark for mark, time in self.marks if time <= now - OVERLAP]
+        last = self.marks[-1][1]
+        old = [mark for mark, time in self.marks if time <= last - overlap(now - last, HELD)]
         return old[-1] if old else self.marks[0][0]
 
     def begin(self, oldest: str, now: datetime) -> None:
         """The first page reaches this far back: later polls look for latecomers from there on."""
         if oldest:
-            self.marks = [(oldest, now - OVERLAP)]
+            self.marks = [(oldest, now - HELD)]
 
     def reached(self, position: str, now: datetime, ended: bool) -> None:
         self.at = "" if ended else position
@@ -42,9 +45,9 @@ class Place:
             position = self.marks[-1][0] if self.marks else ""
         if position:
             self.marks = [*(mark for mark in self.marks if mark[1] < now), (position, now)]
-        # One mark from before the overlap is enough to start from; of the rest at most one a minute is kept.
-        older = [mark for mark in self.marks if mark[1] <= now - OVERLAP][-1:]
-        recent = [mark for mark in self.marks if mark[1] > now - OVERLAP]
+        # One mark from before that time is enough to start from; of the rest the newest are kept.
+        older = [mark for mark in self.marks if mark[1] <= now - HELD][-1:]
+        recent = [mark for mark in self.marks if mark[1] > now - HELD]
         self.marks = [*older, *recent[-KEPT_MARKS:]]
 
     def kept(self) -> JSON:

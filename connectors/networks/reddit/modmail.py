@@ -28,7 +28,7 @@ from connectors.finding import Sought
 from connectors.networks.reddit.access import RedditAccess
 from connectors.networks.reddit.api import GONE, author_of, refused
 from connectors.posts import Rate
-from connectors.rounds import OVERLAP, Listed, Round
+from connectors.rounds import Listed, Round
 from connectors.text import normalised
 
 SOURCE, NAME = "modmail:", "modmail/"
@@ -72,7 +72,7 @@ class Modmail(RedditAccess):
             raise answer.unreadable("A page has no list of conversations.")
         found = [listed for one in order if (listed := _listed(str(one), talks.get(one), now))]
         oldest = int((now - LISTED).timestamp())
-        until = oldest if reading.whole else max(oldest, reading.last - int(OVERLAP.total_seconds()))
+        until = oldest if reading.whole else max(oldest, reading.last - reading.overlap)
         more = len(order) >= PAGE and (not found or found[-1].changed >= until)
         fresh = [each for each in found if each.changed >= oldest]
         repeats = reading.plan(fresh, str(order[-1]) if more else "", now)

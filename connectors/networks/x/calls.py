@@ -25,6 +25,7 @@ from connectors.base import (
     Unreadable,
 )
 from connectors.networks.x.api import Includes
+from connectors.newest_first import overlap
 from connectors.text import read_json
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 PUBLIC = "https://api.x.com"
 _LIBRARY = "https://api.twitter.com"
 """Where tweepy sends everything, whatever it is told."""
-WINDOW, OVERLAP = timedelta(hours=48), timedelta(minutes=15)
+WINDOW = timedelta(hours=48)
 PER_POST, PER_OWN, PER_USER, PER_MESSAGE = Decimal("0.005"), Decimal("0.001"), Decimal("0.010"), Decimal("0.010")
 """Dollars for one thing read. Mentions and our own posts are cheaper, if the app belongs to the account."""
 KEPT_READ = 1_000
@@ -202,7 +203,7 @@ class Caller:
 @dataclass(frozen=True, slots=True)
 class Walk:
     """X gives its newest first: a walk goes from there back to `since`. Cut by its budget it goes on at `token` with
-    the same `since`. Only when it has ended, what follows starts a quarter of an hour before it `began`."""
+    the same `since`. Only when it has ended, what follows starts an `overlap` before it `began`."""
 
     since: datetime
     began: datetime
@@ -218,7 +219,8 @@ class Walk:
             if "walk" in cursor:
                 kept = cursor["walk"]
                 return cls(_moment(kept["since"]), _moment(kept["began"]), str(kept["token"])), ()
-            return cls(min(_moment(cursor["read"]), now) - OVERLAP, now), ()
+            read = min(_moment(cursor["read"]), now)
+            return cls(read - overlap(now - read), now), ()
         except (KeyError, TypeError, ValueError):
             why = "The place where reading stopped could not be used."
             return cls(now - WINDOW, now), (Gap(None, now - WINDOW, why),)
