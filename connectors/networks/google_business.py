@@ -114,9 +114,7 @@ class GoogleBusiness(Reviews, GoogleAccess):
             text=text,
             created_at=made,
             edited_at=changed if changed > made else None,
-            version=hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[
-                :32
-            ],  # a place with a new name edits no review
+            version=hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:32],  # without the place's name
             root_id=one,
             url=str((self.facts.get("maps") or {}).get(place) or _WEB),
             subject=str((self.facts.get("places") or {}).get(place) or place),

@@ -3,7 +3,7 @@ left out, so that it finds too much rather than too little, and what comes is co
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -31,13 +31,15 @@ WILD = frozenset("*?")
 
 @dataclass(frozen=True, slots=True)
 class Native:
-    """What a network is asked: one search a text. `exact`: it finds what the query says and nothing else. `filtered`:
-    parts of the query that only we compare. `lost`: alternatives it is not asked for, so that not all is found."""
+    """What a network is asked: one search a text. `exact`: it finds nothing but what the query says. `filtered`:
+    parts of the query that only we compare. `lost`: alternatives it is not asked for, so that not all is found.
+    `theirs`: parts it answers by what it knows itself, which may be less than we do."""
 
     texts: tuple[str, ...]
     exact: bool
     filtered: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
+    theirs: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -49,13 +51,15 @@ class Dialect:
     """How a network writes a query. `field` gives the text of a fact, or "" when it cannot be asked; `joined` is its OR
     with spaces, "" when it has none; `minus` stands before what must not occur, "" when nothing can be left out;
     `loose`: it also finds other forms of a word, so that no answer is exact; `longest`: characters of one search;
-    `price`: what a post found with its author costs, in the network's currency."""
+    `theirs`: facts that it may know otherwise than we do; `price`: what a post found with its author costs, in the
+    network's currency."""
 
     field: Callable[[Field], str] = lambda _: ""
     joined: str = ""
     minus: str = ""
     loose: bool = False
     longest: int = 500
+    theirs: frozenset[str] = frozenset({"lang"})
     price: Decimal = Decimal(0)
 
     def write(self, tree: Tree) -> str:
@@ -86,7 +90,18 @@ def compiled(tree: Tree, dialect: Dialect) -> Native | None:
     if not texts:
         return None
     filtered = tuple(dict.fromkeys((*relaxing.filtered, *left_out)))
-    return Native(texts, not filtered and not lost and not dialect.loose, filtered, lost)
+    theirs = tuple(dict.fromkeys(map(str, _fields(found, dialect.theirs))))
+    return Native(texts, not filtered and not lost and not dialect.loose, filtered, lost, theirs)
+
+
+def _fields(tree: Tree, names: frozenset[str]) -> Iterator[Field]:
+    if isinstance(tree, Not):
+        yield from _fields(tree.what, names)
+    elif isinstance(tree, And | Or):
+        for part in tree.parts:
+            yield from _fields(part, names)
+    elif isinstance(tree, Field) and tree.name in names:
+        yield tree
 
 
 def _asks(tree: Tree) -> bool:

@@ -105,15 +105,17 @@ def _listens(tree: Tree, channel: Channel, stands: Stands) -> Listening:
         words = _("searches only when signed in, on servers that search in posts; what it brings is compared here")
         return Listening(channel, words, mood="warn", **brings)
     found = stands.of_sources(channel, [f"search:{text}" for text in native.texts])
-    return Listening(channel, _said(native), native.texts, "warn" if native.lost else "", **found)
+    return Listening(channel, described(native), native.texts, "warn" if native.lost else "", **found)
 
 
-def _said(native: Native) -> str:
-    if native.exact:
+def described(native: Native) -> str:
+    if native.exact and not native.theirs:
         return _("exact")
-    said = _("finds more than this; we filter the rest")
+    said = _("finds nothing else") if native.exact else _("finds more than this; we filter the rest")
     if native.filtered:
         said += ": " + ", ".join(native.filtered)
+    if native.theirs:
+        said += ". " + _("Only what the network itself calls so is found: %s") % ", ".join(native.theirs)
     if native.lost:
         said += ". " + _("Not asked for, because there is no room: %s") % ", ".join(native.lost)
     return said

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 
 from connectors.base import Connector
 from connectors.topics.compile import MOST
+from connectors.topics.coverage import described
 from connectors.topics.matching import match_one
 from connectors.topics.query import QueryError, parse
 from tests.topics.test_query import subjects, trees
@@ -33,6 +34,24 @@ def test_x_is_asked_with_its_own_operators(query, texts, exact):
     native = asked("x", query)
     assert (list(native.texts), native.exact) == (texts, exact)
     assert bool(native.filtered) is not exact
+
+
+@pytest.mark.parametrize(
+    ("network", "query", "theirs"),
+    [
+        ("x", "tea", ()),
+        ("x", "tea lang:de", ("lang:de",)),
+        ("x", "(tea lang:de) OR (coffee -lang:nl)", ("lang:de", "lang:nl")),
+        ("mastodon", "tea lang:de", ("lang:de",)),
+    ],
+)
+def test_a_language_is_what_the_network_takes_it_for(network, query, theirs):
+    """We know the language of posts whose author or network says none; a search does not bring them."""
+    native = asked(network, query)
+    assert native.theirs == theirs
+    words = described(native)
+    assert (words == "exact") is (native.exact and not theirs)
+    assert all(each in words for each in theirs)
 
 
 @pytest.mark.parametrize("query", ["refund*", "has:image", "lang:de OR acme", "acme OR refund*", "followers:>5"])
