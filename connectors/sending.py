@@ -67,8 +67,7 @@ def send(reply: Reply) -> bool:
         # An earlier try may stand there after all, seen by nobody who could write it down.
         earlier = None
         if reply.takes > 1 and not refusal:
-            sought = replace(outgoing, bound=bound_to_others(reply, outgoing.since))
-            earlier = with_access(reply.channel, lambda asked: asked.find(sought))
+            earlier = _looked_up(reply, outgoing)
             connector = opened(reply.channel)  # access may be another one now
     except Fault as fault:
         _record_fault(reply, fault)
@@ -185,6 +184,11 @@ def outgoing_of(reply: Reply) -> Outgoing:
     )
 
 
+def _looked_up(reply: Reply, outgoing: Outgoing) -> Found | Absent | CannotKnow:
+    sought = replace(outgoing, bound=bound_to_others(reply, outgoing.since))
+    return with_access(reply.channel, lambda connector: connector.find(sought))
+
+
 def bound_to_others(reply: Reply, since: datetime) -> frozenset[str]:
     """Posts of ours that other replies are, to whomever: none of them is this one. Of other conversations only what
     left since this one was first tried, because nothing older can be it."""
@@ -235,9 +239,7 @@ def settle(reply: Reply) -> bool:
         return False
     failpoint("settle.before_read")
     try:
-        outgoing = outgoing_of(reply)
-        sought = replace(outgoing, bound=bound_to_others(reply, outgoing.since))
-        answer = with_access(reply.channel, lambda connector: connector.find(sought))
+        answer = _looked_up(reply, outgoing_of(reply))
     except Gone:
         reply.flag()
         return True
