@@ -34,7 +34,7 @@ POSTS = {
     "network": {"verb": "like", "mention": 1, "key": str(uuid.uuid4())},
 }
 PAGES = ("", "assignment/", "presence/", "trace/")
-ELSEWHERE = {"replies", "trace", "pictures"}  # what is done to one reply, and what can only be read
+ELSEWHERE = {"replies", "trace", "pictures", "enclosures"}  # what is done to one reply, and what can only be read
 
 
 @pytest.fixture
