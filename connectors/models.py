@@ -276,6 +276,7 @@ class Delivery(models.Model):
 
     channel = models.ForeignKey(Channel, models.CASCADE, related_name="deliveries")
     delivery_id = models.CharField(max_length=128)
+    proof = models.TextField(default="", db_default="")  # the signature, where it does not cover the name
     body = models.TextField()
     answer = models.JSONField(default=dict)
     at = models.DateTimeField(default=timezone.now)
@@ -284,7 +285,10 @@ class Delivery(models.Model):
 
     class Meta:
         verbose_name_plural = "deliveries"
-        constraints = [models.UniqueConstraint(fields=["channel", "delivery_id"], name="one_delivery_per_id")]
+        constraints = [
+            models.UniqueConstraint(fields=["channel", "delivery_id"], name="one_delivery_per_id"),
+            models.UniqueConstraint(fields=["channel", "proof"], name="one_delivery_per_proof", condition=~Q(proof="")),
+        ]
         indexes = [
             models.Index(fields=["channel", "id"], name="deliveries_due", condition=Q(done_at=None)),
             models.Index(fields=["done_at"], name="deliveries_done", condition=Q(done_at__isnull=False) & ~Q(body="")),

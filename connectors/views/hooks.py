@@ -6,7 +6,6 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.contrib.auth.decorators import login_not_required
-from django.core.cache import cache
 from django.core.exceptions import RequestDataTooBig
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
@@ -20,8 +19,6 @@ from connectors.opening import opened
 from inbox.models.reply import Clock
 
 LARGEST = 2**20
-PROVEN = 3600
-"""Seconds a signature is remembered, longer than any is taken for."""
 
 
 @csrf_exempt
@@ -65,22 +62,16 @@ def _judged(channel: Channel, incoming: Incoming, now: datetime) -> HttpResponse
 
 @transaction.atomic
 def _kept(channel: Channel, accepted: Accepted, text: str) -> object:
-    """The row is unique, so a repeat stores nothing and gets the first answer."""
-    name = _first_name(channel, accepted)
-    fresh = Delivery(channel=channel, delivery_id=name, body=text, answer=accepted.answer)
+    """The row is unique, by its name and by its proof, so a repeat stores nothing and gets the first answer: who caught
+    a delivery on its way could else have it taken again under another name, and put old words over newer ones."""
+    named, proven = {"delivery_id": accepted.delivery}, {"proof": accepted.proof}
+    fresh = Delivery(channel=channel, **named, **proven, body=text, answer=accepted.answer)
     Delivery.objects.bulk_create([fresh], ignore_conflicts=True)
     Channel.objects.filter(pk=channel.pk).update(next_poll_at=Clock())
     read_soon()
-    return Delivery.objects.values_list("answer", flat=True).get(channel=channel, delivery_id=name)
-
-
-def _first_name(channel: Channel, accepted: Accepted) -> str:
-    """What this delivery was called when it came first: who caught one on its way could else have it taken once more
-    under another name, and put old words over newer ones. Remembered in the transaction that stores it."""
-    if not accepted.proof:
-        return accepted.delivery
-    key = f"hook:{channel.pk}:{accepted.proof}"
-    return accepted.delivery if cache.add(key, accepted.delivery, PROVEN) else str(cache.get(key, accepted.delivery))
+    known = Delivery.objects.filter(channel=channel)
+    first = known.filter(**proven).first() if accepted.proof else None
+    return (first or known.get(**named)).answer
 
 
 def _refused(status: int, reason: str) -> HttpResponse:
