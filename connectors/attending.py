@@ -1,14 +1,14 @@
-"""Holds the streams of all channels open in one process, and rings when they bring news. It keeps nothing: killed at
-any line, the polls go on in their own time, and the next start opens the streams anew."""
+"""Holds the streams of all channels open in one process, and rings when they bring news. Killed at any line, the polls
+go on in their own time, and the next start opens the streams anew; those that are kept, where they were."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import structlog
@@ -21,16 +21,18 @@ from connectors.bells import Bells, mark_live, ring
 from connectors.faults import RateLimited, Unavailable, Unreadable
 from connectors.frames import Frame
 from connectors.http import Seam
+from connectors.keeping import Keeper, places, store
 from connectors.models import Channel
 from connectors.opening import opened as connector_of
 from connectors.streaming import opened
-from connectors.streams import Stream
+from connectors.streams import Keeping, Stream
 from connectors.topics.arrival import Topics
 
 log = structlog.get_logger(__name__)
 MOST = 10  # streams of one channel
 FIRST_PAUSE, LAST_PAUSE, REFUSED = 1.0, 300.0, 3600.0  # seconds until a stream is opened again
 STEADY = 60.0  # a stream that was open so long starts over with the shortest pause
+GATHER = 1.0  # seconds in which what is kept is gathered; most of it can be read by then
 LONGEST = 6 * 3600.0  # by then it is opened anew, since names move to other addresses
 
 type Key = tuple[str, tuple[tuple[str, str], ...]]
@@ -93,23 +95,25 @@ class Attendant:
 
     def __init__(self, look_every: float = 10.0) -> None:
         self.look_every = look_every
-        self.bells, self.plan = Bells(), Plan()
+        self.bells, self.plan, self.keeper = Bells(), Plan(), Keeper()
         self.heard = asyncio.Event()
         self.held: dict[Key, asyncio.Task[None]] = {}
         self.open: set[Key] = set()
         self.ended: dict[Key, str] = {}
+        self.begun: dict[Key, frozenset[int]] = {}  # streams of which something is kept, and for whom
+        self.storing = asyncio.Lock()  # what is not stored must not be overtaken by a later place
         # One thread, so one connection to the database however many streams there are.
         self.database = ThreadPoolExecutor(1, thread_name_prefix="database")
 
     async def run(self) -> None:
         """Until it is cancelled."""
-        ringing = asyncio.create_task(self._ring())
+        ringing = [asyncio.create_task(self._ring()), asyncio.create_task(self._keep())]
         try:
             while True:
                 await self._look()
                 await asyncio.sleep(self.look_every)
         finally:
-            tasks = [ringing, *self.held.values()]
+            tasks = [*ringing, *self.held.values()]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -121,13 +125,23 @@ class Attendant:
         try:
             self.plan = await self._in_database(plan)
             self.bells.watch(self.plan.least)
-            for key in self.held.keys() - self.plan.streams.keys():
-                self.held.pop(key).cancel()
+            self._end(self.held.keys() - self.plan.streams.keys())
+            # Whoever joins may have to hear what was said before.
+            joined = {key for key, pks in self.begun.items() if self.plan.streams[key].channels.keys() - pks}
+            self._end(joined)
             for key in self.plan.streams.keys() - self.held.keys():
                 self.held[key] = asyncio.create_task(self._hold(key))
             await self._in_database(partial(mark_live, self._live(), self._why_ended()))
         except DatabaseError as error:  # what is open stays open
             log.warning("the database does not answer", error=type(error).__name__)
+        await self._store()  # the places of those that hear nothing for them
+
+    def _end(self, keys: Iterable[Key]) -> None:
+        """The next look opens them anew if they are wanted."""
+        for key in list(keys):
+            self.begun.pop(key, None)
+            if key in self.held:
+                self.held.pop(key).cancel()
 
     def _live(self) -> list[int]:
         """Channels all of whose streams are open."""
@@ -161,19 +175,68 @@ class Attendant:
             await asyncio.sleep(max(pause, least) * random.uniform(0.8, 1.2))  # noqa: S311
 
     async def _listen(self, key: Key, wanted: Wanted) -> None:
-        async with opened(wanted.stream, wanted.seam) as frames:
+        stream = await self._where_it_was(key, wanted)
+        async with opened(stream, wanted.seam) as frames:
             self.open.add(key)
             self.ended.pop(key, None)
             async for frame in frames:
                 self._announce(key, frame)
 
+    async def _where_it_was(self, key: Key, wanted: Wanted) -> Stream:
+        """The stream from where it was left, if something of it is kept."""
+        keeping = {pk: stream.keeping for pk, stream in wanted.channels.items() if stream.keeping}
+        if not keeping:
+            return wanted.stream
+        try:
+            found = await self._in_database(partial(places, list(keeping)))
+        except DatabaseError as error:
+            raise Unavailable("Our own database does not answer.") from error
+        self.begun[key] = frozenset(wanted.channels)
+        since = self.keeper.begin(keeping, found)
+        first = next(iter(keeping.values()))
+        return replace(wanted.stream, url=first.since(wanted.stream.url, since)) if since else wanted.stream
+
     def _announce(self, key: Key, frame: Frame) -> None:
         """The channels may have changed since the stream was opened."""
         now, wanted = asyncio.get_running_loop().time(), self.plan.streams.get(key)
         for channel, stream in wanted.channels.items() if wanted else ():
-            if names := tuple(stream.news(frame.event, frame.data)):
+            names = tuple(stream.news(frame.event, frame.data))
+            if stream.keeping and self._is_kept(channel, stream.keeping, frame, names):
+                continue
+            if names:
                 self.bells.heard(channel, names, [now + seconds for seconds in stream.after])
                 self.heard.set()
+
+    def _is_kept(self, channel: int, keeping: Keeping, frame: Frame, names: tuple[str, ...]) -> bool:
+        """Whether there is nothing to ask for: it is kept, or was heard before."""
+        place = keeping.place(frame.data)
+        if self.keeper.is_old(channel, place):
+            return True
+        kept = keeping.kept(frame.event, frame.data) if names else None
+        self.keeper.heard(channel, place, kept)
+        return kept is not None
+
+    async def _keep(self) -> None:
+        while True:
+            await self.keeper.has_items.wait()
+            await asyncio.sleep(GATHER)
+            await self._store()
+
+    async def _store(self) -> None:
+        """What cannot be stored is heard again."""
+        async with self.storing:
+            batch = self.keeper.take()
+            if batch is None:
+                return
+            try:
+                await self._in_database(partial(store, batch))
+                return
+            except DatabaseError as error:
+                log.warning("what was heard is not stored", error=type(error).__name__)
+            except Exception:
+                log.exception("a defect in storing what was heard")
+            self.keeper.forget()
+            self._end(self.begun)
 
     async def _ring(self) -> None:
         loop = asyncio.get_running_loop()

@@ -2,7 +2,7 @@
 had here."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -203,6 +203,21 @@ class Connector(Kind, ABC, scan="connectors.networks"):
         """Connections on which the network says that one of these sources, which this Channel is polled for, has
         something new. Pure."""
         return ()
+
+    @classmethod
+    def heard_alone(cls, settings: Mapping[str, Any], secrets: Container[str], source: str = "") -> "StrPromise | str":
+        """Whether what the searches of such a Channel, or this one, find is kept from a stream, so that a network that
+        refuses them refuses nothing: in words for its page, else "". `secrets`: the names of those that it has."""
+        return ""
+
+    def does_without(self, source: str, fault: str) -> bool:
+        """Whether nothing is missing although the network answered so when the source was asked for."""
+        return fault == "NotPermitted" and bool(self.heard_alone(self.settings, self.secrets, source))
+
+    @property
+    def unpacks(self) -> bool:
+        """Whether there may be deliveries to be worked off."""
+        return type(self).unpack is not Connector.unpack
 
     @abstractmethod
     def send(self, outgoing: Outgoing) -> Sent | Prepared:

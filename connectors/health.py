@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from connectors.access import ending, ends_in_words
 from connectors.base import Connector
-from connectors.bells import live, liveness
+from connectors.bells import liveness
 from connectors.budgeting import SOFT, money, unit
 from connectors.connecting import unfinished
 from connectors.faults import Fault
@@ -25,7 +25,7 @@ from inbox.models.arrays import array
 from inbox.templatetags.care import spell_out
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from django_stubs_ext import StrPromise
 
@@ -134,8 +134,8 @@ def of_all(now: datetime) -> list[Health]:
         _told(one, now, gaps.get(pk, 0), held.get(pk, 0), waiting.get(pk, 0), used.get(pk, Spent()), ends.get(pk, ""))
         for pk, one in ((one.pk, one) for one in channels)
     ]
-    heard = live()
-    found = [replace(health, live=health.channel.pk in heard) for health in told]
+    (heard, ended), alone = liveness(), _alone(channels)
+    found = [_as_heard(health, heard, ended, alone.get(health.channel.pk, "")) for health in told]
     order = {"danger": 0, "warn": 1, "good": 2, "": 3}
     return sorted(found, key=lambda health: (order[health.mood], health.channel.name.casefold()))
 
@@ -145,8 +145,29 @@ def of(channel: Channel, now: datetime) -> Health:
     used = spent([channel], now).get(channel.pk, Spent())
     ends = ending(now).filter(pk=channel.pk).exists()
     told = _told(channel, now, gaps, held, waiting, used, ends_in_words(channel, now) if ends else "")
-    heard, ended = liveness()
-    return replace(told, live=channel.pk in heard, why_polled="" if channel.paused else ended.get(channel.pk, ""))
+    return _as_heard(told, *liveness(), _alone([channel]).get(channel.pk, ""))
+
+
+def _alone(channels: Sequence[Channel]) -> dict[int, str]:
+    """Channels that hear by a stream alone, because their network refuses them its search: in words."""
+    kinds = Connector.kinds()
+    known = [(channel, kinds[channel.network]) for channel in channels if channel.network in kinds]
+    words = {one.pk: told for one, kind in known if (told := kind.heard_alone(one.settings, one.sealed))}
+    refused = Source.objects.filter(channel__in=words, fault="NotPermitted") if words else Source.objects.none()
+    return {pk: str(words[pk]) for pk in refused.values_list("channel_id", flat=True).distinct()}
+
+
+def _as_heard(health: Health, heard: frozenset[int], ended: Mapping[int, str], alone: str) -> Health:
+    channel = health.channel
+    health = replace(health, live=channel.pk in heard)
+    if channel.paused:
+        return health
+    if alone and not health.live and health.mood == "good":
+        why = _(
+            "Its search is refused, and the connection on which its posts are heard is not open: does “listen” run?"
+        )
+        health = replace(health, mood="warn", word=_("not heard"), why=why)
+    return replace(health, why_polled=" ".join(filter(None, (ended.get(channel.pk, ""), alone))))
 
 
 def _counts(model: type[Gap | Quarantined | Delivery], channels: Sequence[Channel]) -> dict[int, int]:

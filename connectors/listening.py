@@ -35,6 +35,7 @@ CHECK = timedelta(days=1)
 REREAD_AGAIN = timedelta(hours=1)  # after the network could not give its past
 DEFECT = "A defect in reading this channel; the log has the details."
 NOT_PERMITTED = timedelta(hours=6)  # until a source that is off is tried again
+HEARD_ALONE = timedelta(hours=1)  # the same where nothing is missing meanwhile
 
 
 def listen(channel_id: int) -> bool:
@@ -70,9 +71,9 @@ class Listener:
         try:
             cap(self.channel, self.budget, self.now)
             connector = self._opened()
-            if connector.pushed or connector.hooked:
+            if connector.unpacks:
                 self._with_renewal(partial(unpacking.work_off, self.claim))
-                self.ending.read = True
+                self.ending.read = connector.pushed or connector.hooked
             # Where the sources took the whole budget so far.
             self._beside(self.channel.refresh_at + following.EVERY, self._follow)
             for source in self._due_sources(connector):
@@ -165,7 +166,7 @@ class Listener:
             if fault.name not in CONCERNS_ONE:
                 raise
             log.warning("a source cannot be read", channel=self.channel.pk, source=source.name, fault=str(fault))
-            self._put_off(source, fault.name, fault.words)
+            self._refused(connector, source, fault)
         except Exception as error:
             if not Channel.objects.filter(pk=self.channel.pk).exists():
                 raise Overtaken from error  # it was removed while it was read
@@ -187,6 +188,12 @@ class Listener:
             if ended or self.budget.spent:
                 break
         return new, ended
+
+    def _refused(self, connector: Connector, source: Source, fault: Fault) -> None:
+        if connector.does_without(source.name, fault.name):
+            Source.objects.filter(pk=source.pk).update(next_at=self.now + HEARD_ALONE)
+        else:
+            self._put_off(source, fault.name, fault.words)
 
     def _put_off(self, source: Source, fault: str, words: str) -> None:
         wait = NOT_PERMITTED if fault == "NotPermitted" else self.ending.pause()

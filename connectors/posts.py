@@ -212,7 +212,8 @@ class Undelivered:
 class Page:
     """One page of one source. `cursor` (JSON, ≤ 32 kB) is committed with the posts. `end`: the network has nothing
     more now. `interval`: seconds until the next poll as this page suggests, within the source's `least` and `most`;
-    None: no opinion. `repeats` counts items or pages the network gave again where it should have gone on."""
+    None: no opinion. `repeats` counts items or pages the network gave again where it should have gone on. Of a delivery
+    `found_by` is the search that it answers, and `later` the part of its body that the network does not show yet."""
 
     posts: tuple[Post, ...]
     cursor: JSON
@@ -224,6 +225,8 @@ class Page:
     undelivered: tuple[Undelivered, ...] = ()
     interval: float | None = None
     repeats: int = 0
+    found_by: str = ""
+    later: str = ""
 
 
 CURSOR_LIMIT = 32_000

@@ -112,7 +112,7 @@ class Claim:
         how many were new."""
         posts, bad = sound(self._delivered(page), self.now)
         bad = [*page.bad, *bad]
-        posts, asked = self.topics.look_at(posts, source.name)
+        posts, asked = self.topics.look_at(posts, page.found_by or source.name)
         posts, context = with_threads(self.channel, connector, posts, self.budget, self.now)
         late = {source.name[:SOURCE]: started_at - LATE} if started_at else {}
         place = replace(self.place(connector), late_before=late, context=context, asked=asked)

@@ -1,5 +1,5 @@
-"""What a network declares of a connection that stays open and on which it says that there is something new. It is only
-ever a hint to read: nothing of what it carries is stored."""
+"""What a network declares of a connection that stays open and on which it says that there is something new. As a rule
+it is only a hint to read; what nobody could ask for later is kept."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -56,6 +56,27 @@ class Asking(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """Of a frame: a short `item`, such as an address, which is what the search `source` looks for."""
+
+    source: str
+    item: str
+
+
+class Keeping(Protocol):
+    """What of a stream becomes a delivery of its channel, which `Connector.unpack` maps; one stream of a channel may
+    have it. It is pure and quick, and takes any text. A place is a time in microseconds since 1970."""
+
+    def kept(self, event: str, data: str) -> Kept | None: ...
+
+    def place(self, data: str) -> int:
+        """Where in the stream this frame stands; 0 where it does not say."""
+
+    def since(self, url: str, place: int) -> str:
+        """The address at which the stream begins there, if it still reaches back so far."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stream:
     """`url`: https:// for server-sent events, wss:// for a websocket; never with a secret in it, since addresses are
     logged. `headers` may hold secrets. `news(event, data)` names the sources that are worth reading after this frame
@@ -70,3 +91,4 @@ class Stream:
     after: tuple[float, ...] = (0.0,)
     line: Callable[[], Announcing] | None = field(default=None, repr=False, compare=False)
     asking: Callable[[], Asking] | None = field(default=None, repr=False, compare=False)
+    keeping: Keeping | None = field(default=None, repr=False, compare=False)

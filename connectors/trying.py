@@ -197,7 +197,7 @@ def _look(connector: Connector, source: str, label: str, budget: Budget) -> Look
             look.posts = newest[:SHOWN]
             break
     except Fault as fault:
-        look.words = fault.words
+        look.words = "" if connector.does_without(source, fault.name) else fault.words
     return look
 
 

@@ -1,8 +1,10 @@
-"""Webhook deliveries that were committed and answered; each is worked off like a page. Some networks are asked what
-one is about; one that cannot be worked off now waits, and holds up neither those behind it nor the sources."""
+"""Deliveries that were committed, of webhooks and of what streams showed; each is worked off like a page. Some networks
+are asked what one is about; one that cannot be worked off now waits, and holds up neither those behind it nor the
+sources."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -18,6 +20,7 @@ log = structlog.get_logger(__name__)
 AT_ONCE = 50  # worked off in one poll
 FAILURES = 3  # in one poll; after them it is the network that fails, and the sources find out how
 SOON, LATE = timedelta(seconds=30), timedelta(minutes=15)  # until one that failed is tried again
+FIRST = timedelta(seconds=6)  # until the rest of one is asked for that the network did not show yet
 PATIENCE = timedelta(days=3)  # of trying in vain
 ANSWERED = ("NotPermitted", "Invalid", "Gone", "PolicyRefused")  # asking again changes nothing
 
@@ -48,8 +51,23 @@ def work_off(claim: Claim, connector: Connector) -> None:
             if failures == FAILURES:
                 return
             continue
+        page = _wanted(claim, connector, page)
         claim.store(connector, source, page, source.newest_at)
-        Delivery.objects.filter(pk=delivery.pk).update(done_at=timezone.now())
+        _worked_off(delivery, page, claim.now)
+
+
+def _wanted(claim: Claim, connector: Connector, page: Page) -> Page:
+    """Without what a search found that the channel listens to no more."""
+    named = {source.name for source in claim.topics.sources(connector)} if page.found_by else {""}
+    return page if page.found_by in named else replace(page, posts=(), bad=(), later="")
+
+
+def _worked_off(delivery: Delivery, page: Page, now: datetime) -> None:
+    mine = Delivery.objects.filter(pk=delivery.pk)
+    if page.later:
+        mine.update(body=page.later, not_before=now + min(max(now - delivery.at, FIRST), SOON))
+    else:
+        mine.update(done_at=timezone.now())
 
 
 def _unpacked(claim: Claim, connector: Connector, delivery: Delivery) -> Page | None:

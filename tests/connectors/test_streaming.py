@@ -14,8 +14,9 @@ from connectors.bells import GAP, SHARE, Bells
 from connectors.faults import Invalid, NotPermitted, RateLimited, Unavailable, Unreadable
 from connectors.frames import Events, Frame, Pace
 from connectors.http import Seam
+from connectors.networks.bluesky.searches import Search
 from connectors.streaming import opened
-from connectors.streams import Stream
+from connectors.streams import Kept, Stream
 from tests.fakes.streams import EventServer, SocketServer
 from tests.waiting import PATIENCE, by_itself
 
@@ -429,6 +430,54 @@ def test_bluesky_is_not_listened_to_unless_that_was_chosen_and_there_is_somethin
     assert jetstream(["acme"], account=False, jetstream="https://x.example") == ()
     (stream,) = jetstream(["acme"], account=False, facts={})
     assert stream.news("", announced("acme")) == ("search:acme",)
+
+
+@pytest.mark.parametrize(
+    ("search", "text", "is_kept"),
+    [
+        ("tea", "A cup of TEA!", True),
+        ("tea", "All steam", False),
+        ("お茶", "美味しいお茶です", True),
+        ('"cold brew" -coffee', "cold brew, no sugar", True),
+        ('"cold brew" -coffee', "cold brew coffee", False),
+        ("tea lang:de", "tea", True),  # whose it is and how it is written is compared with the post itself
+        ("tea mentions:carla.test", "tea", False),
+        ("!!!", "tea!!!", False),
+        ("*", "tea", False),
+        ("-tea", "coffee", False),
+    ],
+)
+def test_without_an_account_what_a_search_would_find_is_kept(search, text, is_kept):
+    source = f"search:{search}"
+    found = jetstream([search, "other"], account=False, facts={})[0].keeping.kept(
+        "", announced(text, author="did:plc:carla")
+    )
+    assert (found == Kept(source, "at://did:plc:carla/app.bsky.feed.post/3k")) is is_kept
+
+
+def test_what_is_kept_is_new_and_has_an_address():
+    keeping = jetstream(["tea"], account=False, facts={})[0].keeping
+    good = announced("tea", author="did:plc:carla")
+    assert keeping.kept("", good)
+    for old, odd in (("create", "update"), ("3k", "../x"), ("did:plc:carla", "carla"), ("feed.post", "feed.like")):
+        assert keeping.kept("", good.replace(f'"{old}"', f'"{odd}"').replace(f'bsky.{old}"', f'bsky.{odd}"')) is None
+    assert (keeping.place(good), keeping.place("[]"), keeping.place('{"time_us": "x"}')) == (1, 0, 0)
+    assert jetstream(["tea"])[0].keeping is None, "with an account its search is asked"
+
+
+@pytest.mark.parametrize(
+    ("query", "handle", "language", "fits"),
+    [
+        ("tea from:carla.test", "carla.test", "en", True),
+        ("tea from:@carla.test", "theo.test", "en", False),
+        ("tea -from:carla.test", "carla.test", "en", False),
+        ("tea lang:de", "carla.test", "de", True),
+        ("tea lang:de", "carla.test", "en", False),
+        ("tea", "", "", True),
+    ],
+)
+def test_whose_a_post_is_and_its_language_are_compared_when_it_was_read(query, handle, language, fits):
+    assert Search.of(query).is_by(handle, language) is fits
 
 
 @pytest.mark.parametrize(

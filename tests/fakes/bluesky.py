@@ -10,6 +10,7 @@ from tests.fakes.server import Reply
 
 ME, POSTS = "did:plc:brand", "app.bsky.feed.post"
 MEMBER = {"did": ME, "handle": "brand.test", "displayName": "Brand"}
+PUBLIC = ("searchPosts", "getPosts", "getPostThread", "getProfile", "getRecord")
 REFRESH, PASSWORD = "canary-4f1c9e77-again", "canary-4f1c9e77-app"
 
 
@@ -28,6 +29,7 @@ class Fake(FakeNetwork):
         self.records, self.people, self.told, self.hidden = {}, {ME: MEMBER}, [], set()
         self.commits, self.tokens, self.expired, self.passwords = [], {CANARY}, set(), {PASSWORD}
         self.closed, self.shut, self.logins = set(), set(), 0
+        self.search_refused = False
 
     def settings(self):
         here = self.server.url
@@ -139,7 +141,9 @@ class Fake(FakeNetwork):
         token = asked.headers.get("authorization", "").removeprefix("Bearer ")
         if method.startswith("app.bsky.video."):  # another service, which knows no sessions
             return None
-        if method.endswith(("createSession", "refreshSession")) or (method.endswith("searchPosts") and not token):
+        if method.endswith("searchPosts") and not token and self.search_refused:
+            return Reply(403, {}, {})
+        if method.endswith(("createSession", "refreshSession")) or (method.endswith(PUBLIC) and not token):
             return None
         if not token:
             return named(401, "AuthMissing")

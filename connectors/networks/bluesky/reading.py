@@ -1,5 +1,6 @@
 """What Bluesky shows us, as posts: notifications and searches onward and back, and again for posts we hold."""
 
+import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,9 +25,10 @@ from connectors.networks.bluesky.api import (
     post_of,
     time_of,
 )
-from connectors.networks.bluesky.jetstream import Announced
+from connectors.networks.bluesky.jetstream import SHOWS, Announced
+from connectors.networks.bluesky.searches import Search
 from connectors.newest_first import Walk
-from connectors.text import lines
+from connectors.text import lines, read_json
 
 WINDOW = timedelta(hours=48)
 _KINDS = {"mention": PostKind.MENTION, "reply": PostKind.REPLY, "quote": PostKind.QUOTE}
@@ -71,6 +73,19 @@ class Reading(Announced):
             if walk.ended:
                 return
             walk.gaps = ()
+
+    def unpack(self, body: bytes, now: datetime) -> Page:
+        """Posts that Jetstream showed for one search, as the network shows them; those not shown yet come later."""
+        told = read_json(body)
+        source, wanted = str(told["source"]), [str(uri) for uri in told["items"]]
+        views = {str(view.get("uri")): view for view in self._views(wanted, now=now) if isinstance(view, dict)}
+        found, bad = self._mapped(list(views.values()), source, None)
+        search = Search.of(source.partition(":")[2])
+        posts = tuple(post for post in found if search is None or search.is_by(post.author.handle, post.lang))
+        missing = [uri for uri in wanted if uri not in views]
+        waits = missing and now.timestamp() - float(told["at"]) < SHOWS.total_seconds()
+        later = json.dumps({**told, "items": missing}) if waits else ""
+        return Page(posts=posts, bad=bad, cursor={}, end=True, found_by=source, later=later)
 
     def _page(self, source: str, at: str, now: datetime) -> tuple[Any, list[Any], str]:
         kind, _, words = source.partition(":")

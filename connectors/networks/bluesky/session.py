@@ -11,12 +11,15 @@ from connectors.base import (
     Connector,
     Fault,
     Gone,
+    NotPermitted,
     Secrets,
     Unreadable,
 )
 from connectors.networks.bluesky.api import claims_of, fault_of
 
 _OWN_PASSWORD = "com.atproto.access"  # noqa: S105  the scope of a session made with it
+
+_SOME_POST = "at://did:plc:z72i7hdynmk6r22z27h6tvur/app.bsky.feed.post/3jxtb5w2hkt2m"  # it need not be there
 
 
 class Signed(Connector):
@@ -65,6 +68,8 @@ class Signed(Connector):
 
     def _judged(self, answer: Any) -> Fault | None:
         fault = fault_of(answer, own=answer.write or "/com.atproto.server." in answer.url)
+        if not self._account and (answer.status in (401, 403) or isinstance(fault, AuthExpired | AuthRevoked)):
+            return NotPermitted("Without an account the public service refuses this.", status=answer.status)
         # A session the server forgot can be had anew as long as the app password is good.
         if fault and fault.what == "InvalidToken" and self.secrets.get("app_password"):
             return AuthExpired(fault.detail, status=fault.status)
@@ -92,8 +97,8 @@ class Signed(Connector):
 
     def check(self) -> Check:
         if not self._account:
-            self._ask("GET", "app.bsky.feed.searchPosts", params={"q": "bluesky", "limit": "1"})
-            return Check(account_name="Bluesky", account_url="https://bsky.app", server=self._base)
+            told = self._tried()
+            return Check(account_name="Bluesky", account_url="https://bsky.app", server=self._base, warnings=told)
         me = self._ask("GET", "com.atproto.server.getSession").json(dict)
         if self._is_of_another(me) and self.secrets.get("app_password"):
             self.secrets = self._signed_in(self.secrets)
@@ -107,6 +112,19 @@ class Signed(Connector):
             facts={"account_id": did, "handle": handle},
             warnings=self._warnings(me),
         )
+
+    def _tried(self) -> tuple[str, ...]:
+        """What the public view lets us do without an account. Where it refuses the search, what Jetstream shows will
+        do, if posts can be read one by one."""
+        try:
+            self._ask("GET", "app.bsky.feed.searchPosts", params={"q": "bluesky", "limit": "1"})
+        except NotPermitted:
+            words = self.heard_alone(self.settings, self.secrets)
+            if not words:
+                raise
+            self._views([_SOME_POST])
+            return (str(words),)
+        return ()
 
     def _is_of_another(self, me: Mapping[str, Any]) -> bool:
         """Whether the session belongs to somebody else than the handle that was typed. Mail addresses open an account
