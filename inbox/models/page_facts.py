@@ -40,13 +40,15 @@ class KnownIdentity(NamedTuple):
 class Pending(NamedTuple):
     """A reply that left or may have left, and is not yet bound to a post. One that is to be tried again is among
     them: when its first try shows up late after all, there must be no second. So is one of which a person said that
-    it was `sent`. `stands`: how the network shows it, where that is not as an answer to its parent."""
+    it was `sent`. One that is `private` is no post that everybody can read. `stands`: how the network shows it, where
+    that is not as an answer to its parent."""
 
     id: int
     parent: str
     text: str
     created_at: datetime
     sent: bool
+    private: bool
     stands: Stands | None = None
 
 
@@ -68,7 +70,7 @@ CONVERSATIONS = """
     SELECT thread_key, identity_id, id FROM inbox_conversation
      WHERE thread_key = ANY(%s::text[]) AND identity_id = ANY(%s::bigint[])"""
 _PENDING = """
-    SELECT r.id, m.external_id, r.text, r.created_at, r.state = 'sent', r.external_id
+    SELECT r.id, m.external_id, r.text, r.created_at, r.state = 'sent', r.kind = 'direct', r.external_id
       FROM inbox_mention m
       JOIN inbox_reply r ON r.conversation_id = m.conversation_id
       JOIN inbox_mention p ON p.id = r.parent_id AND p.external_id = m.external_id
@@ -79,7 +81,7 @@ _PENDING = """
      ORDER BY r.state = 'sent', r.sending_at"""
 # Where answers hang elsewhere than from what they answer: the replies in the threads that ours came to.
 _PENDING_IN_THREADS = """
-    SELECT r.id, p.external_id, r.text, r.created_at, r.state = 'sent', r.external_id
+    SELECT r.id, p.external_id, r.text, r.created_at, r.state = 'sent', r.kind = 'direct', r.external_id
       FROM inbox_conversation c
       JOIN inbox_reply r ON r.conversation_id = c.id
       JOIN inbox_mention p ON p.id = r.parent_id

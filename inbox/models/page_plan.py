@@ -185,7 +185,7 @@ def _plan_ours(
 
 def _may_be(reply: Pending, post: Any, normalise: Callable[[str], str]) -> bool:
     """Whether this post of ours says what that reply says, where it would stand."""
-    if post.created_at < reply.created_at - CLOCKS:
+    if post.created_at < reply.created_at - CLOCKS or (reply.private and "direct" not in (post.kind, post.visibility)):
         return False
     below, text = (reply.stands.below, reply.stands.text) if reply.stands else ((reply.parent,), reply.text)
     return post.parent_id in below and normalise(text) == normalise(post.text)

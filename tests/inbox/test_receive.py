@@ -274,6 +274,15 @@ def test_a_post_of_ours_older_than_the_reply_settles_no_doubt(channel, reply):
     assert offer(channel, ours(9, created_at=timezone.now())).bound == [(reply.pk, "9", "")]
 
 
+def test_what_everybody_can_read_settles_no_private_answer(channel, reply):
+    Reply.objects.update(state="sending", tries=1, takes=1, sending_at=timezone.now(), kind="direct")
+    said = ours(9, created_at=timezone.now())
+    assert offer(channel, said).bound == []
+    assert Mention.objects.filter(ours=True).count() == 1
+    private = replace(said, external_id="10", visibility=Visibility.DIRECT)
+    assert offer(channel, private).bound == [(reply.pk, "10", "")]
+
+
 def test_the_post_of_a_reply_that_a_person_called_sent_is_not_shown_twice(cast, channel, reply):
     Reply.objects.update(state="in_doubt", tries=1, takes=1, flagged_at=timezone.now())
     reply.refresh_from_db()
