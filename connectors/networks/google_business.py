@@ -98,13 +98,10 @@ class GoogleBusiness(Reviews, GoogleAccess):
         return items, str(told.get("nextPageToken") or ""), answer
 
     def _review(self, item: Any, subject: str, source: str) -> Review:
-        one, who = (
-            named(item.get("name") or f"{place_of(subject)}/reviews/{named(item['reviewId'])}"),
-            item.get("reviewer"),
-        )
+        one = named(item.get("name") or f"{place_of(subject)}/reviews/{named(item['reviewId'])}")
         made, answer = time_of(item["createTime"]), item.get("reviewReply")
         changed = time_of(item["updateTime"]) if item.get("updateTime") else made
-        who = who if isinstance(who, dict) else {}
+        who = item["reviewer"] if isinstance(item.get("reviewer"), dict) else {}
         place, text = one.rpartition("/reviews/")[0], str(item.get("comment") or "")
         post = Post(
             external_id=one,
