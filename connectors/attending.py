@@ -127,7 +127,8 @@ class Attendant:
             self.bells.watch(self.plan.least)
             self._end(self.held.keys() - self.plan.streams.keys())
             # Whoever joins may have to hear what was said before.
-            joined = {key for key, pks in self.begun.items() if self.plan.streams[key].channels.keys() - pks}
+            known = self.begun.keys() & self.plan.streams.keys()
+            joined = {key for key in known if self.plan.streams[key].channels.keys() - self.begun[key]}
             self._end(joined)
             for key in self.plan.streams.keys() - self.held.keys():
                 self.held[key] = asyncio.create_task(self._hold(key))
