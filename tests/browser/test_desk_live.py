@@ -125,6 +125,7 @@ def test_a_day_with_keys_alone(site, desk_of):
     page.keyboard.press("j")
     page.keyboard.press("j")
     page.keyboard.press("k")
+    expect(row(page, cases[0]).locator(".row__open")).to_be_focused()
     on_its_way = []
     page.route("**/conversations/*/?view=support", lambda route: on_its_way.append(route))
     with page.expect_request("**/conversations/*/?view=support"):
