@@ -32,7 +32,7 @@ def _scratch():
 def remove_leftovers():
     """Folders of earlier runs that were killed: nobody holds their lock any more."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        with suppress(OSError), (folder / "lock").open("a") as lock:
+        with suppress(OSError), (folder / "lock").open("r+") as lock:  # one that has none yet is just being made
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(folder, ignore_errors=True)
 
