@@ -37,7 +37,7 @@ def together(work, arguments, ready=None):
     time from the first begin to the last end). The items are the sum of what `len` says of the results. `ready` is
     called before with the argument, for what a process that has worked for a while has behind it."""
     connections.close_all()
-    _warm()
+    warm()
     fork = multiprocessing.get_context("fork")
     barrier, answers = fork.Barrier(len(arguments) + 1), fork.SimpleQueue()
     workers = [
@@ -58,7 +58,7 @@ def together(work, arguments, ready=None):
     return results, Take(sum(map(len, results)), wall, sum(cpu for _, cpu, _, _ in found))
 
 
-def _warm():
+def warm():
     """What a process of the product has loaded long ago, and every fork would load again."""
     import celery.app.amqp  # noqa: F401
     import channels_redis.pubsub  # noqa: F401

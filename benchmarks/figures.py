@@ -20,6 +20,7 @@ FIGURES = {
     "bell": Figure(("BM-10",), "one bell to many screens"),
     "stalled": Figure(("BM-11",), "many screens and one that never reads"),
     "refresh": Figure(("BM-12",), "from a bell to rows on many screens"),
+    "end_to_end": Figure(("BM-13",), "from a network's page to every screen"),
     "tasks": Figure(("BM-16",), "one task for all that is due"),
     "queue_page": Figure(("BM-04",), "pages of the queue in three orders", large=True),
     "exactly_once": Figure(("BM-03",), "every post once, whoever offers it", large=True),

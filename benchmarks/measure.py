@@ -107,9 +107,9 @@ class Row:
         return ("met" if self.met else "missed") + (f" ({self.note})" if self.note else "")
 
 
-def row(number, what, value, limit, ratio, *, least=None, most=None, note=""):
-    """A row whose ratio is to be at least or at most something."""
-    met, goal, higher = None, "", most is None
+def row(number, what, value, limit, ratio, *, least=None, most=None, note="", higher=None):
+    """A row whose ratio is to be at least or at most something; `higher` says which is better where it has no goal."""
+    met, goal, higher = None, "", most is None if higher is None else higher
     if least is not None:
         met, goal = ratio >= least, f"≥ {least:g}"
     elif most is not None:

@@ -76,6 +76,7 @@ class Scratch:
 
     def make_template(self):
         """The empty database of the product, from its own migrations."""
+        (self.folder / "static").mkdir()  # a web process wonders where it is
         self.execute(f"CREATE DATABASE {TEMPLATE}")
         migrate = [sys.executable, "manage.py", "migrate", "-v", "0", "--skip-checks"]
         subprocess.run(migrate, cwd=HERE, env=self.environment(TEMPLATE, ROLE="migrate"), check=True)

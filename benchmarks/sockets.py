@@ -47,7 +47,7 @@ class Socket(asyncio.Protocol):
             elif opcode == 9:
                 self.transport.write(masked(payload, 0x8A))
             elif opcode == 1:
-                self._told(json.loads(payload)["n"], now)
+                self._heard(json.loads(payload), now)
 
     def _frames(self):
         while len(self.buffer) >= 2:
@@ -59,6 +59,9 @@ class Socket(asyncio.Protocol):
             frame = self.buffer[0] & 15, self.buffer[start : start + size]
             self.buffer = self.buffer[start + size :]
             yield frame
+
+    def _heard(self, bell, now):
+        self._told(bell["n"], now)
 
     def _told(self, number, now):
         self.newest = max(self.newest, number)
