@@ -15,21 +15,38 @@ from benchmarks.measure import Take, Wrong, processor_seconds
 
 def pgbench(script, clients, transactions, *, prepared=False, **variables):
     """Runs the script `transactions` times in all, over that many clients; `prepared` is planned once a connection."""
-    settings = connection.settings_dict
     each = max(1, transactions // clients)
-    with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
-        file.write(script)
-        file.flush()
-        argv = [Path(os.environ["BENCH_PG_BIN"], "pgbench"), "-n", "-f", file.name, "-c", str(clients), "-t", str(each)]
-        argv += ["-M", "prepared"] if prepared else []
-        argv += ["-j", str(min(clients, 2)), *(f"-D{name}={value}" for name, value in variables.items())]
-        place = {"PGHOST": settings["HOST"], "PGUSER": settings["USER"], "PGDATABASE": settings["NAME"]}
-        done = subprocess.run(argv, env={**os.environ, **place}, capture_output=True, text=True, check=False)
-    found = re.search(r"tps = ([\d.]+)", done.stdout)
-    if done.returncode or not found:
-        raise Wrong(f"pgbench: {done.stderr.strip()[-300:]}")
+    known = [f"-D{name}={value}" for name, value in variables.items()]
+    options = ["-c", clients, "-t", each, "-j", min(clients, 2), *known]
+    told = _pgbench([script], [*options, *(["-M", "prepared"] if prepared else [])])
+    (speed,) = re.findall(r"tps = ([\d.]+)", told)
     items = each * clients
-    return Take(items, wall=items / float(found[1]))
+    return Take(items, wall=items / float(speed))
+
+
+def alternately(scripts, transactions):
+    """One client sends a statement of each script in turn by chance, that many in all: what is near in time meets the
+    same machine. {name: Take of its share}"""
+    told = _pgbench(scripts.values(), ["-c", 1, "-t", transactions])
+    counts = re.findall(r"- (\d+) transactions \(", told)
+    waits = re.findall(r"- latency average = ([\d.]+) ms", told)
+    found = zip(scripts, map(int, counts), map(float, waits), strict=True)
+    return {name: Take(items, wall=items * wait / 1000) for name, items, wait in found}
+
+
+def _pgbench(scripts, options):
+    settings = connection.settings_dict
+    place = {"PGHOST": settings["HOST"], "PGUSER": settings["USER"], "PGDATABASE": settings["NAME"]}
+    with tempfile.TemporaryDirectory() as folder:
+        argv = [str(Path(os.environ["BENCH_PG_BIN"], "pgbench")), "-n", *map(str, options)]
+        for number, script in enumerate(scripts):
+            file = Path(folder, f"{number}.sql")
+            file.write_text(script)
+            argv += ["-f", str(file)]
+        done = subprocess.run(argv, env={**os.environ, **place}, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Wrong(f"pgbench: {done.stderr.strip()[-300:]}")
+    return done.stdout
 
 
 def together(work, arguments, ready=None):

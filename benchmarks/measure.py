@@ -76,12 +76,15 @@ class Takes:
         return statistics.median(take.cpu_each for take in self.by_name[name])
 
 
-def interleaved(rounds: int, candidates: dict[str, Callable[[int], Take]]) -> Takes:
-    """Runs A B C A B C …, so that a checkpoint or a busy neighbour meets all alike. A candidate gets the round."""
+def interleaved(rounds: int, candidates: dict[str, Callable[[int], Take | dict[str, Take]]]) -> Takes:
+    """Runs A B C A B C …, so that a checkpoint or a busy neighbour meets all alike. A candidate gets the round; one
+    that measures several things gives them by name."""
     takes = Takes()
     for number in range(rounds):
         for name, candidate in candidates.items():
-            takes.add(name, candidate(number))
+            found = candidate(number)
+            for each, take in (found if isinstance(found, dict) else {name: found}).items():
+                takes.add(each, take)
     return takes
 
 

@@ -4,7 +4,7 @@ with an offset."""
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from benchmarks.clients import pgbench
+from benchmarks.clients import alternately, pgbench
 from benchmarks.measure import check, interleaved, milli, row
 from inbox import desk
 from inbox.models import Agent, Conversation, Team
@@ -88,10 +88,9 @@ def run(options):
         touched, scans = buffers(keys)
         per_team = touched / len(queue.teams)
         check(not scans, f"{name}: the whole table is read")
-        script = keys + ";"
+        both = {"one": "SELECT 1;", "keys": keys + ";"}
         candidates = {
-            "one": lambda _: pgbench("SELECT 1;", 1, 2_000),
-            "keys": lambda _, script=script: pgbench(script, 1, 1_000),
+            "both": lambda _, both=both: alternately(both, 3_000),
             "page": lambda _, sent=sent: pgbench(";\n".join(sent) + ";", 1, 500),
         }
         if name == "newest, four teams":

@@ -47,7 +47,7 @@ class Socket(asyncio.Protocol):
             elif opcode == 9:
                 self.transport.write(masked(payload, 0x8A))
             elif opcode == 1:
-                self._heard(json.loads(payload), now)
+                self._heard(json.loads(payload[: payload.index(b"}") + 1]), now)  # a long frame ends in blanks
 
     def _frames(self):
         while len(self.buffer) >= 2:

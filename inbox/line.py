@@ -4,6 +4,7 @@ task, a dispatch or a frame of its own for each (less than half the processor ti
 from __future__ import annotations
 
 import json
+import socket
 from asyncio.transports import BaseTransport
 from typing import Any
 
@@ -11,6 +12,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.http11 import Request
 
 BUFFER = 4096  # bytes that may wait for a reader before the line counts as full
+KEPT = 65_536  # bytes the system may keep for such a reader: some hundred bells, not the megabytes it would grow to
 WHOLE_TEXT = 0x81
 SHORT = 125  # bytes; a longer frame has another head
 
@@ -29,6 +31,7 @@ class Line(WebSocketsSansIOProtocol):
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)
         self.transport.set_write_buffer_limits(high=BUFFER)
+        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KEPT)
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)

@@ -8,6 +8,7 @@ import asyncio
 import json
 import time
 from collections import defaultdict
+from contextlib import suppress
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,6 +26,7 @@ from inbox.ringing import GROUP
 
 log = structlog.get_logger(__name__)
 TICK = 0.1  # seconds between two frames of one stream, at least
+TOGETHER = 0.005  # seconds in which bells of several streams are gathered
 ASK = 1.0  # seconds between two looks at the counter rows
 SLICES = 10  # in which the screens of a stream are rung
 AT_ONCE = 100  # screens that are rung together where no question follows that costs anything
@@ -108,9 +110,10 @@ class Hub:
         self.cost += (seconds - self.cost) / 16
 
     async def _ring(self) -> None:
-        """Rings what moved and whose time has come, ten times a second."""
+        """Rings what moved and whose time has come: at once where a stream has been still for a tick."""
         while True:
-            await self._moved.wait()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._moved.wait(), self._rest())
             self._moved.clear()
             now = time.monotonic()
             ready = {stream for stream in self.dirty if self._due.get(stream, 0.0) <= now}
@@ -119,9 +122,12 @@ class Hub:
                 ringing = asyncio.create_task(self._ring_one(stream, now))
                 self._ringing.add(ringing)
                 ringing.add_done_callback(self._ringing.discard)
-            await asyncio.sleep(TICK)
-            if self.dirty:
-                self._moved.set()
+            await asyncio.sleep(TOGETHER)
+
+    def _rest(self) -> float | None:
+        """Seconds until the first of the streams that moved may be rung again; None when none waits."""
+        times = [self._due.get(stream, 0.0) for stream in self.dirty]
+        return max(0.0, min(times) - time.monotonic()) if times else None
 
     async def _ring_one(self, stream: str, now: float) -> None:
         """Rings the screens of a stream in slices, no faster than their questions can be answered: the bell slows

@@ -103,6 +103,30 @@ def test_a_socket_with_a_defect_does_not_end_the_ringing(monkeypatch, clockwork)
     assert len(clockwork(run())) == 2
 
 
+def test_a_stream_that_was_still_rings_at_once_though_another_has_just_rung(monkeypatch, clockwork):
+    monkeypatch.setattr(Hub, "start", lambda self: None)
+
+    async def run():
+        hub, bells = Hub(), [Bell() for _ in range(4)]
+        for place, bell in enumerate(bells):
+            hub.watch(bell, {f"team:{place}"})
+        ringing = asyncio.create_task(hub._ring())
+        found = []
+        for number in (1, 2):
+            for place in range(4):
+                hub.moved({f"team:{place}": number})
+                await asyncio.sleep(0.02)
+                found.append([len(bell.frames) for bell in bells])
+        await asyncio.sleep(0.1)
+        ringing.cancel()
+        return found, [len(bell.frames) for bell in bells]
+
+    found, last = clockwork(run())
+    assert found[:4] == [[1, 0, 0, 0], [1, 1, 0, 0], [1, 1, 1, 0], [1, 1, 1, 1]]
+    assert found[4] == [1, 1, 1, 1]  # the same stream waits for its tick
+    assert last == [2, 2, 2, 2]
+
+
 def test_a_defect_while_asking_does_not_end_the_asking(monkeypatch):
     monkeypatch.setattr(Hub, "start", lambda self: None)
     monkeypatch.setattr(live, "ASK", 0.01)

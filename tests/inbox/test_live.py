@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import socket
 import time
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
@@ -12,6 +14,7 @@ from redis import Redis
 
 from connectors.models import Channel
 from inbox import live, ringing
+from inbox.line import KEPT
 from inbox.live import TOO_MUCH
 from inbox.models import Agent, Conversation
 from tests.conftest import make_cast
@@ -46,6 +49,15 @@ def connect(web, cookie, origin=None, **options):
         origin=origin or web.url,
         **options,
     )
+
+
+async def narrow(web):
+    """A line to the server on whose side here the system keeps little."""
+    line = socket.socket()
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
+    line.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(line, ("127.0.0.1", urlsplit(web.url).port))
+    return line
 
 
 async def in_thread(function, *arguments):
@@ -160,9 +172,10 @@ def test_a_socket_that_never_reads_is_closed_and_holds_up_nobody(web, house, mon
 
     async def run():
         reads = await asking()
-        stalled = await asking(max_queue=1)  # the client stops reading from its line when one frame waits for it
+        # the client stops reading from its line when one frame waits for it, and its system keeps little for it
+        stalled = await asking(max_queue=1, sock=await narrow(web))
         loop = live.hub()._loops[0].get_loop()
-        bells, numbers = list(live.hub().sockets[stream]), []
+        bells, numbers, full = list(live.hub().sockets[stream]), [], 0
         deadline = time.monotonic() + PATIENCE
         while len(live.hub().sockets[stream]) == 2 and time.monotonic() < deadline:
             for number in range(len(numbers) + 1, len(numbers) + 501):
@@ -170,9 +183,11 @@ def test_a_socket_that_never_reads_is_closed_and_holds_up_nobody(web, house, mon
                     loop.call_soon_threadsafe(bell.ring, stream, live.frame(stream, number))
             while len(numbers) < number:
                 numbers.append(json.loads(await asyncio.wait_for(reads.recv(), PATIENCE))["n"])
+            full = full or (number if any(bell._missed for bell in bells) else 0)
         left = live.hub().sockets[stream]
         assert numbers == list(range(1, len(numbers) + 1))  # whoever reads gets every one
         assert len(left) == 1
+        assert full * len(live.frame(stream, full)) < 10 * KEPT  # else minutes of bells go into the system's memory
         stalled.transport.abort()
         await reads.close()
 
