@@ -20,6 +20,9 @@ type Verb = Literal[
     "delete",
     "approve",
     "spam",
+    "unspam",
+    "trash",
+    "restore",
     "block",
     "mark_seen",
 ]

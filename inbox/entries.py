@@ -108,7 +108,9 @@ def of_mention(mention: Mention, revisions: Sequence[Revision]) -> Message:
 
 
 def _marks(mention: Mention) -> list[str]:
-    marks = [str(MARKS[mark]) for mark in mention.marks if mark in MARKS]
+    told = mention.grants.get("away")  # where the network says so itself, what we did is not all that counts
+    stands = mention.marks if told is None else [*(each for each in mention.marks if each not in AWAY), told]
+    marks = [str(MARKS[mark]) for mark in stands if mark in MARKS]
     return [_("sent by a program"), *marks] if mention.grants.get("automatic") else marks
 
 
@@ -118,11 +120,13 @@ def _quoted(mention: Mention) -> str:
     return "\n\n".join(part.strip() for part in parts if isinstance(part, str) and part.strip())
 
 
+AWAY = ("spam", "trash")
 MARKS = {
     "hidden": gettext_lazy("hidden there"),
     "liked": gettext_lazy("liked"),
     "approved": gettext_lazy("approved"),
     "spam": gettext_lazy("spam"),
+    "trash": gettext_lazy("in the trash there"),
     "blocked": gettext_lazy("author blocked"),
 }
 

@@ -23,9 +23,17 @@ LEAVES: dict[str, tuple[str, bool]] = {
     "unlike": ("liked", False),
     "approve": ("approved", True),
     "spam": ("spam", True),
+    "unspam": ("spam", False),
+    "trash": ("trash", True),
+    "restore": ("trash", False),
     "block": ("blocked", True),
 }
-OPPOSITES = {"like": "unlike", "unlike": "like", "hide": "unhide", "unhide": "hide"}
+OPPOSITES = {
+    "like": "unlike", "unlike": "like", "hide": "unhide", "unhide": "hide", "spam": "unspam", "unspam": "spam",
+    "trash": "restore", "restore": "trash",
+}  # fmt: skip
+BRINGS_BACK = ("unspam", "restore")  # what was put away before anybody worked on it is work then
+HEARD = 6
 # What is said of a verb: that it was done, and, after “did not”, that it was not.
 SAID = {
     "hide": ("hid a message on the network", "hide the message"),
@@ -36,6 +44,9 @@ SAID = {
     "delete": ("deleted a message on the network", "delete the message"),
     "approve": ("approved a message on the network", "approve the message"),
     "spam": ("marked a message as spam on the network", "mark the message as spam"),
+    "unspam": ("said on the network that a message is no spam", "say that the message is no spam"),
+    "trash": ("moved a message to the trash of the network", "move the message to the trash"),
+    "restore": ("brought a message back from the trash of the network", "bring the message back from the trash"),
     "block": ("blocked the author on the network", "block the author"),
     "mark_seen": ("marked a message as seen on the network", "mark the message as seen"),
 }
@@ -144,7 +155,11 @@ class Act(models.Model):
             if not self._mine().update(state=state, **fields):
                 return False
             self.refresh_from_db()
-            change(conversation, happening, by=self.author, values={})
+            if state == "done" and self.verb in BRINGS_BACK and conversation.state == HEARD:
+                back = (happenings.Reopened(because=", because the network shows the message again"),)
+                change(conversation, happening, by=self.author, values={"state": 0}, also=back)
+            else:
+                change(conversation, happening, by=self.author, values={})
         return True
 
     def _mark(self, mention_id: int, visibility: str, grants: dict[str, Any] | None) -> None:

@@ -55,7 +55,7 @@ def test_held_comments_are_heard_and_may_be_approved_but_not_answered(fake):
     assert able["spam"].allowed
     approved = fake.connector().do("approve", held).post
     assert approved.visibility is Visibility.PUBLIC
-    assert approved.version != held.version
+    assert approved.version == held.version, "nobody has edited it"
     assert fake.connector().can(approved, NOW)["reply"].allowed
 
 
@@ -66,7 +66,10 @@ def test_what_happened_on_the_site_is_seen_when_asked(fake):
     fake.delete(gone)
     answers = {one.external_id: one for one in fake.connector().refresh([approved, spam, gone], NOW)}
     assert answers[approved].visibility is Visibility.PUBLIC
-    assert (type(answers[spam]), type(answers[gone])) == (Withheld, Deleted)
+    assert (answers[spam].grants["away"], type(answers[gone])) == ("spam", Deleted)
+    fake.able = False
+    fake.facts = lambda: dict(fake.connector().check().facts) if fake.able else {"user_id": str(ME), "moderates": False}
+    assert [type(one) for one in fake.connector().refresh([spam], NOW)] == [Withheld]
 
 
 def test_what_was_approved_on_the_site_can_be_answered_though_it_was_stored_as_held(fake):
@@ -74,9 +77,74 @@ def test_what_was_approved_on_the_site_can_be_answered_though_it_was_stored_as_h
     stored = heard(fake, identity)
     fake.comments[int(identity)]["status"] = "approved"
     [now] = fake.connector().refresh([identity], NOW)
-    assert now.version != stored.version
-    able = fake.connector().can(replace(stored, raw=now.raw, state=PostState.EDITED), NOW)
+    able = fake.connector().can(replace(stored, visibility=now.visibility, grants=now.grants), NOW)
     assert able["reply"].allowed
+
+
+def put_away(fake, source, cursor=None):
+    pages = list(fake.connector().poll(source, cursor, Budget(), datetime.now(UTC)))
+    return {post.external_id: post for page in pages for post in page.posts}, pages[-1].cursor
+
+
+@pytest.mark.parametrize(
+    ("status", "back", "words"), [("spam", "unspam", "took it for spam"), ("trash", "restore", "in the trash")]
+)
+def test_what_the_site_put_away_is_heard_without_becoming_work_and_can_be_brought_back(fake, status, back, words):
+    identity = fake.say("My lid is broken, see http://acme.example", status=status)
+    fake.say("another", status="hold")
+    posts, cursor = put_away(fake, status)
+    assert list(posts) == [identity]
+    away = posts[identity]
+    assert (away.kind, away.history, away.state) == ("result", True, PostState.LIVE)
+    able = fake.connector().can(away, NOW)
+    assert not able["reply"].allowed
+    assert words in able["reply"].reason
+    assert able[back].allowed
+    assert "approve" not in able
+    for _ in range(2):
+        shown = fake.connector().do(back, away).post
+        assert (shown.visibility, shown.grants["away"]) == (Visibility.HELD, "")
+    assert fake.connector().can(shown, NOW)["approve"].allowed
+    assert put_away(fake, status, cursor)[0] == {}
+    assert heard(fake, identity).kind == "comment"
+
+
+def test_what_was_shown_before_it_was_put_away_is_shown_again_and_stays_so(fake):
+    post = heard(fake, fake.say("buy pills"))
+    for away, back in (("spam", "unspam"), ("trash", "restore")):
+        assert fake.connector().do(away, post).post.grants["away"] == away
+        for _ in range(2):  # the site would hold back what is brought out of a spam in which it no longer is
+            assert fake.connector().do(back, post).post.visibility is Visibility.PUBLIC
+
+
+def test_of_what_was_put_away_before_us_only_two_days_are_read(fake):
+    fake.start = datetime.now(UTC) - timedelta(days=5)
+    old = fake.say("old", status="spam")
+    fake.start = datetime.now(UTC) - timedelta(hours=20)
+    new = fake.say("new", status="spam")
+    posts, cursor = put_away(fake, "spam")
+    assert list(posts) == [new]
+    now = datetime.now(UTC)
+    past = fake.connector().history("spam", cursor, now - timedelta(days=365), now)
+    assert old not in put_away(fake, "spam", past.cursor)[0]
+    assert fake.connector().again("spam", cursor, now - timedelta(hours=48), now)
+
+
+def test_our_own_answer_in_the_trash_is_nothing_that_was_said_to_us(fake):
+    wish = outgoing(fake)
+    sent = fake.connector().send(wish)
+    [own] = fake.connector().refresh([sent.external_id], NOW)
+    fake.connector().do("delete", own)
+    assert put_away(fake, "trash")[0] == {}
+    [own] = fake.connector().refresh([sent.external_id], NOW)
+    assert list(fake.connector().can(own, NOW)) == ["reply", "restore"]
+
+
+def test_spam_and_trash_are_read_by_who_moderates_and_wants_it(fake):
+    names = {tuple(each.name for each in fake.connector(secrets).listening()) for secrets in (None, {})}
+    assert names == {("comments", "spam", "trash"), ("comments",)}
+    fake.settings = lambda: {"site": fake.server.url, "user": "care", "away": "no"}
+    assert [each.name for each in fake.connector().listening()] == ["comments"]
 
 
 def test_without_a_user_the_public_comments_are_read_and_answered_on_the_site(fake):
@@ -239,7 +307,9 @@ def test_a_closed_discussion_refuses_with_the_way_to_the_site(fake):
     assert raised.value.url == wish.parent.url
 
 
-@pytest.mark.parametrize(("verb", "status"), [("hide", "hold"), ("spam", "spam"), ("delete", "trash")])
+@pytest.mark.parametrize(
+    ("verb", "status"), [("hide", "hold"), ("spam", "spam"), ("trash", "trash"), ("delete", "trash")]
+)
 def test_doing_it_twice_is_success(fake, verb, status):
     post = heard(fake, fake.say("buy pills"))
     fake.connector().do(verb, post)
@@ -252,7 +322,6 @@ def test_a_hidden_comment_can_be_shown_again(fake):
     hidden = fake.connector().do("hide", post).post
     assert hidden.visibility is Visibility.HELD
     assert fake.connector().do("unhide", hidden).post.visibility is Visibility.PUBLIC
-    assert fake.connector().do("spam", post).post.state is PostState.WITHHELD
 
 
 def test_our_own_comment_can_be_edited(fake):

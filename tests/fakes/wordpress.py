@@ -25,7 +25,7 @@ class Fake(FakeNetwork):
         super().__init__()
         self.comments, self.open, self.able = {}, True, True
         self.numbers = count(1)  # none is given twice, whatever was deleted
-        self.pretty = False
+        self.pretty, self.before = False, {}
 
     def settings(self):
         return {"site": self.server.url, "user": USER}
@@ -108,7 +108,8 @@ class Fake(FakeNetwork):
         moderates = given and self.able
         if not moderates and (asked.one("context") == "edit" or asked.one("status")):
             return told(401, "rest_forbidden_context")
-        found = [one for one in self.comments.values() if one["status"] in ("approved", "hold" if moderates else "")]
+        shown = {"all": ("approved", "hold"), "": ("approved",)}.get(asked.one("status", ""), (asked.one("status"),))
+        found = [one for one in self.comments.values() if one["status"] in shown]
         if not self.stuck:
             found = self._filtered(asked, found)
         found.sort(key=lambda one: (one["date_gmt"] or "", one["id"]), reverse=asked.one("order") == "desc")
@@ -145,10 +146,21 @@ class Fake(FakeNetwork):
         changed = asked.json()
         if changed.get("status") == one["status"]:
             return told(500, "rest_comment_failed_edit")
-        one |= {name: value for name, value in changed.items() if name == "status"}
+        if status := changed.get("status"):
+            self._stand(number, one, status)
         if "content" in changed:
             self.edit(number, changed["content"])
         return Reply(200, one)
+
+    def _stand(self, number, one, status):
+        """What is brought back is what it was before, or held where the site itself put it away; also what lay nowhere
+        of the kind."""
+        if status in ("unspam", "untrash"):
+            one["status"] = self.before.pop(number, "hold")
+            return
+        if status in ("spam", "trash"):
+            self.before[number] = one["status"]
+        one["status"] = status
 
     def _post(self, given):
         if not self.open:

@@ -33,15 +33,6 @@ def state_after_a_look(channel):
     return Mention.objects.get().state
 
 
-def test_a_comment_that_was_taken_for_spam_by_mistake_comes_back(heard):
-    fake, channel, one = heard("wordpress")
-    comment = fake.comments[int(one)]
-    comment["status"] = "spam"
-    assert state_after_a_look(channel) == "withheld"
-    comment["status"] = "approved"
-    assert state_after_a_look(channel) == "live"
-
-
 def test_a_post_that_was_for_followers_only_for_a_day_comes_back(heard, monkeypatch):
     fake, channel, one = heard("x")
     kept, look_up = fake.posts.pop(one), fake._look_up

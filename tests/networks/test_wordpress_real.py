@@ -25,7 +25,6 @@ from connectors.base import (
     PolicyRefused,
     Secrets,
     Visibility,
-    Withheld,
 )
 from connectors.http import Seam
 from connectors.networks.wordpress.connector import WordPress
@@ -133,9 +132,9 @@ class Site:
         secrets = {"app_password": self.password if password is None else password}
         return WordPress(settings, Secrets(secrets), Seam(guard=lambda: None, allow=["127.0.0.1"], whole=30))
 
-    def read(self, cursor=None, **connector):
+    def read(self, cursor=None, source="comments", **connector):
         posts = []
-        for page in self.connector(**connector).poll("comments", cursor, Budget(requests=50), datetime.now(UTC)):
+        for page in self.connector(**connector).poll(source, cursor, Budget(requests=50), datetime.now(UTC)):
             assert page.bad == ()
             posts += page.posts
             cursor = page.cursor
@@ -259,15 +258,37 @@ def test_a_closed_discussion_is_refused(site):
     assert raised.value.url == parent.url
 
 
-@pytest.mark.parametrize(("verb", "shown"), [("hide", True), ("spam", False), ("delete", False)])
-def test_moderating_twice_is_success(site, verb, shown):
+@pytest.mark.parametrize(("verb", "away"), [("hide", ""), ("spam", "spam"), ("trash", "trash"), ("delete", "trash")])
+def test_moderating_twice_is_success(site, verb, away):
     identity = site.say(f"buy {verb} pills")
     post = site.read()[0][identity]
     site.connector().do(verb, post)
     site.connector().do(verb, post)
     [now] = site.connector().refresh([identity], datetime.now(UTC))
-    assert (type(now) is not Withheld) is shown
-    assert (identity in site.read()[0]) is shown
+    assert (now.visibility, now.grants["away"]) == (Visibility.HELD, away)
+    assert (identity in site.read()[0]) is (not away)
+
+
+@pytest.mark.parametrize(("verb", "back"), [("spam", "unspam"), ("trash", "restore")])
+@pytest.mark.parametrize("before", [Visibility.PUBLIC, Visibility.HELD])
+def test_what_was_put_away_is_heard_and_brought_back_as_it_was(site, verb, back, before):
+    status = "approved" if before is Visibility.PUBLIC else "hold"
+    identity = site.say(f"a {status} lid for the {verb}", status=status)
+    site.connector().do(verb, site.read()[0][identity])
+    assert site.read(source=verb)[0][identity].kind == "result"
+    for _ in range(2):
+        shown = site.connector().do(back, site.read()[0].get(identity) or site.read(source=verb)[0][identity]).post
+        assert (shown.visibility, shown.grants["away"]) == (before, "")
+    assert identity not in site.read(source=verb)[0]
+
+
+def test_a_comment_with_a_word_that_the_site_forbids_is_heard_all_the_same(site):
+    site.evaluate(f"require '{site.folder}/site/wp-load.php'; update_option('disallowed_keys', 'pressure');")
+    said = {"comment": "What pressure can it take?", "author": "Wes", "email": "wes@acme.example"}
+    given = said | {"comment_post_ID": "1"}
+    requests.post(f"{site.url}/wp-comments-post.php", data=given, allow_redirects=False, timeout=30)
+    [away] = [post for post in site.read(source="trash")[0].values() if post.author.name == "Wes"]
+    assert site.connector().do("restore", away).post.visibility is Visibility.HELD
 
 
 def test_edits_and_deletions_are_followed(site):

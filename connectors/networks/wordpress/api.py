@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from connectors.http import Seam
 
 COMMENTS, PER_PAGE = "/wp/v2/comments", 100
+AWAY = ("spam", "trash")
+"""Where comments lie that the site, or somebody there, put away; each is read by a source of the same name."""
 OVERLAP, HISTORY, REACH = timedelta(minutes=75), timedelta(hours=48), timedelta(days=30)
 """Read again by each poll; older than this at the first read is history; and how far back the first read goes. The
 overlap is longer than an hour because the site compares in its own time, which repeats an hour each autumn."""
@@ -50,6 +52,11 @@ class Forward:
     def again(cls, since: datetime) -> JSON:
         """The cursor of a reading of everything since a time."""
         return cls(since, since, since).kept()
+
+    @classmethod
+    def lately(cls, cursor: JSON | None, now: datetime) -> tuple["Forward", tuple[Gap, ...]]:
+        """The same for what was put away: of the past only the last two days, because much of it is rubbish."""
+        return cls.read(cls.again(now - HISTORY) if cursor is None else cursor, now)
 
     def reached(self, items: Sequence[Any], headers: Mapping[str, str], now: datetime) -> int:
         """Takes note of a page; returns how often the site repeated itself."""
@@ -113,9 +120,9 @@ def post_of(item: Mapping[str, Any], site: str, me: str, since: datetime | None)
     one, parent, content = _number(item["id"]), _number(item.get("parent") or 0), item["content"]
     created_at, status = time_of(item), str(item.get("status") or "approved")
     html, raw = str(content.get("rendered") or ""), str(content.get("raw") or "")
-    held = status not in ("approved", "spam", "trash")
+    held = status not in ("approved", *AWAY)
     text = plain(html or raw)
-    said = hashlib.sha256(f"{status}\n{raw or text}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    said = hashlib.sha256((raw or text).encode("utf-8", "surrogatepass")).hexdigest()[:32]
     return Post(
         external_id=str(one),
         kind=PostKind.COMMENT,
@@ -128,11 +135,11 @@ def post_of(item: Mapping[str, Any], site: str, me: str, since: datetime | None)
         parent_id=str(parent) if parent else None,
         root_id=None if parent else f"{host_of(site)}:{one}",
         url=str(item.get("link") or ""),
-        visibility=Visibility.HELD if held else Visibility.PUBLIC,
-        state=PostState.WITHHELD if status in ("spam", "trash") else PostState.LIVE,
+        visibility=Visibility.PUBLIC if status == "approved" else Visibility.HELD,
+        state=PostState.LIVE,
         ours=bool(me) and str(item.get("author") or "") == me,
         history=since is not None and created_at < since and not held,
-        grants={"post": _number(item["post"])},
+        grants={"post": _number(item["post"]), "away": status if status in AWAY else ""},
         raw={name: value for name, value in item.items() if name not in _PRIVATE},
     )
 

@@ -34,13 +34,19 @@ from connectors.base import (
     Way,
 )
 from connectors.finding import Sought
-from connectors.networks.wordpress.api import COMMENTS, PER_PAGE, host_of, id_of, root_of
+from connectors.networks.wordpress.api import AWAY, COMMENTS, PER_PAGE, host_of, id_of, root_of
 from connectors.networks.wordpress.reading import Reading
 from connectors.text import normalised, plain
 
 LONGEST = 65_525
 """Bytes the database of a site holds of one comment (unverified)."""
-_STATES = {"approve": "approved", "unhide": "approved", "hide": "hold", "spam": "spam"}
+_STATES = {"approve": "approved", "unhide": "approved", "hide": "hold", "spam": "spam", "trash": "trash"}
+_BACK = {"unspam": ("spam", "unspam"), "restore": ("trash", "untrash")}
+"""From where a verb brings a comment back, and the word with which the site makes it what it was before."""
+_AWAY_WORDS = {
+    "spam": gettext_lazy("The site took it for spam, so nobody could see the answer."),
+    "trash": gettext_lazy("It lies in the trash of the site, so nobody could see the answer."),
+}
 
 
 class WordPress(Reading):
@@ -49,7 +55,8 @@ class WordPress(Reading):
     needs = Needs(
         way=Way.NOW,
         does=gettext_lazy(
-            "Comments of a WordPress site, also those that wait for approval; answers, approving, holding back, spam."
+            "Comments of a WordPress site, also those that wait for approval or were taken for spam; answers, "
+            "approving, holding back, spam and trash, there and back."
         ),
         apply=gettext_lazy(
             "An application password of a user who may moderate comments. Public comments are read without one."
@@ -73,8 +80,15 @@ class WordPress(Reading):
             required=False,
             account=True,
         ),
+        Field("away", "Spam and trash", "What the site put away is heard without becoming work; on sites that get "
+              "masses of it, leave it there", kind="choice", choices=(("", "Read them"), ("no", "Leave them")),
+              required=False, advanced=True),
+    )  # fmt: skip
+    sources = (
+        Source("comments", "Comments", 60, 30, 600),
+        Source("spam", "Comments taken for spam", 3600, 1800, 86400),
+        Source("trash", "Comments in the trash", 21600, 3600, 86400),
     )
-    sources = (Source("comments", "Comments", 60, 30, 600),)
     text_rule = TextRule(LONGEST, "bytes")
     lag = 5.0
 
@@ -101,7 +115,7 @@ class WordPress(Reading):
         """How it stands now. What was thrown away is still told, to who may see it."""
         found = self._ask("GET", f"{COMMENTS}/{one}", params=self._context).json(dict)
         state = str(found.get("status") or "")
-        if state in ("trash", "spam"):
+        if state in AWAY:
             raise Gone("It was thrown away on the site.", what=one)
         return state
 
@@ -136,11 +150,11 @@ class WordPress(Reading):
             return Done()
         if verb == "edit":
             body: JSON = {"content": escape(text, quote=False)}
-        elif verb in _STATES:
+        elif verb in _STATES or verb in _BACK:
             found = self._ask("GET", path, params=self._context).json(dict)
-            if found.get("status") == _STATES[verb]:  # the site calls it a failure to set what is set
+            if not (wanted := _wanted(verb, str(found.get("status") or ""))):
                 return Done(self._one(found))
-            body = {"status": _STATES[verb]}
+            body = {"status": wanted}
         else:
             return super().do(verb, post, text)
         return Done(self._one(self._ask("POST", path, params=self._context, json=body).json(dict)))
@@ -156,13 +170,16 @@ class WordPress(Reading):
             words = "This user may not moderate comments." if self._signed else "This channel only listens."
             return {"reply": Capability(False, words, hand_off=post.url)}
         able = Capability(True, hand_off=post.url)
-        # What was told of it last counts: an approval on the site changes no stored visibility.
-        if post.visibility is Visibility.HELD and post.raw.get("status", "hold") == "hold":
-            first = Capability(False, "It waits to be approved. Approve it first.", hand_off=post.url)
-            return {"reply": first, "approve": able, "spam": able, "delete": able}
+        if away := post.grants.get("away"):
+            unseen = Capability(False, str(_AWAY_WORDS[away]), hand_off=post.url)
+            return {"reply": unseen, "restore": able} if away == "trash" else {
+                "reply": unseen, "unspam": able, "trash": able}  # fmt: skip
         if post.ours:
             return {"reply": able, "edit": able, "delete": able}
-        return {"reply": able, "hide": able, "spam": able, "delete": able}
+        if post.visibility is Visibility.HELD:
+            first = Capability(False, "It waits to be approved. Approve it first.", hand_off=post.url)
+            return {"reply": first, "approve": able, "spam": able, "trash": able}
+        return {"reply": able, "hide": able, "spam": able, "trash": able}
 
     def measure(self, text: str, post: Post | None = None, *, private: bool = False) -> Measure:
         used = len(escape(text, quote=False).encode("utf-8", "replace"))
@@ -191,3 +208,12 @@ class WordPress(Reading):
             facts=dict(self.facts),
             warnings=() if moderates else (warning,),
         )
+
+
+def _wanted(verb: str, status: str) -> str:
+    """What the site is told, "" where the comment stands so already: it calls it a failure to set what is set, and
+    holds back what it brings out of a spam in which it no longer is."""
+    if verb in _BACK:
+        where, word = _BACK[verb]
+        return word if status == where else ""
+    return "" if status == _STATES[verb] else _STATES[verb]

@@ -3,6 +3,7 @@ one. The site's own words say what went wrong."""
 
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,10 +21,12 @@ from connectors.base import (
     Past,
     PolicyRefused,
     Post,
+    PostKind,
     RateLimited,
+    Source,
     Withheld,
 )
-from connectors.networks.wordpress.api import COMMENTS, PER_PAGE, Forward, id_of, post_of, zulu
+from connectors.networks.wordpress.api import AWAY, COMMENTS, HISTORY, PER_PAGE, Forward, id_of, post_of, zulu
 
 _FAULTS: dict[str, type[Fault]] = {
     "comment_duplicate": Duplicate,
@@ -76,17 +79,28 @@ class Reading(Connector):
         kind = _FAULTS.get(word) if isinstance(word, str) else None
         return kind(f"The answer was {answer.status} {word}.", what=str(word), status=answer.status) if kind else None
 
+    def listening(self) -> tuple[Source, ...]:
+        """Only who moderates sees what was put away."""
+        wanted = self._moderates and self.settings.get("away") != "no"
+        return tuple(each for each in self.sources if wanted or each.name not in AWAY)
+
     def history(self, source: str, cursor: JSON, since: datetime, now: datetime) -> Past:
-        return Past(cursor=Forward.again(since), newest_first=False)
+        if source not in AWAY:
+            return Past(cursor=Forward.again(since), newest_first=False)
+        reach = max(since, now - HISTORY)
+        return Past(cursor=Forward.again(reach), since=reach, newest_first=False)
 
     def poll(self, source: str, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
-        place, gaps = Forward.read(cursor, now)
+        away = source in AWAY
+        place, gaps = (Forward.lately if away else Forward.read)(cursor, now)
+        where = {"status": source} if away else {}
         while not budget.spent:
             budget.spend()
             asked = {"after": zulu(place.after), "orderby": "date_gmt", "order": "asc", "page": str(place.page)}
-            answer = self._list(now, **asked)
+            answer = self._list(now, **where, **asked)
             items = answer.json(list)
             posts, bad = self._mapped(items, place.since)
+            posts = tuple(_put_away(post, source) for post in posts if not post.ours) if away else posts
             repeats = place.reached(items, answer.headers, now)
             yield Page(
                 posts=posts, bad=bad, cursor=place.kept(), end=place.ended, rate=answer.rates, gaps=gaps,
@@ -126,12 +140,13 @@ class Reading(Connector):
             standing += [self._missing(one, now) for one in batch if one not in shown]
         return standing
 
-    def _missing(self, one: str, now: datetime) -> Deleted | Withheld:
-        """What was taken for spam or thrown away is in no list; without the right to moderate it is not shown."""
+    def _missing(self, one: str, now: datetime) -> Post | Deleted | Withheld:
+        """What was put away is in no list of all; without the right to moderate it is not shown."""
         answer = self._ask("GET", f"{COMMENTS}/{one}", now=now, params=self._context, accept=(401, 403, 404))
         if answer.status == 404:
             return Deleted(one)
-        return Withheld(one, "It was taken for spam, thrown away or is not approved.")
+        shown = self._mapped([answer.json(dict)], None)[0] if answer.status == 200 else ()
+        return shown[0] if shown else Withheld(one, "It was taken for spam, thrown away or is not approved.")
 
     @property
     def _context(self) -> dict[str, str]:
@@ -147,3 +162,9 @@ class Reading(Connector):
             above.append(posts[parent])
             parent = posts[parent].parent_id
         return above[::-1]
+
+
+def _put_away(post: Post, source: str) -> Post:
+    """It is heard and makes no work, until the site shows it after all: then it comes as a comment, which lifts it into
+    the queue."""
+    return replace(post, kind=PostKind.RESULT, source=source, history=True)
