@@ -66,15 +66,16 @@ class Served:
 
 def cookies():
     """A signed-in session of each agent who reads the team."""
-    made = []
-    for agent in Agent.objects.filter(memberships__team__slug="support"):
-        session = SessionStore()
-        session[SESSION_KEY] = str(agent.pk)
-        session[BACKEND_SESSION_KEY] = "allauth.account.auth_backends.AuthenticationBackend"
-        session[HASH_SESSION_KEY] = agent.get_session_auth_hash()
-        session.create()
-        made.append(f"sessionid={session.session_key}")
-    return made
+    return [cookie_of(agent) for agent in Agent.objects.filter(memberships__team__slug="support")]
+
+
+def cookie_of(agent):
+    session = SessionStore()
+    session[SESSION_KEY] = str(agent.pk)
+    session[BACKEND_SESSION_KEY] = "allauth.account.auth_backends.AuthenticationBackend"
+    session[HASH_SESSION_KEY] = agent.get_session_auth_hash()
+    session.create()
+    return f"sessionid={session.session_key}"
 
 
 async def measured(served, sockets, ring, rings, pause, first):

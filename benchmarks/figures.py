@@ -23,6 +23,7 @@ FIGURES = {
     "end_to_end": Figure(("BM-13",), "from a network's page to every screen"),
     "tasks": Figure(("BM-16",), "one task for all that is due"),
     "queue_page": Figure(("BM-04",), "pages of the queue in three orders", large=True),
+    "queue_http": Figure(("BM-05",), "the page of the queue over HTTP", large=True),
     "exactly_once": Figure(("BM-03",), "every post once, whoever offers it", large=True),
     "ring": Figure(("BM-18",), "what ringing costs who rings", large=True),
     "verbs": Figure(("BM-06", "BM-09", "BM-17"), "counters, claims and streams", large=True, patience=400),
