@@ -44,6 +44,9 @@ class CompiledRule:
     def teams(self) -> list[int]:
         return [team for action in self.actions if (team := action.team()) is not None]
 
+    def tags(self) -> tuple[str, ...]:
+        return tuple(tag for action in self.actions if isinstance(action, AddTags) for tag in action.tags)
+
 
 class Verdict(NamedTuple):
     """One rule tried on one post."""
@@ -65,20 +68,23 @@ class Judgement(NamedTuple):
 _UNDECIDED = Outcome()  # of every post that no rule is tried on; an outcome is changed only while it is judged
 
 
-class _Ready(NamedTuple):
-    """A rule laid out for the one loop that every post goes through; without a test it matches whenever it is
-    tried. Tags, the commonest action, are gathered there; `apply` are the other actions."""
+class _More(NamedTuple):
+    """What there is to a rule beyond adding its tags to what has one of its words: a test, where that does not decide
+    already; other actions; whether the rules end there."""
 
-    tags: tuple[str, ...]
-    apply: tuple[Callable[[Outcome], None], ...]
     test: Callable[[Post], bool] | None
+    apply: tuple[Callable[[Outcome], None], ...]
     stop: bool
 
     @classmethod
-    def of(cls, rule: CompiledRule, *, decided: bool) -> _Ready:
-        tags = tuple(tag for action in rule.actions if isinstance(action, AddTags) for tag in action.tags)
+    def of(cls, rule: CompiledRule, *, decided: bool) -> _More | None:
         apply = tuple(action.apply for action in rule.actions if not isinstance(action, AddTags))
-        return cls(tags, apply, None if decided else rule.tree.test, rule.stop)
+        if decided and not apply and not rule.stop:
+            return None
+        return cls(None if decided else rule.tree.test, apply, rule.stop)
+
+
+_NOTHING_MORE = _More(None, (), False)
 
 
 @dataclass
@@ -96,68 +102,76 @@ class RuleSet:
     def __post_init__(self) -> None:
         leaves = [leaf for rule in self.rules for leaf in rule.tree.leaves()]
         self.finder = WordFinder(word for leaf in leaves for word in leaf.words())
-        self._by_token: dict[tuple[str, Any], list[int]] = defaultdict(list)
+        self._tags = [rule.tags() for rule in self.rules]
+        self._more: dict[int, _More] = {}
         self._always: list[int] = []
-        self._ready: list[_Ready] = []
+        by_token: dict[str, dict[Any, list[int]]] = defaultdict(lambda: defaultdict(list))
         for index, rule in enumerate(self.rules):
             need = rule.tree.need()
-            self._ready.append(_Ready.of(rule, decided=need is not None and rule.tree.decides()))
+            if more := _More.of(rule, decided=need is not None and rule.tree.decides()):
+                self._more[index] = more
             if need is None:
                 self._always.append(index)
-            for token in need or ():
-                self._by_token[token].append(index)
-        self._by_hit = [tuple(self._by_token.get(("word", word), ())) for word in self.finder.words]
-        self._by_fact = [fact for fact in EQUALITIES if any(kind == fact for kind, _ in self._by_token)]
-        self._by_member = [fact for fact in MEMBERS if any(kind == fact for kind, _ in self._by_token)]
-        self._words_only = not self._by_fact and not self._by_member
+            for kind, value in need or ():
+                by_token[kind][value].append(index)
+        self._by_hit = [tuple(by_token["word"].get(word, ())) for word in self.finder.words]
+        self._by_fact = [(fact, dict(by_token[fact])) for fact in EQUALITIES if fact in by_token]
+        self._by_member = [(fact, dict(by_token[fact])) for fact in MEMBERS if fact in by_token]
+        self._without_words = bool(self._always or self._by_fact or self._by_member)
         self.names_agents = any(isinstance(action, GiveToAgent) for rule in self.rules for action in rule.actions)
 
     def judge(self, facts: Facts) -> Judgement:
         """What the rules say about the post, and every rule that was tried, in order."""
         text = normalise(facts.text)
         hits = self.finder.hits(text)
-        candidates = self._candidates(facts, hits)
-        if not candidates:
+        tried = self._candidates(facts, hits) if hits or self._without_words else ()
+        if not tried:
             return Judgement(_UNDECIDED, (), text, hits)
-        outcome, tried, post, ready = Outcome(), [], None, self._ready
-        tags = outcome.tags
+        outcome = Outcome()
+        if self._more.keys().isdisjoint(tried):
+            tags, tags_of = outcome.tags, self._tags
+            for index in tried:
+                tags += tags_of[index]
+        else:
+            tried = self._try(tried, outcome, facts, text, hits)
+        if len(outcome.tags) > 1:
+            outcome.tags = list(dict.fromkeys(outcome.tags))
+        return Judgement(outcome, tried, text, hits)
+
+    def _candidates(self, facts: Facts, hits: Hits) -> Sequence[int]:
+        """Places of the rules to be tried, in their order."""
+        found, by_hit = [*self._always], self._by_hit
+        for place, _, _ in hits:
+            found += by_hit[place]
+        for fact, rules in self._by_fact:
+            found += rules.get(str(getattr(facts, fact)).casefold(), ())
+        for fact, rules in self._by_member:
+            for value in getattr(facts, fact):
+                found += rules.get(str(value), ())
+        return sorted(set(found)) if len(found) > 1 else found
+
+    def _try(self, candidates: Iterable[int], outcome: Outcome, facts: Facts, text: str, hits: Hits) -> list[int]:
+        """Tries the rules one by one until one says stop; their places, see Judgement."""
+        tried: list[int] = []
+        post, tags, tags_of, more_of = None, outcome.tags, self._tags, self._more.get
         for index in candidates:
-            rule_tags, apply, test, stop = ready[index]
+            test, apply, stop = more_of(index) or _NOTHING_MORE
             if test is not None:
                 post = post or Post(facts, text, self.finder.of(hits))
                 if not test(post):
                     tried.append(~index)
                     continue
             tried.append(index)
-            tags += rule_tags
+            tags += tags_of[index]
             for act in apply:
                 act(outcome)
             if stop or outcome.stopped:
                 break
-        if len(tags) > 1:
-            outcome.tags = list(dict.fromkeys(tags))
-        return Judgement(outcome, tried, text, hits)
+        return tried
 
     def verdicts(self, judgement: Judgement) -> list[Verdict]:
         rules = self.rules
         return [Verdict(rules[at], True) if at >= 0 else Verdict(rules[~at], False) for at in judgement.tried]
-
-    def _candidates(self, facts: Facts, hits: Hits) -> Sequence[int]:
-        """Places of the rules to be tried, in their order."""
-        if self._words_only and not self._always:
-            if not hits:
-                return ()
-            if len(hits) == 1:
-                return self._by_hit[hits[0][0]]
-        indexes, by_hit = set(self._always), self._by_hit
-        for place, _, _ in hits:
-            indexes.update(by_hit[place])
-        for fact in self._by_fact:
-            indexes.update(self._by_token.get((fact, str(getattr(facts, fact)).casefold()), ()))
-        for fact in self._by_member:
-            for value in getattr(facts, fact):
-                indexes.update(self._by_token.get((fact, str(value)), ()))
-        return sorted(indexes)
 
     def decide(
         self, facts: Facts, members: frozenset[tuple[int, int]] = frozenset(), default_team: int | None = None
