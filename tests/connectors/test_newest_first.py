@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from connectors.networks.mastodon.forward import Place
 from connectors.networks.x.calls import Walk as Bought
 from connectors.newest_first import LONGEST, Walk, overlap
@@ -93,6 +95,48 @@ def test_a_list_that_is_read_forward_begins_as_far_back():
     place.reached("95", NOW, ended=True)
     assert place.start(NOW + timedelta(seconds=30)) == "90"
     assert [mark for mark, _ in place.marks] == ["0", "30", "60", "90", "95"]
+
+
+def polled(every, hours):
+    """A place that was polled so often, and the time; ids are seconds, so that they say from when they are."""
+    place, now, end = Place("", []), NOW, NOW + timedelta(hours=hours)
+    place.begin(_second(now - timedelta(hours=5)), now)
+    place.reached(_second(now), now, True)
+    while now < end:
+        now += every
+        place, _ = Place.read(place.kept(), now)
+        place.start(now)
+        place.reached(_second(now), now, True)
+    return place, now
+
+
+def _second(time):
+    return str(int(time.timestamp()))
+
+
+def _back(place, now):
+    return now - datetime.fromtimestamp(int(place.start(now)), UTC)
+
+
+@pytest.mark.parametrize("seconds", [6, 30, 300])
+def test_reading_forward_begins_a_quarter_of_an_hour_back_however_often_it_is_polled(seconds):
+    every = timedelta(seconds=seconds)
+    place, now = polled(every, hours=3)
+    assert timedelta(minutes=15) <= _back(place, now + every) - every < timedelta(minutes=17, seconds=seconds)
+
+
+@pytest.mark.parametrize("pause", [timedelta(minutes=35), timedelta(days=2)])
+def test_after_a_pause_what_is_read_again_is_two_hours_at_most(pause):
+    place, now = polled(timedelta(seconds=30), hours=4)
+    assert _back(place, now + pause) - pause <= timedelta(hours=2, minutes=1)
+    assert _back(place, now + pause) - pause >= min(2 * pause, timedelta(hours=2))
+    assert len(place.marks) <= 122
+
+
+def test_one_mark_older_than_two_hours_is_kept_to_begin_from():
+    place, now = polled(timedelta(hours=3), hours=9)
+    assert [NOW + timedelta(hours=6), now] == [time for _, time in place.marks]
+    assert place.start(now + timedelta(minutes=1)) == _second(NOW + timedelta(hours=6))
 
 
 def test_a_round_looks_back_as_far():

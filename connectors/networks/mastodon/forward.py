@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 from connectors.newest_first import overlap
 from connectors.posts import JSON, Gap
 
-HELD, KEPT_MARKS = timedelta(hours=2), 120
-"""How long marks are remembered: twice the longest time between two polls is looked through again."""
+HELD, APART = timedelta(hours=2), timedelta(minutes=1)
+"""How long marks are remembered: twice the longest time between two polls is looked through again. And how far they
+are apart, so that they reach that far back however often is polled, and stay few."""
 
 
 class Place:
@@ -45,13 +46,22 @@ class Place:
             position = self.marks[-1][0] if self.marks else ""
         if position:
             self.marks = [*(mark for mark in self.marks if mark[1] < now), (position, now)]
-        # One mark from before that time is enough to start from; of the rest the newest are kept.
+        # One mark from before that time is enough to start from.
         older = [mark for mark in self.marks if mark[1] <= now - HELD][-1:]
         recent = [mark for mark in self.marks if mark[1] > now - HELD]
-        self.marks = [*older, *recent[-KEPT_MARKS:]]
+        self.marks = [*older, *_thinned(recent)]
 
     def kept(self) -> JSON:
         return {"at": self.at, "marks": [[mark, time.isoformat()] for mark, time in self.marks]}
+
+
+def _thinned(marks: list[tuple[str, datetime]]) -> list[tuple[str, datetime]]:
+    """Of those within a minute the first, and the newest of all, which says where reading stands."""
+    kept: list[tuple[str, datetime]] = []
+    for mark in marks[:-1]:
+        if not kept or mark[1] - kept[-1][1] >= APART:
+            kept.append(mark)
+    return [*kept, *marks[-1:]]
 
 
 def rank(identity: str) -> tuple[int, str]:
