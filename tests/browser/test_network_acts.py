@@ -7,7 +7,7 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from connectors import acting
-from inbox.models import Act, Conversation
+from inbox.models import Act, Conversation, Identity
 from tests.browser.conftest import PHONE
 from tests.fakes.mastodon import Fake
 from tests.journey.steps import answer, of_fake, read, send
@@ -55,6 +55,21 @@ def test_a_message_is_liked_from_its_menu_and_every_screen_shows_it(site, desk_o
     work(page)
     for each in (page, other):
         expect(each.locator("article[data-side=theirs] .chip")).to_have_text("liked")
+
+
+LINES = """head => new Set([...head.querySelectorAll(".message__author, .message__at, .message__menu")]
+  .map(each => { const box = each.getBoundingClientRect(); return Math.round((box.top + box.bottom) / 20) })).size"""
+
+
+def test_a_long_name_keeps_the_time_and_the_menu_in_one_line_on_a_phone(site, desk_of, fake, talk):
+    Identity.objects.filter(conversations=talk).update(name="Carla", handle="@carla.of.the.long.name@mastodon.example")
+    page = desk_of(site.cast.ana, viewport=PHONE).open(f"/conversations/{talk.pk}/")
+    message = page.locator("article[data-side=theirs]")
+    expect(message.locator(".message__handle")).to_have_text("@carla.of.the.long.name@mastodon.example")
+    assert message.locator(".message__head").evaluate(LINES) == 1
+    page.evaluate("document.querySelector('.message__author').textContent = 'Carla '.repeat(30)")
+    assert message.locator(".message__head").evaluate(LINES) == 1
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
 
 def test_our_answer_is_corrected_and_deleted_after_a_second_look(site, desk_of, fake, talk):
