@@ -24,10 +24,11 @@ FIGURES = {
     "tasks": Figure(("BM-16",), "one task for all that is due"),
     "queue_page": Figure(("BM-04",), "pages of the queue in three orders", large=True),
     "queue_http": Figure(("BM-05",), "the page of the queue over HTTP", large=True),
+    "search": Figure(("BM-07", "BM-08"), "everything that was said, by its words", large=True, patience=600),
+    "growth": Figure(("BM-22",), "every page on tables of other sizes", large=True, patience=400),
     "exactly_once": Figure(("BM-03",), "every post once, whoever offers it", large=True),
     "ring": Figure(("BM-18",), "what ringing costs who rings", large=True),
     "verbs": Figure(("BM-06", "BM-09", "BM-17"), "counters, claims and streams", large=True, patience=400),
-    "search": Figure(("BM-07", "BM-08"), "everything that was said, by its words", large=True, patience=600),
     "ingest": Figure(("BM-01",), "posts and who wrote them, without what follows from them", large=True),
     "journey": Figure(("BM-02",), "pages of posts from the network's hands to the queue", large=True),
 }
