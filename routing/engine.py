@@ -3,7 +3,6 @@ rules of which at least one word or fact occurs in it, and the answer keeps why.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
@@ -15,21 +14,19 @@ from typing import Any, NamedTuple
 import structlog
 
 from inbox.arrival import Decision, Facts
-from inbox.foreign import clean
 from inbox.models import Membership
-from inbox.why import MARKS
 from routing.actions import Action, AddTags, GiveToAgent, Outcome
-from routing.conditions import Condition, Post
+from routing.conditions import Post
+from routing.excerpts import Excerpts
 from routing.fields import RuleError
 from routing.groups import Group
 from routing.models import Rule, standing
-from routing.words import LONGEST, Hits, WordFinder, normalise
+from routing.words import Hits, WordFinder, normalise
 
 log = structlog.get_logger(__name__)
 EQUALITIES = ("network", "channel_id", "language", "kind", "visibility")
 MEMBERS = ("topics", "themes")  # facts of which a post may have several
 SHOWN_RULES = 6  # rules told in full in a trace; the others are counted
-EXCERPT = 60
 
 
 @dataclass(frozen=True)
@@ -209,10 +206,10 @@ class RuleSet:
         """What answers “why is this here?”: at most about 2 kB, stored with the conversation and never computed
         again."""
         tried = self.verdicts(judgement)
-        post = Post(facts, judgement.text, self.finder.of(judgement.hits))
+        excerpts = Excerpts(Post(facts, judgement.text, self.finder.of(judgement.hits)))
         told = sorted(tried, key=lambda verdict: not verdict.matched)[:SHOWN_RULES]
-        giver = next((v.rule for v in tried if v.matched and team in v.rule.teams()), None)
-        if decided_by_rule and giver:
+        giver = next((v.rule for v in tried if v.matched and team in v.rule.teams()), None) if decided_by_rule else None
+        if giver:
             because = f"of rule “{giver.name}” v{giver.version}"
         elif facts.team_id == team:
             because = "its topic is theirs and no rule gives it to another team"
@@ -223,15 +220,15 @@ class RuleSet:
             "team": self.teams.get(team, ""),
             "team_id": team,
             "because": because,
-            "tried": [_told(verdict, post, self.names) for verdict in told],
+            "tried": [_told(verdict, excerpts, self.names) for verdict in told],
             "others": len(tried) - len(told),
             "untouched": len(self.rules) - len(tried),
             "facts": {"language": facts.language, "kind": facts.kind, "network": facts.network},
         }
 
 
-def _told(verdict: Verdict, post: Post, names: dict[str, str]) -> dict[str, Any]:
-    rule = verdict.rule
+def _told(verdict: Verdict, excerpts: Excerpts, names: dict[str, str]) -> dict[str, Any]:
+    rule, post = verdict.rule, excerpts.post
     shown = list(rule.tree.leaves())[:4]
     return {
         "id": rule.id,
@@ -240,33 +237,8 @@ def _told(verdict: Verdict, post: Post, names: dict[str, str]) -> dict[str, Any]
         "matched": verdict.matched,
         "teams": rule.teams(),
         "stop": rule.stop,
-        "checks": [[leaf.sentence(names)[:160], leaf.test(post), _where(leaf, post)] for leaf in shown],
+        "checks": [[leaf.sentence(names)[:160], leaf.test(post), excerpts.of(leaf)] for leaf in shown],
     }
-
-
-def _where(leaf: Condition, post: Post) -> str:
-    """The first of the leaf's words as it was written, between MARKS, with what stands around it; what is cut ends in
-    an ellipsis."""
-    for word in sorted(leaf.words() & post.found):
-        text = " ".join(clean(post.facts.text[:LONGEST]).split())
-        met = _as_written(word).search(text)
-        if met is None:  # written in letters that only the normal form makes equal
-            return word.strip().join(MARKS)
-        before, after = text[: met.start()], text[met.end() :]
-        if len(before) > EXCERPT // 2:
-            before = "… " + before[-EXCERPT // 2 :].partition(" ")[2]
-        if len(after) > EXCERPT:
-            after = after[:EXCERPT].rpartition(" ")[0] + " …"
-        return before + met[0].join(MARKS) + after
-    return ""
-
-
-@lru_cache(maxsize=1_000)
-def _as_written(word: str) -> re.Pattern[str]:
-    """Finds the word of a rule in a text that is not normalised."""
-    words = r"[\W_]+".join(map(re.escape, word.split()))
-    end = r"(?!\w)" if word.endswith(" ") else r"\w*"
-    return re.compile(rf"(?<!\w){words}{end}", re.IGNORECASE)
 
 
 def compile_rules(rules: Iterable[Rule]) -> list[CompiledRule]:

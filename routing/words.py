@@ -17,6 +17,7 @@ _TOKEN = regex.compile(rf"[{_SPACELESS}]|(?:(?![{_SPACELESS}])[\p{{L}}\p{{M}}\p{
 _MARKED = regex.compile(r"(?<![\p{L}\p{N}_@#])[#@][\p{L}\p{M}\p{N}_]+")
 # The same tokens where no mark and none of these scripts occurs, which is so in most texts and quickly seen.
 _SIMPLE = re.compile(r"\w+")
+_NO_WORD = re.compile(r"\W")
 _SIMPLE_MARKED = re.compile(r"(?<![\w@#])[#@]\w+")
 _FAR = re.compile("[\u0300-\U0010ffff]+")
 _NEEDS_CARE = regex.compile(rf"[\p{{M}}{_SPACELESS}]")
@@ -31,7 +32,7 @@ def normalise(text: str) -> str:
     at the end."""
     text = text[:LONGEST]
     if text.isascii():
-        plain = text.encode().translate(_ASCII).decode()
+        plain = in_place(text)
         if "#" not in text and "@" not in text:
             return _spaced(plain)
         tokens, folded = plain.split(), text
@@ -41,6 +42,14 @@ def normalise(text: str) -> str:
     if "#" in folded or "@" in folded:
         tokens += _marked(folded)
     return f" {' '.join(tokens)} "
+
+
+def in_place(text: str) -> str:
+    """As long as the text: small letters, and a space for all that is no part of a word."""
+    if text.isascii():
+        return text.encode().translate(_ASCII).decode()
+    small = text.lower()
+    return _NO_WORD.sub(" ", small if len(small) == len(text) else text)
 
 
 def _spaced(words: str) -> str:
