@@ -100,6 +100,8 @@ def _record(act: Act, fault: Fault) -> None:
     elif fault.outcome is Outcome.RECONNECT:
         act.again(timezone.now(), fault.name, fault.words, counts=False)
         act.channel.broken("reconnect", fault.name, fault.words)
+    elif fault.outcome is Outcome.IN_DOUBT and act.verb == "report":
+        act.failed(fault.name, UNCLEAR)  # who reads it would get it twice; a person may ask once more
     elif fault.outcome is Outcome.WAIT:
         act.again(fault.until or timezone.now() + timedelta(minutes=5), fault.name, fault.words, counts=False)
     else:

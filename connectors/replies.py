@@ -24,6 +24,9 @@ type Verb = Literal[
     "trash",
     "restore",
     "block",
+    "mute",
+    "unmute",
+    "report",
     "mark_seen",
 ]
 
@@ -32,7 +35,7 @@ type Verb = Literal[
 class Outgoing:
     """One wish to post, committed before the call and enough to send the very same bytes again. `bound`: ids of our
     posts that belong to other replies. `prepared`: the token a two-step network gave for this very reply. `first_at`:
-    when it was first tried, if this is not the first time. `elsewhere`: that of `Capability`, as its author said yes
+    when the first of its tries began that may have posted it, if an earlier one may. `elsewhere`: that of `Capability`, as its author said yes
     to it."""
 
     key: str

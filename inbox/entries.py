@@ -128,6 +128,8 @@ MARKS = {
     "spam": gettext_lazy("spam"),
     "trash": gettext_lazy("in the trash there"),
     "blocked": gettext_lazy("author blocked"),
+    "muted": gettext_lazy("muted there"),
+    "reported": gettext_lazy("reported there"),
 }
 
 

@@ -27,10 +27,13 @@ LEAVES: dict[str, tuple[str, bool]] = {
     "trash": ("trash", True),
     "restore": ("trash", False),
     "block": ("blocked", True),
+    "mute": ("muted", True),
+    "unmute": ("muted", False),
+    "report": ("reported", True),
 }
 OPPOSITES = {
     "like": "unlike", "unlike": "like", "hide": "unhide", "unhide": "hide", "spam": "unspam", "unspam": "spam",
-    "trash": "restore", "restore": "trash",
+    "trash": "restore", "restore": "trash", "mute": "unmute", "unmute": "mute",
 }  # fmt: skip
 BRINGS_BACK = ("unspam", "restore")  # what was put away before anybody worked on it is work then
 HEARD = 6
@@ -48,6 +51,9 @@ SAID = {
     "trash": ("moved a message to the trash of the network", "move the message to the trash"),
     "restore": ("brought a message back from the trash of the network", "bring the message back from the trash"),
     "block": ("blocked the author on the network", "block the author"),
+    "mute": ("muted on the network what a message belongs to", "mute it"),
+    "unmute": ("took back a mute on the network", "take back the mute"),
+    "report": ("reported a message to who runs the network", "report the message"),
     "mark_seen": ("marked a message as seen on the network", "mark the message as seen"),
 }
 

@@ -35,6 +35,9 @@ VERBS = {
     "trash": (gettext_lazy("Move to the trash there"), "trash-2", False),
     "spam": (gettext_lazy("Mark as spam there"), "shield", True),
     "delete": (gettext_lazy("Delete there"), "trash-2", True),
+    "mute": (gettext_lazy("Mute there"), "eye-off", False),
+    "unmute": (gettext_lazy("Take back the mute"), "eye", False),
+    "report": (gettext_lazy("Report to who runs it"), "flag", True),
     "block": (gettext_lazy("Block the author"), "hand", True),
 }
 

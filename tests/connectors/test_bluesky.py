@@ -414,6 +414,19 @@ def test_where_only_some_may_answer_we_are_refused_before_writing(fake):
     assert fake.writings() == 0
 
 
+def test_an_author_is_muted_and_blocked_once(fake):
+    identity = fake.say("buy pills")
+    post = heard(fake, identity)
+    for verb, shown in (("mute", "unmute"), ("unmute", "mute")):
+        for _ in range(2):
+            fake.connector().do(verb, post)
+        assert fake.connector().can(heard(fake, identity), NOW)[shown].allowed
+    for _ in range(2):
+        blocked = fake.connector().do("block", post).post
+    assert [each["subject"] for each in fake.own("app.bsky.graph.block")] == ["did:plc:carla"]
+    assert not fake.connector().can(blocked, NOW)["reply"].allowed
+
+
 def test_liking_twice_is_one_like_and_unliking_takes_it_back(fake):
     post = heard(fake, fake.say("nice"))
     liked = fake.connector().do("like", post).post

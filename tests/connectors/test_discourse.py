@@ -232,6 +232,16 @@ def test_a_closed_topic_is_answered_by_hand(fake):
     assert raised.value.url == post.url
 
 
+def test_a_post_is_reported_to_the_moderators_once(fake):
+    post, connector = one(fake, fake.say("Buy pills")), fake.connector()
+    assert connector.can(post, NOW)["report"].allowed
+    connector.do("report", post)
+    connector.do("report", post)
+    now = one(fake, post.external_id)
+    assert "report" not in connector.can(now, NOW)
+    assert "like" in connector.can(now, NOW)
+
+
 def test_a_post_is_liked_once_and_the_like_taken_back(fake):
     post, connector = one(fake, fake.say("Great tea")), fake.connector()
     assert connector.can(post, NOW)["like"].allowed

@@ -116,8 +116,31 @@ def test_a_server_is_asked_for_no_right_that_nothing_uses():
     rights = set(Connector.named("mastodon").scopes)
     assert rights == {
         "read:accounts", "read:statuses", "read:notifications", "read:search", "write:statuses", "write:favourites",
-        "write:media",
+        "write:media", "write:mutes", "write:blocks", "write:reports",
     }  # fmt: skip
+
+
+def test_an_account_mutes_blocks_and_reports(fake):
+    identity = fake.say("@brand buy pills")
+    one = read(fake)[identity]
+    for verb, shown in (("mute", "unmute"), ("unmute", "mute")):
+        for _ in range(2):
+            now = fake.connector().do(verb, one).post
+        assert fake.connector().can(now, NOW)[shown].allowed
+    for verb in ("block", "block", "report"):
+        assert fake.connector().can(one, NOW)[verb].allowed
+        fake.connector().do(verb, one)
+    assert fake.blocked == {"carla"}
+    assert fake.reports == [{"account_id": ["carla"], "status_ids[]": [one.external_id], "forward": ["1"]}]
+
+
+def test_an_older_sign_in_says_that_it_must_be_made_anew_to_block(fake):
+    identity = fake.say("@brand buy pills")
+    one = read(fake)[identity]
+    able = fake.connector({**fake.secrets, "scope": "read:statuses write:statuses"}).can(one, NOW)
+    assert not able["block"].allowed
+    assert "sign in again" in able["block"].reason
+    assert fake.connector({**fake.secrets, "scope": "read write"}).can(one, NOW)["block"].allowed
 
 
 def test_what_is_said_to_us_is_a_mention(fake):

@@ -142,6 +142,10 @@ def test_replies_are_hidden_only_in_threads_that_we_began(fake):
     assert "hide" not in connector.can(heard(fake, under_theirs), now())
     for _ in range(2):
         assert connector.do("hide", heard(fake, under_ours)).post.grants["hidden"]
+        connector.do("mute", heard(fake, under_ours))
+        assert fake.muted == {heard(fake, under_ours).author.external_id}
+    connector.do("unmute", heard(fake, under_ours))
+    assert not fake.muted
     assert fake.hidden == {under_ours}
     connector.do("unhide", heard(fake, under_ours))
     assert fake.hidden == set()
@@ -167,7 +171,7 @@ def test_a_sign_in_that_lacks_a_scope_says_so(fake):
     assert not connector.can(post, now())["reply"].allowed
     assert [source.name for source in connector.listening()] == ["mentions", "search:acme"]
     warnings = connector.check().warnings
-    assert len(warnings) == 5
+    assert len(warnings) == 6
     assert any("dm.read" in warning for warning in warnings)
     assert any("media.write" in warning for warning in warnings)
     assert "connect the channel again" in connector.media_rule(post).reason

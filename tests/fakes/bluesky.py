@@ -128,6 +128,8 @@ class Fake(FakeNetwork):
             "com.atproto.repo.putRecord": self._put,
             "com.atproto.repo.uploadBlob": self._blob,
             "com.atproto.repo.deleteRecord": self._drop,
+            "app.bsky.graph.muteActor": self._mute,
+            "app.bsky.graph.unmuteActor": self._mute,
             "app.bsky.actor.getProfile": self._profile,
             "app.bsky.feed.getPosts": self._posts,
             "app.bsky.feed.getPostThread": self._thread,
@@ -248,6 +250,11 @@ class Fake(FakeNetwork):
         given = asked.json()
         self.records.pop(f"at://{given['repo']}/{given['collection']}/{given['rkey']}", None)
         return Reply(200, {})
+
+    def _mute(self, asked):
+        person = self.people[asked.json()["actor"]]
+        person["viewer"] = {"muted": "unmute" not in asked.path}
+        return Reply(200, "")
 
     def _posts(self, asked):
         uris = asked.many("uris")

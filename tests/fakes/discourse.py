@@ -75,7 +75,8 @@ class Fake(FakeNetwork):
             "flair_color": None, "flair_group_id": None, "badges_granted": [], "version": 1, "can_edit": False,
             "can_delete": False, "can_recover": False, "can_see_hidden_post": False, "can_wiki": False,
             "user_title": None, "bookmarked": False, "moderator": False, "admin": False, "staff": False,
-            "actions_summary": [{"id": 2, "can_act": username != USER}], "user_id": 100 + sum(map(ord, username)),
+            "actions_summary": [{"id": each, "can_act": username != USER} for each in (2, 4)],
+            "user_id": 100 + sum(map(ord, username)),
             "hidden": False, "trust_level": 1, "deleted_at": None, "user_deleted": False, "edit_reason": None,
             "can_view_edit_history": True, "wiki": False, "excerpt": "", "truncated": False, "reviewable_id": None,
             "reviewable_score_count": 0, "reviewable_score_pending_count": 0,
@@ -214,8 +215,9 @@ class Fake(FakeNetwork):
         return Reply(200, self.single(self.at(one)) | {"badges_granted": [], "draft_sequence": 1})
 
     def liked(self, asked, given, path):
-        post = self.posts[int(given.get("id") or path[1])]
-        if post["actions_summary"][0].get("acted") is (asked.method == "POST"):
+        post, kind = self.posts[int(given.get("id") or path[1])], given.get("post_action_type_id", 2)
+        one = next(each for each in post["actions_summary"] if each["id"] == kind)
+        if one.get("acted") is (asked.method == "POST"):
             return no(403, "invalid_access")
-        post["actions_summary"] = [{"id": 2, "acted": asked.method == "POST", "can_act": asked.method != "POST"}]
+        one |= {"acted": asked.method == "POST", "can_act": asked.method != "POST"}
         return Reply(200, self.single(post))

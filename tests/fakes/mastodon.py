@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from html import escape
+from urllib.parse import parse_qs
 
 from tests.fakes.network import FakeNetwork
 from tests.fakes.server import Reply, parts_of
@@ -24,6 +25,7 @@ class Fake(FakeNetwork):
         super().__init__()
         self.files, self.media, self.slow_files = {}, {}, 0
         self.statuses, self.notified, self.keys, self.forgets = {}, [], {}, False
+        self.blocked, self.reports = set(), []
 
     def settings(self):
         return {"server": self.server.url, "hashtags": "#tea"}
@@ -125,6 +127,12 @@ class Fake(FakeNetwork):
             return Reply(200, {"statuses": self._page(found, asked)})
         if path == "/api/v2/media" or path.startswith("media/"):
             return self._look(path.removeprefix("media/")) if asked.method == "GET" else self._file(asked)
+        if path.startswith("accounts/") and path.endswith("/block"):
+            self.blocked.add(path.split("/")[1])
+            return Reply(200, {"id": path.split("/")[1], "blocking": True})
+        if path.rstrip("/") == "reports":
+            self.reports.append(parse_qs(asked.body.decode()))
+            return Reply(200, {"id": str(len(self.reports)), "action_taken": False})
         if path == "accounts/1/statuses":
             return Reply(200, self.made()[::-1][:40])
         return Reply(200, TOLD[path]) if path in TOLD else self._statuses(asked, path)
@@ -151,6 +159,8 @@ class Fake(FakeNetwork):
             return Reply(404, {"error": "x"})
         if verb in ("favourite", "unfavourite"):
             status["favourited"] = verb == "favourite"
+        elif verb in ("mute", "unmute"):
+            status["muted"] = verb == "mute"
         elif verb == "context":
             above, parent = [], status["in_reply_to_id"]
             while parent:
@@ -162,8 +172,6 @@ class Fake(FakeNetwork):
         return Reply(200, status)
 
     def _post(self, asked):
-        from urllib.parse import parse_qs
-
         given = {name: values[0] for name, values in parse_qs(asked.body.decode()).items()}
         named = [self.media[one] for one in parse_qs(asked.body.decode()).get("media_ids[]", [])]
         key = asked.headers.get("idempotency-key")

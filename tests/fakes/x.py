@@ -44,6 +44,7 @@ class Fake(FakeNetwork):
         # Reading looks a quarter of an hour back; whatever is said now is at most that old.
         self.start = datetime.now(UTC) - timedelta(minutes=6)
         self.posts, self.users, self.messages, self.spoiled, self.hidden = {}, {ME["id"]: ME}, [], [], set()
+        self.muted = set()
         self.access, self.refresh, self.asked_names = self.secrets["access_token"], self.secrets["refresh_token"], "old"
 
     def settings(self):
@@ -149,6 +150,8 @@ class Fake(FakeNetwork):
             return self._get(asked, parts)
         if asked.method == "PUT":
             return self._hide(parts[1], asked.json()["hidden"])
+        if parts[0] == "users" and parts[2] == "muting":
+            return self._mute(asked, parts[3:])
         if asked.method == "DELETE":
             return self._remove(parts[1])
         if parts[0] == "media":
@@ -320,6 +323,10 @@ class Fake(FakeNetwork):
             return problem(403, title="Forbidden", detail="You cannot send messages to this user.")
         made = self.message(text, person["username"], ours=True)
         return Reply(201, {"data": {"dm_event_id": made, "dm_conversation_id": f"{to}-{ME['id']}"}})
+
+    def _mute(self, asked, target):
+        (self.muted.discard(target[0]) if target else self.muted.add(asked.json()["target_user_id"]))
+        return Reply(200, {"data": {"muting": not target}})
 
     def _hide(self, identity, hidden):
         root = self.posts.get(self.posts[identity]["conversation_id"], {})

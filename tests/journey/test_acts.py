@@ -91,6 +91,23 @@ def test_what_was_lost_on_the_way_is_asked_for_again(cast, fake, talk, fault, mo
     assert talk.mentions.get().marks == ["liked"]
 
 
+def test_a_report_that_may_have_arrived_is_not_made_again_by_itself(cast, fake, talk):
+    fake.order("made, unanswered", "POST")
+    act = work(ask(talk, cast.ana, "report"))
+    assert (act.state, act.reason, len(fake.reports)) == ("failed", acting.UNCLEAR, 1)
+    assert work(ask(talk, cast.ana, "report")).state == "done"
+    assert talk.mentions.get().marks == ["reported"]
+
+
+def test_what_is_muted_already_is_not_asked_for_again(cast, fake, talk):
+    assert work(ask(talk, cast.ana, "mute")).state == "done"
+    before = fake.writings()
+    assert work(ask(talk, cast.ana, "mute")).state == "done"
+    assert fake.writings() == before
+    assert work(ask(talk, cast.ana, "unmute")).state == "done"
+    assert talk.mentions.get().marks == []
+
+
 def test_what_cannot_be_had_is_given_up_after_five_tries_and_said(cast, fake, talk):
     act = ask(talk, cast.ana, "like")
     for _ in range(5):

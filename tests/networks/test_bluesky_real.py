@@ -36,6 +36,7 @@ from connectors.base import (
     Withheld,
 )
 from connectors.http import Seam
+from connectors.networks.bluesky.api import record_key
 from connectors.networks.bluesky.connector import Bluesky
 from connectors.networks.bluesky.text import facets
 from tests.fakes.server import FakeServer, Reply
@@ -379,6 +380,23 @@ def test_a_like_is_one_like_and_can_be_taken_back(desk, carla):
     eventually(lambda: desk.connector()._views([post.external_id])[0]["viewer"].get("like"))
     desk.connector().do("unlike", post)
     eventually(likes, lambda found: not found)
+
+
+def test_an_author_is_muted_and_blocked_and_a_second_time_changes_nothing(desk, carla):
+    post = desk.hears(carla.say("pills @brand.test", names=[desk.person])["uri"])
+
+    def seen():
+        return desk.connector()._views([post.external_id])
+
+    for verb, wanted in (("mute", True), ("mute", True), ("unmute", False)):
+        desk.connector().do(verb, post)
+        eventually(lambda: bool(seen()[0]["author"]["viewer"]["muted"]), lambda found, wanted=wanted: found is wanted)
+    desk.connector().do("block", post)
+    desk.connector().do("block", post)
+    eventually(seen, lambda found: not found)  # the network shows us nothing more of who is blocked
+    assert isinstance(desk.connector().refresh([post.external_id], datetime.now(UTC))[0], Withheld)
+    desk.connector()._drop(f"at://{desk.person.did}/app.bsky.graph.block/{record_key(carla.did, post.created_at)}")
+    eventually(seen)
 
 
 def test_our_own_reply_can_be_deleted_twice(desk, carla):

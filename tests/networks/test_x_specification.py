@@ -202,6 +202,8 @@ def test_hiding_and_who_we_are_fit(fake):
     rude = heard(fake, fake.say("rude", parent=ours))
     connector = fake.connector()
     connector.do("hide", rude)
+    connector.do("mute", rude)
+    connector.do("unmute", rude)
     assert fake.hidden == {rude.external_id}
     connector.do("unhide", rude)
     assert connector.check().account_name == "@acme"

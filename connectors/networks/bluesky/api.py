@@ -13,6 +13,7 @@ from connectors.posts import Author, Media, Post, PostKind
 from connectors.text import read_json
 
 POSTS, LIKES, GATES = "app.bsky.feed.post", "app.bsky.feed.like", "app.bsky.feed.threadgate"
+BLOCKS = "app.bsky.graph.block"
 WEB = "https://bsky.app/profile"
 IMAGES = "https://cdn.bsky.app/img/feed_fullsize/plain"
 _ALPHABET = "234567abcdefghijklmnopqrstuvwxyz"
@@ -188,6 +189,7 @@ def _grants(view: Mapping[str, Any], root: str) -> dict[str, Any]:
         "liked": str(viewer.get("like") or ""),
         "closed": bool(viewer.get("replyDisabled")),
         "blocked": bool(person.get("blockedBy") or person.get("blocking")),
+        "muted": bool(person.get("muted")),
     }
 
 

@@ -36,6 +36,7 @@ from connectors.base import (
 )
 from connectors.networks.bluesky import uploads
 from connectors.networks.bluesky.api import (
+    BLOCKS,
     GATES,
     LIKES,
     POSTS,
@@ -163,6 +164,12 @@ class Bluesky(Reading):
             return self._like(post, verb == "like")
         if verb in ("hide", "unhide"):
             return self._gate(post, verb == "hide")
+        if verb in ("mute", "unmute"):
+            name = f"app.bsky.graph.{verb}Actor"
+            self._ask("POST", name, json={"actor": post.author.external_id}).yes()
+            return Done(replace(post, grants={**post.grants, "muted": verb == "mute"}))
+        if verb == "block":
+            return self._block(post)
         if verb == "delete":
             self._drop(post.external_id)
             return Done()
@@ -180,6 +187,16 @@ class Bluesky(Reading):
         elif liked and not wanted:
             self._drop(liked)
         return Done(replace(post, grants={**post.grants, "liked": liked if wanted else ""}))
+
+    def _block(self, post: Post) -> Done:
+        """One record of a key of its own, so that a second try finds the first."""
+        did, rkey = post.author.external_id, record_key(post.author.external_id, post.created_at)
+        try:
+            self._record(self._me, BLOCKS, rkey)
+        except Gone:
+            record = {"$type": BLOCKS, "subject": did, "createdAt": self._server_time(post)}
+            self._put(BLOCKS, rkey, record).json(dict)
+        return Done(replace(post, grants={**post.grants, "blocked": True}))
 
     def _gate(self, post: Post, hide: bool) -> Done:
         """Whose thread it is may hide replies in it, by a list beside the thread's first post."""
@@ -221,7 +238,10 @@ class Bluesky(Reading):
         root = str(grants.get("root") or "")
         if self._me and root.startswith(f"at://{self._me}/"):
             verbs["unhide" if grants.get("hidden") else "hide"] = able
-        return verbs
+        if grants.get("muted"):
+            return verbs | {"unmute": able, "block": able}
+        muting = Capability(True, "Bluesky tells us of nothing more that its author writes to us.", hand_off=post.url)
+        return verbs | {"mute": muting, "block": able}
 
     def _refusal(self, grants: Mapping[str, Any]) -> str:
         if not self._account:

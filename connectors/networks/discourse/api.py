@@ -12,7 +12,8 @@ from connectors.faults import AuthRevoked, Fault, Gone, Invalid, PolicyRefused, 
 from connectors.posts import JSON, Author, Gap, Post, PostKind, PostState, Visibility
 from connectors.text import plain, read_json, storable
 
-LIKE = 2
+LIKE, FLAG = 2, 4
+"""Of acts on a post; flagged as inappropriate (unverified)."""
 """The forum's number for a like (unverified)."""
 WINDOW, EMPTY, STEP = timedelta(hours=48), 3, 50
 """How far the first reading goes back; pages in a row without a public post before the end is believed; and how many
@@ -87,20 +88,23 @@ def _author(item: Mapping[str, Any], site: str, user: int) -> Author:
 
 
 def _grants(item: Mapping[str, Any]) -> dict[str, Any]:
-    like = liked(item)
+    like, flag = acted(item, LIKE), acted(item, FLAG)
     return {
         "id": int(item["id"]),
         "can_edit": item.get("can_edit") is True,
         "can_delete": item.get("can_delete") is True,
         "can_like": like.get("can_act") is True,
         "liked": like.get("acted") is True,
+        "can_flag": flag.get("can_act") is True,
+        "flagged": flag.get("acted") is True,
     }
 
 
-def liked(item: Mapping[str, Any]) -> Mapping[str, Any]:
+def acted(item: Mapping[str, Any], kind: int) -> Mapping[str, Any]:
+    """What it says of one kind of act: whether we may, and whether we have."""
     acts = item.get("actions_summary")
     found = [each for each in acts if isinstance(each, dict)] if isinstance(acts, list) else []
-    return next((each for each in found if each.get("id") == LIKE), {})
+    return next((each for each in found if each.get("id") == kind), {})
 
 
 def judging(

@@ -38,7 +38,7 @@ from connectors.base import (
 )
 from connectors.finding import Sought
 from connectors.networks.discourse import uploads
-from connectors.networks.discourse.api import LIKE, host_of, place_of
+from connectors.networks.discourse.api import FLAG, LIKE, host_of, place_of
 from connectors.networks.discourse.reading import Reading
 from connectors.text import normalised, plain
 
@@ -157,7 +157,7 @@ class Discourse(Reading):
         return stream["posts"], answer.skew
 
     def do(self, verb: Verb, post: Post, text: str = "") -> Done:
-        if verb not in ("edit", "delete", "like", "unlike"):
+        if verb not in ("edit", "delete", "like", "unlike", "report"):
             return super().do(verb, post, text)
         try:
             now, _ = self._one(post.external_id)
@@ -172,6 +172,8 @@ class Discourse(Reading):
             self._ask("DELETE", f"/posts/{number}.json", post=post, accept=(404,)).yes()
         elif verb == "like" and not stands:
             self._ask("POST", "/post_actions.json", post=post, json={"id": number, "post_action_type_id": LIKE}).yes()
+        elif verb == "report" and not now.grants["flagged"]:
+            self._ask("POST", "/post_actions.json", post=post, json={"id": number, "post_action_type_id": FLAG}).yes()
         elif verb == "unlike" and stands:
             asked = {"post_action_type_id": str(LIKE)}
             self._ask("DELETE", f"/post_actions/{number}.json", post=post, params=asked, accept=(404,)).yes()
@@ -184,8 +186,12 @@ class Discourse(Reading):
         if post.ours:
             return {"reply": able, "edit": able, "delete": able}
         like: Verb = "unlike" if post.grants.get("liked") else "like"
-        may = post.grants.get("can_like") or post.grants.get("liked")
-        return {"reply": able, like: able} if may and post.kind is not PostKind.DIRECT else {"reply": able}
+        can: dict[Verb, Capability] = {"reply": able}
+        if (post.grants.get("can_like") or post.grants.get("liked")) and post.kind is not PostKind.DIRECT:
+            can[like] = able
+        if post.grants.get("can_flag"):
+            can["report"] = Capability(True, "The forum's moderators get it as inappropriate.", hand_off=post.url)
+        return can
 
     # Connecting
 

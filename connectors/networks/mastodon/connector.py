@@ -181,6 +181,10 @@ class Mastodon(Joining):
                 wanted, text, spoiler_text=post.subject or None, media_ids=self._hanging(post) or None
             ),
             "delete": lambda api: api.status_delete(wanted),
+            "mute": lambda api: api.status_mute(wanted),
+            "unmute": lambda api: api.status_unmute(wanted),
+            "block": lambda api: api.account_block(_account_of(post)),
+            "report": lambda api: api.report(_account_of(post), status_ids=[wanted], forward=True),
         }
         if verb not in acts:
             return super().do(verb, post, text)
@@ -190,7 +194,7 @@ class Mastodon(Joining):
             if verb == "delete":
                 return Done()
             raise
-        if verb == "delete":
+        if verb in ("delete", "block", "report"):
             answer.yes()
             return Done()
         return Done(self._post(answer.json(dict), post.source))
@@ -208,12 +212,25 @@ class Mastodon(Joining):
                 "reply": Capability(False, "This channel only listens: no account is connected.", hand_off=post.url)
             }
         able = Capability(True, hand_off=post.url)
+        if post.ours:
+            return {"reply": able, "edit": able, "delete": able}
         like: Verb = "unlike" if post.grants.get("favourited") else "like"
-        return (
-            {"reply": able, "edit": able, "delete": able}
-            if post.ours
-            else {"reply": able, "private_reply": able, like: able}
+        return {"reply": able, "private_reply": able, like: able, **self._against(post)}
+
+    def _against(self, post: Post) -> dict[Verb, Capability]:
+        """What an account does against others; older sign-ins did not ask for the rights."""
+        granted, url = self.secrets.get("scope", "").split(), post.url
+        asked: tuple[tuple[Verb, str, str], ...] = (
+            ("unmute" if post.grants.get("muted") else "mute", "write:mutes", _MUTED),
+            ("block", "write:blocks", ""),
+            ("report", "write:reports", ""),
         )
+        return {
+            verb: Capability(True, words if verb != "unmute" else "", hand_off=url)
+            if not granted or {scope, "write"} & {*granted}
+            else Capability(False, "The sign-in of this channel does not include it: sign in again.", hand_off=url)
+            for verb, scope, words in asked
+        }
 
     def measure(self, text: str, post: Post | None = None, *, private: bool = False) -> Measure:
         limit, link = int(self.facts.get("longest") or 500), int(self.facts.get("link") or 23)
@@ -227,6 +244,17 @@ class Mastodon(Joining):
 
     def upload(self, medium: Medium, outgoing: Outgoing, so_far: str) -> Uploaded:
         return uploads.step(self._ask, medium, so_far)
+
+
+_MUTED = "The server tells us of nothing more that is answered in this conversation."
+
+
+def _account_of(post: Post) -> str:
+    """The author's number on our server."""
+    account = post.raw.get("account")
+    if not isinstance(account, dict) or not account.get("id"):
+        raise Gone("The server has not said who wrote it.", what=post.external_id)
+    return str(account["id"])
 
 
 def _comparable(text: str) -> str:

@@ -13,7 +13,10 @@ from connectors.networks.mastodon.api import author_of
 from connectors.networks.mastodon.reading import Reading
 from connectors.networks.mastodon.streams import streams_from
 
-SCOPES = "read:accounts read:statuses read:notifications read:search write:statuses write:favourites write:media"
+SCOPES = (
+    "read:accounts read:statuses read:notifications read:search write:statuses write:favourites write:media "
+    "write:mutes write:blocks write:reports"
+)
 
 _WORD = re.compile(r"[^\W\d_]{7,}")
 """No search leaves out so long a word as too common."""
@@ -100,7 +103,9 @@ class Joining(Reading):
         token = self._ask("POST", "/oauth/token", json=asked, write=False, judge=_refused_token).json(dict)
         if not token.get("access_token"):
             raise AuthRevoked("The server gave no token.")
-        return grant.replace(access_token=str(token["access_token"]), code_verifier="")
+        return grant.replace(
+            access_token=str(token["access_token"]), code_verifier="", scope=str(token.get("scope") or "")
+        )
 
 
 def _refused_token(answer: Any) -> Fault | None:

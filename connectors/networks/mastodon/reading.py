@@ -217,7 +217,7 @@ class Reading(Streaming):
             ours=bool(self.facts.get("account_id")) and author.external_id == self.facts["account_id"],
             subject=str(status.get("spoiler_text") or ""),
             history=history_before is not None and created_at < history_before,
-            grants={"favourited": bool(status.get("favourited"))},
+            grants={"favourited": bool(status.get("favourited")), "muted": bool(status.get("muted"))},
             raw=dict(status),
         )
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SCOPES = (
     "tweet.read", "users.read", "tweet.write", "tweet.moderate.write", "dm.read", "dm.write", "media.write",
-    "offline.access",
+    "mute.write", "offline.access",
 )  # fmt: skip
 MEANING = {
     "tweet.write": "Replies cannot be posted",
@@ -25,6 +25,7 @@ MEANING = {
     "dm.read": "Private messages are not read",
     "dm.write": "Private messages cannot be answered",
     "media.write": "Pictures cannot be sent",
+    "mute.write": "Nobody can be muted",
     "offline.access": "Access ends after two hours and cannot be renewed",
 }
 LARGEST = 1_000_000

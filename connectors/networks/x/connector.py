@@ -212,10 +212,13 @@ class X(Listening):
         return caller.read(f"/2/users/{reader.me}/tweets", params, "x:own")
 
     def do(self, verb: Verb, post: Post, text: str = "") -> Done:
+        author, muting = post.author.external_id, f"/2/users/{self._reader().me}/muting"
         acts: dict[str, tuple[Callable[[Any], Any], str, bool]] = {
             "hide": (lambda api: api.hide_reply(post.external_id, user_auth=False), "hidden", True),
             "unhide": (lambda api: api.unhide_reply(post.external_id, user_auth=False), "hidden", False),
             "delete": (lambda api: api.delete_tweet(post.external_id, user_auth=False), "deleted", True),
+            "mute": (lambda api: api.request("POST", muting, json={"target_user_id": author}), "muting", True),
+            "unmute": (lambda api: api.request("DELETE", f"{muting}/{author}"), "muting", False),
         }
         if verb not in acts or post.kind is PostKind.DIRECT:
             return super().do(verb, post, text)
@@ -228,7 +231,7 @@ class X(Listening):
             raise
         if (answer.json(dict).get("data") or {}).get(named) is not wanted:
             raise answer.unreadable("X did not say that it was done.")
-        return Done() if verb == "delete" else Done(hidden(post, now=wanted))
+        return Done(hidden(post, now=wanted)) if verb in ("hide", "unhide") else Done()
 
     def can(self, post: Post, now: datetime) -> dict[Verb, Capability]:
         return able(post, access.lacking(self.secrets))

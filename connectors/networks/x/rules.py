@@ -11,6 +11,8 @@ UNIT = "weighted characters"
 COST_SUMMONED, COST_REPLY, COST_LINK = Decimal("0.010"), Decimal("0.015"), Decimal("0.20")
 COST_MESSAGE = Decimal("0.015")
 COST_DELETE, COST_HIDE = Decimal("0.010"), Decimal("0.005")
+COST_MUTE = Decimal("0.015")
+"""Our reading of “interaction: create”; taking it back counts as one that is deleted."""
 
 _GONE = "The post is no longer there."
 _ONLY_SUMMONED = "X lets programs answer only posts whose author named or quoted us. Answer it on X."
@@ -18,6 +20,7 @@ _MAY_REFUSE = "The author answers us without naming us: X may refuse it."
 _MAY_BE_CLOSED = "It arrives only if the author takes messages from everybody."
 _CLOSED = "The author takes no messages from us."
 _NOT_TOLD = "X does not tell whether it is hidden."
+_MUTE = "X does not tell whether its author is muted; of muted ones we may hear nothing more."
 
 
 def able(post: Post, lacking: Collection[str]) -> dict[Verb, Capability]:
@@ -35,7 +38,9 @@ def able(post: Post, lacking: Collection[str]) -> dict[Verb, Capability]:
         hide = Capability(True, _NOT_TOLD, cost=COST_HIDE, hand_off=post.url)
         hide = _with_scope("tweet.moderate.write", lacking, hide)
         can |= {"hide": hide, "unhide": hide}
-    return can
+    prices: dict[Verb, Decimal] = {"mute": COST_MUTE, "unmute": COST_DELETE}
+    muting = {verb: Capability(True, _MUTE, cost=cost, hand_off=post.url) for verb, cost in prices.items()}
+    return can | {verb: _with_scope("mute.write", lacking, each) for verb, each in muting.items()}
 
 
 def _reply(post: Post) -> Capability:
