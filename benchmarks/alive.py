@@ -24,6 +24,7 @@ from inbox.models import Agent, Event, Membership, Stream, Team
 from routing.models import VERSION, Rule
 
 RULES = 50
+FIRST = 200  # posts that a worker stores before it is measured
 LOOK = 0.02  # seconds between two looks at whether all is there
 PATIENCE = 30.0  # seconds until the last frame must be there
 
@@ -52,10 +53,11 @@ def make_rules():
 
 @dataclass
 class Stored:
-    """A page that was stored: when the network had it ready, and which posts were on it."""
+    """A page that was stored: when the network had it ready, which posts were on it, and when it was stored."""
 
     due: float
     posts: list[str]
+    done: float
 
 
 @dataclass
@@ -76,7 +78,7 @@ class Storing:
     def __init__(self, number=0):
         self.journey = Journey(number)
         self.old = itertools.cycle(posts.answerable(self.journey.channel.pk, 5_000))
-        self.journey.store(posts.Network(900_000_000 + number, []).page(200))  # plans, rules, languages, Redis
+        self.journey.store(posts.Network(900_000_000 + number, []).page(FIRST))  # plans, rules, languages, Redis
 
     def __call__(self, offer):
         network, chance = posts.Network(offer.seed, self.old), random.Random(offer.seed)
@@ -87,7 +89,7 @@ class Storing:
             time.sleep(max(0.0, due - time.perf_counter()))
             new = self.journey.store(page)
             check(new == offer.size, f"{new} of {offer.size} new posts were called new")
-            stored.append(Stored(due, [post.external_id for post in page.posts]))
+            stored.append(Stored(due, [post.external_id for post in page.posts], time.perf_counter()))
             due += apart * chance.uniform(0.5, 1.5)
         return stored
 

@@ -21,6 +21,7 @@ FIGURES = {
     "stalled": Figure(("BM-11",), "many screens and one that never reads"),
     "refresh": Figure(("BM-12",), "from a bell to rows on many screens"),
     "end_to_end": Figure(("BM-13",), "from a network's page to every screen"),
+    "day": Figure(("BM-21",), "a day of posts, until all of them are found", patience=400),
     "tasks": Figure(("BM-16",), "one task for all that is due"),
     "queue_page": Figure(("BM-04",), "pages of the queue in three orders", large=True),
     "queue_http": Figure(("BM-05",), "the page of the queue over HTTP", large=True),
