@@ -13,7 +13,8 @@ ENOUGH = 12  # letters; shorter texts are guessed wrong too often to be worth a 
 eldc.init()
 _ADDRESSES = re.compile(r"https?://\S+|[@#]\w+")
 _LETTERS = re.compile(r"[^\W\d_]+")
-_ASCII_LETTERS = "".join(chr(n) if chr(n).isalpha() else " " for n in range(128))
+_ASCII_LETTERS = bytes(n if n < 128 and chr(n).isalpha() else 32 for n in range(256))
+_READ = 1000  # bytes; the detector looks no further
 
 
 @lru_cache(maxsize=1024)  # rules, conversation and mention ask for the same post, each of them once
@@ -22,11 +23,21 @@ def language_of(text: str, hint: str = "") -> str:
     text = text[:2000]
     if "@" in text or "#" in text or "://" in text:
         text = _ADDRESSES.sub(" ", text)
-    # A table is much faster than the expression, and all there is for most texts.
-    words = text.translate(_ASCII_LETTERS).split() if text.isascii() else _LETTERS.findall(text)
-    letters = " ".join(words)
-    hint = hint.lower().replace("_", "-").split("-")[0][:12]
+    letters = _letters(text)
     if len(letters) - letters.count(" ") < ENOUGH:
-        return hint
+        return _short(hint)
     found = str(eldc.detect(letters))
-    return hint if found == "und" else found
+    return _short(hint) if found == "und" else found
+
+
+def _letters(text: str) -> str:
+    """The words, with blanks between them: one each where the rest may be more than the detector looks at."""
+    if not text.isascii():
+        return " ".join(_LETTERS.findall(text))
+    # A table is much faster than the expression, and all there is for most texts.
+    words = text.encode().translate(_ASCII_LETTERS).decode()
+    return words if len(words) <= _READ else " ".join(words.split())
+
+
+def _short(hint: str) -> str:
+    return hint.lower().replace("_", "-").split("-")[0][:12]
