@@ -1,18 +1,19 @@
 """New rows put into a table by COPY, which costs the server half of INSERT … SELECT FROM unnest. They are written
-column by column: most columns of a page hold one value, and what has to be escaped is found in a whole column at
-once."""
+in blocks, while the server stores the block before, and in a block column by column: most columns of a page hold one
+value, and what has to be escaped is found in a whole column at once."""
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
-from itertools import repeat
+from itertools import batched, repeat
 from typing import Any
 
-from django.db import connection
+from django.db import DatabaseError, connection
+
+BLOCK = 50  # rows
 
 
 def _encoder() -> Callable[[Any], str]:
@@ -28,13 +29,48 @@ def _encoder() -> Callable[[Any], str]:
 _json = _encoder()
 
 
-def copy(table: str, columns: str, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Adds the rows, in their order; one statement. Dicts and lists become JSON."""
+def copy(table: str, columns: str, rows: Iterable[tuple[Any, ...]]) -> None:
+    """Adds the rows, in their order; one statement. Dicts and lists become JSON. What goes wrong while the rows are
+    made is raised as it is, and none of them is there."""
+    lines = _Lines(rows)
+    sql = f"COPY {table} ({columns}) FROM STDIN"  # names of ours
+    with connection.cursor() as cursor:
+        try:
+            with connection.wrap_database_errors:
+                cursor.copy_expert(sql, lines)
+        except DatabaseError:
+            if lines.error is not None:
+                raise lines.error from None
+            raise
+
+
+class _Lines:
+    """The rows as a file that COPY reads: each call makes a block of them."""
+
+    def __init__(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        self.blocks = batched(rows, BLOCK)
+        self.error: BaseException | None = None
+
+    def read(self, _size: int) -> bytes:
+        """Nothing at the end. An error here makes the driver give the COPY up with the error's text, which would stand
+        in the server's log; the caller raises what was kept of it."""
+        try:
+            return _lines(next(self.blocks, ()))
+        except BaseException as error:  # noqa: BLE001  raised by who copies
+            self.error = error
+            raise _Unwritten from None
+
+
+class _Unwritten(Exception):
+    """A row could not be made."""
+
+
+def _lines(rows: Sequence[tuple[Any, ...]]) -> bytes:
+    if not rows:
+        return b""
     written = [_column(column) for column in zip(*rows, strict=True)]
     lines = "\n".join(map("\t".join, zip(*written, strict=True)))
-    sql = f"COPY {table} ({columns}) FROM STDIN"  # names of ours
-    with connection.cursor() as cursor, connection.wrap_database_errors:
-        cursor.copy_expert(sql, io.BytesIO(lines.encode()), len(lines))
+    return f"{lines}\n".encode()
 
 
 def _column(values: tuple[Any, ...]) -> Iterable[str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.conf import settings
 from django.db import connection, models, transaction
@@ -190,18 +190,21 @@ def record_page(entries: Sequence[Entry], change: Mapping[tuple[str, int], int])
     with connection.cursor() as cursor:
         cursor.execute(_NUMBERS, [*tally.columns_of(change), array(counts), array(counts.values())])
         newest = dict(cursor.fetchall())
-    number, now, rows = {stream: n - counts[stream] for stream, n in newest.items()}, timezone.now(), []
-    payloads = {id(entry.happening): entry.happening.payload() for entry in entries}
-    for streams, what, conversation, seq, actor in entries:
-        payload = payloads[id(what)]
-        for place, stream in enumerate(streams):
-            number[stream] += 1
-            rows.append((stream, number[stream], what.name, conversation, seq, actor, now, payload, place > 0))
-    copy("inbox_event", _EVENT, rows)
+    copy("inbox_event", _EVENT, _event_rows(entries, {stream: n - counts[stream] for stream, n in newest.items()}))
     failpoint("event.after_numbers")
     born = {entry.conversation_id for entry in entries if entry.seq == 1}  # nobody has one of these open yet
     going_on = {entry.conversation_id: entry.seq for entry in entries if entry.conversation_id not in born}
     ring({**newest, **{f"conversation:{pk}": seq for pk, seq in going_on.items()}})
+
+
+def _event_rows(entries: Sequence[Entry], number: dict[str, int]) -> Iterator[tuple[Any, ...]]:
+    """With the numbers after those given."""
+    now, payloads = timezone.now(), {id(entry.happening): entry.happening.payload() for entry in entries}
+    for streams, what, conversation, seq, actor in entries:
+        payload = payloads[id(what)]
+        for place, stream in enumerate(streams):
+            number[stream] += 1
+            yield stream, number[stream], what.name, conversation, seq, actor, now, payload, place > 0
 
 
 def ring(touched: dict[str, int]) -> None:

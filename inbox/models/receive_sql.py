@@ -17,9 +17,8 @@ from inbox.models.copying import copy
 from inbox.models.page_conversation import Birth, Change, NewConversation, OldConversation
 from inbox.models.page_facts import CONVERSATIONS
 from inbox.models.page_plan import BirthKey, Plan
-from inbox.models.receive_people import Faster
+from inbox.models.receive_people import Faster, is_taken
 
-UNIQUE_VIOLATION = "23505"
 HELD_BECAUSE = "The customer wrote again before it left."
 
 
@@ -76,12 +75,12 @@ def reserve(conversations: int, mentions: int) -> tuple[list[int], list[int]]:
     return row
 
 
-def _add(table: str, columns: str, rows: Sequence[tuple[Any, ...]]) -> None:
+def _add(table: str, columns: str, rows: Iterable[tuple[Any, ...]]) -> None:
     """Raises Faster when one of them was stored by somebody else since the facts were read."""
     try:
         copy(table, columns, rows)
     except IntegrityError as error:
-        if getattr(error.__cause__, "pgcode", "") == UNIQUE_VIOLATION:
+        if is_taken(error):
             raise Faster from error
         raise
 
@@ -101,7 +100,7 @@ def insert_conversations(
         return {}
     keys = sorted((thread, identities[author], author) for thread, author in born)
     made = {(thread, author): pk for (thread, _, author), pk in zip(keys, ids, strict=False)}
-    rows = [_birth_row(place, pk, identities[key[1]], key[0], born[key]) for key, pk in made.items()]
+    rows = (_birth_row(place, pk, identities[key[1]], key[0], born[key]) for key, pk in made.items())
     _add("inbox_conversation", _CONVERSATION, rows)
     return made
 
@@ -156,12 +155,19 @@ def insert_mentions(
     """{external id: mention id} of the posts stored."""
     if not plan.mentions:
         return {}
-    rows = []
-    for pk, (post, where) in zip(ids, plan.mentions, strict=True):
-        conversation = where if isinstance(where, int) else born[where]
-        rows.append(_mention_row(place, pk, post, conversation, identities[post.author.external_id]))
+    stored = {post.external_id: pk for pk, (post, _) in zip(ids, plan.mentions, strict=True)}
+    rows = (
+        _mention_row(
+            place,
+            pk,
+            post,
+            where if isinstance(where, int) else born[where],
+            identities[post.author.external_id],
+        )
+        for pk, (post, where) in zip(ids, plan.mentions, strict=True)
+    )
     _add("inbox_mention", _MENTION, rows)
-    return {post.external_id: pk for pk, (post, _) in zip(ids, plan.mentions, strict=True)}
+    return stored
 
 
 def _mention_row(place: Place, pk: int, post: Any, conversation: int, identity: int) -> tuple[Any, ...]:

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-from django.db import IntegrityError, connection
+from django.db import IntegrityError, connection, transaction
 
 from connectors.base import PostKind
-from inbox.models.copying import copy
+from inbox.models.copying import BLOCK, copy
 
 NOW = datetime(2026, 11, 20, 12, 0, 1, 250, tzinfo=UTC)
 
@@ -76,6 +76,28 @@ def test_objects_become_json(table):
         assert [same for (same,) in cursor.fetchall()] == [True, False, True, False]
         cursor.execute("SELECT what->>'text', what->'list'->2->>'deep' FROM kept WHERE id = 3")
         assert cursor.fetchone() == (shared["text"], "true")
+
+
+@pytest.mark.parametrize("count", [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK])
+def test_however_many_rows_are_there_in_their_order(table, count):
+    copy("kept", "id, said", ((number, f"row {number}") for number in range(count)))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id, said FROM kept ORDER BY ctid")
+        assert cursor.fetchall() == [(number, f"row {number}") for number in range(count)]
+
+
+@pytest.mark.parametrize("error", [ValueError("of the row"), SystemExit(0)])
+def test_what_goes_wrong_while_rows_are_made_is_raised_and_none_is_there(table, error):
+    def rows():
+        yield from ((number, "good") for number in range(2 * BLOCK))
+        raise error
+
+    with pytest.raises(type(error)) as raised, transaction.atomic():
+        copy("kept", "id, said", rows())
+    assert raised.value is error
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM kept")
+        assert cursor.fetchone() == (0,)
 
 
 def test_a_value_of_another_kind_is_refused(table):

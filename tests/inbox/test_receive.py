@@ -115,6 +115,24 @@ def test_a_conversation_that_another_channel_began_meanwhile_goes_on_with_the_pa
     assert [event.number for event in events.order_by("number")] == list(range(1, len(events) + 1))
 
 
+@pytest.mark.django_db(transaction=True)
+def test_an_author_whom_another_channel_stored_meanwhile_is_one_person(cast, channel):
+    other, met = Channel.objects.create(name="@acme too", network="demo"), []
+
+    def decide(facts):  # asked when it is known who is missing, and before they are stored
+        if not met:
+            met.append(offer(other, post(1), post(2, author="rob")))
+        return engine.decide(facts)
+
+    place = Place(channel.pk, channel.network, "demo", NOW, normalised)
+    received = receive(place, [post(11), post(12, author="theo")], decide, lambda: None)
+    assert (met[0].new, received.new) == (2, 2)
+    assert sorted(Identity.objects.values_list("external_id", flat=True)) == ["carla", "rob", "theo"]
+    assert sorted(Person.objects.values_list("name", flat=True)) == ["Carla", "Rob", "Theo"]
+    assert set(Identity.objects.values_list("person_id", flat=True)) == set(Person.objects.values_list("id", flat=True))
+    assert Mention.objects.filter(identity__external_id="carla").count() == 2
+
+
 def test_the_same_page_again_changes_nothing(channel):
     posts = [post(1), post(2, author="theo")]
     offer(channel, *posts)
