@@ -35,8 +35,8 @@ type Verb = Literal[
 class Outgoing:
     """One wish to post, committed before the call and enough to send the very same bytes again. `bound`: ids of our
     posts that belong to other replies. `prepared`: the token a two-step network gave for this very reply. `first_at`:
-    when the first of its tries began that may have posted it, if an earlier one may. `elsewhere`: that of `Capability`, as its author said yes
-    to it."""
+    when the first try began that may have posted it, if an earlier one may. `elsewhere`: that of `Capability`, as its
+    author said yes to it."""
 
     key: str
     text: str

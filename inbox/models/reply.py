@@ -89,7 +89,7 @@ class Reply(models.Model):
     takes = models.PositiveIntegerField(default=0)
     lease_until = models.DateTimeField(null=True)
     sending_at = models.DateTimeField(null=True)
-    first_at = models.DateTimeField(null=True)  # when the first byte may have left, however often it was tried since
+    first_at = models.DateTimeField(null=True)  # when the first try began that ended in doubt: it may stand there
     doubted_at = models.DateTimeField(null=True)
     flagged_at = models.DateTimeField(null=True)
     sent_at = models.DateTimeField(null=True)
@@ -125,8 +125,7 @@ class Reply(models.Model):
         due = Reply.objects.filter(pk__in=Reply.objects.due().filter(pk=self.pk).values("pk"), state="queued")
         lease = Clock() + timedelta(seconds=settings.LEASE_SECONDS)
         once_more = {"tries": models.F("tries") + 1, "takes": models.F("takes") + 1}
-        first = Coalesce("first_at", Clock())
-        if not due.update(state="sending", lease_until=lease, sending_at=Clock(), first_at=first, **once_more):
+        if not due.update(state="sending", lease_until=lease, sending_at=Clock(), **once_more):
             return False
         self.refresh_from_db()
         return True
@@ -174,6 +173,7 @@ class Reply(models.Model):
         """It may stand on the network or not; somebody will look after the settle time, or so many seconds later."""
         fields: dict[str, Any] = {
             "doubted_at": timezone.now(),
+            "first_at": Coalesce("first_at", "sending_at"),
             "not_before": Clock() + timedelta(seconds=settings.SETTLE_SECONDS + later),
         }
         return self._move(["sending"], "in_doubt", fault=fault, reason=reason[:300], **fields)
@@ -243,7 +243,7 @@ class Reply(models.Model):
         tries. What was prepared there may be what was refused; it is begun anew."""
         fields: dict[str, Any] = {"not_before": timezone.now(), "tries": 0, "author": by, "prepared": None}
         if self.fault == "Returned":  # what is sent now is another message: the first one was sent
-            fields |= {"key": uuid4(), "external_id": None, "fault": "", "reason": ""}
+            fields |= {"key": uuid4(), "external_id": None, "first_at": None, "fault": "", "reason": ""}
         return self._move(["held", "failed"], "queued", by=by, **fields)
 
     def settle(self, verdict: str, by: Agent, url: str = "") -> bool:

@@ -3,15 +3,19 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db.models import F
 from django.utils import timezone
 
+from connectors import sending
 from connectors.base import Absent, CannotKnow, Connector, Found, Outgoing, Post, PostKind
 from connectors.finding import Sought
 from connectors.posts import Author
 from inbox.models import Conversation, Reply
-from tests.journey.steps import answer, fails, our_posts, read, send
+from tests.fakes.bluesky import Fake as Bluesky
+from tests.journey.steps import answer, fails, of_fake, our_posts, read, send
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+DAYS = timedelta(days=3)
 
 
 def said(number, text="We are on it.", minutes=0.0, ours=True):
@@ -95,6 +99,59 @@ def test_a_second_try_hours_later_finds_the_first_one(cast, network, channel):
     assert send(reply).state == "sent"
     assert len(our_posts(network)) == 1
     assert reply.first_at == earlier < reply.sending_at
+
+
+@pytest.mark.django_db(transaction=True)
+def test_only_a_try_that_ended_in_doubt_is_remembered_as_the_first(cast, server, network, channel):
+    network.say("carla", "hello")
+    read(channel)
+    reply = answer(cast.ana, Conversation.objects.get())
+    fails(server, "rate", method="POST")
+    assert (send(reply).state, reply.fault, reply.first_at) == ("queued", "RateLimited", None)
+    refused_at = reply.sending_at
+    for _ in range(2):
+        fails(server, "hang", method="POST")
+        Reply.objects.update(not_before=timezone.now())
+        assert sending.send(reply)
+        reply.refresh_from_db()
+        assert reply.state == "in_doubt"
+        began_at = reply.first_at
+        assert sending.settle(reply)
+        reply.refresh_from_db()
+    assert refused_at < began_at < reply.sending_at
+    assert send(reply).state == "sent"
+    assert reply.first_at == began_at
+
+
+@pytest.mark.django_db(transaction=True)
+def test_whoever_died_while_sending_may_have_sent_it(cast, network, channel):
+    network.say("carla", "hello")
+    read(channel)
+    reply = answer(cast.ana, Conversation.objects.get())
+    Reply.objects.update(not_before=timezone.now())
+    assert reply.take()
+    assert reply.first_at is None
+    Reply.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    assert sending.send_due()
+    began_at = reply.sending_at
+    reply.refresh_from_db()
+    assert reply.doubted_at
+    assert reply.first_at == began_at
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_answer_that_could_not_leave_for_days_is_dated_when_it_leaves(cast):
+    with Bluesky() as fake:
+        channel = of_fake(fake, team=cast.support)
+        fake.say("where is my refund?")
+        read(channel)
+        reply = answer(cast.ana, Conversation.objects.get())
+        fake.order("429", writing=True)
+        assert (send(reply).state, fake.made()) == ("queued", [])
+        Reply.objects.update(first_at=F("first_at") - DAYS, sending_at=F("sending_at") - DAYS)
+        assert send(reply).state == "sent"
+        (made,) = fake.made()
+        assert timezone.now() - datetime.fromisoformat(made["record"]["createdAt"]) < timedelta(hours=1)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,8 +1,13 @@
 """Mail through the journey's own functions: threads hold together over what mail programs do to them, our answers leave
 once, and what a stranger or a program writes changes nobody's conversation."""
 
+from datetime import timedelta
+from email import message_from_bytes
+from email.utils import parsedate_to_datetime
+
 import pytest
 from django.template.loader import render_to_string
+from django.utils import timezone
 
 from connectors import trying
 from connectors.opening import opened_secrets, sealed_secrets
@@ -155,6 +160,7 @@ def test_what_came_back_can_be_sent_again_as_another_mail(mail, channel, cast):
     first = own.external_id
     mail.deliver(full(first), expected=False)
     read(channel)
+    Answer.objects.filter(pk=own.pk).update(first_at=timezone.now() - timedelta(days=3))  # the first had been in doubt
     own.refresh_from_db()
     assert own.release(cast.ana)
     send()
@@ -162,6 +168,8 @@ def test_what_came_back_can_be_sent_again_as_another_mail(mail, channel, cast):
     assert own.state == "sent"
     assert own.external_id != first
     assert len(mail.sent) == 2
+    dated = parsedate_to_datetime(message_from_bytes(mail.sent[1].content)["Date"])
+    assert timezone.now() - dated < timedelta(hours=1)
 
 
 def test_what_a_program_sent_says_so_and_quoted_text_is_folded_and_not_lost(mail, channel, cast):
