@@ -134,15 +134,16 @@ class Seam(requests.Session):
         **request: Any,
     ) -> Answer:
         """One call. A status that is neither 2xx nor in `accept` is raised as the Fault `judge` names, else as the
-        usual one. `whole`: seconds it may take, if not the usual. `follow`: redirects followed, each
-        checked anew and without our credentials; a 3xx beyond is Unavailable."""
+        usual one. `whole`: seconds it may take with all its redirects, if not the usual. `follow`: redirects
+        followed, each checked anew and without our credentials; a 3xx beyond is Unavailable."""
         if follow and (method not in _READING if write is None else write):
             raise ValueError("a write follows no redirect: its body would go to another host")
         asked, permanent, now = url, True, now or datetime.now(UTC)
-        given = {"write": write, "size": size, "whole": whole}
-        how = {name: value for name, value in given.items() if value is not None}
+        how = {name: value for name, value in {"write": write, "size": size}.items() if value is not None}
+        ends = time.monotonic() + (self.whole if whole is None else whole)
         for _ in range(follow + 1):
-            answer = self._once(method, asked, now, how, bucket, request)
+            left = max(0.0, ends - time.monotonic())
+            answer = self._once(method, asked, now, {**how, "whole": left}, bucket, request)
             if answer.status not in {301, 302, 303, 307, 308} or not answer.headers.get("Location"):
                 break
             permanent = permanent and answer.status in {301, 308}
@@ -207,7 +208,7 @@ class Seam(requests.Session):
                 left -= len(part)
                 if left < 0:
                     why = f"It is larger than {size // 1_000_000} MB."
-                    raise (InDoubt if write else Unreadable)(why, status=response.status_code)
+                    raise (InDoubt if write else Unreadable)(why, what="size", status=response.status_code)
                 parts.append(part)
         finally:
             response.raw.close()

@@ -205,6 +205,16 @@ def test_four_redirects_are_one_too_many():
         assert len(server.asked) == 4
 
 
+def test_all_redirects_of_a_call_share_its_seconds():
+    def slowly(asked):
+        time.sleep(0.4)  # of the stranger's server
+        step = int(asked.path.strip("/"))
+        return Reply(302, headers={"Location": f"/{step + 1}"}) if step < 3 else Reply(200, "there")
+
+    with FakeServer(slowly) as server, by_itself(), pytest.raises(Unavailable, match="in time"):
+        seam(allow=LOOPBACK).answer("GET", f"{server.url}/0", now=NOW, follow=3, whole=1.0)
+
+
 def test_a_gzip_bomb_is_cut_at_the_limit():
     bomb = gzip.compress(b"\0" * 200_000_000, 9)
     told = Reply(200, bomb, {"Content-Encoding": "gzip"})
