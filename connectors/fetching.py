@@ -22,6 +22,7 @@ from inbox.models.enclosure import HELD
 from inbox.models.fetched import Fetched
 
 log = structlog.get_logger(__name__)
+FINAL = ("Gone", "Invalid", "PolicyRefused")
 
 
 def content(mention: Mention, source: str, size: int, whole: float) -> bytes:
@@ -58,16 +59,16 @@ def _place(address: str) -> tuple[str, int]:
 
 
 def failed(row: Fetched, error: Exception) -> None:
-    """Ends a try: it is made again where that may help, else the row says why it cannot be shown."""
+    """Ends a try: it is made again where that may help, or rests until it may; what stays as it is, is refused."""
     if isinstance(error, SoftTimeLimitExceeded):  # our clock, not the file: its lease brings it back
         raise error
-    if isinstance(error, Fault):
-        words, passes = error.words, error.outcome in (Outcome.RETRY, Outcome.WAIT)
-    else:
+    if not isinstance(error, Fault):
         log.error("a defect in fetching", exc_info=error, kind=type(row).__name__, row=row.pk)
         _, words, counts = mishap(error, "while fetching it")
-        passes = not counts
-    if passes:
-        row.again(words)
-    else:
-        row.refuse(words)
+        (row.rest if counts else row.again)(words)
+    elif error.name in FINAL or error.what in ("size", "address"):
+        row.refuse(error.words)
+    elif error.outcome in (Outcome.RETRY, Outcome.WAIT):
+        row.again(error.words, error.until)
+    else:  # people can mend it: whoever looks then finds out
+        row.rest(error.words, error.until)

@@ -212,7 +212,7 @@ def _faults(line: Line, call: Call, doubtful: bool) -> Iterator[None]:
     except Fault:
         raise
     except TooMuch as error:
-        raise (InDoubt if doubtful else Unreadable)("The answer is larger than we read.") from error
+        raise (InDoubt if doubtful else Unreadable)("The answer is larger than we read.", what="size") from error
     except Refused as error:
         words = "The address is private or special; the owner may allow it with FETCH_ALLOW."
         raise NotPermitted(words, what="address") from error

@@ -32,6 +32,7 @@ class Enclosure(Fetched):
     """`type` is what the file is by its first bytes: what a browser may play, or "" for what is only handed out."""
 
     lease = timedelta(seconds=120)
+    pause, rest_after_deaths = timedelta(seconds=10), timedelta(hours=1)
 
     mention = models.ForeignKey(Mention, models.CASCADE, related_name="enclosures", db_index=False)
     # Columns that grow without a lock, as in every table that is younger than the first ones.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
 
 from django.db import models
@@ -11,6 +11,7 @@ from django.utils import timezone
 from inbox.models.reply import Clock
 
 TRIES = 3
+AWAIT = timedelta(minutes=1)  # that a row stays due for a network that told how long it wants to be left alone
 
 
 class FetchedQuerySet[M: models.Model](models.QuerySet[M]):
@@ -20,15 +21,20 @@ class FetchedQuerySet[M: models.Model](models.QuerySet[M]):
 
 
 class Fetched(models.Model):
-    """`source` is where it comes from; another source begins the row anew."""
+    """`source` is where it comes from; another source begins the row anew. What went wrong and may pass rests: whoever
+    looks after `not_before` begins it anew. Only what is no better the next time is refused."""
 
     class State(models.TextChoices):
         DUE = "due", "Wanted"
         FETCHING = "fetching", "Being fetched"
         READY = "ready", "Ready"
+        RESTING = "resting", "Not to be had at the moment"
         REFUSED = "refused", "Cannot be shown"
 
     lease: ClassVar[timedelta]
+    pause: ClassVar[timedelta]
+    rest_after_deaths: ClassVar[timedelta]
+    """That it rests at least; and after three workers died over it."""
 
     source = models.TextField(default="", db_default="")
     state = models.CharField(max_length=8, choices=State, default="due")
@@ -46,9 +52,14 @@ class Fetched(models.Model):
         return FetchedQuerySet(cls)
 
     def want(self, source: str) -> bool:
-        """Begins anew with another address; False when somebody else did. Whoever still fetches the old one keeps
-        nothing."""
+        """Begins anew with another address, or after it rested; False when there is no need to, or somebody else did.
+        Whoever still fetches the old one keeps nothing."""
+        rested = self.state == "resting" and self.not_before <= timezone.now()
+        if self.source == source and not rested:
+            return False
         stale = self.rows().filter(pk=self.pk, source=self.source)
+        if self.source == source:
+            stale = stale.filter(state="resting")
         fresh = {"state": "due", "body": b"", "tries": 0, "reason": "", "not_before": timezone.now()}
         begun = bool(stale.update(source=source, lease_until=None, **fresh))
         self.refresh_from_db()
@@ -59,7 +70,8 @@ class Fetched(models.Model):
         due = self.rows().due().filter(pk=self.pk).values("pk")
         mine = self.rows().filter(pk__in=due, tries=self.tries, source=self.source)
         if self.tries >= TRIES:
-            mine.update(state="refused", reason="Fetching it was begun three times and never ended.")
+            reason = "Fetching it was begun three times and never ended."
+            mine.update(state="resting", reason=reason, not_before=timezone.now() + self.rest_after_deaths)
             return False
         if not mine.update(state="fetching", lease_until=Clock() + self.lease, tries=models.F("tries") + 1):
             return False
@@ -72,11 +84,17 @@ class Fetched(models.Model):
     def refuse(self, reason: str) -> bool:
         return self._end("refused", reason=reason[:200])
 
-    def again(self, reason: str) -> bool:
-        """Later, at most three times."""
-        if self.tries >= TRIES:
-            return self.refuse(reason)
-        return self._end("due", reason=reason[:200], not_before=timezone.now() + timedelta(seconds=10 * self.tries))
+    def again(self, reason: str, until: datetime | None = None) -> bool:
+        """Later, by itself at most three times, and not before `until`."""
+        now = timezone.now()
+        at = max(now + timedelta(seconds=10 * self.tries), until or now)
+        if self.tries >= TRIES or at > now + AWAIT:
+            return self.rest(reason, until)
+        return self._end("due", reason=reason[:200], not_before=at)
+
+    def rest(self, reason: str, until: datetime | None = None) -> bool:
+        now = timezone.now()
+        return self._end("resting", reason=reason[:200], not_before=max(now + self.pause, until or now))
 
     def _end(self, state: str, **fields: object) -> bool:
         mine = self.rows().filter(pk=self.pk, state="fetching", tries=self.tries, source=self.source)

@@ -22,6 +22,8 @@ class Picture(Fetched):
     else."""
 
     lease = timedelta(seconds=60)
+    # Nobody asks for a picture: it is wanted whenever its message is shown.
+    pause, rest_after_deaths = timedelta(hours=1), timedelta(days=1)
 
     mention = models.ForeignKey(Mention, models.CASCADE, related_name="pictures", db_index=False)
     place = models.SmallIntegerField()

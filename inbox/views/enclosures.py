@@ -43,8 +43,7 @@ def enclosure(request: Request, pk: int, mention: int, place: int) -> HttpRespon
     meant, source = _wanted(request, pk, mention, place)
     light = Enclosure.objects.defer("body")
     copy, wanted = light.get_or_create(mention=meant, place=place, defaults={"source": source})
-    if copy.source != source:  # the message was edited, or a network names its files anew
-        wanted = copy.want(source)
+    wanted = copy.want(source) or wanted
     Enclosure.objects.filter(pk=copy.pk).update(wanted_at=timezone.now())  # kept a week from the last look
     if wanted:
         ringing.task("connectors.tasks.fetch_enclosures")
@@ -52,6 +51,7 @@ def enclosure(request: Request, pk: int, mention: int, place: int) -> HttpRespon
     answer = render(request, "inbox/enclosure.html", {
         "copy": copy,
         "medium": media_of(meant)[place],
+        "page": request.path,
         "file": reverse("inbox:enclosure_file", args=[pk, mention, place]),
         "back": reverse("inbox:conversation", args=[pk]),
         "there": there,

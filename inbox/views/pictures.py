@@ -25,11 +25,9 @@ def picture(request: Request, pk: int, mention: int, place: int) -> HttpResponse
     if not source:
         raise Http404
     copy, wanted = Picture.objects.get_or_create(mention=meant, place=place, defaults={"source": source})
-    if copy.source != source:  # the message was edited, or a network names its pictures anew
-        wanted = copy.want(source)
-    if wanted:
+    if copy.want(source) or wanted:
         ringing.task("connectors.tasks.fetch_pictures")
-    if copy.state == "refused":
+    if copy.state in ("refused", "resting"):
         raise Http404
     if copy.state != "ready":
         return HttpResponse(status=503, headers={"Retry-After": str(SOON), "Cache-Control": "no-store"})

@@ -6,6 +6,7 @@ import pytest
 from django.utils import timezone
 
 from connectors import enclosing
+from connectors.models import Channel
 from connectors.opening import sealed_secrets
 from inbox.entries import media_of
 from inbox.models import Enclosure
@@ -56,7 +57,7 @@ def page_of(talk, place=0):
 
 
 def fetch():
-    Enclosure.objects.update(not_before=timezone.now() - timedelta(seconds=1))
+    Enclosure.objects.filter(state="due").update(not_before=timezone.now() - timedelta(seconds=1))
     enclosing.fetch_due()
 
 
@@ -105,7 +106,66 @@ def test_a_piece_that_is_not_there_is_refused(shown, client, asked):
     assert client.get(page_of(talk) + "file/", headers={"Range": asked}).status_code == 416
 
 
-@pytest.mark.parametrize("path", ["/page.mp4", "/huge.mp4", "/gone.mp4", "/broken.mp4"])
+def look_later(client, talk):
+    Enclosure.objects.update(not_before=timezone.now() - timedelta(seconds=1))
+    return client.get(page_of(talk))
+
+
+def test_a_server_in_trouble_is_asked_three_times_and_again_when_somebody_looks(shown, stranger, client):
+    talk = shown("/broken.mp4")
+    client.get(page_of(talk))
+    for _ in range(5):
+        fetch()
+    assert len(stranger.asked) == 3
+    Enclosure.objects.update(not_before=timezone.now() + timedelta(minutes=1))
+    told = client.get(page_of(talk))
+    assert "Refresh" not in told
+    assert "It could not be fetched so far." in told.content.decode()
+    fetch()
+    assert len(stranger.asked) == 3
+    assert "Refresh" in look_later(client, talk)
+    stranger.answer = lambda asked: Reply(200, FILM)
+    fetch()
+    assert "<video" in client.get(page_of(talk)).content.decode()
+
+
+def test_a_server_that_wants_to_be_left_alone_is(shown, stranger, client):
+    talk = shown("/film.mp4")
+    stranger.answer = lambda asked: Reply(429, "", {"Retry-After": "7200"})
+    client.get(page_of(talk))
+    fetch()
+    copy = Enclosure.objects.get()
+    assert (copy.state, copy.not_before > timezone.now() + timedelta(seconds=7000)) == ("resting", True)
+    assert "Refresh" not in client.get(page_of(talk))
+    assert len(stranger.asked) == 1
+
+
+def test_who_looks_at_the_same_moment_begins_it_once(shown, stranger, client):
+    talk = shown("/broken.mp4")
+    client.get(page_of(talk))
+    ago = timezone.now() - timedelta(seconds=1)
+    Enclosure.objects.update(state="resting", not_before=ago, tries=3)
+    one, other = Enclosure.objects.get(), Enclosure.objects.get()
+    assert one.want(one.source)
+    assert one.take()
+    assert not other.want(other.source)
+    assert Enclosure.objects.get().state == "fetching"
+
+
+def test_what_three_workers_died_over_rests_for_an_hour(shown, client):
+    talk = shown("/film.mp4")
+    client.get(page_of(talk))
+    dead = timezone.now() - timedelta(seconds=1)
+    Enclosure.objects.update(state="fetching", tries=3, lease_until=dead)
+    fetch()
+    assert "never ended" in client.get(page_of(talk)).content.decode()
+    assert Enclosure.objects.get().not_before > timezone.now() + timedelta(minutes=59)
+    look_later(client, talk)
+    fetch()
+    assert client.get(page_of(talk) + "file/").content == FILM
+
+
+@pytest.mark.parametrize("path", ["/page.mp4", "/huge.mp4", "/gone.mp4"])
 def test_what_cannot_be_played_says_why_and_where_it_is(shown, stranger, client, path):
     talk = shown(path)
     client.get(page_of(talk))
@@ -117,6 +177,9 @@ def test_what_cannot_be_played_says_why_and_where_it_is(shown, stranger, client,
     assert "It cannot be shown here." in told.content.decode()
     assert f'href="{stranger.url}{path}"' in told.content.decode()
     assert client.get(page_of(talk) + "file/").status_code == 404
+    look_later(client, talk)
+    assert Enclosure.objects.get().state == "refused"
+    assert len(stranger.asked) == 1
 
 
 def test_sounds_are_played_and_a_redirect_is_followed(shown, client):
@@ -203,3 +266,16 @@ def test_a_file_is_fetched_through_its_network_and_handed_out_to_be_saved(telegr
     assert file["Content-Disposition"] == 'attachment; filename="bill.pdf"'
     assert file.content == b"%PDF-1.7 what it costs"
     assert file["X-Content-Type-Options"] == "nosniff"
+
+
+def test_a_file_can_be_opened_after_its_channel_was_connected_again(telegram, cast, client):
+    client.force_login(cast.ana)
+    good = telegram.channel.sealed
+    Channel.objects.update(sealed=sealed_secrets(telegram.channel.pk, {"token": "1:wrong"}))
+    client.get(page_of(telegram))
+    fetch()
+    assert "connect the channel again" in client.get(page_of(telegram)).content.decode()
+    Channel.objects.update(sealed=good)
+    look_later(client, telegram)
+    fetch()
+    assert "Save the file" in client.get(page_of(telegram)).content.decode()

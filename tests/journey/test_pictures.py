@@ -71,7 +71,7 @@ def address(talk, place=0):
 
 
 def fetch():
-    Picture.objects.update(not_before=timezone.now() - timedelta(seconds=1))
+    Picture.objects.filter(state="due").update(not_before=timezone.now() - timedelta(seconds=1))
     picturing.fetch_due()
 
 
@@ -133,6 +133,21 @@ def test_a_server_in_trouble_is_asked_three_times(shown, stranger, client):
     assert client.get(address(talk)).status_code == 404
 
 
+def test_a_picture_that_was_not_to_be_had_is_asked_for_again_after_an_hour(shown, stranger, client):
+    talk = shown("/broken.png")
+    client.get(address(talk))
+    for _ in range(3):
+        fetch()
+    (before,) = Picture.objects.values_list("not_before", flat=True)
+    assert before > timezone.now() + timedelta(minutes=59)
+    assert client.get(address(talk)).status_code == 404
+    Picture.objects.update(not_before=timezone.now() - timedelta(seconds=1))
+    stranger.answer = lambda asked: ANSWERS["/good.png"]
+    assert client.get(address(talk)).status_code == 503
+    fetch()
+    assert client.get(address(talk)).status_code == 200
+
+
 def test_an_address_of_our_own_house_is_not_asked(shown, stranger, client, settings):
     settings.FETCH_ALLOW = []
     talk = shown("/good.png")
@@ -165,7 +180,7 @@ def test_a_worker_that_died_over_a_picture_is_followed_by_another(shown, client)
     assert client.get(address(talk)).status_code == 200
 
 
-def test_a_picture_nobody_survives_is_refused_after_three(shown, client):
+def test_a_picture_nobody_survives_is_left_alone_for_a_day_after_three(shown, client):
     talk = shown("/good.png")
     client.get(address(talk))
     taken = 0
@@ -173,7 +188,8 @@ def test_a_picture_nobody_survives_is_refused_after_three(shown, client):
         taken += Picture.objects.get().take()
         Picture.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     assert taken == 3
-    assert Picture.objects.get().state == "refused"
+    assert Picture.objects.get().state == "resting"
+    assert Picture.objects.get().not_before > timezone.now() + timedelta(hours=23)
     assert client.get(address(talk)).status_code == 404
 
 
