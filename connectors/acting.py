@@ -78,13 +78,20 @@ def _refusal(connector: Connector, act: Act, post: Post, able: Mapping[Verb, Cap
     capability = able.get(act.verb)  # type: ignore[call-overload]
     if capability is None or not capability.allowed:
         return (capability and capability.reason) or "This network has no such action."
-    problems = connector.measure(act.text, post).problems if act.verb == "edit" else ()
+    problems = connector.measure(_words(connector, act), post).problems if act.verb == "edit" else ()
     return " ".join(problems)
+
+
+def _words(connector: Connector, act: Act) -> str:
+    """The new words as the network is to show them: with the name of whom the answer is for where it needs one."""
+    parent = act.reply.parent if act.verb == "edit" and act.reply else None
+    return connector.standing(act.text, post_of(parent)).text if parent else act.text
 
 
 def _done(act: Act, post: Post) -> None:
     def ask(connector: Connector) -> tuple[Done, Answer | None]:
-        return connector.do(act.verb, post, act.text), connector.seam.wrote  # type: ignore[arg-type]
+        words = _words(connector, act)
+        return connector.do(act.verb, post, words), connector.seam.wrote  # type: ignore[arg-type]
 
     answer, wrote_it = with_access(act.channel, ask)
     now = answer.post

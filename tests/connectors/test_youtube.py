@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from connectors.base import Budget, Outgoing, PostKind, Secrets, Sent, Visibility
+from connectors.base import Absent, Budget, CannotKnow, Outgoing, PostKind, Secrets, Sent, Visibility
 from connectors.faults import (
     AuthExpired,
     AuthRevoked,
@@ -25,7 +25,7 @@ from connectors.google import midnight_pacific
 from connectors.networks.youtube.connector import SCOPE
 from tests.fakes.network import CANARY
 from tests.fakes.server import Reply
-from tests.fakes.youtube import VIDEO, Fake, refused
+from tests.fakes.youtube import ME, VIDEO, Fake, refused
 
 NOW = datetime.now(UTC)
 
@@ -211,6 +211,17 @@ def test_an_answer_to_an_answer_goes_below_the_first_comment_and_names_whom_it_i
     assert connector.find(outgoing).external_id.startswith(first)
     assert connector.measure("It is", second).used == len("@theo It is")
     assert connector.measure("@theo It is", second).used == len("@theo It is")
+    assert connector.measure("@theodore It is", second).used == len("@theo @theodore It is")
+
+
+def test_the_same_words_to_somebody_else_in_the_thread_are_not_this_answer_where_no_name_tells(fake):
+    first = fake.say("Is it green?", authorDisplayName="Carla Roe")
+    theo = one(fake, fake.say("It is not", "theo", first, authorDisplayName="Theo Roe"))
+    fake.say("Is it blue?", "wes", first, authorDisplayName="Wes Roe")
+    connector, outgoing = fake.connector(), answering(theo, "It is")
+    assert isinstance(connector.find(outgoing), Absent)
+    fake.keep("It is", ME, "@acme", first, datetime.now(UTC), 99)  # a colleague, to Wes, in the network's own app
+    assert isinstance(connector.find(outgoing), CannotKnow)
 
 
 def test_where_answers_are_off_it_says_so_before_and_after(fake):

@@ -169,6 +169,8 @@ class Fake(FakeNetwork):
             return Reply(200, {"ancestors": above, "descendants": []})
         elif asked.method == "DELETE":
             self.delete(identity)
+        elif asked.method == "PUT":
+            self.edit(identity, parse_qs(asked.body.decode())["status"][0])
         return Reply(200, status)
 
     def _post(self, asked):

@@ -71,6 +71,15 @@ def test_our_answer_is_corrected_and_then_deleted_there(cast, fake, talk):
     assert fake.made() == []
 
 
+def test_a_corrected_answer_still_names_whom_it_is_for(cast, fake, talk):
+    reply = send(answer(cast.ana, talk, "We loook into it"))
+    assert [one["content"] for one in fake.made()] == ["<p>@carla We loook into it</p>"]
+    work(ask(talk, cast.ana, "edit", reply=reply, text="We look into it"))
+    reply.refresh_from_db()
+    assert [one["content"] for one in fake.made()] == ["<p>@carla We look into it</p>"]
+    assert reply.text == "We look into it"
+
+
 def test_what_the_network_does_not_allow_is_refused_with_its_reason_and_nothing_is_asked(cast, fake, talk):
     before = len(fake.server.asked)
     act = work(ask(talk, cast.ana, "hide"))

@@ -32,6 +32,7 @@ from connectors.base import (
     PostState,
     Sent,
     Source,
+    Standing,
     TextRule,
     Uploaded,
     Verb,
@@ -160,6 +161,9 @@ class Mastodon(Joining):
         """Whoever is answered hears of it only when named."""
         handle = parent.author.handle if parent is not None and not parent.ours else ""
         return text if not handle or names(text, handle) else f"@{handle} {text}"
+
+    def standing(self, text: str, post: Post) -> Standing:
+        return Standing((post.external_id,), self._said(text, post))
 
     def find(self, outgoing: Outgoing) -> Found | Absent | CannotKnow:
         me = self.facts.get("local_id") or self._ask("GET", "/api/v1/accounts/verify_credentials").json(dict)["id"]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any, ClassVar
 
 from django.utils.translation import gettext_lazy
@@ -38,7 +39,7 @@ from connectors.finding import Sought
 from connectors.google import GoogleAccess
 from connectors.networks.youtube.api import comments_of
 from connectors.networks.youtube.reading import Listening
-from connectors.text import normalised
+from connectors.text import names, normalised
 
 SCOPE = "https://www.googleapis.com/auth/youtube.force-ssl"
 WRITE = Decimal(50)
@@ -99,8 +100,8 @@ class YouTube(Listening):
         return Standing((post.parent_id or post.external_id,), addressed(text, post))
 
     def find(self, outgoing: Outgoing) -> Found | Absent | CannotKnow:
-        parent, at, wanted = outgoing.parent, "", normalised(addressed(outgoing.text, outgoing.parent))
-        sought = Sought(outgoing, lambda post: normalised(post.text) == wanted)
+        parent, at = outgoing.parent, ""
+        sought = Sought(outgoing, partial(_is_it, outgoing))
         for _ in range(LOOKED):
             above = parent.parent_id or parent.external_id
             self._one_unit()
@@ -173,9 +174,18 @@ class YouTube(Listening):
 def addressed(text: str, post: Post) -> str:
     """An answer to an answer stands under the first comment; only the name says whom it is for."""
     handle = post.author.handle
-    if not post.parent_id or not handle or post.ours or text.startswith(f"@{handle}"):
+    if not post.parent_id or not handle or post.ours or names(text, handle):
         return text
     return f"@{handle} {text}"
+
+
+def _is_it(outgoing: Outgoing, post: Post) -> bool | None:
+    """An answer to an answer stands beside those to everybody else there; only a name in it says whom it is for."""
+    parent, said = outgoing.parent, normalised(addressed(outgoing.text, outgoing.parent))
+    if normalised(post.text) != said:
+        return False
+    tells = parent.author.handle and names(said, parent.author.handle)
+    return True if tells or not parent.parent_id else None
 
 
 def _beside(post: Post, comment: str) -> str:
