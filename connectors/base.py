@@ -110,6 +110,9 @@ class Connector(Kind, ABC, scan="connectors.networks"):
     invented: ClassVar[bool] = False
     """Nobody real writes there, so a channel may be removed with all that came through it."""
     oauth: ClassVar[bool] = False
+    oauth_where: ClassVar[str] = ""
+    """The field of the form that, filled in, makes of a Channel one that is signed in on the network's own page, where
+    others of its kind go by password."""
     public: ClassVar[bool] = False
     """Where `oauth`: something can be read before anybody signed in."""
     pushed: ClassVar[bool] = False
@@ -161,6 +164,11 @@ class Connector(Kind, ABC, scan="connectors.networks"):
         """What the form left empty, as far as the rest of it tells. Pure; the test of the connection shows whether it
         holds."""
         return {}
+
+    @classmethod
+    def signs_in(cls, settings: Mapping[str, Any]) -> bool:
+        """Whether a Channel with these settings is signed in on the network's own page. Pure."""
+        return cls.oauth or bool(cls.oauth_where and settings.get(cls.oauth_where))
 
     def listening(self) -> tuple[Source, ...]:
         """The sources this Channel, as configured, is to be polled for."""
@@ -302,7 +310,7 @@ class Connector(Kind, ABC, scan="connectors.networks"):
         stays."""
 
     def begin(self, redirect_uri: str, state: str) -> Grant:
-        """Start OAuth (only where `oauth`)."""
+        """Start OAuth (only where `signs_in`)."""
         raise NotPermitted(f"{self.label} has no sign-in page.", what="oauth")
 
     def finish(self, code: str, redirect_uri: str, grant: Secrets) -> Secrets:

@@ -54,7 +54,7 @@ def connector_of(
     """A connector of settings and secrets that need not be stored yet, as when an admin tests a connection."""
     seam = Seam(
         hidden=given.values(),
-        guarded=Connector.named(network).oauth,  # where a sign-in begins, keys come before there are any
+        guarded=Connector.named(network).signs_in(values),  # where a sign-in begins, keys come before there are any
         allow=settings.FETCH_ALLOW,
         rewrite=values.get("rewrite") or {},
         user_agent=f"SocialCare/{settings.VERSION} (+{settings.PUBLIC_URL})",

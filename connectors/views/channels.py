@@ -143,7 +143,7 @@ def reconnect(request: Request, pk: int) -> HttpResponse:
     """New secrets for a channel that lost access. They are tried before they replace the old ones."""
     one = get_object_or_404(Channel, pk=pk)
     form = NetworkForm(one.kind, request.POST or None, only_secrets=True)
-    context = channel_context(one, "settings") | {"form": form, "network": described(one.kind)}
+    context = channel_context(one, "settings") | {"form": form, "network": described(one.kind, one)}
     if request.method != "POST" or not form.is_valid():
         return shown(request, "connectors/reconnect.html", context, status=422 if form.errors else 200)
     trial = trying.try_new_secrets(one, form.secrets())

@@ -58,10 +58,11 @@ def networks(request: Request) -> HttpResponse:
     return shown(request, "connectors/networks.html", {"ways": ways, "steps": steps("network")})
 
 
-def described(kind: type[Connector]) -> dict[str, Any]:
-    """What a page says of a network; templates would call the class itself."""
-    names = ("name", "label", "oauth", "pushed", "listen_only", "public", "scopes", "needs", "missing")
-    return {name: getattr(kind, name) for name in names}
+def described(kind: type[Connector], channel: Channel | None = None) -> dict[str, Any]:
+    """What a page says of a network, or of the one of a channel; templates would call the class itself."""
+    names = ("name", "label", "oauth_where", "pushed", "listen_only", "public", "scopes", "needs", "missing")
+    oauth = kind.signs_in(channel.settings if channel else {})
+    return {name: getattr(kind, name) for name in names} | {"oauth": oauth}
 
 
 @admins_only
@@ -101,7 +102,7 @@ def test(request: Request, pk: int) -> HttpResponse:
         return HttpResponseRedirect(request.path, status=303)
     context = {
         "channel": channel,
-        "network": described(channel.kind),
+        "network": described(channel.kind, channel),
         "trial": request.session.get(f"trial-{pk}"),
         "steps": steps("test"),
         "signed_in": bool(channel.sealed.get("access_token")),
@@ -164,7 +165,7 @@ def _signing_in(channel: Channel | None) -> dict[str, Any]:
     if channel is None:
         return {}
     steps_of = {"steps": steps("test")} if connecting.unfinished(channel) else {}
-    return {"channel": channel, "network": described(channel.kind), **steps_of}
+    return {"channel": channel, "network": described(channel.kind, channel), **steps_of}
 
 
 def _not_signed_in(

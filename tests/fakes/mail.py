@@ -104,7 +104,7 @@ class Session:
         self.writer.write(b"+ \r\n")
         said = base64.b64decode(await self.reader.readline())
         self.fake.authenticated.append(said)
-        return b"OK in" if CANARY.encode() in said or self.fake.token in said else b"NO [AUTHENTICATIONFAILED] nein"
+        return b"OK in" if self.fake.opens(said) else b"NO [AUTHENTICATIONFAILED] nein"
 
     async def do_starttls(self, given):
         if self.fake.starttls is None:
@@ -229,6 +229,11 @@ class Postbox:
     def __init__(self, fake):
         self.fake = fake
 
+    async def auth_XOAUTH2(self, server, args):
+        said = base64.b64decode(args[1]) if len(args) > 1 else await server.challenge_auth(b"")
+        self.fake.authenticated.append(said)
+        return AuthResult(success=self.fake.opens(said), handled=False)
+
     async def handle_RCPT(self, server, session, envelope, address, options):
         if refusal := self.fake.refused.get(address):
             return refusal
@@ -317,6 +322,11 @@ class Fake(Ledger):
 
     def _known(self, server, session, envelope, mechanism, data):
         return AuthResult(success=data.login == US.encode() and data.password == CANARY.encode())
+
+    def opens(self, said):
+        """Whether this sign-in by XOAUTH2 is of whoever has the newest token."""
+        known = [self.token, *([CANARY.encode()] if self.token == b"no token" else [])]
+        return said in [f"user={US}\1auth=Bearer ".encode() + each + b"\1\1" for each in known]
 
     def take(self, envelope):
         self.sent.append(envelope)

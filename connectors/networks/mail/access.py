@@ -2,14 +2,9 @@
 renewed."""
 
 from connectors.answers import Answer
-from connectors.authorizing import refused, tokens
-from connectors.base import (
-    AuthExpired,
-    AuthRevoked,
-    Connector,
-    Fault,
-    Secrets,
-)
+from connectors.authorizing import address, proof, refused, tokens
+from connectors.base import AuthExpired, AuthRevoked, Connector, Fault, Grant, Invalid, Secrets
+from connectors.networks.mail.authority import authority_of
 from connectors.networks.mail.imap import Mailbox
 from connectors.networks.mail.message import cleaned
 from connectors.networks.mail.smtp import Submission
@@ -30,10 +25,18 @@ class MailAccess(Connector):
         return Server(scheme, host, int(given) if given else port, security)
 
     @property
+    def _by_token(self) -> bool:
+        return self.signs_in(self.settings) or not self.secrets.get("password")
+
+    @property
     def _access(self) -> Access:
+        if not self._by_token:
+            return Access(self.secrets["password"], "")
         if self.secrets.get("refresh_token") and not self.secrets.get("access_token"):
             raise AuthExpired("There is no access token yet.")
-        return Access(self.secrets.get("password", ""), self.secrets.get("access_token", ""))
+        if self.signs_in(self.settings) and not self.secrets.get("access_token"):
+            raise AuthRevoked("Nobody has signed in with this mailbox yet.")
+        return Access("", self.secrets.get("access_token", ""))
 
     @property
     def _user(self) -> str:
@@ -54,26 +57,48 @@ class MailAccess(Connector):
             raise self._renewable(fault) from fault
 
     def _renewable(self, fault: AuthRevoked) -> Fault:
-        return AuthExpired(fault.detail) if self.secrets.get("refresh_token") else fault
+        return AuthExpired(fault.detail) if self._by_token and self.secrets.get("refresh_token") else fault
+
+    @property
+    def _client_id(self) -> str:
+        return str(self.settings.get("client_id") or "").strip()
+
+    def begin(self, redirect_uri: str, state: str) -> Grant:
+        authority = authority_of(self.settings)
+        if not self._client_id:
+            raise Invalid("The client ID of your app is missing.", field="client_id")
+        verifier, asked = proof()
+        asked |= {**authority.asked, "login_hint": self._user}
+        url = address(authority.sign_in, self._client_id, redirect_uri, state, authority.scopes, **asked)
+        return Grant(url, self.secrets.replace(code_verifier=verifier))
+
+    def finish(self, code: str, redirect_uri: str, grant: Secrets) -> Secrets:
+        """A sign-in that cannot be renewed would leave the mailbox unread within the hour, and is none."""
+        asked = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri}
+        url = authority_of(self.settings).token
+        given = self._tokens(url, grant, **asked, code_verifier=grant.get("code_verifier", ""))
+        if not given.get("refresh_token"):
+            raise AuthRevoked("The provider gave nothing to renew access with: the app lacks the right to it.")
+        kept = {"client_secret": grant["client_secret"]} if grant.get("client_secret") else {}
+        return Secrets(kept | given)
 
     def renew(self, secrets: Secrets) -> Secrets:
-        asked = {
-            "grant_type": "refresh_token",
-            "refresh_token": secrets.get("refresh_token", ""),
-            "client_id": str(self.settings.get("client_id") or ""),
-            "client_secret": secrets.get("client_secret", ""),
-        }
-        url = str(self.settings.get("token_url") or "")
-        if not (url and asked["refresh_token"]):
+        """A refresh token that is not replaced stays good."""
+        kept = secrets.get("refresh_token", "")
+        if not kept or not (self.signs_in(self.settings) or self.settings.get("token_url")):
             return super().renew(secrets)
-        answer = self.seam.answer("POST", url, data=asked, write=False, judge=_refused)
+        url = str(self.settings.get("token_url") or "") or authority_of(self.settings).token
+        given = self._tokens(url, secrets, grant_type="refresh_token", refresh_token=kept)
+        return secrets.replace(**{"refresh_token": kept, "expires_in": "", **given})
+
+    def _tokens(self, url: str, kept: Secrets, **asked: str) -> dict[str, str]:
+        """Asking twice makes nothing twice, so this is no write to be in doubt about."""
+        client = {"client_id": self._client_id, "client_secret": kept.get("client_secret", "")}
+        answer = self.seam.answer("POST", url, data=asked | client, write=False, judge=_refused, bucket="mail:token")
         given = tokens(answer, "The mail provider")
-        return secrets.replace(
-            access_token=str(given["access_token"]),
-            refresh_token=str(given.get("refresh_token") or asked["refresh_token"]),
-            expires_in=str(given.get("expires_in") or ""),
-        )
+        names = ("access_token", "refresh_token", "expires_in")
+        return {name: str(given[name]) for name in names if given.get(name)}
 
 
 def _refused(answer: Answer) -> Fault | None:
-    return refused(answer, "The refresh token is no longer accepted.")
+    return refused(answer, "The sign-in is no longer accepted, or the ID and secret of the app are wrong.")

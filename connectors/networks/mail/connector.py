@@ -1,6 +1,7 @@
 """E-mail: a mailbox read by IMAP, answers handed in by SMTP. A mail keeps no place in a thread but what its headers
 say, and everything in them can be repeated by anybody; so a thread is only ever one correspondent's, and what is ours
-is what lies in the folder for sent mail. Sign-in by XOAUTH2 and what providers do to Message-IDs are unverified."""
+is what lies in the folder for sent mail. What the large providers do to Message-IDs, and their sign-in, are
+unverified."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -59,7 +60,8 @@ class Mail(Announced):
         ),
         apply=gettext_lazy(
             "The mailbox’s address and password. Gmail, Yahoo, iCloud and others want a password made for "
-            "programs instead of your own."
+            "programs instead of your own. Gmail and Microsoft 365 can also be signed in to with an app (OAuth client) "
+            "of your own there."
         ),
         cost=gettext_lazy("Free, beyond the mailbox."),
     )
@@ -67,8 +69,14 @@ class Mail(Announced):
         Field("address", "Address", "What is read, and what answers are sent from", kind="email", account=True),
         Field("password", "Password", "Many providers want one made for programs", secret=True, required=False,
               account=True),
-        Field("sender", "Sender's name", "What recipients see beside the address", required=False),
+        Field("provider", "Signed in", "Google and Microsoft let an app of your own in instead of a password",
+              kind="choice", required=False, choices=(
+                  ("", "With the password"), ("google", "At Google (Gmail, Workspace)"),
+                  ("microsoft", "At Microsoft (Outlook, 365)"), ("other", "At another provider"))),
+        Field("client_id", "Client ID", "Of your app, only for a sign-in at the provider", required=False),
+        Field("client_secret", "Client secret", "Of the same app", secret=True, required=False),
         *_folded(
+            Field("sender", "Sender's name", "What recipients see beside the address"),
             Field("imap_host", "IMAP server", "Where the mailbox is read; guessed when empty", kind="host"),
             Field("imap_port", "IMAP port", "993 when empty", kind="number"),
             Field("imap_security", "IMAP encryption", kind="choice", choices=_SECURITY),
@@ -80,13 +88,15 @@ class Mail(Announced):
             Field("sent_folder", "Folder for sent mail", "Found by itself on most servers"),
             Field("filed_by", "Sent mail is filed by", "Gmail and Microsoft 365 do it themselves", kind="choice",
                   choices=(("", "Whoever does it there usually"), ("us", "Us"), ("provider", "The provider"))),
-            Field("token_url", "OAuth token address", "Only for sign-in by XOAUTH2", kind="url"),
-            Field("client_id", "OAuth client", "Only for sign-in by XOAUTH2"),
-            Field("client_secret", "OAuth client secret", "Only for sign-in by XOAUTH2", secret=True),
-            Field("refresh_token", "OAuth refresh token", "Only for sign-in by XOAUTH2", secret=True, account=True),
+            Field("sign_in_url", "Address for signing in", "Of another provider than Google and Microsoft", kind="url"),
+            Field("token_url", "Address for tokens", "Of another provider than Google and Microsoft", kind="url"),
+            Field("rights", "Rights asked for", "Scopes of another provider, with spaces between"),
+            Field("refresh_token", "Refresh token", "Instead of signing in, where you were given one", secret=True,
+                  account=True),
         ),
     )  # fmt: skip
-    folded = gettext_lazy("Servers and folders")
+    folded = gettext_lazy("Servers and folders, the sender’s name")
+    oauth_where = "provider"
     sources = (Source("inbox", "Inbox", 60, 20, 300), Source("sent", "Sent mail", 120, 60, 900))
 
     @classmethod

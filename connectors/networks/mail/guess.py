@@ -41,13 +41,17 @@ PROVIDERS = {
 }
 """By the domain of the address; an organisation of its own domain most often has imap. and smtp. before it."""
 
+_SIGNED_IN = {"google": _GMAIL, "microsoft": _MICROSOFT}
+"""Where whoever signs in there has the mailbox, whatever the domain of its address."""
+
 
 def servers(settings: Mapping[str, Any]) -> dict[str, Any]:
     """What is not filled in, as far as the address tells it. A host that is given keeps its own port and encryption."""
     domain = str(settings.get("address") or "").strip().lower().rpartition("@")[2]
     if not domain:
         return {}
-    known = PROVIDERS.get(domain) or PROVIDERS.get(_organisation(domain))
+    known = _SIGNED_IN.get(str(settings.get("provider") or ""))
+    known = known or PROVIDERS.get(domain) or PROVIDERS.get(_organisation(domain))
     provider = known or Provider(f"imap.{domain}", f"smtp.{domain}")
     found: dict[str, Any] = {}
     if not settings.get("imap_host"):
