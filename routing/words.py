@@ -24,7 +24,7 @@ _NEEDS_CARE = regex.compile(rf"[\p{{M}}{_SPACELESS}]")
 # What becomes of each byte of an ASCII text; a table for bytes costs a third of one for characters.
 _ASCII = bytes(ord(chr(n).lower()) if chr(n).isalnum() or chr(n) == "_" else ord(" ") for n in range(128)) + bytes(128)
 LONGEST = 100_000  # characters of a post that rules look at
-DFA_WORDS = 2_000  # above, what belongs to more of them lies too far apart in memory, and compact states are quicker
+DFA_WORDS = 2_000  # above, a dense automaton is slower than a compact one: its states lie too far apart in memory
 
 
 def normalise(text: str) -> str:
