@@ -5,6 +5,7 @@ import itertools
 import json
 import logging
 import time
+import unicodedata
 from contextlib import contextmanager
 
 import pytest
@@ -396,10 +397,10 @@ def test_a_server_may_stream_from_another_address_but_not_without_encryption(tol
 ME = "did:plc:brand"
 
 
-def announced(text, author="did:plc:carla", **record):
+def announced(text, author="did:plc:carla", *, escaped=True, **record):
     record = {"$type": "app.bsky.feed.post", "text": text, **record}
     commit = {"operation": "create", "collection": "app.bsky.feed.post", "rkey": "3k", "record": record}
-    return json.dumps({"did": author, "time_us": 1, "kind": "commit", "commit": commit})
+    return json.dumps({"did": author, "time_us": 1, "kind": "commit", "commit": commit}, ensure_ascii=escaped)
 
 
 def jetstream(searches=(), account=True, **settings):
@@ -418,7 +419,7 @@ def test_bluesky_hears_who_names_us_and_what_holds_the_words_of_a_search():
     )
     assert stream.news("", announced(f"I am {ME}", author=ME)) == ()
     assert stream.news("", announced("TEA of Acme")) == ("search:acme tea",)
-    assert stream.news("", announced("Cold  brew")) == ()
+    assert stream.news("", announced("Cold tea")) == ()
     assert stream.news("", announced("cold BREW, anyone?")) == ('search:"cold brew" -coffee from:carla.test',)
     assert stream.news("", announced("tea", langs=["acme"])) == ()
 
@@ -440,6 +441,17 @@ def test_bluesky_is_not_listened_to_unless_that_was_chosen_and_there_is_somethin
         ("お茶", "美味しいお茶です", True),
         ('"cold brew" -coffee', "cold brew, no sugar", True),
         ('"cold brew" -coffee', "cold brew coffee", False),
+        ('"cold brew"', "a cold\nbrew", True),
+        ('"cold brew"', "COLD  brew", True),
+        ('"cold brew"', "#cold #brew, cold-brew", True),
+        ('"cold  brew"', "cold brew", True),
+        ('"cold brew"', "brew, cold", False),
+        ("café", unicodedata.normalize("NFD", "The café is closed"), True),
+        (unicodedata.normalize("NFD", "café"), "The café is closed", True),
+        ("don't", "I don’t get it", True),
+        ("#tea", "a cup of tea", False),
+        ("#tea", "a cup of #Tea", True),
+        ("k?ttle", "two kettles, one kettle", True),
         ("tea lang:de", "tea", True),  # whose it is and how it is written is compared with the post itself
         ("tea mentions:carla.test", "tea", False),
         ("!!!", "tea!!!", False),
@@ -448,11 +460,12 @@ def test_bluesky_is_not_listened_to_unless_that_was_chosen_and_there_is_somethin
     ],
 )
 def test_without_an_account_what_a_search_would_find_is_kept(search, text, is_kept):
-    source = f"search:{search}"
-    found = jetstream([search, "other"], account=False, facts={})[0].keeping.kept(
-        "", announced(text, author="did:plc:carla")
-    )
-    assert (found == Kept(source, "at://did:plc:carla/app.bsky.feed.post/3k")) is is_kept
+    (stream,) = jetstream([search, "other"], account=False, facts={})
+    for escaped in (True, False):
+        shown = announced(text, author="did:plc:carla", escaped=escaped)
+        rings = stream.news("", shown)  # nothing else is looked at closely
+        kept = stream.keeping.kept("", shown) if rings else None
+        assert (kept == Kept(f"search:{search}", "at://did:plc:carla/app.bsky.feed.post/3k")) is is_kept
 
 
 def test_what_is_kept_is_new_and_has_an_address():

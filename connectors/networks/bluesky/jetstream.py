@@ -1,10 +1,10 @@
 """What Jetstream announces: every new post of the whole network, without a key. Which of them concern us is seen here:
 those that name the account, and those with the words of a search. The public service is unverified."""
 
-import json
 import re
 from collections.abc import Container, Mapping, Sequence
 from datetime import timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from connectors.base import Source
 from connectors.networks.bluesky.api import POSTS
-from connectors.networks.bluesky.searches import Search, words_of
+from connectors.networks.bluesky.searches import Search, normal_form, words_of
 from connectors.networks.bluesky.session import Signed
 from connectors.streams import Kept, Stream
 from connectors.text import read_json
@@ -58,7 +58,8 @@ class Announced(Signed):
 
 
 class Matcher:
-    """Nearly every post is not for us, so the whole text of the frame is looked at before it is taken apart."""
+    """Nearly every post is not for us, so the words of a search are looked for in its text one by one before it is
+    compared as a whole."""
 
     def __init__(self, me: str, sources: Sequence[Source]) -> None:
         self.me = me if any(source.name == "notifications" for source in sources) else ""
@@ -72,17 +73,12 @@ class Matcher:
         return bool(self.me or self.searches)
 
     def news(self, _event: str, data: str) -> tuple[str, ...]:
-        lower = (data if "\\u" not in data else _unescaped(data)).casefold()
         named = bool(self.me) and self.me in data
-        likely = {name: words for name, words in self.searches.items() if all(word in lower for word in words)}
-        if not named and not likely:
+        said = _said(data) if named or self.searches else None
+        if said is None:
             return ()
-        try:
-            told: Any = read_json(data)
-            author, text = told["did"], str(told["commit"]["record"]["text"]).casefold()
-        except (ValueError, KeyError, TypeError, RecursionError):  # something is deleted, or it is no post
-            return ()
-        found = [name for name, words in likely.items() if all(word in text for word in words)]
+        author, text = said
+        found = [name for name, words in self.searches.items() if all(word in text for word in words)]
         return (*(("notifications",) if named and author != self.me else ()), *found)
 
     # What is kept of it
@@ -110,9 +106,11 @@ class Matcher:
         return f"{url}&cursor={place}"
 
 
-def _unescaped(data: str) -> str:
-    """The same JSON with every letter as itself."""
+@lru_cache(maxsize=8)  # each channel looks at the same frame, and at what it keeps twice
+def _said(data: str) -> tuple[str, str] | None:
+    """Who says what, in the normal form in which words are compared; None where something is deleted, or no post."""
     try:
-        return json.dumps(read_json(data), ensure_ascii=False)
-    except (ValueError, RecursionError):
-        return ""
+        told: Any = read_json(data)
+        return str(told["did"]), normal_form(str(told["commit"]["record"]["text"]))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None

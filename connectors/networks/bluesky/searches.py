@@ -12,16 +12,19 @@ from connectors.topics.tree import Field, Not, Phrase, Tree, all_of
 from connectors.topics.words import pattern_of
 
 _TOKEN = re.compile(r'(-?)(?:"([^"]*)"|(\S+))')
+_WILD = re.compile(r"[*?]+")
 
 
 def words_of(query: str) -> tuple[str, ...]:
-    """The words and phrases a post has to hold, as far as they can be read out of a search; () where there are none to
-    compare, as in a search for all posts of an author."""
-    found = []
-    for minus, phrase, word in _TOKEN.findall(query):
-        if not minus and ":" not in word and (wanted := (phrase or word).strip().strip('"*').casefold()):
-            found.append(wanted)
-    return tuple(found)
+    """The words that the normal form of a post has to hold, those of phrases too, as far as they can be read out of a
+    search; () where there are none to compare, as in a search for all posts of an author."""
+    said = [phrase or word for minus, phrase, word in _TOKEN.findall(query) if not minus and ":" not in word]
+    parts = [part for each in said for part in pattern_of(each.strip().strip('"*')).parts]
+    return tuple(dict.fromkeys(piece for part in parts for piece in _WILD.split(part) if piece))
+
+
+def normal_form(text: str) -> str:
+    return View(Subject(text=text)).text
 
 
 @dataclass(frozen=True, slots=True)
