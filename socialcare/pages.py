@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.exceptions import BadRequest
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 from django.utils.functional import lazy
@@ -41,9 +41,10 @@ def page(
     return response
 
 
-class RefuseNul:
-    """No text column takes a NUL and nobody types one: where one is in the address or the form, nothing else is looked
-    at. What a view reads as bytes, a delivery or an uploaded file, it judges itself."""
+class PlainInput:
+    """What stands in an address or a form, before a view looks at it. A line ends with one LF, as the box showed and
+    counted it: browsers send CR LF. No text column takes a NUL and nobody types one: where one is, nothing else is
+    looked at. What a view reads as bytes, a delivery or an uploaded file, it judges itself."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -62,6 +63,16 @@ class RefuseNul:
             parts += [name, *(str(file.name) for file in files)]
         if any("\0" in str(part) for part in parts):
             raise BadRequest("a NUL in the form")
+        if any("\r" in str(part) for part in parts):
+            request.POST = _with_plain_breaks(request.POST)  # type: ignore[assignment]
+
+
+def _with_plain_breaks(form: QueryDict) -> QueryDict:
+    plain = QueryDict(mutable=True, encoding=form.encoding)
+    for name, values in form.lists():
+        plain.setlist(name, [str(value).replace("\r\n", "\n").replace("\r", "\n") for value in values])
+    plain._mutable = False
+    return plain
 
 
 class ResponseHeaders:

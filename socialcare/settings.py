@@ -52,7 +52,7 @@ MIDDLEWARE = [
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "socialcare.pages.RefuseNul",
+    "socialcare.pages.PlainInput",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "socialcare.idle.SignOutIdle",
     "socialcare.sign_in.SignInRequired",

@@ -228,9 +228,9 @@ def just_said(agent: Agent, conversation: Conversation, text: str) -> bool:
     """Whether this text was sent a moment ago: saving it while it is typed may arrive after it was taken, and would
     leave a draft of what has been said."""
     lately = timezone.now() - timedelta(minutes=1)
-    given_up = ("undone", "dropped", "failed")
-    replies = conversation.replies.filter(author=agent, text=text, created_at__gt=lately).exclude(state__in=given_up)
-    return replies.exists() or conversation.notes.filter(author=agent, text=text, at__gt=lately).exists()
+    given_up, said = ("undone", "dropped", "failed"), text.strip()  # as the forms of answers and notes take it
+    replies = conversation.replies.filter(author=agent, text=said, created_at__gt=lately).exclude(state__in=given_up)
+    return replies.exists() or conversation.notes.filter(author=agent, text=said, at__gt=lately).exists()
 
 
 @act

@@ -57,7 +57,7 @@ globalThis.customElements?.define("reply-counter", class extends HTMLElement {
     this.#say(this.dataset.textOver, -this.#was)
   }
   #count() {
-    const [limit, link, bytes] = ["limit", "link", "bytes"].map(name => +this.getAttribute(name)), count = left(this.getAttribute("kind"), this.#box?.value ?? "", { limit, link, bytes })
+    const [limit, link, bytes] = ["limit", "link", "bytes"].map(name => +this.getAttribute(name)), count = left(this.getAttribute("kind"), (this.#box?.value ?? "").trim(), { limit, link, bytes })
     const low = count <= Math.max(20, limit / 10)
     this.textContent = count === Infinity ? "" : count < 0 ? `−${-count}` : count
     this.dataset.mood = count < 0 ? "danger" : low && count !== Infinity ? "warn" : ""

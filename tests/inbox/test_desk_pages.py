@@ -361,6 +361,16 @@ def test_saving_what_was_sent_a_moment_ago_leaves_no_draft(cast, channel, ana):
     assert Draft.objects.get().text == "We look into it again"
 
 
+@pytest.mark.parametrize("typed", ["We look into it ", "We look into it\n", "Hello,\nwe look into it"])
+def test_what_was_sent_a_moment_ago_is_known_with_its_lines_and_the_blanks_around_it(cast, channel, ana, typed):
+    one = write(channel, "hello", cast.support)
+    url = f"/conversations/{one.pk}/"
+    said = {"text": typed.replace("\n", "\r\n"), "key": uuid.uuid4(), "seen_seq": one.seen_seq, "kind": "reply"}
+    assert ana.post(f"{url}replies/", said).status_code == 303
+    assert ana.post(f"{url}draft/", {"kind": "reply", "text": typed, "version": 0}).json() == {"version": 0}
+    assert not Draft.objects.exists()
+
+
 def test_opening_a_conversation_reads_it_and_a_new_message_makes_it_unread_again(cast, channel, ana):
     one = write(channel, "hello", cast.support)
     unread = re.compile(r'unread="([^"]*)"')

@@ -1,9 +1,12 @@
 """What anybody can type into an address or a form: it is refused in words or taken, and never fails the server."""
 
+from uuid import uuid4
+
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from inbox.models import Team
+from connectors.base import Connector
+from inbox.models import Draft, Team
 from routing.models import Rule
 from tests.routing.test_rule_pages import filled, make
 from tests.world import make_channel, write
@@ -47,6 +50,30 @@ def test_a_nul_inside_an_uploaded_file_is_the_files_own(cast, client):
     pk = write(make_channel(), "my parcel is late", cast.support).pk
     given = SimpleUploadedFile("note.txt", b"a\0b", "text/plain")
     assert client.post(f"/conversations/{pk}/files/", {"kind": "reply", "new": given}).status_code != 400
+
+
+@pytest.mark.parametrize("ending", ["\r\n", "\r", "\n"])
+def test_a_line_ends_as_the_box_showed_it_however_the_browser_sends_it(cast, client, ending):
+    client.force_login(cast.ana)
+    one = write(make_channel(), "my parcel is late", cast.support)
+    at, typed = f"/conversations/{one.pk}/", "Hello Carla,\n\nwe look into it."
+    sent = typed.replace("\n", ending)
+    client.post(f"{at}draft/", {"kind": "note", "text": f"{sent}{ending}", "version": 0})
+    assert Draft.objects.get().text == f"{typed}\n"
+    assert client.post(f"{at}notes/", {"text": sent, "key": uuid4()}).status_code == 303
+    answer = {"text": sent, "key": uuid4(), "seen_seq": one.seen_seq, "kind": "reply"}
+    assert client.post(f"{at}replies/", answer).status_code == 303
+    assert (one.notes.get().text, one.replies.get().text) == (typed, typed)
+
+
+def test_an_answer_of_many_lines_that_just_fits_is_taken(cast, client):
+    client.force_login(cast.ana)
+    one = write(make_channel(), "my parcel is late", cast.support)
+    limit = Connector.named("demo").text_rule.limit
+    typed = "\n".join(["a" * 9] * (limit // 10)) + "b"
+    assert len(typed) == limit
+    answer = {"text": typed.replace("\n", "\r\n"), "key": uuid4(), "seen_seq": one.seen_seq, "kind": "reply"}
+    assert client.post(f"/conversations/{one.pk}/replies/", answer).status_code == 303
 
 
 def test_what_is_no_number_moves_no_rule_and_is_said(cast, client):
