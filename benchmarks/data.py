@@ -6,6 +6,7 @@ import io
 import itertools
 import random
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 from django.db import connection
 
@@ -38,10 +39,16 @@ _SYLLABLES = (
 )
 
 
+@cache
 def vocabulary():
     """The words, most common first; each is made of syllables, so that nothing depends on a word list."""
     made = ("".join(parts) for size in (2, 3, 4) for parts in itertools.product(_SYLLABLES, repeat=size))
-    return list(itertools.islice(made, WORDS))
+    return tuple(itertools.islice(made, WORDS))
+
+
+@cache
+def _weights():
+    return tuple(itertools.accumulate(1 / rank for rank in range(1, WORDS + 1)))
 
 
 class Texts:
@@ -50,7 +57,7 @@ class Texts:
     def __init__(self, seed):
         self.random = random.Random(seed)
         self.words = vocabulary()
-        self._weights = list(itertools.accumulate(1 / rank for rank in range(1, WORDS + 1)))
+        self._weights = _weights()
 
     def word(self):
         return self.words[bisect.bisect(self._weights, self.random.random() * self._weights[-1])]

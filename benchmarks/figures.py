@@ -22,6 +22,7 @@ FIGURES = {
     "refresh": Figure(("BM-12",), "from a bell to rows on many screens"),
     "end_to_end": Figure(("BM-13",), "from a network's page to every screen"),
     "day": Figure(("BM-21",), "a day of posts, until all of them are found", patience=400),
+    "memory": Figure(("BM-23",), "what the processes keep in memory", patience=400),
     "tasks": Figure(("BM-16",), "one task for all that is due"),
     "queue_page": Figure(("BM-04",), "pages of the queue in three orders", large=True),
     "queue_http": Figure(("BM-05",), "the page of the queue over HTTP", large=True),
