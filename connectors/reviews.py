@@ -84,6 +84,7 @@ class Place:
     def begin(self, now: datetime) -> None:
         if not self.walk.at and now.timestamp() - self.daily >= DAY:
             self.walk.floor, self.daily = min(self.walk.floor, now - MONTH), int(now.timestamp())
+            self.walk.tops = ("", "")  # a first page without change says nothing of edits on those after it
 
     def kept(self) -> JSON:
         return {"walk": self.walk.kept(), "daily": self.daily}

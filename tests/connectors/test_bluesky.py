@@ -2,6 +2,7 @@
 body."""
 
 from base64 import b64encode
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -412,6 +413,17 @@ def test_where_only_some_may_answer_we_are_refused_before_writing(fake):
         fake.connector().send(wish)
     assert raised.value.url == wish.parent.url
     assert fake.writings() == 0
+
+
+def test_where_only_some_may_answer_everything_else_can_still_be_done(fake):
+    identity = fake.say("@brand look")
+    fake.closed.add(identity)
+    [post] = fake.connector().refresh([identity], NOW)
+    can = fake.connector().can(post, NOW)
+    assert not can["reply"].allowed
+    assert {"like", "mute", "block"} <= {verb for verb, each in can.items() if each.allowed}
+    can = fake.connector().can(replace(post, ours=True), NOW)
+    assert (can["reply"].allowed, can["delete"].allowed) == (False, True)
 
 
 def test_an_author_is_muted_and_blocked_once(fake):

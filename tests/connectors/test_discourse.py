@@ -242,6 +242,25 @@ def test_a_post_is_reported_to_the_moderators_once(fake):
     assert "like" in connector.can(now, NOW)
 
 
+def test_what_is_liked_here_can_be_taken_back_here_though_looking_at_it_again_tells_nothing_new(fake):
+    post, connector = one(fake, fake.say("Nice shoes")), fake.connector()
+    liked = connector.do("like", post).post
+    assert "unlike" in connector.can(liked, NOW)
+    assert "like" in connector.can(connector.do("unlike", liked).post, NOW)
+
+
+def test_a_corrected_answer_keeps_its_pictures(fake):
+    connector = fake.connector()
+    post = one(fake, fake.say("Where is it?"))
+    raw = "It is there ![map](upload://a.jpg)\n\nHere:\n\n![left|24x18](upload://b.jpg)\n\n![right](upload://c.jpg)"
+    sent = connector.send(Outgoing(key="k", text=raw, parent=post, sending_at=NOW))
+    own = replace(post, external_id=sent.external_id, ours=True)
+    connector.do("edit", own, "It was there ![right](upload://c.jpg)")
+    assert fake.made()[0]["raw"] == "It was there ![right](upload://c.jpg)\n\n![left|24x18](upload://b.jpg)"
+    connector.do("edit", own, "It was there ![right](upload://c.jpg)")
+    assert fake.made()[0]["raw"] == "It was there ![right](upload://c.jpg)\n\n![left|24x18](upload://b.jpg)"
+
+
 def test_a_post_is_liked_once_and_the_like_taken_back(fake):
     post, connector = one(fake, fake.say("Great tea")), fake.connector()
     assert connector.can(post, NOW)["like"].allowed

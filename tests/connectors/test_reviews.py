@@ -159,6 +159,15 @@ def test_an_edit_told_with_an_old_date_is_found_within_a_day(fake):
     assert tomorrow[identity].text == "Weak tea, once more"
 
 
+def test_an_edit_beyond_the_first_page_is_found_within_a_day_though_nothing_new_came(fake):
+    fake.start = NOW - timedelta(days=3)
+    first, *_ = [fake.say(f"Tea number {number}") for number in range(250)]
+    cursor = fake.read(fake.connector())[2]
+    cursor = fake.read(fake.connector(), cursor, now=NOW + timedelta(hours=1))[2]
+    fake.one(first)["text"] = "Weak tea, once more"
+    assert posts(fake, cursor, NOW + timedelta(hours=26))[first].text == "Weak tea, once more"
+
+
 def test_what_is_older_than_two_days_at_the_start_is_history(fake):
     fake.start = NOW - timedelta(days=5)
     identity = fake.say("Old tea")

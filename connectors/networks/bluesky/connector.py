@@ -231,10 +231,12 @@ class Bluesky(Reading):
         able, grants = Capability(True, hand_off=post.url), post.grants
         if refusal := self._refusal(grants):
             return {"reply": Capability(False, refusal, hand_off=post.url)}
+        closed = Capability(False, "Its author lets only some people answer.", hand_off=post.url)
+        reply = closed if grants.get("closed") else able
         if post.ours:
             edit = Capability(False, "Bluesky has no editing. Delete it and post it again.", hand_off=post.url)
-            return {"reply": able, "edit": edit, "delete": able}
-        verbs: dict[Verb, Capability] = {"reply": able, "unlike" if grants.get("liked") else "like": able}
+            return {"reply": reply, "edit": edit, "delete": able}
+        verbs: dict[Verb, Capability] = {"reply": reply, "unlike" if grants.get("liked") else "like": able}
         root = str(grants.get("root") or "")
         if self._me and root.startswith(f"at://{self._me}/"):
             verbs["unhide" if grants.get("hidden") else "hide"] = able
@@ -246,9 +248,7 @@ class Bluesky(Reading):
     def _refusal(self, grants: Mapping[str, Any]) -> str:
         if not self._account:
             return "This channel only listens: no account is connected."
-        if grants.get("blocked"):
-            return "One of the two accounts blocks the other."
-        return "Its author lets only some people answer." if grants.get("closed") else ""
+        return "One of the two accounts blocks the other." if grants.get("blocked") else ""
 
     def measure(self, text: str, post: Post | None = None, *, private: bool = False) -> Measure:
         used, size = graphemes(text), len(text.encode("utf-8", "replace"))

@@ -2,6 +2,7 @@
 posts that were deleted, so the post is read before; a text like one that is there is refused without saying so, which
 is a reason to look."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -160,14 +161,16 @@ class Discourse(Reading):
         if verb not in ("edit", "delete", "like", "unlike", "report"):
             return super().do(verb, post, text)
         try:
-            now, _ = self._one(post.external_id)
+            now, item = self._one(post.external_id)
         except Gone:
             if verb == "delete":
                 return Done()
             raise
         number, stands = now.grants["id"], now.grants["liked"]
         if verb == "edit":
-            self._ask("PUT", f"/posts/{number}.json", post=post, json={"post": {"raw": text}})
+            self._ask(
+                "PUT", f"/posts/{number}.json", post=post, json={"post": {"raw": text + uploads.hanging(item, text)}}
+            )
         elif verb == "delete" and now.state is not PostState.DELETED:
             self._ask("DELETE", f"/posts/{number}.json", post=post, accept=(404,)).yes()
         elif verb == "like" and not stands:
@@ -177,7 +180,8 @@ class Discourse(Reading):
         elif verb == "unlike" and stands:
             asked = {"post_action_type_id": str(LIKE)}
             self._ask("DELETE", f"/post_actions/{number}.json", post=post, params=asked, accept=(404,)).yes()
-        return Done()
+        liking = verb in ("like", "unlike")
+        return Done(replace(post, grants={**post.grants, "liked": verb == "like"})) if liking else Done()
 
     def can(self, post: Post, now: datetime) -> dict[Verb, Capability]:
         if post.state in (PostState.DELETED, PostState.WITHHELD):

@@ -12,6 +12,8 @@ VIDEOS = {"mp4": "video/mp4", "mov": "video/quicktime"}
 IMAGE, VIDEO = 4_000_000, 4_000_000
 """Bytes a forum takes unless its owner says otherwise; one that takes less refuses in words."""
 _PICTURE = "\n\n!["
+_MARK = re.compile(r"(!\[[^\]\n]*\]\((upload://[^)\s]+)\))")
+_HANGING = re.compile(rf"(?:\n\n{_MARK.pattern})+\s*\Z")
 _ODD = re.compile(r"[\[\]|()<>\\\n\r]+")
 
 
@@ -58,6 +60,13 @@ def _marked(medium: Medium) -> str:
     size = f"|{medium.width}x{medium.height}" if medium.width and medium.height else ""
     size = "|video" if medium.kind == "video" else size
     return f"{_PICTURE}{said}{size}]({medium.token})"
+
+
+def hanging(item: Mapping[str, Any], text: str) -> str:
+    """The files at the end of a post as it stands, which new words are to keep; not those that the words name."""
+    found = _HANGING.search(str(item.get("raw") or ""))
+    marks = _MARK.findall(found[0]) if found else []
+    return "".join(f"\n\n{mark}" for mark, token in marks if token not in text)
 
 
 def pictures_in(raw: str, count: int) -> str:
