@@ -1,6 +1,7 @@
 """What is special about Mastodon: changes of posts that were never said to us, servers that do not search in posts, and
 odd posts among our own."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -92,6 +93,7 @@ def search_finds(fake, found):
 
 def test_a_server_that_does_not_search_in_posts_says_so_and_is_asked_for_no_topic(fake):
     ours(fake, "We reopened yesterday", timedelta(days=2))
+    ours(fake, "We reopened with biscuits", timedelta(days=1))
     ours(fake, "News")
     check = search_finds(fake, found=False)
     assert any("does not search in posts" in words for words in check.warnings)
@@ -110,6 +112,59 @@ def test_nothing_is_said_of_a_search_that_works_or_that_could_not_be_tried(fake,
     check = search_finds(fake, found)
     assert not any("search" in words for words in check.warnings)
     assert check.facts.get("search") in (True, None)
+
+
+def finds_whole_words(fake, known=lambda word: True):
+    """As servers that search do it: letters, digits and _ are of one word. Returns what was asked for."""
+    real, asked_for = fake.answer, []
+
+    def answer(asked):
+        if asked.path != "/api/v2/search":
+            return real(asked)
+        asked_for.append(asked.one("q"))
+        said = " ".join(re.sub(r"<[^>]+>", " ", status["content"]) for status in fake.statuses.values()).lower()
+        word = asked_for[-1].lower()
+        found = [{"id": "1"}] if word in re.findall(r"\w+(?:['’]\w+)*", said) and known(word) else []
+        return Reply(200, {"accounts": [], "statuses": found, "hashtags": []})
+
+    fake.answer = answer
+    return asked_for
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "@lindqvist_99 thank you, we refunded it",
+        "@lindqvist@social.example: we refunded it.",
+        "#refunds and #returns_2024: “refunded”!",
+        "Your parcel RETURNS2024 was refunded",
+        "See https://acme.example/opening/hours or acme.example, we refunded",
+        "The customer’s money: refunded",
+    ],
+)
+def test_the_search_is_tried_with_a_word_that_stands_for_itself(fake, said):
+    ours(fake, said, timedelta(days=2))
+    ours(fake, "News")
+    asked_for = finds_whole_words(fake)
+    assert fake.connector().check().facts["search"] is True
+    assert asked_for == ["refunded"]
+
+
+def test_a_search_is_given_up_only_after_words_of_several_posts(fake):
+    ours(fake, "We reopened yesterday", timedelta(days=3))
+    ours(fake, "News")
+    asked_for = finds_whole_words(fake, known=lambda word: word == "biscuits")
+    assert "search" not in fake.connector().check().facts
+    for age, said in enumerate(("Reopened: the biscuits", "Reopened with chocolate", "Reopened for business")):
+        ours(fake, said, timedelta(days=2, hours=-age))
+    del asked_for[:]
+    assert fake.connector().check().facts["search"] is True
+    assert asked_for == ["reopened", "biscuits"]
+    finds_whole_words(fake, known=lambda word: False)
+    before = fake.requests()
+    assert fake.connector().check().facts["search"] is False
+    tried = [asked for asked in fake.server.asked[before:] if asked.path == "/api/v2/search"]
+    assert len(tried) == 3
 
 
 def test_a_server_is_asked_for_no_right_that_nothing_uses():

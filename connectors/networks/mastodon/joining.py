@@ -1,7 +1,7 @@
 """How an account of a Mastodon server joins: the app registers itself at each server, a person signs in there, and the
 check reads what that server allows."""
 
-import re
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
@@ -18,9 +18,9 @@ SCOPES = (
     "write:mutes write:blocks write:reports"
 )
 
-_WORD = re.compile(r"[^\W\d_]{7,}")
-"""No search leaves out so long a word as too common."""
-INDEXED = timedelta(hours=1)
+LONG, TRIED, INDEXED = 7, 3, timedelta(hours=1)
+"""No search leaves out a word of so many letters as too common; words that are tried; when a post can be found."""
+_AROUND = ".,;:!?…()[]\"'„“”‚‘’«»"
 
 
 class Joining(Reading):
@@ -61,18 +61,21 @@ class Joining(Reading):
         )
 
     def _searches(self, me: str) -> bool | None:
-        """Whether the server searches in posts: most do not, and find nothing without a word. A word of our own that
-        has stood there for a while has to be found; None without one, or where the server refuses to say."""
+        """Whether the server searches in posts: most do not, and find nothing without a word. Of words of our own that
+        have stood there for a while one has to be found; None where there are too few to say no, or where the server
+        refuses to say."""
         path, own = f"/api/v1/accounts/{quote(me, safe='')}/statuses", {"limit": "40", "exclude_reblogs": "true"}
         answer = self._ask("GET", path, params=own, accept=(401, 403, 404, 422))
         posts, _bad = self._mapped(answer.json(list) if answer.status == 200 else [], "context", None)
-        stood = [post for post in posts if posts[-1].created_at - post.created_at > INDEXED]
-        words = [found[0] for post in stood if (found := _WORD.search(post.text))]
-        if not words:
-            return None
-        asked = {"type": "statuses", "q": words[0], "limit": "1"}
-        answer = self._ask("GET", "/api/v2/search", params=asked, accept=(400, 401, 403, 404, 422))
-        return bool(answer.json(dict).get("statuses")) if answer.status == 200 else None
+        words = _telling(post.text for post in posts if posts[-1].created_at - post.created_at > INDEXED)
+        for word in words:
+            asked = {"type": "statuses", "q": word, "limit": "1"}
+            answer = self._ask("GET", "/api/v2/search", params=asked, accept=(400, 401, 403, 404, 422))
+            if answer.status != 200:
+                return None
+            if answer.json(dict).get("statuses"):
+                return True
+        return False if len(words) > 1 else None
 
     def _warnings(self, searches: bool | None) -> tuple[str, ...]:
         words = "The server does not search in posts: searches and topics find nothing through it, hashtags do."
@@ -106,6 +109,15 @@ class Joining(Reading):
         return grant.replace(
             access_token=str(token["access_token"]), code_verifier="", scope=str(token.get("scope") or "")
         )
+
+
+def _telling(texts: Iterable[str]) -> list[str]:
+    """Words that a search for whole words finds, each of another text: no names, tags, codes or parts of links."""
+    words: list[str] = []
+    for text in texts:
+        bare = (each.strip(_AROUND).lower() for each in text.split())
+        words += [each for each in bare if len(each) >= LONG and each.isalpha() and each not in words][:1]
+    return words[:TRIED]
 
 
 def _refused_token(answer: Any) -> Fault | None:
