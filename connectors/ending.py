@@ -36,19 +36,19 @@ class Ending:
         rows = self.channel.sources.filter(name__in=[source.name for source in listening])
         planned = list(rows.order_by("next_at").values_list("next_at", "name", "fault"))
         soonest = planned[0][0] if planned else self.now + timedelta(minutes=1)
+        waits, stuck = unpacking.waiting(self.channel, self.now) if connector.unpacks else (None, "")
+        soonest = min(soonest, waits or soonest)
         if self.trouble is not None:
             self.badly("slow", *self.trouble, soonest)
             return
         if self.more:
             soonest = min(soonest, self.now + ONWARD)
-        if connector.unpacks:
-            soonest = min(soonest, unpacking.soonest(self.channel, self.now) or soonest)
         mine = Channel.objects.filter(pk=self.channel.pk, cursor_version=self.channel.cursor_version)
         # Whoever made the channel due meanwhile (a delivery, a person) is not overruled.
         moved = When(next_poll_at__gt=self.channel.next_poll_at, then=F("next_poll_at"))
         following = Case(moved, default=Value(soonest, DateTimeField()))
         mine.update(polling_until=None, next_poll_at=following, last_read_at=timezone.now())
-        failing = any(fault and not connector.does_without(name, fault) for _, name, fault in planned)
+        failing = stuck or any(fault and not connector.does_without(name, fault) for _, name, fault in planned)
         if self.channel.fault and not failing:
             self.channel.healed(self.channel.cursor_version)
 

@@ -72,7 +72,7 @@ class Listener:
             cap(self.channel, self.budget, self.now)
             connector = self._opened()
             if connector.unpacks:
-                self._with_renewal(partial(unpacking.work_off, self.claim))
+                self._with_renewal(self._work_off)
                 self.ending.read = connector.pushed or connector.hooked
             # Where the sources took the whole budget so far.
             self._beside(self.channel.refresh_at + following.EVERY, self._follow)
@@ -124,6 +124,13 @@ class Listener:
                 work(self._opened())
             except AuthExpired as fault:
                 raise AuthRevoked(fault.detail) from fault
+
+    def _work_off(self, connector: Connector) -> None:
+        unpacking.work_off(self.claim, connector, self._in_vain)
+
+    def _in_vain(self, source: Source, fault: Fault) -> None:
+        Source.objects.filter(pk=source.pk).update(fault=fault.name)
+        self._put_off(source, fault.name, fault.words)
 
     def _listening(self, connector: Connector) -> tuple[Listening, ...]:
         """What the channel is set to listen to, and the searches of its topics."""

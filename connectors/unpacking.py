@@ -4,33 +4,41 @@ sources."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from connectors.base import Bad, Connector, Fault, Page, RateLimited, Unavailable, Unreadable
+from connectors.base import Bad, Budget, Connector, Fault, Page, RateLimited, Unavailable, Unreadable
 from connectors.models import Channel, Delivery, Source
 from connectors.storing import Claim
 from connectors.text import read_json
 
 log = structlog.get_logger(__name__)
+SOURCE = "deliveries"
+"""The source that says how they fare, and rests when they do."""
 AT_ONCE = 50  # worked off in one poll
-FAILURES = 3  # in one poll; after them it is the network that fails, and the sources find out how
+FAILURES = 3  # in one poll; after them it is the network that fails
+SHARE = 0.5  # of a poll's seconds; the others are the sources'
 SOON, LATE = timedelta(seconds=30), timedelta(minutes=15)  # until one that failed is tried again
 FIRST = timedelta(seconds=6)  # until the rest of one is asked for that the network did not show yet
 PATIENCE = timedelta(days=3)  # of trying in vain
 ANSWERED = ("NotPermitted", "Invalid", "Gone", "PolicyRefused")  # asking again changes nothing
 
 
-def soonest(channel: Channel, now: datetime) -> datetime | None:
-    """When something is to be worked off; None: nothing waits."""
-    waiting = Delivery.objects.filter(channel=channel, done_at=None)
-    if _due(channel, now).exists():
-        return now
-    return waiting.order_by("not_before").values_list("not_before", flat=True).first()
+def waiting(channel: Channel, now: datetime) -> tuple[datetime | None, str]:
+    """When something is to be worked off, None where nothing waits; and the fault by which nothing could be, lately."""
+    waits = Delivery.objects.filter(channel=channel, done_at=None)
+    at: datetime | None = now
+    if not _due(channel, now).exists():
+        at = waits.order_by("not_before").values_list("not_before", flat=True).first()
+    if at is None:
+        return None, ""
+    rests = Source.objects.filter(channel=channel, name=SOURCE).exclude(fault="").first()
+    return (max(at, rests.next_at), rests.fault) if rests else (at, "")
 
 
 def _due(channel: Channel, now: datetime) -> QuerySet[Delivery]:
@@ -38,22 +46,45 @@ def _due(channel: Channel, now: datetime) -> QuerySet[Delivery]:
     return Delivery.objects.filter(ready, channel=channel, done_at=None)
 
 
-def work_off(claim: Claim, connector: Connector) -> None:
-    """One that cannot be read any more is set aside. What concerns the whole channel (access, a limit) is raised."""
-    source: Source | None = None
-    failures = 0
-    for delivery in _due(claim.channel, claim.now).order_by("id")[:AT_ONCE]:
-        if source is None:
-            source, _ = Source.objects.get_or_create(channel=claim.channel, name="deliveries")
-        page = _unpacked(claim, connector, delivery)
-        if page is None:
-            failures += 1
-            if failures == FAILURES:
-                return
-            continue
-        page = _wanted(claim, connector, page)
-        claim.store(connector, source, page, source.newest_at)
-        _worked_off(delivery, page, claim.now)
+def work_off(claim: Claim, connector: Connector, in_vain: Callable[[Source, Fault], None]) -> None:
+    """One that cannot be read any more is set aside. What concerns the whole channel (access, a limit) is raised, and
+    `in_vain` is told of what kept all from being worked off: then they rest until the source `deliveries` is due."""
+    due = list(_due(claim.channel, claim.now).order_by("id")[:AT_ONCE])
+    if not due:
+        return
+    source, _ = Source.objects.get_or_create(channel=claim.channel, name=SOURCE)
+    if source.fault and source.next_at > claim.now:
+        return
+    tried = _Tried()
+    for delivery in due:
+        page = _unpacked(claim, connector, delivery, tried)
+        if page is not None:
+            page = _wanted(claim, connector, page)
+            claim.store(connector, source, page, source.newest_at)
+            _worked_off(delivery, page, claim.now)
+        if tried.failures == FAILURES or _share_is_used(claim.budget):
+            tried.cut = True
+            break
+    if tried.fault and not tried.passed and (tried.cut or tried.longest > LATE):
+        in_vain(source, tried.fault)
+    elif tried.passed and source.fault:
+        Source.objects.filter(pk=source.pk).update(fault="")
+
+
+@dataclass
+class _Tried:
+    """What came of one poll's deliveries: the last fault, how many failed by one that may pass, for how long one of
+    them has waited at most, whether the network answered about any, and whether it was given up before the end."""
+
+    fault: Fault | None = None
+    failures: int = 0
+    longest: timedelta = timedelta(0)
+    passed: bool = False
+    cut: bool = False
+
+
+def _share_is_used(budget: Budget) -> bool:
+    return budget.ends - budget.clock() < budget.seconds * (1 - SHARE)
 
 
 def _wanted(claim: Claim, connector: Connector, page: Page) -> Page:
@@ -70,24 +101,30 @@ def _worked_off(delivery: Delivery, page: Page, now: datetime) -> None:
         mine.update(done_at=timezone.now())
 
 
-def _unpacked(claim: Claim, connector: Connector, delivery: Delivery) -> Page | None:
+def _unpacked(claim: Claim, connector: Connector, delivery: Delivery, tried: _Tried) -> Page | None:
     """None: the network could not say what it is about, and it waits."""
     try:
-        return connector.unpack(delivery.body.encode(), claim.now)
+        page = connector.unpack(delivery.body.encode(), claim.now)
     except Fault as fault:
-        return _asked_in_vain(claim, delivery, fault)
+        return _asked_in_vain(claim, delivery, fault, tried)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         log.exception("a delivery cannot be read", channel=claim.channel.pk, delivery=delivery.pk)
         return _aside(delivery, f"{type(error).__name__}: {error}")
+    tried.passed = True
+    return page
 
 
-def _asked_in_vain(claim: Claim, delivery: Delivery, fault: Fault) -> Page | None:
+def _asked_in_vain(claim: Claim, delivery: Delivery, fault: Fault, tried: _Tried) -> Page | None:
     passes = isinstance(fault, Unavailable | Unreadable) or (isinstance(fault, RateLimited) and fault.bucket)
     if not passes and fault.name not in ANSWERED:
         raise fault
     log.warning("a delivery cannot be worked off", channel=claim.channel.pk, delivery=delivery.pk, fault=str(fault))
+    if not passes:
+        tried.passed = True
+        return _aside(delivery, fault.words)
     waited = claim.now - delivery.at
-    if not passes or waited > PATIENCE:
+    tried.fault, tried.failures, tried.longest = fault, tried.failures + 1, max(tried.longest, waited)
+    if waited > PATIENCE:
         return _aside(delivery, fault.words)
     until = claim.now + min(max(waited, SOON), LATE)  # it doubles with each try
     Delivery.objects.filter(pk=delivery.pk).update(not_before=max(until, fault.until or until))

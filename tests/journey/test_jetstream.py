@@ -11,9 +11,11 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from connectors import attending, health, keeping, listening
-from connectors.bells import live
+from connectors.base import Budget, Unavailable
+from connectors.bells import live, mark_live
 from connectors.keeping import Batch, Keeper, place_of, places, store
 from connectors.models import Channel, Delivery, Gap, Source, Topic, TopicMention
+from connectors.networks.bluesky.connector import Bluesky
 from connectors.streams import Kept
 from connectors.trying import try_out
 from inbox.models import Mention
@@ -302,3 +304,103 @@ def test_the_test_of_a_refused_connection_says_what_that_means(fake, jet, arriva
         assert "from now" in trial.check.warnings[0]
     else:
         assert trial.fault == "NotPermitted"
+
+
+@pytest.fixture
+def away(monkeypatch):
+    """away() is how often the network was asked what posts are, which it does not say; away.ends() and it does."""
+    asked = []
+
+    def refuse(self, wanted, **how):
+        asked.append(wanted)
+        raise Unavailable("The answer was 503.", status=503)
+
+    with monkeypatch.context() as trouble:
+        trouble.setattr(Bluesky, "_views", refuse)
+        counted = lambda: len(asked)  # noqa: E731
+        counted.ends = trouble.undo
+        yield counted
+
+
+def keep(channel, fake, count):
+    for number in range(count):
+        store(kept(channel, fake.say(f"A cup of tea, please {number}.")))
+
+
+def due_again(channel):
+    ago = timezone.now() - timedelta(seconds=1)
+    Channel.objects.update(next_poll_at=ago)
+    Source.objects.filter(name="deliveries").update(next_at=ago)
+    Delivery.objects.filter(done_at=None).update(not_before=ago)
+
+
+def test_a_channel_that_can_read_nothing_of_its_stream_says_so_until_it_can(keyless, fake, away):
+    keep(keyless, fake, 5)
+    for _ in range(2):
+        due_again(keyless)
+        assert listening.listen(keyless.pk)
+    mark_live([keyless.pk])
+    told = Channel.objects.get(pk=keyless.pk)
+    assert (told.state, told.fault, told.failures) == ("slow", "Unavailable", 2)
+    assert health.of(told, timezone.now()).mood == "warn"
+    Channel.objects.update(next_poll_at=timezone.now())  # rung for while it rests
+    assert listening.listen(keyless.pk)
+    assert (away(), Channel.objects.get(pk=keyless.pk).state) == (6, "slow")
+    away.ends()
+    due_again(keyless)
+    assert listening.listen(keyless.pk)
+    assert Channel.objects.get(pk=keyless.pk).state == "ok"
+    assert len(texts()) == 5
+
+
+def test_one_post_that_cannot_be_read_for_long_is_trouble_as_well(keyless, fake, away):
+    keep(keyless, fake, 1)
+    assert listening.listen(keyless.pk)
+    assert Channel.objects.get(pk=keyless.pk).state == "ok"
+    Delivery.objects.update(at=timezone.now() - timedelta(hours=1))
+    due_again(keyless)
+    assert listening.listen(keyless.pk)
+    assert Channel.objects.get(pk=keyless.pk).state == "slow"
+
+
+def test_trouble_with_posts_that_were_all_given_up_is_over(keyless, fake, away):
+    keep(keyless, fake, 3)
+    Delivery.objects.update(at=timezone.now() - timedelta(days=4))
+    assert listening.listen(keyless.pk)
+    assert not Delivery.objects.filter(done_at=None).exists()
+    assert Channel.objects.get(pk=keyless.pk).state == "slow"
+    due_again(keyless)
+    assert listening.listen(keyless.pk)
+    assert Channel.objects.get(pk=keyless.pk).state == "ok"
+
+
+def test_a_network_that_says_nothing_of_its_posts_is_asked_again_after_a_pause(keyless, fake, away):
+    keep(keyless, fake, 10)
+    assert listening.listen(keyless.pk)
+    assert not listening.listen(keyless.pk)
+    Channel.objects.update(next_poll_at=timezone.now())
+    assert listening.listen(keyless.pk)
+    assert away() == 3
+    assert Channel.objects.get(pk=keyless.pk).next_poll_at > timezone.now()
+    assert Delivery.objects.filter(done_at=None).count() == 10
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_what_was_kept_takes_half_the_seconds_of_a_poll(keyless, fake, monkeypatch, answers):
+    keep(keyless, fake, 40)
+    clock, asked, real = [1000.0], [], Bluesky._views
+
+    def slowly(self, wanted, **how):
+        asked.append(clock[0])
+        clock[0] += 3.0 if answers else 15.0
+        if not answers:
+            raise Unavailable("The answer did not end in time.")
+        return real(self, wanted, **how)
+
+    monkeypatch.setattr(Bluesky, "_views", slowly)
+    monkeypatch.setattr(listening, "Budget", lambda: Budget(clock=lambda: clock[0]))
+    assert listening.listen(keyless.pk)
+    assert asked[-1] - 1000 < 22.5
+    assert len(asked) == (8 if answers else 2)
+    told = Channel.objects.get(pk=keyless.pk)
+    assert (told.state, told.next_poll_at > timezone.now()) == (("ok", False) if answers else ("slow", True))
