@@ -525,10 +525,10 @@ def test_several_folders_are_sources_of_their_own(fake):
     assert CANARY not in repr(fake.kept)
 
 
-def with_files(*files):
+def with_files(*files, identity="<bill-1@customers.example>"):
     mail = email.message.EmailMessage()
     mail["From"], mail["To"], mail["Subject"] = "Carla <carla@customers.example>", US, "The bill"
-    mail["Message-ID"] = "<bill-1@customers.example>"
+    mail["Message-ID"] = identity
     mail.set_content("See what came with it")
     for name, kind, content in files:
         mail.add_attachment(content, maintype=kind.split("/")[0], subtype=kind.split("/")[1], filename=name)
@@ -544,6 +544,11 @@ def test_what_is_attached_is_given_out_by_its_number(fake):
     assert fake.connector().enclosed(post, "1", 10_000_000) == b"\x89PNG"
     with pytest.raises(Invalid):
         fake.connector().enclosed(post, "0", 1_000)
+
+
+def test_a_file_is_given_out_whatever_signs_stand_in_the_id_of_its_mail(fake):
+    fake.deliver(with_files(("bill.pdf", "application/pdf", b"%PDF"), identity="<bill#1#a@customers.example>"))
+    assert fake.connector().enclosed(only(fake), "0", 1_000) == b"%PDF"
 
 
 def test_a_mail_that_left_its_folder_gives_out_nothing(fake):

@@ -34,7 +34,7 @@ from connectors.base import (
 from connectors.media import NAMES
 from connectors.networks.mail import guess
 from connectors.networks.mail.announcing import Announced
-from connectors.networks.mail.answer import goes_to, id_of, letter
+from connectors.networks.mail.answer import goes_to, id_of, letter, parent_id
 from connectors.networks.mail.folder import CUT
 from connectors.networks.mail.imap import Mailbox, quoted
 from connectors.networks.mail.message import read
@@ -132,7 +132,7 @@ class Mail(Announced):
         return MediaRule(types=frozenset(NAMES), most=10, total=8_000_000, description=500)
 
     def enclosed(self, post: Post, ref: str, size: int) -> bytes:
-        wanted = post.external_id.partition("#")[0]
+        wanted = parent_id(post)
         with self._mailbox(ends_in(FETCHING)) as box:
             for source in self.listening():
                 box.select(self._folder(source.name, box))
