@@ -129,6 +129,10 @@ class Connector(Kind, ABC, scan="connectors.networks"):
     """A repeat of the same key is harmless at the network, so that in doubt may be settled by sending again."""
     dialect: ClassVar[Dialect | None] = None
     """How the network's own search is asked, by sources called `search:<text>`; None: it has no search."""
+    counts: ClassVar[Decimal | None] = None
+    """What one `counted` costs; None: the network does not say beforehand how much a search would find."""
+    counts_with: ClassVar[str] = ""
+    """The secret without which it does not."""
     follows: ClassVar[int] = 40
     """Posts asked for in one `refresh`; fewer where each takes a request of its own."""
     follows_again: ClassVar[timedelta] = timedelta(minutes=10)
@@ -188,6 +192,10 @@ class Connector(Kind, ABC, scan="connectors.networks"):
         """Sources that ask the network's search for each of the texts."""
         search = next(source for source in self.sources if source.name == "search")
         return tuple(replace(search, name=f"search:{text}", label=f"{search.label} {text}") for text in texts)
+
+    def counted(self, text: str, now: datetime) -> int:
+        """How many posts of the last seven days a search for the text finds, by one request that is paid."""
+        raise NotPermitted(f"{self.label} does not count.", what="counts")
 
     @abstractmethod
     def poll(self, source: str, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
@@ -16,6 +17,7 @@ from connectors.budgeting import money, unit
 from connectors.lookback import complete_since
 from connectors.models import Channel, Gap, Lookback, Source
 from connectors.opening import opened
+from connectors.topics.sizing import Size, price
 
 if TYPE_CHECKING:
     from connectors.topics.compile import Native
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
 class Listening:
     """How one channel listens for a query. `mood` "warn": something is not found that should be. `goes_on`: older
     posts are still being fetched; `furthest`: why no older ones are to be had; `cost`: what the network charges a day
-    when people say it there as often as in what is stored."""
+    when people say it there as often as in what is stored; `counting`: what the network takes for saying how much it
+    would find, `uncounted`: why it does not; `size`: what it said."""
 
     channel: Channel
     words: str
@@ -36,6 +39,9 @@ class Listening:
     goes_on: bool = False
     furthest: str = ""
     cost: str = ""
+    counting: str = ""
+    uncounted: str = ""
+    size: Size | None = None
 
 
 @dataclass
@@ -74,11 +80,14 @@ class Stands:
         return {"complete_since": since, "goes_on": goes_on, "furthest": " ".join(words)}
 
 
-def listening(tree: Tree, channels: Iterable[Channel], per_day: float = 0.0) -> list[Listening]:
-    """`per_day`: posts that match a day, for what they cost."""
+def listening(
+    tree: Tree, channels: Iterable[Channel], per_day: float = 0.0, sizes: Mapping[int, Size] = MappingProxyType({})
+) -> list[Listening]:
+    """`per_day`: posts that match a day, for what they cost. `sizes`: what networks said, by channel."""
     known = [channel for channel in channels if channel.network in Connector.kinds()]
     stands = Stands.of(known)
-    return [replace(one, cost=_cost(one, per_day)) for one in (_listens(tree, each, stands) for each in known)]
+    found = (_listens(tree, each, stands) for each in known)
+    return [replace(one, cost=_cost(one, per_day), size=sizes.get(one.channel.pk)) for one in found]
 
 
 def _cost(one: Listening, per_day: float) -> str:
@@ -105,7 +114,20 @@ def _listens(tree: Tree, channel: Channel, stands: Stands) -> Listening:
         words = _("searches only when signed in, on servers that search in posts; what it brings is compared here")
         return Listening(channel, words, mood="warn", **brings)
     found = stands.of_sources(channel, [f"search:{text}" for text in native.texts])
-    return Listening(channel, described(native), native.texts, "warn" if native.lost else "", **found)
+    mood, counting, uncounted = "warn" if native.lost else "", price(channel, native), _uncounted(channel)
+    said = Listening(channel, described(native), native.texts, mood, counting=counting, uncounted=uncounted)
+    return replace(said, **found)
+
+
+def _uncounted(channel: Channel) -> str:
+    kind = channel.kind
+    if kind.counts is None or not kind.counts_with or kind.counts_with in channel.sealed:
+        return ""
+    named = next(field.label for field in kind.form if field.name == kind.counts_with)
+    return _("%(network)s says how much this would find only with the “%(key)s”, which is missing in its settings.") % {
+        "network": kind.label,
+        "key": named,
+    }
 
 
 def described(native: Native) -> str:

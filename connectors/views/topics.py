@@ -20,6 +20,7 @@ from connectors.topics.forms import TopicForm
 from connectors.topics.hiding import ByPhrase, HidingError
 from connectors.topics.preview import preview
 from connectors.topics.query import QueryError, parse_topic
+from connectors.topics.sizing import size
 from connectors.topics.tree import Tree
 from inbox.models import Agent
 from inbox.once import once
@@ -115,7 +116,7 @@ def _editor(request: Request, one: Topic, form: TopicForm, *, words: str = "", s
     excluded = _excluded(request) if request.method == "POST" else []
     hides = [each.tree for each in Exclusion.objects.covering(one if one.pk else None) if each.is_known]
     hides += [ByPhrase.tree(word) for word in excluded]
-    reads = _reads(request.user, query, chosen, hides)
+    reads = _reads(request.user, query, chosen, hides, _counted(request))
     context = {"topic": one, "form": form, "words": words, "query": query, "excluded": excluded, **reads}
     context["tabs"] = tabs(one, "topic")
     return shown(request, "connectors/topic.html", context, status=status)
@@ -141,7 +142,13 @@ def tabs(topic: Topic, current: str) -> list[dict[str, Any]]:
     ]
 
 
-def _reads(agent: Agent, query: str, chosen: list[int], hides: list[Tree]) -> dict[str, Any]:
+def _counted(request: Request) -> str:
+    """The channel whose network is to say how much it would find; nobody else's page costs money."""
+    verb, _colon, pressed = request.POST.get("do", "").partition(":")
+    return pressed if request.method == "POST" and verb == "count" else ""
+
+
+def _reads(agent: Agent, query: str, chosen: list[int], hides: list[Tree], counted: str) -> dict[str, Any]:
     """How the query is read and what it would find; or where reading stopped and why."""
     if not query.strip():
         return {}
@@ -154,7 +161,10 @@ def _reads(agent: Agent, query: str, chosen: list[int], hides: list[Tree]) -> di
     now = timezone.now()
     found = preview(tree, agent, chosen, now, hides)
     per_day = found.per_day(now)
-    return {"tree": str(tree), "found": found, "per_day": per_day, "listening": listening(tree, covered, per_day)}
+    asked = covered.filter(pk=counted) if is_number(counted) else covered.none()
+    sizes = {channel.pk: size(channel, tree, now) for channel in asked}
+    reads = listening(tree, covered, per_day, sizes)
+    return {"tree": str(tree), "found": found, "per_day": per_day, "listening": reads}
 
 
 def unread(query: str, error: QueryError) -> dict[str, Any]:

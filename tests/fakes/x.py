@@ -3,6 +3,7 @@ own, only the summoned may be answered, a repeated text is refused."""
 
 from datetime import UTC, datetime, timedelta
 from html import escape
+from itertools import pairwise
 
 from connectors.faults import AuthExpired
 from connectors.networks.x.api import id_at
@@ -44,7 +45,7 @@ class Fake(FakeNetwork):
         # Reading looks a quarter of an hour back; whatever is said now is at most that old.
         self.start = datetime.now(UTC) - timedelta(minutes=6)
         self.posts, self.users, self.messages, self.spoiled, self.hidden = {}, {ME["id"]: ME}, [], [], set()
-        self.muted = set()
+        self.muted, self.bearer, self.counts, self.quota = set(), f"{CANARY}-bearer", {}, (1_200, 3_000_000)
         self.access, self.refresh, self.asked_names = self.secrets["access_token"], self.secrets["refresh_token"], "old"
 
     def settings(self):
@@ -143,9 +144,12 @@ class Fake(FakeNetwork):
     def answer(self, asked):
         if asked.path == "/2/oauth2/token":
             return self._token(asked)
-        if asked.headers.get("authorization") != f"Bearer {self.access}":
-            return FAULTS["401"]()
         parts = asked.path.split("/")[2:]
+        of_the_app = parts in (["tweets", "counts", "recent"], ["usage", "tweets"])
+        if asked.headers.get("authorization") != f"Bearer {self.bearer if of_the_app else self.access}":
+            return FAULTS["401"]()
+        if of_the_app:
+            return self._counted(asked) if parts[0] == "tweets" else self._used(asked)
         if asked.method == "GET":
             return self._get(asked, parts)
         if asked.method == "PUT":
@@ -323,6 +327,21 @@ class Fake(FakeNetwork):
             return problem(403, title="Forbidden", detail="You cannot send messages to this user.")
         made = self.message(text, person["username"], ours=True)
         return Reply(201, {"data": {"dm_event_id": made, "dm_conversation_id": f"{to}-{ME['id']}"}})
+
+    def _counted(self, asked):
+        """Of the last seven days, by days, in the order of time."""
+        found = next((count for words, count in self.counts.items() if words in asked.one("query")), 0)
+        now = datetime.now(UTC).replace(microsecond=0)
+        days = [now - timedelta(days=back) for back in range(7, -1, -1)]
+        each = [{"start": one.isoformat(), "end": two.isoformat(), "tweet_count": 0} for one, two in pairwise(days)]
+        each[-1]["tweet_count"] = found
+        return Reply(200, {"data": each, "meta": {"total_tweet_count": found}})
+
+    def _used(self, asked):
+        spent, cap = self.quota
+        told = {"project_id": "1234", "project_usage": spent, "project_cap": cap, "cap_reset_day": 9}
+        wanted = asked.one("usage.fields").split(",")
+        return Reply(200, {"data": {name: value for name, value in told.items() if name in wanted}})
 
     def _mute(self, asked, target):
         (self.muted.discard(target[0]) if target else self.muted.add(asked.json()["target_user_id"]))

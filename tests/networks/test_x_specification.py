@@ -123,6 +123,13 @@ def outgoing(parent, text="We are on it", **more):
     return Outgoing(key="key-1", text=text, parent=parent, sending_at=now(), **more)
 
 
+def test_what_x_tells_the_app_alone(fake):
+    fake.counts = {"kettle": 1_240}
+    connector = fake.connector({**fake.secrets, "bearer_token": fake.bearer})
+    assert connector.counted("kettle OR teapot", now()) == 1_240
+    assert connector.check().facts["quota"] == {"used": 1_200, "limit": 3_000_000, "days": 9}
+
+
 def test_the_checker_sees_what_breaks_the_specification(fake):
     """Else the other tests could not fail."""
     headers = {"Authorization": f"Bearer {fake.access}"}

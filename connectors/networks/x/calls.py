@@ -40,6 +40,7 @@ _LIBRARY = "https://api.twitter.com"
 WINDOW = timedelta(hours=48)
 PER_POST, PER_OWN, PER_USER, PER_MESSAGE = Decimal("0.005"), Decimal("0.001"), Decimal("0.010"), Decimal("0.010")
 """Dollars for one thing read. Mentions and our own posts are cheaper, if the app belongs to the account."""
+PER_COUNT = Decimal("0.005")
 KEPT_READ = 1_000
 
 POST_FIELDS = (

@@ -50,12 +50,14 @@ from connectors.networks.x import access, uploads
 from connectors.networks.x.api import DIRECT, WEB, Includes, Reader, hidden, id_at, without_names
 from connectors.networks.x.calls import (
     DIRECT_WANTED,
+    PER_COUNT,
     PER_MESSAGE,
     PER_OWN,
     WANTED,
     Caller,
     items_of,
 )
+from connectors.networks.x.project import TOKEN
 from connectors.networks.x.reading import PAGE, mapped
 from connectors.networks.x.rules import UNIT, able, longest_of, measured
 from connectors.networks.x.weighted import LIMIT, has_link
@@ -92,15 +94,12 @@ class X(Listening):
         Field("client_id", "Client ID", "Of your own app at developer.x.com, made by the account that is to listen"),
         Field("client_secret", "Client secret", "Empty if the app is a public client", secret=True, required=False),
         Field("searches", "Searches", "One a line; each post found costs $0.005", required=False, kind="lines"),
-        Field(
-            "consumer_secret",
-            "API key secret",
-            "Only if X is to deliver posts at once by a webhook",
-            secret=True,
-            required=False,
-            advanced=True,
-        ),
-    )
+        Field("bearer_token", "Bearer token", "Of the app: only with it X says how much a search would find, and what "
+              "of the project's month is used up", secret=True, required=False, advanced=True),
+        Field("consumer_secret", "API key secret", "Only if X is to deliver posts at once by a webhook", secret=True,
+              required=False, advanced=True),
+    )  # fmt: skip
+    counts, counts_with = PER_COUNT, TOKEN
     sources = (
         Source("mentions", "Mentions", 60, 30, 900),
         Source("direct", "Private messages", 120, 90, 900),
@@ -244,7 +243,8 @@ class X(Listening):
     def check(self) -> Check:
         me = self._me(self._caller())
         username = str(me.get("username") or "")
-        facts: JSON = {
+        quota, spent = self._project()
+        facts: JSON = quota | {
             "account_id": str(me["id"]), "username": username, "longest": longest_of(me.get("subscription_type")),
         }  # fmt: skip
         return Check(
@@ -254,7 +254,7 @@ class X(Listening):
             server="X API v2",
             scopes=tuple(self.secrets.get("scope", "").split()),
             facts=facts,
-            warnings=access.warnings(self.secrets),
+            warnings=(*access.warnings(self.secrets), *spent),
         )
 
     @property

@@ -9,6 +9,7 @@ from connectors.base import (
     Budget,
     Connector,
     Deleted,
+    Fault,
     Invalid,
     Page,
     Past,
@@ -18,9 +19,10 @@ from connectors.base import (
     Unreadable,
     Withheld,
 )
-from connectors.networks.x import access
+from connectors.networks.x import access, project
 from connectors.networks.x.api import Reader
 from connectors.networks.x.calls import (
+    PER_COUNT,
     PER_USER,
     PUBLIC,
     TOKENS,
@@ -28,7 +30,7 @@ from connectors.networks.x.calls import (
     Caller,
     Walk,
 )
-from connectors.networks.x.reading import Standing, look_up, page_of, request_of, stand
+from connectors.networks.x.reading import Standing, look_up, page_of, query_of, request_of, stand
 from connectors.text import lines
 
 if TYPE_CHECKING:
@@ -66,6 +68,24 @@ class Listening(Connector):
             me = self._me(self._caller())
             return Reader(str(me["id"]), str(me.get("username") or ""))
         return Reader(str(self.facts["account_id"]), str(self.facts.get("username") or ""))
+
+    # What X tells the app
+
+    def counted(self, text: str, now: datetime) -> int:
+        caller = project.caller_of(self._caller(), self._base)
+        found = project.counted(caller, query_of(text, str(self.facts.get("username") or "")))
+        self.bill({"": PER_COUNT})
+        return found
+
+    def _project(self) -> tuple[JSON, tuple[str, ...]]:
+        """What of the project's month is used up, where the app's own token is given; a warning where it is no good."""
+        if not self.secrets.get(project.TOKEN):
+            return {}, ()
+        try:
+            quota = project.used(project.caller_of(self._caller(), self._base))
+        except Fault as fault:
+            return {}, (f"X does not tell what the app's project has used up: {fault.detail or fault.words}",)
+        return {"quota": quota} if quota else {}, project.warnings(quota)
 
     # Listening
 

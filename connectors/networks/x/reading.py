@@ -25,8 +25,13 @@ def request_of(reader: Reader, source: str, walk: Walk, few: int | None = None) 
     common["since_id"] = id_at(walk.since)
     if kind == "mentions":
         return f"/2/users/{reader.me}/mentions", WANTED | common
-    ours = f" -from:{reader.name}" if reader.name else ""
-    return "/2/tweets/search/recent", WANTED | common | {"query": f"({words}) -is:retweet{ours}"}
+    return "/2/tweets/search/recent", WANTED | common | {"query": query_of(words, reader.name)}
+
+
+def query_of(words: str, name: str) -> str:
+    """A search without reposts and without what we say ourselves."""
+    ours = f" -from:{name}" if name else ""
+    return f"({words}) -is:retweet{ours}"
 
 
 def page_of(
