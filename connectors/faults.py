@@ -124,5 +124,8 @@ class Unreadable(Fault):
     outcome, meaning = Outcome.RETRY, "The network answered something that cannot be read."
 
 
-CONCERNS_ONE = ("NotPermitted", "Invalid", "Gone", "Unreadable", "PolicyRefused")
+OF_ONE = (Gone, Invalid, NotPermitted, PolicyRefused, Unreadable)
+"""What a network may answer about one post of many: it is left out, and the others are read. Of a list that is asked
+for, it concerns all of it."""
+CONCERNS_ONE = tuple(fault.__name__ for fault in OF_ONE)
 """Faults by which the network answered: what was asked rests, everything else goes on."""

@@ -39,6 +39,7 @@ from connectors.base import (
     Verb,
     Withheld,
 )
+from connectors.by_number import Standings, standing_of
 from connectors.newest_first import Walk
 from connectors.text import lines, normalised
 
@@ -193,15 +194,11 @@ class Reviews(Connector):
                 yield replace(each.answer, history=each.changed < since)
 
     def refresh(self, ids: Sequence[str], now: datetime) -> list[Post | Deleted | Withheld]:
-        standing: list[Post | Deleted | Withheld] = []
-        for one in ids:
-            try:
-                review = self._look(one.removesuffix(REPLY), now)
-            except Gone:
-                standing.append(Deleted(one))
-                continue
-            standing.append((review.answer or Deleted(one)) if one.endswith(REPLY) else review.post)
-        return standing
+        def ask(asked: list[str]) -> Standings:
+            review = self._look(asked[0].removesuffix(REPLY), now)
+            return [(review.answer or Deleted(asked[0])) if asked[0].endswith(REPLY) else review.post]
+
+        return standing_of(ids, 1, ask)
 
     # Answering
 

@@ -7,8 +7,9 @@ from dataclasses import astuple, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from connectors.faults import Fault, Gone, Invalid, NotPermitted, PolicyRefused
 from connectors.newest_first import overlap
-from connectors.posts import JSON, Gap
+from connectors.posts import JSON, Bad, Gap
 
 OVERLAP, WINDOW, FIRST = timedelta(minutes=15), timedelta(hours=48), timedelta(days=7)
 LONGEST = timedelta(hours=12)
@@ -18,6 +19,8 @@ above its comments, and of the whole cursor, both as JSON."""
 ATTENDED, UNLISTED = 5, -1
 """Posts that one round reads although the list shows them no more; their mark, which the list cannot have given."""
 DAY, MONTH = 86_400, 30 * 86_400
+REFUSED = (Gone, Invalid, NotPermitted, PolicyRefused)
+"""What may be answered about one post of the list, behind which the others are read all the same."""
 
 
 @dataclass(slots=True)
@@ -179,10 +182,14 @@ class Round:
             self.at = onward
         return int(again)
 
-    def drop(self) -> None:
-        """The first post to be read is not there any more."""
-        self.posts.pop(self.todo[0].post, None)
+    def refused(self, fault: Fault) -> tuple[Bad, ...]:
+        """The first post to be read is gone, takes no such question, or is kept from us: it holds up no other, and is
+        asked for again as if it were new."""
+        stop = self.todo[0]
+        self.posts.pop(stop.post, None)
         self._next()
+        none = isinstance(fault, Gone) or stop.mark == UNLISTED
+        return () if none else (Bad(stop.post, fault.words, {"id": stop.post}),)
 
     def _next(self) -> None:
         self.todo.pop(0)

@@ -145,6 +145,33 @@ def test_as_many_posts_are_looked_at_again_as_are_asked_for(fake):
     assert not found or {post.external_id for post in found} == set(ids)
 
 
+def test_one_post_that_we_may_not_see_any_more_keeps_no_other_from_being_looked_at(fake):
+    connector = fake.connector()
+    ids = [fake.say(f"post {number}") for number in range(min(connector.follows, 7))]
+    fake.read(connector)
+    if not hasattr(fake, "forbid") or not connector.refresh(ids, datetime.now(UTC)):
+        pytest.skip(f"{fake.name} is not asked for single posts")
+    for closed in (ids[0], ids[-2]):
+        fake.forbid(closed)
+        found = {each.external_id for each in connector.refresh(ids, datetime.now(UTC)) if type(each) is not Deleted}
+        assert found >= {one for one in ids if one not in fake.forbidden}
+
+
+def test_one_thing_of_a_list_that_we_may_not_look_into_stops_no_other(fake):
+    fake.live = True
+    if not fake.close_off():
+        pytest.skip(f"{fake.name} lists nothing that is then read by itself")
+    said = [fake.say("where is my order?")]
+    connector, cursor, seen, refused = fake.connector(), None, set(), []
+    for _ in range(3):
+        posts, bad, cursor, _ = fake.read(connector, cursor)
+        seen |= set(latest(posts))
+        refused += bad
+        said.append(fake.say("and now?"))
+    assert seen >= set(said[:-1])
+    assert refused
+
+
 def test_a_deletion_is_seen(fake):
     if not fake.tells_deletions:
         pytest.skip(f"{fake.name} tells of no deletions")

@@ -111,6 +111,13 @@ class Fake(FakeNetwork):
     def delete(self, identity):
         del self.posts[self.at(identity)["id"]]
 
+    def close_off(self):
+        """Of a topic that was closed to us since we were told of it."""
+        self.source = "notifications"
+        self.say = lambda text, **more: self.tell(Fake.say(self, text, **more), 6)
+        self.forbid(str(self.at(self.say("closed since"))["id"]))
+        return True
+
     def spoil(self):
         self.say("x", created_at="soon")
 

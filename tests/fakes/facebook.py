@@ -12,7 +12,7 @@ OURS = "1_555"
 
 class Fake(FakeGraph):
     name, source = "facebook", "comments"
-    takes_files, uploads = True, ("/v26.0/1/photos",)
+    takes_files, uploads, spoils = True, ("/v26.0/1/photos",), True
     scopes = ("pages_show_list", "pages_read_engagement", "pages_read_user_content", "pages_manage_engagement",
               "pages_manage_metadata", "pages_messaging")  # fmt: skip
 
@@ -62,6 +62,11 @@ class Fake(FakeGraph):
 
     def attached(self, made):
         return [self.photos[made["hung"]]]
+
+    def close_off(self):
+        self.posts["1_700"] = self.posts[OURS] | {"id": "1_700", "created_time": self.now()}
+        self.forbid("1_700")
+        return True
 
     def visit(self, text, person="carla", edge="visitor_posts"):
         number, at = self.next()

@@ -10,7 +10,7 @@ MEDIUM = "17900"
 
 class Fake(FakeGraph):
     name, source = "instagram", "comments"
-    tells_edits = False
+    tells_edits, spoils = False, True
     scopes = ("instagram_basic", "instagram_manage_comments", "instagram_manage_messages", "pages_show_list",
               "pages_read_engagement", "pages_manage_metadata")  # fmt: skip
     message, talk, talks_of = FacebookFake.message, FacebookFake.talk, FacebookFake.talks_of
@@ -47,6 +47,11 @@ class Fake(FakeGraph):
         """There is one depth: an answer to an answer stands beside it."""
         top = self.comments[parent].get("parent_id") or parent if parent else None
         return self.comment(text, person, top, **more)
+
+    def close_off(self):
+        self.media["17901"] = self.media[MEDIUM] | {"id": "17901", "timestamp": self.now()}
+        self.forbid("17901")
+        return True
 
     def above(self, first, second):
         return [first]

@@ -92,6 +92,12 @@ class Fake(FakeNetwork):
     def delete(self, identity):
         del self.comments[identity]
 
+    def close_off(self):
+        self.source = "posts"
+        self.earlier.insert(0, {"id": "urn:li:share:700", "publishedAt": int(datetime.now(UTC).timestamp() * 1000)})
+        self.forbid("urn:li:share:700/comments")
+        return True
+
     def spoil(self):
         self.comments[self.urn(5)] = {"$URN": self.urn(5), "id": "5", "object": POST, "created": {"time": "soon"}}
 

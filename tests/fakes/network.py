@@ -2,11 +2,13 @@
 and traits that say where the network differs from the rest."""
 
 import json
+import re
 import threading
 import time
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from urllib.parse import unquote
 
 import pytest
 
@@ -83,6 +85,8 @@ class Ledger:
     """find() gives Found or Absent. False: CannotKnow may be said."""
     waits = True
     """The "… with wait" faults say how long to wait, 40 seconds or more."""
+    spoils = False
+    """A request that names several posts is refused for one of them that we may not see. False: it is left out."""
     page_requests = 1
     """Requests one page takes."""
     most_polls = 8
@@ -185,6 +189,11 @@ class Ledger:
         """From now on it takes the same key twice, like servers that know no keys. Nothing where the network itself
         promises more."""
 
+    def close_off(self):
+        """One more thing in the list of what is read thing by thing, the newest, into which we may not look; False
+        where nothing is read so."""
+        return False
+
     def push(self, path, door):
         """Delivers what waits to be delivered. `door(headers, body) -> status`, None when nobody opened."""
 
@@ -241,6 +250,7 @@ class FakeNetwork(Ledger):
     def __init__(self):
         super().__init__()
         self.faults, self.young = [], {}
+        self.forbidden = set()  # what we may not see; see `forbid`
         self.server = FakeServer(self._answer)
 
     def close(self):
@@ -273,6 +283,20 @@ class FakeNetwork(Ledger):
 
     def is_itself(self, url):
         return url.startswith(self.server.url)
+
+    def forbid(self, one):
+        """From now on whoever asks for this post, or for what hangs on it, is refused for lack of a right."""
+        self.forbidden.add(one)
+
+    def is_forbidden(self, asked):
+        """Whether a request names something that we may not see, and nothing else that would be told all the same."""
+        told = f"{asked.path}?{asked.query}" if self.forbidden and asked.method == "GET" else ""
+        named = any(re.search(rf"(?<!\w){re.escape(one)}(?!\w)", unquote(told)) for one in self.forbidden)
+        return named and (self.spoils or not self.names_several(asked))
+
+    def names_several(self, asked):
+        names = [name for name, _ in asked.query]
+        return len(names) > len(set(names)) or any("," in asked.one(name, "") for name in ("ids", "id", "include"))
 
     def is_meant(self, asked, writing):
         """Whether a fault that was ordered for every request, for one that writes, or for an upload, meets this one."""
@@ -319,7 +343,7 @@ class FakeNetwork(Ledger):
                 if self.is_meant(asked, writing):
                     del self.faults[place]
                     return fault
-        return None
+        return "403" if self.is_forbidden(asked) else None
 
 
 def _read(body):

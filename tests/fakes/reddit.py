@@ -105,6 +105,12 @@ class Fake(FakeNetwork):
         self.things[name]["data"] |= {"author": "[deleted]", "body": "[deleted]", "author_fullname": None}
         self.told.remove(name)
 
+    def close_off(self):
+        self.scope, self.source = f"{self.scope} modmail", "modmail:acme"
+        self.say = lambda text, **more: self.ask_moderators(text)
+        self.forbid(self.say("closed since").split("/")[1])
+        return True
+
     def spoil(self):
         self.say("x", created_utc="soon")
 

@@ -19,6 +19,7 @@ class Fake(FakeGraph):
     def __init__(self):
         super().__init__()
         self.posts = {OURS: self.post(OURS, "Our new tea is here", "acme", stamp(self.start))}
+        self.ours = [self.posts[OURS]]
         self.containers, self.holds, self.reads, self.found = {}, {}, 0, []
         self.numbers = count(7000)  # none is given twice, whatever was deleted
 
@@ -68,6 +69,11 @@ class Fake(FakeGraph):
 
     def delete(self, identity):
         del self.posts[identity]
+
+    def close_off(self):
+        self.ours.append(self.post("501", "News", "acme", self.now()))
+        self.forbid("501")
+        return True
 
     def above(self, first, second):
         return [second]
@@ -148,7 +154,7 @@ class Fake(FakeGraph):
     def mine(self, edge, given):
         if edge == "threads_publishing_limit":
             return {"data": [{"reply_quota_usage": 3, "reply_config": {"quota_total": 1000, "quota_duration": 86400}}]}
-        return {"data": [self.posts[OURS]]} if edge == "threads" else self.page(self.found, given, "timestamp")
+        return {"data": self.ours[::-1]} if edge == "threads" else self.page(self.found, given, "timestamp")
 
     def written(self, method, head, edge, given):
         if edge == "threads":

@@ -23,6 +23,7 @@ def stamp(at):
 
 class Fake(FakeNetwork):
     name, source = "youtube", "comments"
+    spoils = True
     refuses_renewal = NO_GRANT
     secrets = {"access_token": CANARY, "refresh_token": f"{CANARY}-again", "client_secret": SECRET}
     read_faults = write_faults = {"401": {AuthExpired}}
@@ -76,6 +77,14 @@ class Fake(FakeNetwork):
 
     def delete(self, identity):
         del self.comments[identity]
+
+    def close_off(self):
+        """A thread with more answers than it is shown with."""
+        first = self.say("closed since")
+        for number in range(8):
+            self.say(f"answer {number}", parent=first)
+        self.forbid(first)
+        return True
 
     def spoil(self):
         number, _ = self.next()

@@ -19,10 +19,12 @@ from connectors.base import (
     NotPermitted,
     Page,
     Past,
+    PolicyRefused,
     Post,
     PostState,
     Withheld,
 )
+from connectors.by_number import Standings, standing_of
 from connectors.networks.discourse.api import (
     MAPPING,
     PRIVATE,
@@ -151,6 +153,8 @@ class Reading(Connector):
             item = self._ask("GET", f"/posts/{one}.json", now=now).json(dict)
         except (Gone, Invalid):
             return [], ()
+        except (NotPermitted, PolicyRefused) as fault:  # its topic was closed to us since
+            return [], (Bad(str(one), fault.words, {"id": one}),)
         topic = item.get("topic_id")
         if not private and isinstance(topic, int) and topic not in public:
             budget.spend()
@@ -174,16 +178,12 @@ class Reading(Connector):
         return posts[0], item
 
     def refresh(self, ids: Sequence[str], now: datetime) -> list[Post | Deleted | Withheld]:
-        standing: list[Post | Deleted | Withheld] = []
-        for one in ids:
-            try:
-                post, _ = self._one(one, now)
-            except Gone:
-                standing.append(Deleted(one))
-            else:
-                # Whether its topic is private is not told here.
-                standing.append(Deleted(one) if post.state is PostState.DELETED else replace(post, whole=False))
-        return standing
+        def ask(asked: list[str]) -> Standings:
+            post, _ = self._one(asked[0], now)
+            # Whether its topic is private is not told here.
+            return [Deleted(asked[0]) if post.state is PostState.DELETED else replace(post, whole=False)]
+
+        return standing_of(ids, 1, ask)
 
     def ancestors(self, post: Post, now: datetime) -> list[Post]:
         if not post.parent_id:

@@ -9,10 +9,8 @@ from typing import Any
 
 from connectors.base import (
     JSON,
-    Bad,
     Budget,
     Deleted,
-    Gone,
     Invalid,
     Page,
     Past,
@@ -20,6 +18,7 @@ from connectors.base import (
     PostKind,
     Withheld,
 )
+from connectors.by_number import standing_of
 from connectors.meta.app import MAPPING, mapped
 from connectors.meta.graph import Graph, following, listed, onward, pause, slower
 from connectors.meta.messages import Messaging
@@ -39,7 +38,7 @@ from connectors.networks.facebook.api import (
     seconds,
 )
 from connectors.newest_first import Walk
-from connectors.rounds import OVERLAP, UNLISTED, Listed, Round
+from connectors.rounds import OVERLAP, REFUSED, Listed, Round
 
 WINDOW, LISTED = timedelta(hours=48), timedelta(days=30)
 BATCH = 50
@@ -120,10 +119,8 @@ class PageReading(Messaging):
                  "since": max(0, stop.since), **onward(reading.at)}  # fmt: skip
         try:
             told = graph.get_connections(stop.post, "comments", **asked)
-        except (Gone, Invalid) as fault:  # this post was deleted, or takes no such question
-            reading.drop()
-            none = isinstance(fault, Gone) or stop.mark == UNLISTED
-            return [], () if none else (Bad(stop.post, fault.words, {"id": stop.post}),), 0, graph.rates
+        except REFUSED as fault:
+            return [], reading.refused(fault), 0, graph.rates
         items = listed(graph.answer, told)
         posts, bad = mapped(items, lambda item: comment_of(item, self._me, post=stop.post, subject=stop.subject))
         repeats = reading.reached(items, [post.created_at for post in posts], following(told), now)
@@ -141,23 +138,18 @@ class PageReading(Messaging):
         asked = [one for one in ids if "_" in one and not one.startswith(("m_", "mid", "unknown", "rating:"))]
         posts = [one for one in asked if one.startswith(mine)]
         comments = [one for one in asked if not one.startswith(mine)]
-        standing: list[Post | Deleted | Withheld] = []
-        for start in range(0, len(comments), BATCH):
-            standing += self._standing(comments[start : start + BATCH], COMMENT, now)
-        for one in posts:
-            standing += self._standing([one], VISIT, now)
-        return standing
+        standing = standing_of(comments, BATCH, lambda asked: self._standing(asked, now))
+        return standing + standing_of(posts, 1, lambda asked: self._standing(asked, now, VISIT))
 
-    def _standing(self, ids: list[str], fields: str, now: datetime) -> list[Post | Deleted | Withheld]:
-        """One deleted comment spoils the whole answer, so it is looked for by halves."""
+    def _standing(self, ids: list[str], now: datetime, fields: str = COMMENT) -> list[Post | Deleted | Withheld]:
+        """A post elsewhere that tags the page has an id like a comment's, and other fields."""
         graph = self._graph(now)
         try:
             told = graph.get_objects(ids, fields=fields)
-        except (Gone, Invalid) as fault:
-            if len(ids) == 1:
-                return [Deleted(ids[0])] if isinstance(fault, Gone) else []
-            half = len(ids) // 2
-            return self._standing(ids[:half], fields, now) + self._standing(ids[half:], fields, now)
+        except Invalid:
+            if len(ids) > 1 or fields is not COMMENT:
+                raise
+            return self._standing(ids, now, POST)
         standing: list[Post | Deleted | Withheld] = []
         for one in ids:
             if not isinstance(told.get(one), dict):

@@ -8,7 +8,6 @@ from typing import Any
 
 from connectors.base import (
     JSON,
-    Bad,
     Budget,
     Deleted,
     Fault,
@@ -21,6 +20,7 @@ from connectors.base import (
     PostKind,
     Withheld,
 )
+from connectors.by_number import standing_of
 from connectors.meta.app import MAPPING, mapped
 from connectors.meta.graph import Graph, following, listed, named, onward, pause, slower, time_of
 from connectors.meta.messages import Messaging
@@ -37,7 +37,7 @@ from connectors.networks.instagram.api import (
     medium_of,
 )
 from connectors.newest_first import Walk
-from connectors.rounds import Listed, Round
+from connectors.rounds import REFUSED, Listed, Round
 
 WINDOW, LISTED = timedelta(hours=48), timedelta(days=30)
 BATCH, WHOLLY_READ = 50, 200
@@ -131,10 +131,8 @@ class AccountReading(Messaging):
         stop = reading.todo[0]
         try:
             told = graph.get_connections(stop.post, "comments", fields=UNDER_MEDIA, limit=50, **onward(reading.at))
-        except (Gone, Invalid) as fault:  # this medium was deleted, or takes no such question
-            reading.drop()
-            refused = () if isinstance(fault, Gone) else (Bad(stop.post, fault.words, {"id": stop.post}),)
-            return [], refused, 0, graph.rates
+        except REFUSED as fault:
+            return [], reading.refused(fault), 0, graph.rates
         items, about = listed(graph.answer, told), {"id": stop.post, "subject": stop.subject}
         threads, bad = mapped(flat(items), lambda item: comment_of(item, self._ours, about))
         whole = reading.whole or stop.mark <= WHOLLY_READ
@@ -143,24 +141,14 @@ class AccountReading(Messaging):
 
     def refresh(self, ids: Sequence[str], now: datetime) -> list[Post | Deleted | Withheld]:
         """Comments as they stand. Of media only their deletion is told; messages cannot be changed."""
-        asked = [one for one in ids if one.isdecimal()]
-        standing: list[Post | Deleted | Withheld] = []
-        for start in range(0, len(asked), BATCH):
-            standing += self._standing(asked[start : start + BATCH], COMMENT, now)
-        return standing
+        return standing_of([one for one in ids if one.isdecimal()], BATCH, lambda asked: self._standing(asked, now))
 
-    def _standing(self, ids: list[str], fields: str, now: datetime) -> list[Post | Deleted | Withheld]:
-        """One id that is gone spoils the whole answer, so it is looked for by halves; so does a medium among
-        comments, which have other fields."""
+    def _standing(self, ids: list[str], now: datetime, fields: str = COMMENT) -> list[Post | Deleted | Withheld]:
+        """A medium among comments spoils the answer too: media have other fields."""
         try:
             told = self._graph(now).get_objects(ids, fields=fields)
         except Invalid:
-            return self._standing(ids, "id,timestamp", now) if fields is COMMENT else []
-        except Gone:
-            if len(ids) == 1:
-                return [Deleted(ids[0])]
-            half = len(ids) // 2
-            return self._standing(ids[:half], fields, now) + self._standing(ids[half:], fields, now)
+            return self._standing(ids, now, "id,timestamp") if fields is COMMENT else []
         gone = [Deleted(one) for one in ids if not isinstance(told.get(one), dict)]
         if fields is not COMMENT:
             return list(gone)

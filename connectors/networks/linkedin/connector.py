@@ -40,6 +40,7 @@ from connectors.base import (
     Way,
     Withheld,
 )
+from connectors.by_number import standing_of
 from connectors.finding import Sought
 from connectors.networks.linkedin import uploads
 from connectors.networks.linkedin.access import LinkedInAccess
@@ -53,7 +54,7 @@ from connectors.networks.linkedin.api import (
     time_of,
     urn_in,
 )
-from connectors.rounds import Listed, Round, Stop
+from connectors.rounds import REFUSED, Listed, Round, Stop
 from connectors.text import normalised
 
 MAPPING = (KeyError, TypeError, ValueError, AttributeError, OverflowError, Gone)
@@ -146,9 +147,8 @@ class LinkedIn(LinkedInAccess):
         stop = reading.todo[0]
         try:
             items, following, _ = self._comments(stop.post, reading.at, now)
-        except Gone:
-            reading.drop()
-            return [], [], 0
+        except REFUSED as fault:
+            return [], [*reading.refused(fault)], 0
         posts, bad = self._mapped(items, "comments")
         # In which order they come is not told, so all of them are read.
         repeats = reading.reached(items, [post.created_at for post in posts], following, now, more=True)
@@ -187,13 +187,8 @@ class LinkedIn(LinkedInAccess):
         return posts[0]
 
     def refresh(self, ids: Sequence[str], now: datetime) -> list[Post | Deleted | Withheld]:
-        standing: list[Post | Deleted | Withheld] = []
-        for one in (each for each in ids if each.startswith("urn:li:comment:")):
-            try:
-                standing.append(self._one(one, now))
-            except Gone:
-                standing.append(Deleted(one))
-        return standing
+        comments = [each for each in ids if each.startswith("urn:li:comment:")]
+        return standing_of(comments, 1, lambda asked: [self._one(asked[0], now)])
 
     def ancestors(self, post: Post, now: datetime) -> list[Post]:
         return [self._one(post.parent_id, now)] if post.parent_id else []

@@ -15,7 +15,6 @@ from connectors.base import (
     Budget,
     CannotKnow,
     Found,
-    Gone,
     Outgoing,
     Page,
     Past,
@@ -28,7 +27,7 @@ from connectors.finding import Sought
 from connectors.networks.reddit.access import RedditAccess
 from connectors.networks.reddit.api import GONE, author_of, refused
 from connectors.posts import Rate
-from connectors.rounds import Listed, Round
+from connectors.rounds import REFUSED, Listed, Round
 from connectors.text import normalised
 
 SOURCE, NAME = "modmail:", "modmail/"
@@ -82,9 +81,8 @@ class Modmail(RedditAccess):
         talk = reading.todo[0].post
         try:
             posts, bad, answer = self._said(talk, source)
-        except Gone:
-            reading.drop()
-            return (), (), 0, ()
+        except REFUSED as fault:
+            return (), reading.refused(fault), 0, ()
         reading.reached([], [post.created_at for post in posts], "", now)
         heard = [
             replace(post, history=reading.is_history(post.created_at))

@@ -11,7 +11,6 @@ from django.utils.translation import gettext_lazy
 from connectors.base import (
     JSON,
     Absent,
-    Bad,
     Budget,
     CannotKnow,
     Capability,
@@ -38,6 +37,7 @@ from connectors.base import (
     Way,
     Withheld,
 )
+from connectors.by_number import Standings, standing_of
 from connectors.finding import Sought
 from connectors.meta.app import MAPPING, mapped
 from connectors.meta.graph import following, listed, onward, pause, slower, time_of
@@ -47,7 +47,7 @@ from connectors.networks.threads import uploads
 from connectors.networks.threads.access import ThreadsAccess
 from connectors.networks.threads.api import FIELDS, OWN, SOUGHT, id_in, post_of, told_by
 from connectors.newest_first import Walk
-from connectors.rounds import Listed, Round
+from connectors.rounds import REFUSED, Listed, Round
 from connectors.text import lines, normalised
 
 WINDOW, FRESH, LISTED = timedelta(hours=48), timedelta(days=3), timedelta(days=30)
@@ -141,9 +141,8 @@ class Threads(ThreadsAccess):
         asked = {"fields": FIELDS, "limit": 100, "reverse": "true", **onward(reading.at)}
         try:
             told, answer = self._ask("GET", f"{stop.post}/conversation", asked, now=now)
-        except (Gone, Invalid) as fault:  # this thread was deleted, or takes no such question
-            reading.drop()
-            return [], () if isinstance(fault, Gone) else (Bad(stop.post, fault.words, {"id": stop.post}),), 0, ()
+        except REFUSED as fault:
+            return [], reading.refused(fault), 0, ()
         items = listed(answer, told)
         posts, bad = mapped(
             items, lambda item: post_of(item, "replies", self._me, subject=stop.subject, under=stop.post)
@@ -152,17 +151,12 @@ class Threads(ThreadsAccess):
         return posts, bad, repeats, answer.rates
 
     def refresh(self, ids: Sequence[str], now: datetime) -> list[Post | Deleted | Withheld]:
-        standing: list[Post | Deleted | Withheld] = []
-        for one in ids:
-            try:
-                told, _ = self._ask("GET", one, {"fields": FIELDS}, now=now)
-            except Gone:
-                standing.append(Deleted(one))
-            except Invalid:
-                continue
-            else:
-                standing += mapped([told], lambda item: post_of(item, "refresh", self._me))[0]
-        return standing
+        def ask(asked: list[str]) -> Standings:
+            told, _ = self._ask("GET", asked[0], {"fields": FIELDS}, now=now)
+            posts, _ = mapped([told], lambda item: post_of(item, "refresh", self._me))
+            return [replace(post, whole=False) for post in posts]  # not whether the thread is ours
+
+        return standing_of(ids, 1, ask)
 
     def ancestors(self, post: Post, now: datetime) -> list[Post]:
         if not post.parent_id:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from connectors.faults import Fault, Gone
 from connectors.google import midnight_pacific
 from connectors.newest_first import Walk
 from connectors.posts import JSON, Author, Bad, Post, PostKind, PostState, Rate, Visibility
@@ -47,6 +48,7 @@ class Reading:
         self.todo: list[list[str]] = []
         self.at, self.walked, self.number, self.daily = "", False, 0, int(now.timestamp())
         self.day, self.units = "", 0
+        self.at_once = AT_ONCE
 
     @classmethod
     def read(cls, cursor: JSON | None, now: datetime) -> "Reading":
@@ -72,12 +74,14 @@ class Reading:
         self.todo = [[str(a), str(b), str(c)] for a, b, c in cursor["todo"]]
         self.at, self.walked, self.number = str(cursor["at"]), bool(cursor["walked"]), int(cursor["number"])
         self.daily, self.day, self.units = int(cursor["daily"]), str(cursor["day"]), int(cursor["units"])
+        self.at_once = min(AT_ONCE, max(1, int(cursor.get("at_once", AT_ONCE))))
 
     def kept(self) -> JSON:
         newest = sorted(self.known.items(), key=lambda each: (each[1][2], each[1][1]), reverse=True)[:KEPT]
         return {
             "walk": self.walk.kept(), "known": dict(newest), "rest": self.rest, "todo": self.todo, "at": self.at,
             "walked": self.walked, "number": self.number, "daily": self.daily, "day": self.day, "units": self.units,
+            "at_once": self.at_once,
         }  # fmt: skip
 
     # What to ask
@@ -137,12 +141,21 @@ class Reading:
 
     def looked_at(self, asked: Sequence[str], items: Sequence[Any]) -> None:
         """Threads that were asked for and not given are gone."""
-        self.rest = self.rest[len(asked) :]
+        self.rest, self.at_once = self.rest[len(asked) :], min(AT_ONCE, self.at_once * 2)
         given = {id_in(item) for item in items}
         for one in asked:
             if one not in given:
                 self.known.pop(one, None)
         self.threads(items)
+
+    def refused(self, asked: Sequence[str], fault: Fault) -> list[Bad]:
+        """Threads that were asked for at once, of which one is kept from us: half as many the next time, until it is
+        found, and the others are looked at without it."""
+        if len(asked) > 1:
+            self.at_once = len(asked) // 2
+            return []
+        self.looked_at(asked, ())
+        return [] if isinstance(fault, Gone) else [Bad(asked[0], fault.words, {"id": asked[0]})]
 
     def listed(self, onward: str, times: Sequence[datetime]) -> int:
         """Takes note of a page of replies of the first thread; returns how often YouTube repeated itself."""

@@ -23,8 +23,10 @@ from connectors.base import (
     Visibility,
     Withheld,
 )
+from connectors.by_number import standing_of
 from connectors.google import GoogleAccess, judging
 from connectors.networks.youtube.api import AT_ONCE, QUOTA, Reading, comments_of, posts_of
+from connectors.rounds import REFUSED
 
 API = "https://www.googleapis.com"
 READ = Decimal(1)
@@ -127,8 +129,11 @@ class Listening(GoogleAccess):
         return posts, bad, repeats
 
     def _again(self, reading: Reading, source: str, now: datetime) -> tuple[list[Post], list[Bad], int]:
-        asked = reading.rest[:AT_ONCE]
-        items, _, _ = self._threads(now, id=",".join(asked))
+        asked = reading.rest[: reading.at_once]
+        try:
+            items, _, _ = self._threads(now, id=",".join(asked))
+        except REFUSED as fault:  # for one of them; which one, fewer at once will show
+            return [], reading.refused(asked, fault), 0
         reading.looked_at(asked, items)
         posts, bad = posts_of(items, "comments", self._me)
         # Asked by number, YouTube does not tell what is held; what is new are the answers, which never are.
@@ -138,18 +143,14 @@ class Listening(GoogleAccess):
         thread, video, able = reading.todo[0]
         try:
             items, onward, _ = self._comments(now, parentId=thread, maxResults="100", pageToken=reading.at)
-        except Gone:
+        except REFUSED as fault:
             reading.drop()
-            return [], [], 0
+            return [], [] if isinstance(fault, Gone) else [Bad(thread, fault.words, {"id": thread})], 0
         posts, bad = comments_of(items, source, self._me, {"video": video, "can_reply": bool(able)})
         return posts, bad, reading.listed(onward, [post.created_at for post in posts])
 
     def refresh(self, ids: Sequence[str], now: datetime) -> list[Post | Deleted | Withheld]:
-        standing: list[Post | Deleted | Withheld] = []
-        for start in range(0, len(ids), AT_ONCE):
-            batch = ids[start : start + AT_ONCE]
-            standing += self._asked_for(batch, now)
-        return standing
+        return standing_of(ids, AT_ONCE, lambda asked: self._asked_for(asked, now))
 
     def _asked_for(self, batch: Sequence[str], now: datetime) -> list[Post | Deleted | Withheld]:
         """What is left out of many is asked for alone before it is called deleted."""
