@@ -3,10 +3,10 @@ network said so, a look found it, or a poll brought it back."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 
 import structlog
-from django.db import transaction
 from django.utils import timezone
 
 from connectors import metering
@@ -16,19 +16,12 @@ log = structlog.get_logger(__name__)
 
 
 def sent(reply: Reply, external_id: str | None, url: str) -> None:
-    price = _price(reply)
-    with transaction.atomic():
-        if reply.sent(external_id, url):
-            _count(reply, price)
+    reply.sent(external_id, url, _counting(reply))
 
 
 def found(reply: Reply, external_id: str, url: str) -> None:
     """As a poll brought it. One that counts as sent was counted then: only its id was missing."""
-    price = _price(reply)
-    with transaction.atomic():
-        paid = Reply.objects.filter(pk=reply.pk, state="sent").exists()
-        if reply.found(external_id, url) and not paid:
-            _count(reply, price)
+    reply.found(external_id, url, _counting(reply))
 
 
 def _price(reply: Reply) -> Decimal:
@@ -43,6 +36,11 @@ def _price(reply: Reply) -> Decimal:
     return cost or metering.NOTHING
 
 
-def _count(reply: Reply, price: Decimal) -> None:
-    if price:
-        metering.count(reply.channel, timezone.now(), sent_cost=price)
+def _counting(reply: Reply) -> Callable[[], None]:
+    price, channel = _price(reply), reply.channel
+
+    def count() -> None:
+        if price:
+            metering.count(channel, timezone.now(), sent_cost=price)
+
+    return count

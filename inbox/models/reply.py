@@ -3,6 +3,7 @@ settled by looking, never by trying again blindly. States and moves are those of
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
@@ -140,26 +141,26 @@ class Reply(models.Model):
         self.refresh_from_db()
         return True
 
-    def sent(self, external_id: str | None, url: str = "", at: datetime | None = None) -> bool:
-        """The network has it, under this id, if it gives one."""
+    def sent(self, external_id: str | None, url: str = "", besides: Callable[[], object] | None = None) -> bool:
+        """The network has it, under this id, if it gives one. `besides` is done in the same transaction if it moves."""
         fields: dict[str, Any] = {
             "external_id": external_id,
             "url": url,
-            "sent_at": at or timezone.now(),
+            "sent_at": timezone.now(),
             "fault": "",
             "reason": "",
         }
-        return self._move(["sending", "in_doubt", "queued"], "sent", **fields)
+        return self._move(["sending", "in_doubt", "queued"], "sent", besides=besides, **fields)
 
     @transaction.atomic
-    def found(self, external_id: str, url: str) -> bool:
+    def found(self, external_id: str, url: str, besides: Callable[[], object] | None = None) -> bool:
         """Its post came back by a poll. Of one that counts as sent already only the id was missing."""
         known = Reply.objects.filter(pk=self.pk, state="sent", external_id=None)
         if known.update(external_id=external_id, **({"url": url} if url else {})):
             reindex(SearchKind.REPLY, [self.pk])
             self.refresh_from_db()
             return True
-        return self.sent(external_id, url)
+        return self.sent(external_id, url, besides)
 
     def failed(self, fault: str, reason: str) -> bool:
         """Certainly not posted; the text stays, with the reason in words."""
@@ -256,7 +257,13 @@ class Reply(models.Model):
         return self._move(["in_doubt"], state, by=by, also=also, flagged_at=None, **fields)
 
     def _move(
-        self, old: list[str], new: str, by: Agent | None = None, also: tuple[Any, ...] = (), **fields: Any
+        self,
+        old: list[str],
+        new: str,
+        by: Agent | None = None,
+        also: tuple[Any, ...] = (),
+        besides: Callable[[], object] | None = None,
+        **fields: Any,
     ) -> bool:
         with transaction.atomic():
             # The conversation before its reply, as everywhere: two movers of one reply wait instead of deadlocking.
@@ -272,6 +279,8 @@ class Reply(models.Model):
             happening = happenings.ReplyMoved(reply=self.pk, state=self.get_state_display().lower(), because=because)
             if new in FINAL:
                 reindex(SearchKind.REPLY, [self.pk])
+            if besides is not None:  # before the numbers, for which everybody in the team waits from here on
+                besides()
             change(conversation, happening, by=by, values=self._consequences(conversation), also=also)
             if new == "queued":
                 transaction.on_commit(lambda: ringing.task("connectors.tasks.send_due"), robust=True)

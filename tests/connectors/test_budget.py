@@ -7,9 +7,10 @@ from uuid import uuid4
 
 import pytest
 import time_machine
+from django.db import connection
 from django.utils import timezone
 
-from connectors import acting, budgeting, listening, metering, sending
+from connectors import acting, budgeting, listening, metering, paying, sending
 from connectors.base import Connector, Page, Rate, RateLimited, Source
 from connectors.models import Billed, Channel, Usage, Window
 from inbox.models import Act, Event, Mention, Reply
@@ -18,6 +19,7 @@ from socialcare.demo.server import DemoServer
 from tests.journey.steps import answer, connected, send
 from tests.journey.steps import read as read_now
 from tests.journey.threads import in_threads
+from tests.world import write
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PAST = datetime(2020, 1, 1, tzinfo=UTC)
@@ -203,6 +205,27 @@ def test_what_a_reply_costs_is_counted_when_it_was_sent(cast, settings, monkeypa
     send(reply)
     server.stop()
     assert Reply.objects.get().state == "sent"
+    assert Usage.objects.get().sent_cost == Decimal("0.01")
+
+
+@pytest.mark.parametrize("way", ["sent", "found"])
+def test_what_a_reply_costs_is_counted_before_its_event_is_numbered(cast, channel, monkeypatch, way):
+    """Whoever holds a number keeps everybody of that team waiting until the commit."""
+    monkeypatch.setattr(paying, "_price", lambda reply: Decimal("0.01"))
+    reply, said = answer(cast.ada, write(channel, "Help", cast.support)), []
+    Reply.objects.filter(pk=reply.pk).update(state="sending")
+    reply.refresh_from_db()
+
+    def heard(execute, sql, params, many, context):
+        said.append(str(sql))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(heard):
+        getattr(paying, way)(reply, "at-1", "")
+        getattr(paying, way)(reply, "at-1", "")
+    counted = [place for place, sql in enumerate(said) if "connectors_usage" in sql]
+    (numbered,) = (place for place, sql in enumerate(said) if "inbox_change(" in sql)
+    assert max(counted) < numbered
     assert Usage.objects.get().sent_cost == Decimal("0.01")
 
 
