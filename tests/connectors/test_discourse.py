@@ -158,6 +158,17 @@ def source(fake):
     return fake.connector()
 
 
+def test_what_was_said_to_us_in_a_week_without_reading_is_news_and_before_the_first_reading_is_not(fake):
+    fake.start = NOW - timedelta(days=10)
+    before = fake.tell(fake.say("Long ago", topic=PRIVATE), 6)
+    posts, _, cursor, _ = read(fake, "notifications", now=NOW - timedelta(days=7))
+    assert [(post.external_id, post.history) for post in posts] == [(before, True)]
+    fake.start = NOW - timedelta(days=5)
+    late = fake.tell(fake.say("Where is my order?", topic=PRIVATE), 6)
+    posts, _, cursor, _ = read(fake, "notifications", cursor, NOW)
+    assert [(post.external_id, post.history) for post in posts] == [(late, False)]
+
+
 def test_more_notifications_than_the_list_holds_are_a_gap(fake):
     fake.tell(fake.say("first"), 1)
     _, _, cursor, _ = read(fake, "notifications")

@@ -163,12 +163,13 @@ def onward_of(items: Sequence[Any], before: str, empty: int) -> str:
 
 
 def notified(cursor: JSON | None, now: datetime) -> tuple[JSON, tuple[Gap, ...]]:
-    fresh: JSON = {"seen": 0, "todo": []}
+    """Where the list was left. `since`: what is older was said before it was first read."""
+    fresh: JSON = {"seen": 0, "todo": [], "since": int((now - WINDOW).timestamp())}
     if cursor is None:
         return fresh, ()
     try:
         todo = [[int(one), int(private)] for one, private in cursor["todo"]]
-        return {"seen": int(cursor["seen"]), "todo": todo}, ()
+        return {"seen": int(cursor["seen"]), "todo": todo, "since": int(cursor.get("since", 0))}, ()
     except (KeyError, TypeError, ValueError):
         return fresh, (Gap(None, now - WINDOW, "The place where reading stopped could not be used."),)
 

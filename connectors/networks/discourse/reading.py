@@ -124,7 +124,7 @@ class Reading(Connector):
             else:
                 listed, gaps = True, (*gaps, *self._list(place, now))
             end = listed and not place["todo"]
-            heard = [replace(post, history=post.created_at < now - WINDOW) for post in posts]
+            heard = [replace(post, history=post.created_at.timestamp() < place["since"]) for post in posts]
             yield Page(posts=tuple(heard), bad=bad, cursor=dict(place), end=end, gaps=gaps)
             gaps = ()
 
