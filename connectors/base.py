@@ -91,6 +91,10 @@ def _free(prices: Mapping[str, Decimal]) -> None:
     """Nobody counts, as when a connection is tried."""
 
 
+def _forgotten(facts: JSON) -> None:
+    """No channel keeps it, as when a connection is tried."""
+
+
 class Connector(Kind, ABC, scan="connectors.networks"):
     """One network. Works on what it is handed: no clock (`now` is an argument), no sleeping, no threads, no state of
     its module. Any method that talks to the network may raise any `Fault`, and nothing else on the network's
@@ -153,6 +157,9 @@ class Connector(Kind, ABC, scan="connectors.networks"):
         self.bill: Billing = _free
         """Told what is read besides pages where that costs: the price of each thing, which counts once a day, and under
         "" what counts each time."""
+        self.learned: Callable[[JSON], None] = _forgotten
+        """Told what turned out on the way and is to stand among the facts of the Channel from now on, until `check`,
+        which has to repeat it, says otherwise."""
         self.open_roots: Callable[[], Sequence[str]] = tuple
         """Which threads, by their `root_id`, have conversations that are open, the newest first: what is new there is
         read by each poll, however old the thread is, as far as the budget goes."""

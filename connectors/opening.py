@@ -7,10 +7,11 @@ from functools import partial
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from connectors import metering, secrets
-from connectors.base import Connector, Secrets
+from connectors.base import JSON, Connector, Secrets
 from connectors.faults import Fault, Outcome
 from connectors.http import Exchange, Seam, no_transaction_open
 from connectors.models import Channel
@@ -40,8 +41,18 @@ def opened(
         raise UnknownNetwork(f"It is called “{channel.network}”.")
     values = {**channel.settings, "path": channel.path or ""}
     connector = connector_of(channel.network, values, opened_secrets(channel), exchanges, guard)
-    connector.bill = partial(metering.bill, channel)
+    connector.bill, connector.learned = partial(metering.bill, channel), partial(_learn, channel)
     return connector
+
+
+@transaction.atomic
+def _learn(channel: Channel, facts: JSON) -> None:
+    """Beside what is known, by whoever asks next. A channel that is gone learns nothing."""
+    stands = Channel.objects.select_for_update().filter(pk=channel.pk).values_list("settings", flat=True).first()
+    if stands is not None:
+        kept = {**stands, "facts": {**(stands.get("facts") or {}), **facts}}
+        Channel.objects.filter(pk=channel.pk).update(settings=kept)
+        channel.settings = {**channel.settings, "facts": kept["facts"]}
 
 
 def connector_of(

@@ -389,6 +389,22 @@ def test_what_is_renamed_during_the_look_at_the_account_keeps_both(cast, channel
     assert (channel.name, channel.settings["account"]["id"]) == ("@other", "brand")
 
 
+def test_what_a_connector_learns_on_the_way_is_known_to_the_next_one(cast, channel):
+    Channel.objects.update(settings={**channel.settings, "facts": {"account_id": "brand"}})
+    asking = Channel.objects.get()
+    connector = opened(asking)
+    change(Channel.objects.get(), {"settings": {"base_url": "http://other.example"}}, cast.ada)
+    connector.learned({"renamed": True})
+    next_one = opened(Channel.objects.get())
+    assert next_one.facts["renamed"]
+    assert next_one.settings["base_url"] == "http://other.example"
+    # Whoever goes on with the row as it was asked for sees that a person has changed it since.
+    assert not keep_facts(asking, Check(account_id="brand"))
+    Channel.objects.all().delete()
+    connector.learned({"renamed": False})
+    assert not Channel.objects.exists()
+
+
 def test_new_secrets_during_the_look_at_the_account_are_looked_at_next(cast, channel, server, monkeypatch):
     looked = Interrupted(monkeypatch)
     looked.meanwhile = lambda: reconnect(Channel.objects.get(), {"token": server.token}, cast.ada)

@@ -263,17 +263,81 @@ def test_both_names_of_the_fields_are_read():
     assert one.version == two.version
 
 
-def test_a_server_with_the_new_names_is_asked_in_them_and_remembered(fake):
-    parent = fake.say("hello")
-    fake.say("and more", parent=parent)
-    fake.asked_names = "new"
-    posts, bad, cursor, _ = fake.read(fake.connector())
+@pytest.fixture
+def remembering(fake):
+    """Connectors of one channel, which keeps what they learn."""
+    facts = fake.facts()
+    fake.facts = lambda: facts
+
+    def connector():
+        made = fake.connector()
+        made.learned = facts.update
+        return made
+
+    return connector
+
+
+def looked_up(connector, fake, parent):
+    [post] = connector.refresh([parent], now())
+    assert post.root_id == parent
+
+
+def read_mentions(connector, fake, parent):
+    posts, bad, _, _ = fake.read(connector)
     assert [post.parent_id for post in posts] == [None, parent]
     assert not bad
-    assert cursor["renamed"]
-    before = fake.requests()
-    fake.read(fake.connector(), cursor)
-    assert fake.requests() - before == 1
+
+
+def read_messages(connector, fake, parent):
+    fake.source = "direct"
+    posts, bad, _, _ = fake.read(connector)
+    assert [post.text for post in posts] == ["in private"]
+    assert not bad
+    fake.source = "mentions"
+
+
+ASKED = (read_mentions, read_messages, looked_up)
+
+
+@pytest.mark.parametrize("first", ASKED)
+def test_a_server_with_the_new_names_refuses_a_channel_one_request_in_all(fake, remembering, first):
+    parent = fake.say("hello")
+    fake.say("and more", parent=parent)
+    fake.message("in private")
+    fake.asked_names = "new"
+    first(remembering(), fake, parent)
+    assert fake.requests() == 2
+    for asked in ASKED:
+        before = fake.requests()
+        asked(remembering(), fake, parent)
+        assert fake.requests() - before == 1
+    assert remembering().check().facts["renamed"]
+
+
+def test_a_server_that_goes_back_to_the_old_names_is_followed(fake, remembering):
+    parent = fake.say("hello")
+    fake.say("and more", parent=parent)
+    for names, facts in (("new", True), ("old", False)):
+        fake.asked_names = names
+        read_mentions(remembering(), fake, parent)
+        assert fake.facts()["renamed"] is facts
+
+
+def test_what_is_wrong_by_both_names_is_refused_and_nothing_learned(fake, remembering):
+    fake.fault = lambda name: problem(400, errors=[{"parameters": {"dm_event.fields": ["?"]}, "message": "unknown"}])
+    fake.order("x")
+    fake.order("x")
+    fake.source = "direct"
+    with pytest.raises(Invalid):
+        fake.read(remembering())
+    assert fake.requests() == 2
+    assert "renamed" not in fake.facts()
+
+
+def test_what_people_search_for_is_not_renamed(fake, remembering):
+    fake.asked_names, fake.source = "new", "search:note_tweet"
+    fake.read(remembering())
+    assert fake.server.asked[-1].one("query").startswith("(note_tweet)")
 
 
 @pytest.mark.parametrize(

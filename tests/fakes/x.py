@@ -1,6 +1,7 @@
 """The API of X as far as we use it: ids that carry their time, newest first with page tokens, edits with ids of their
 own, only the summoned may be answered, a repeated text is refused."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html import escape
 from itertools import pairwise
@@ -12,6 +13,8 @@ from tests.fakes.server import Reply, parts_of
 
 ME = {"id": "7001", "name": "Acme", "username": "acme"}
 LEAST_PAGE = {"mentions": 5, "tweets": 5, "recent": 10, "dm_events": 1}
+
+OLD_NAMES = ["tweet.fields", "referenced_tweets", "note_tweet", "edit_history_tweet_ids"]
 
 
 def problem(status, kind="", title="x", detail="", **more):
@@ -29,6 +32,15 @@ FAULTS = {
     ),
     "429": lambda: problem(429, "rate-limit-exceeded", title="Too Many Requests"),
 }
+
+
+def _called_anew(told):
+    if isinstance(told, list):
+        return [_called_anew(each) for each in told]
+    if not isinstance(told, dict):
+        return told
+    old = {*OLD_NAMES, "tweets"}
+    return {name.replace("tweet", "post") if name in old else name: _called_anew(value) for name, value in told.items()}
 
 
 class Fake(FakeNetwork):
@@ -151,7 +163,8 @@ class Fake(FakeNetwork):
         if of_the_app:
             return self._counted(asked) if parts[0] == "tweets" else self._used(asked)
         if asked.method == "GET":
-            return self._get(asked, parts)
+            reply = self._get(asked, parts)
+            return replace(reply, body=_called_anew(reply.body)) if self.asked_names == "new" else reply
         if asked.method == "PUT":
             return self._hide(parts[1], asked.json()["hidden"])
         if parts[0] == "users" and parts[2] == "muting":
@@ -237,9 +250,8 @@ class Fake(FakeNetwork):
         return {"access_token": self.access, "refresh_token": self.refresh}
 
     def _get(self, asked, parts):
-        if self.asked_names == "new" and asked.one("tweet.fields"):
-            errors = [{"parameters": {"tweet.fields": ["?"]}, "message": "unknown"}]
-            return problem(400, "invalid-request", errors=errors)
+        if unknown := self._unknown(asked):
+            return problem(400, "invalid-request", errors=[{"parameters": unknown, "message": "unknown"}])
         if parts[0] == "media":
             assert asked.one("command") == "STATUS"
             return self._looked(asked.one("media_id"))
@@ -257,6 +269,16 @@ class Fake(FakeNetwork):
         elif parts[-1] == "mentions":
             latest = [each for each in latest if each["author_id"] != ME["id"]]
         return self._page(latest, asked, parts[-1])
+
+    def _unknown(self, asked):
+        """The first parameter in which something is called as it no longer is, or not yet."""
+        wrong = OLD_NAMES if self.asked_names == "new" else [name.replace("tweet", "post") for name in OLD_NAMES]
+        for name, value in asked.query:
+            if name == wrong[0] or (
+                (name == "expansions" or name.endswith(".fields")) and any(each in value for each in wrong)
+            ):
+                return {name: [value]}
+        return {}
 
     def _look_up(self, ids):
         found = [self.posts[one] for one in ids if one in self.posts]
@@ -289,10 +311,6 @@ class Fake(FakeNetwork):
         if items and "dm_conversation_id" not in items[0]:
             meta |= {"newest_id": items[0]["id"], "oldest_id": items[-1]["id"]}
         body = ({"data": items} if items else {}) | self._includes(items) | {"meta": meta}
-        new = {"referenced_tweets": "referenced_posts", "edit_history_tweet_ids": "edit_history_post_ids"}
-        if self.asked_names == "new" and items:
-            body["data"] = [{new.get(name, name): value for name, value in item.items()} for item in items]
-            body["includes"] = {name.replace("tweets", "posts"): each for name, each in body["includes"].items()}
         return Reply(200, body)
 
     def _includes(self, items):

@@ -25,6 +25,7 @@ from connectors.base import (
     Unreadable,
 )
 from connectors.networks.x.api import Includes
+from connectors.networks.x.names import names_fields, renamed
 from connectors.newest_first import overlap
 from connectors.text import read_json
 
@@ -63,18 +64,6 @@ DIRECT_WANTED: dict[str, str] = {
 }
 
 
-def renamed(params: Mapping[str, Any]) -> dict[str, Any]:
-    """A request in the names X has announced."""
-    new = {"tweet.fields": "post.fields"}
-    return {new.get(name, name): _new(value) if isinstance(value, str) else value for name, value in params.items()}
-
-
-def _new(value: str) -> str:
-    for old, new in (("referenced_tweets", "referenced_posts"), ("note_tweet", "note_post")):
-        value = value.replace(old, new)
-    return value.replace("edit_history_tweet_ids", "edit_history_post_ids")
-
-
 @dataclass(frozen=True, slots=True)
 class Problem:
     """What X says went wrong; `kind` is the end of its type, "" for about:blank."""
@@ -101,7 +90,6 @@ def _problem(item: Mapping[str, Any]) -> Problem:
     return Problem(kind, str(item.get("detail") or ""), tuple(named) if isinstance(named, dict) else (), str(resource))
 
 
-_WANTED_NAMES = frozenset({"tweet.fields", "expansions"})
 _OFF = frozenset({"client-forbidden", "not-authorized-for-resource", "unsupported-authentication"})
 TOKENS = frozenset({"pagination_token", "next_token"})
 
@@ -140,22 +128,28 @@ def _several(data: Any) -> Sequence[Any]:
 
 
 class Caller:
-    """Calls of one channel. `renamed`: the server wants the new names of fields."""
+    """Calls of one channel. `renamed`: the server wants the new names of fields; `switched` is told when that turns
+    out to be otherwise."""
 
     def __init__(self, seam: "Seam", secrets: Secrets, base: str, renamed: bool = False) -> None:
         self.seam, self.secrets, self.renamed = seam, secrets, renamed
         self.bill: Callable[[Mapping[str, Decimal]], None] = lambda prices: None
+        self.switched: Callable[[bool], None] = lambda renamed: None
         seam.rewrite[_LIBRARY] = seam.rewrite.get(base, base)
 
     def read(self, route: str, params: Mapping[str, Any], bucket: str) -> "Answer":
-        """One reading request; a second one only when the names of fields turn out to have changed."""
+        """One reading request; a second one only when the names of fields turn out to have changed, or not to have:
+        only what the other names bring tells."""
+        names = (dict(params), renamed(params))
         try:
-            return self._get(route, renamed(params) if self.renamed else params, bucket)
+            return self._get(route, names[self.renamed], bucket)
         except Invalid as fault:
-            if self.renamed or fault.field not in _WANTED_NAMES:
+            if names[0] == names[1] or not names_fields(fault.field):
                 raise
-            self.renamed = True
-            return self._get(route, renamed(params), bucket)
+        answer = self._get(route, names[not self.renamed], bucket)
+        self.renamed = not self.renamed
+        self.switched(self.renamed)
+        return answer
 
     def charge(self, body: Mapping[str, Any], each: Decimal) -> None:
         """What an answer that is no page of a poll costs: its items, and the accounts and posts that came with them."""

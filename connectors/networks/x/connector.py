@@ -244,7 +244,7 @@ class X(Listening):
         me = self._me(self._caller())
         username = str(me.get("username") or "")
         quota, spent = self._project()
-        facts: JSON = quota | {
+        facts: JSON = quota | ({"renamed": True} if self.facts.get("renamed") else {}) | {
             "account_id": str(me["id"]), "username": username, "longest": longest_of(me.get("subscription_type")),
         }  # fmt: skip
         return Check(

@@ -58,10 +58,15 @@ class Listening(Connector):
     def _base(self) -> str:
         return str(self.settings.get("base_url") or PUBLIC).rstrip("/")
 
-    def _caller(self, cursor: JSON | None = None) -> Caller:
-        caller = Caller(self.seam, self.secrets, self._base, bool((cursor or {}).get("renamed")))
-        caller.bill = self.bill
+    def _caller(self) -> Caller:
+        caller = Caller(self.seam, self.secrets, self._base, bool(self.facts.get("renamed")))
+        caller.bill, caller.switched = self.bill, self._switched
         return caller
+
+    def _switched(self, renamed: bool) -> None:
+        """Whatever this channel asks from now on goes by these names."""
+        self.facts = {**self.facts, "renamed": renamed}
+        self.learned({"renamed": renamed})
 
     def _reader(self) -> Reader:
         if not self.facts.get("account_id"):
@@ -92,7 +97,7 @@ class Listening(Connector):
     def poll(self, source: str, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
         if budget.spent:
             return
-        (walk, gaps), bill, caller = Walk.of(cursor, now), Bill.of(cursor, now), self._caller(cursor)
+        (walk, gaps), bill, caller = Walk.of(cursor, now), Bill.of(cursor, now), self._caller()
         if source.startswith("search") and not walk.token:
             walk, beyond = walk.no_further_than(SEARCHED, now)
             gaps = (*gaps, *beyond)
@@ -102,7 +107,6 @@ class Listening(Connector):
             answer, walk = self._page(caller, reader, source, walk, budget.few)
             page, walk = page_of(answer, reader, source, walk, bill, gaps)
             budget.spend(0, page.cost)
-            page.cursor.update({"renamed": True} if caller.renamed else {})
             yield page
             gaps = ()
 
@@ -121,7 +125,7 @@ class Listening(Connector):
         today is remembered."""
         if source != "mentions":
             return None
-        kept: JSON = {name: cursor[name] for name in ("bill", "renamed") if name in cursor}
+        kept: JSON = {"bill": cursor["bill"]} if "bill" in cursor else {}
         return {"walk": _from(since, now), **kept}
 
     def history(self, source: str, cursor: JSON, since: datetime, now: datetime) -> Past:
