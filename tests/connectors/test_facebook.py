@@ -346,6 +346,19 @@ def test_an_answer_to_a_message_goes_to_the_person_and_is_found_again(fake):
     assert isinstance(fake.connector().find(outgoing), CannotKnow)
 
 
+def test_an_answer_with_twenty_newer_messages_above_it_is_not_called_absent(fake):
+    wish = answering(fake, one(fake, fake.message("Hello?"), "messages"))
+    for number in range(25):
+        fake.message(f"{number}?")
+    assert isinstance(fake.connector().find(wish), Absent), "the twentieth is older than the answer"
+    made = fake.message(wish.text, ours=True, at=stamp(wish.sending_at + timedelta(seconds=1)))
+    for second in range(2, 21):
+        fake.message("Hello??", at=stamp(wish.sending_at + timedelta(seconds=second)))
+    assert fake.connector().find(wish) == Found(made)
+    fake.message("Anybody there?", at=stamp(wish.sending_at + timedelta(seconds=30)))
+    assert isinstance(fake.connector().find(wish), CannotKnow)
+
+
 def test_a_message_is_shorter_than_a_comment(fake):
     comment, message = one(fake, fake.say("Call me")), one(fake, fake.message("Hello?"), "messages")
     connector = fake.connector()
@@ -463,6 +476,17 @@ def test_an_answer_to_an_answer_is_known_on_top_only_where_nobody_else_talks_the
     fake.comments[made.external_id]["parent"] = {"id": first}  # Facebook hangs it under the comment on top
     found = fake.connector().find(outgoing)
     assert isinstance(found, CannotKnow) if others else found == Found(made.external_id, made.url)
+
+
+def test_in_a_thread_too_long_to_be_shown_whole_others_may_talk(fake):
+    first = fake.say("x", person="theo")
+    fake.say("me too", parent=first)
+    for number in range(100):
+        fake.say(f"{number}", person="theo", parent=first)
+    outgoing = answering(fake, one(fake, fake.say("y", person="theo", parent=first)))
+    made = fake.connector().send(outgoing)
+    fake.comments[made.external_id]["parent"] = {"id": first}
+    assert isinstance(fake.connector().find(outgoing), CannotKnow)
 
 
 def test_what_stands_below_another_answer_is_not_ours(fake):

@@ -12,6 +12,7 @@ from connectors.base import (
     Absent,
     AuthExpired,
     AuthRevoked,
+    CannotKnow,
     Deleted,
     Found,
     Gone,
@@ -570,6 +571,15 @@ def test_an_answer_made_just_before_the_upgrade_is_found_in_the_old_room(fake):
     assert fake.connector().find(outgoing) == Found(sent.external_id, sent.url)
     # In a room that is not shown to the account nothing of ours can stand.
     assert fake.connector().find(replace(outgoing, key="key-2", text="Else")) == Absent()
+
+
+def test_where_the_messages_of_the_new_room_are_kept_from_us_nobody_can_know(fake):
+    outgoing, real = answer_to(_any(fake)), fake.messages
+    fake.upgrade(ROOM, NEW)
+    fake.joins(NEW)
+    fake.connector().send(outgoing)
+    fake.messages = lambda asked, room: no(403, "M_FORBIDDEN") if room == NEW else real(asked, room)
+    assert isinstance(fake.connector().find(outgoing), CannotKnow)
 
 
 def test_a_new_room_that_takes_nobody_unasked_is_joined_when_the_invitation_comes(fake):
