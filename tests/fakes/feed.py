@@ -10,7 +10,7 @@ from tests.fakes.server import Reply
 
 class Fake(FakeNetwork):
     name, source = "feed", "feed"
-    writes = tells_deletions = quarantines = gap_on_bad_cursor = False
+    writes = tells_deletions = tells_others = quarantines = gap_on_bad_cursor = False
     forgets = True
     holds = None
     """How many entries stand in it, the newest; None: all."""

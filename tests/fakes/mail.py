@@ -270,7 +270,7 @@ class Fake(Ledger):
     name, source = "mail", "inbox"
     secrets = {"password": CANARY}
     takes_files = True
-    tells_edits = tells_deletions = parent_may_be_gone = waits = False
+    tells_edits = tells_deletions = tells_others = parent_may_be_gone = waits = False
     write_faults = {}
 
     def __init__(self, **ssl):

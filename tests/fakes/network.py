@@ -79,6 +79,8 @@ class Ledger:
     """A cursor that cannot be used leads to a Gap. False: every poll reads all there is."""
     tells_own = True
     """refresh() gives our own post back."""
+    tells_others = True
+    """refresh() gives posts of others back, as many as are asked for. False: it gives none."""
     parent_may_be_gone = True
     """send() to a deleted post is Gone. False: whether the parent is there is not for us to know."""
     looks_back = True

@@ -23,7 +23,7 @@ class Fake(FakeNetwork):
     takes_files = True
     secrets = {"token": TOKEN}
     forgets = True
-    tells_own = tells_deletions = looks_back = parent_may_be_gone = False
+    tells_own = tells_others = tells_deletions = looks_back = parent_may_be_gone = False
 
     def __init__(self):
         super().__init__()

@@ -15,7 +15,7 @@ class Fake(FakeNetwork):
     name = source = "webhook"
     secrets = {"secret": CANARY}
     takes_files = True
-    gap_on_bad_cursor = tells_own = parent_may_be_gone = False
+    gap_on_bad_cursor = tells_own = tells_others = parent_may_be_gone = False
     # The receiver owes its 2xx and no more, so any whole 2xx is a reply taken.
     taken_answers = {"sign-in page", "wrong type", "error in 200"}
 
