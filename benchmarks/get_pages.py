@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import django
-from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -128,7 +127,6 @@ def _cost(client, address):
 
 def main():
     django.setup()
-    call_command("collectstatic", interactive=False, verbosity=0)
     client = Client(headers={"host": "127.0.0.1"})
     client.force_login(prepare())
     found = {name: cost for name, address in addresses() if (cost := cost_of(client, address))}

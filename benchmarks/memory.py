@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import uvloop
-from django.core.management import call_command
 
 from benchmarks.alive import FIRST, aside, everybody_reads_everything, make_rules, product, until
 from benchmarks.bell import UVICORN, Served, cookies, free_port
@@ -149,7 +148,6 @@ def a_worker(worker):
 
 
 def run(options):
-    call_command("collectstatic", interactive=False, verbosity=0)
     load(CONVERSATIONS)
     everybody_reads_everything()
     make_rules()

@@ -8,7 +8,6 @@ import time
 from datetime import timedelta
 
 import uvloop
-from django.core.management import call_command
 from django.db import connection
 
 from benchmarks.alive import aside
@@ -130,7 +129,6 @@ def expected_of(reader, hidden):
 
 
 def run(options):
-    call_command("collectstatic", interactive=False, verbosity=0)
     reader, hidden = house()
     expected = expected_of(reader, hidden)
     with contextlib.ExitStack() as stack:

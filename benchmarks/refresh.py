@@ -9,7 +9,6 @@ import time
 from urllib.parse import urlencode
 
 import uvloop
-from django.core.management import call_command
 from django.db import connection
 
 from benchmarks.bell import UVICORN, Served, cookies, free_port
@@ -107,7 +106,6 @@ async def screens_of(count, team, ids, agent, sessions):
 
 
 def run(options):
-    call_command("collectstatic", interactive=False, verbosity=0)
     load(CONVERSATIONS)
     Agent.objects.filter(email="agent99@acme.example").update(is_admin=True)  # the set-up is finished
     team = Team.objects.get(slug="support")

@@ -75,11 +75,12 @@ class Scratch:
             connection.cursor().execute(sql)
 
     def make_template(self):
-        """The empty database of the product, from its own migrations."""
-        (self.folder / "static").mkdir()  # a web process wonders where it is
+        """The empty database of the product, from its own migrations, and the files that its pages name."""
         self.execute(f"CREATE DATABASE {TEMPLATE}")
         migrate = [sys.executable, "manage.py", "migrate", "-v", "0", "--skip-checks"]
         subprocess.run(migrate, cwd=HERE, env=self.environment(TEMPLATE, ROLE="migrate"), check=True)
+        collect = [sys.executable, "manage.py", "collectstatic", "-v", "0", "--no-input", "--skip-checks"]
+        subprocess.run(collect, cwd=HERE, env=self.environment(TEMPLATE, TESTING=""), check=True)
 
     @contextmanager
     def database(self, name, template=TEMPLATE):
