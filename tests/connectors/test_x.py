@@ -362,6 +362,41 @@ def test_links_are_whole_and_those_to_own_pictures_are_left_out():
     assert [(each.kind, each.description) for each in post.media] == [("image", "a shoe")]
 
 
+@pytest.mark.parametrize("source", ["mentions", "direct"])
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        ({}, ("video", "https://video.example/high.mp4")),
+        ({"kind": "animated_gif"}, ("video", "https://video.example/high.mp4")),
+        (
+            {"variants": [
+                {"bit_rate": "12", "content_type": "video/mp4", "url": "https://video.example/12.mp4"},
+                {"bit_rate": 9, "content_type": "video/mp4", "url": "https://video.example/9.mp4"},
+                {"bit_rate": 99, "content_type": "video/mp4"}, None,
+            ]},
+            ("video", "https://video.example/12.mp4"),
+        ),
+        (
+            {"variants": [{"content_type": "application/x-mpegURL", "url": "https://video.example/all.m3u8"}]},
+            ("image", "https://pbs.example/still.jpg"),
+        ),
+        ({"variants": None}, ("image", "https://pbs.example/still.jpg")),
+        ({"variants": None, "url": "https://video.example/a.mp4"}, ("video", "https://video.example/a.mp4")),
+    ],
+)  # fmt: skip
+def test_a_film_is_its_best_file_and_without_one_the_picture_before_it(fake, source, told, shown):
+    fake.source, film = source, fake.film(**told)
+    if source == "mentions":
+        fake.say("look", **film)
+    else:
+        fake.message("look")
+        fake.messages[-1] |= film
+    [post] = fake.read(fake.connector())[0]
+    [medium] = post.media
+    assert (medium.kind, medium.url) == shown
+    assert (medium.preview_url, medium.description) == ("https://pbs.example/still.jpg", "a kettle that boils")
+
+
 def test_links_keep_what_looks_like_an_entity():
     whole = "https://shop.example/?id=1&section=2&param=3&copy=4"
     item = {"id": "1900000000000000002", "author_id": "5", "text": "&quot;look&quot; https://t.co/a &amp;amp; more",

@@ -56,6 +56,7 @@ class Fake(FakeNetwork):
         self.processing = {"state": "pending", "check_after_secs": 1}
         # Reading looks a quarter of an hour back; whatever is said now is at most that old.
         self.start = datetime.now(UTC) - timedelta(minutes=6)
+        self.media, self.told_of_media = {}, set()
         self.posts, self.users, self.messages, self.spoiled, self.hidden = {}, {ME["id"]: ME}, [], [], set()
         self.muted, self.bearer, self.counts, self.quota = set(), f"{CANARY}-bearer", {}, (1_200, 3_000_000)
         self.access, self.refresh, self.asked_names = self.secrets["access_token"], self.secrets["refresh_token"], "old"
@@ -99,6 +100,19 @@ class Fake(FakeNetwork):
         entities = {"entities": {"mentions": [where]}} if names_us else {}
         said = f"{text} @{ME['username']}" if names_us else text
         return self.post(self.person(person), said, parent, **entities | more)
+
+    def film(self, kind="video", **more):
+        """What hangs from a post, for `say(**film())`; `more` instead of what X tells of it."""
+        key = f"13_{7000 + len(self.media)}"
+        rates = ((256_000, "low"), (2_176_000, "high"), (832_000, "middle"))
+        files = [{"bit_rate": rate, "content_type": "video/mp4", "url": f"https://video.example/{name}.mp4"}
+                 for rate, name in rates]  # fmt: skip
+        stream = {"content_type": "application/x-mpegURL", "url": "https://video.example/all.m3u8"}
+        self.media[key] = {
+            "media_key": key, "type": kind, "preview_image_url": "https://pbs.example/still.jpg",
+            "variants": [stream, *files], "alt_text": "a kettle that boils",
+        } | more  # fmt: skip
+        return {"attachments": {"media_keys": [key]}}
 
     def message(self, text, person="carla", ours=False):
         number, at = self.next()
@@ -252,6 +266,7 @@ class Fake(FakeNetwork):
     def _get(self, asked, parts):
         if unknown := self._unknown(asked):
             return problem(400, "invalid-request", errors=[{"parameters": unknown, "message": "unknown"}])
+        self.told_of_media = {"media_key", "type", *asked.one("media.fields", "").split(",")}
         if parts[0] == "media":
             assert asked.one("command") == "STATUS"
             return self._looked(asked.one("media_id"))
@@ -318,7 +333,10 @@ class Fake(FakeNetwork):
         users = [self.users[one] for one in sorted(filter(None, authors))]
         named = {ref["id"] for each in items for ref in each.get("referenced_tweets") or ()}
         posts = [self.posts[one] for one in sorted(named) if one in self.posts]
+        keys = [key for each in items for key in (each.get("attachments") or {}).get("media_keys", ())]
+        media = [{name: value for name, value in self.media[key].items() if name in self.told_of_media} for key in keys]
         given = ({"users": users} if users else {}) | ({"tweets": posts} if posts else {})
+        given |= {"media": media} if media else {}
         return {"includes": given} if given else {}
 
     def _post(self, given):

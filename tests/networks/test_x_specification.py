@@ -148,6 +148,8 @@ def test_pages_of_each_source_fit(fake):
     fake.post(fake.person("theo"), "look", quoted=quoted)
     for number in range(3):
         fake.message(f"hello {number}")
+    fake.posts[max(fake.posts)] |= fake.film()
+    fake.messages[-1] |= fake.film("animated_gif")
     connector = fake.connector()
     for source, wanted in (("mentions", 121), ("search:acme tea", 121), ("direct", 3)):
         fake.source = source

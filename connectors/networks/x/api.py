@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from html import unescape
 from typing import Any
 
+from connectors.networks.x.films import best_film
 from connectors.posts import Author, Media, Post, PostKind, PostState, Visibility
 
 WEB = "https://x.com"
@@ -275,10 +276,12 @@ def _media(item: Mapping[str, Any], includes: Includes) -> tuple[Media, ...]:
 
 
 def _medium(item: Mapping[str, Any]) -> Media:
-    preview = str(item.get("preview_image_url") or "")
+    """A film has no address but those of its variants. Without any it is the picture before it that can be shown."""
+    kind, preview = _MEDIA.get(str(item.get("type")), "file"), str(item.get("preview_image_url") or "")
+    url = (best_film(item) if kind == "video" else "") or str(item.get("url") or "")
     return Media(
-        kind=_MEDIA.get(str(item.get("type")), "file"),
-        url=str(item.get("url") or preview),
+        kind="image" if preview and not url else kind,
+        url=url or preview,
         preview_url=preview,
         description=str(item.get("alt_text") or ""),
     )

@@ -49,18 +49,19 @@ POST_FIELDS = (
     "edit_history_tweet_ids,note_tweet,possibly_sensitive,reply_settings,withheld"
 )
 USER_FIELDS = "username,name,verified,protected,profile_image_url,created_at,public_metrics,receives_your_dm"
+MEDIA_FIELDS = "type,url,preview_image_url,alt_text,variants"
 WANTED: dict[str, str] = {
     "tweet.fields": POST_FIELDS,
     "expansions": "author_id,referenced_tweets.id,attachments.media_keys",
     "user.fields": USER_FIELDS,
-    "media.fields": "type,url,preview_image_url,alt_text",
+    "media.fields": MEDIA_FIELDS,
 }
 DIRECT_WANTED: dict[str, str] = {
     "event_types": "MessageCreate",
     "dm_event.fields": "created_at,dm_conversation_id,sender_id,attachments,referenced_tweets,participant_ids",
     "expansions": "sender_id,attachments.media_keys",
     "user.fields": USER_FIELDS,
-    "media.fields": "type,url,preview_image_url,alt_text",
+    "media.fields": MEDIA_FIELDS,
 }
 
 
