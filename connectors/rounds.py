@@ -16,8 +16,9 @@ LONGEST = timedelta(hours=12)
 KEPT, LEAST, EXCERPT, ROOM = 240, 60, 100, 30_000
 """Posts a cursor remembers, and at least before posts to be read are left to the next round; bytes of a post shown
 above its comments, and of the whole cursor, both as JSON."""
-ATTENDED, UNLISTED = 5, -1
-"""Posts that one round reads although the list shows them no more; their mark, which the list cannot have given."""
+ATTENDED, UNLISTED, KEPT_BACK = 5, -1, -2
+"""Posts that one round reads although the list shows them no more; their mark, which the list cannot have given; and
+that of those which were refused, and are asked for once a day."""
 DAY, MONTH = 86_400, 30 * 86_400
 REFUSED = (Gone, Invalid, NotPermitted, PolicyRefused)
 """What may be answered about one post of the list, behind which the others are read all the same."""
@@ -136,11 +137,12 @@ class Round:
         """Posts below which somebody is being answered: what the list, now at its end, did not show of them has its
         turn, a few in each round."""
         planned, none = {stop.post for stop in self.todo}, [UNLISTED, 0, 0]
-        missed = [post for post in posts if self.posts.get(post, none)[2] != self.number and post not in planned]
+        known = {post: self.posts.get(post, none) for post in posts}
+        missed = [post for post, (mark, _, number) in known.items() if number != self.number and post not in planned
+                  and (self.whole or mark != KEPT_BACK)]  # fmt: skip
         first = self.number * ATTENDED % len(missed) if len(missed) > ATTENDED else 0
         for post in [*missed[first:], *missed[:first]][:ATTENDED]:
-            known = self.posts.get(post)
-            self.todo.append(Stop(post, self._since(known, now), known[0] if known else UNLISTED))
+            self.todo.append(Stop(post, self._since(self.posts.get(post), now), known[post][0]))
 
     def _is_new(self, post: Listed) -> bool:
         """A post we do not remember, unless it says that nothing happened there since the last round."""
@@ -176,7 +178,7 @@ class Round:
         self.aside = max([self.aside, *seconds])
         if (seconds and min(seconds) < stop.since and not more) or again or not onward:
             newest = self.posts.get(stop.post, [0, self.start, 0])[1]
-            self.posts[stop.post] = [stop.mark, max(newest, self.aside), self.number]
+            self.posts[stop.post] = [max(stop.mark, UNLISTED), max(newest, self.aside), self.number]
             self._next()
         else:
             self.at = onward
@@ -185,11 +187,16 @@ class Round:
     def refused(self, fault: Fault) -> tuple[Bad, ...]:
         """The first post to be read is gone, takes no such question, or is kept from us: it holds up no other, and is
         asked for again as if it were new."""
-        stop = self.todo[0]
-        self.posts.pop(stop.post, None)
+        stop, unlisted = self.todo[0], self.todo[0].mark < 0
+        known = self.posts.pop(stop.post, [0, self.start, 0])
+        if unlisted:
+            self.posts[stop.post] = [KEPT_BACK, known[1], self.number]
         self._next()
-        none = isinstance(fault, Gone) or stop.mark == UNLISTED
-        return () if none else (Bad(stop.post, fault.words, {"id": stop.post}),)
+        return () if unlisted or isinstance(fault, Gone) else (Bad(stop.post, fault.words, {"id": stop.post}),)
+
+    def is_kept_back(self, post: str) -> bool:
+        """Whether a post that the list does not show was refused when it was asked for last."""
+        return self.posts.get(post, [0, 0, 0])[0] == KEPT_BACK
 
     def _next(self) -> None:
         self.todo.pop(0)

@@ -189,6 +189,36 @@ def test_an_older_post_is_read_as_long_as_somebody_is_answered_there(fake):
     assert fake.read(connector, cursor)[:2] == ([], [])
 
 
+def test_what_is_said_below_a_post_elsewhere_that_tags_the_page_is_read_while_a_conversation_is_open_there(fake):
+    tagged = fake.visit("I like @Acme", edge="tagged")
+    assert one(fake, tagged, "tagged").kind is PostKind.MENTION
+    more = fake.say("and now?", person="theo", under=tagged)
+    connector, cursor, seen = fake.connector(), None, {}
+    connector.open_roots = lambda: [tagged]
+    fake.source = "comments"
+    for _ in range(3):
+        posts, bad, cursor, _ = fake.read(connector, cursor)
+        seen |= {post.external_id: post.parent_id for post in posts}
+        assert bad == []
+    assert seen == {more: tagged}
+    fake.posts[tagged]["message"] = "I do not like @Acme"
+    again = {post.external_id: post.text for post in connector.refresh([more, tagged], NOW)}
+    assert again == {more: "and now?", tagged: "I do not like @Acme"}
+
+
+def test_posts_that_are_kept_from_us_are_asked_for_once_a_day_and_not_in_each_round(fake):
+    connector, (_, _, cursor, _) = fake.connector(), read(fake)
+    connector.open_roots = lambda: ["771_1", "772_2"]
+    asked = []
+    for minute in (0, 2, 4, 6, 24 * 60 + 1, 24 * 60 + 3):
+        before = fake.requests()
+        _, _, cursor, _ = fake.read(connector, cursor, now=NOW + timedelta(minutes=minute))
+        asked.append(fake.requests() - before - 1)
+    assert asked[:4] == [2, 2, 0, 0]
+    assert asked[4] >= 2
+    assert asked[5] == 0
+
+
 def test_of_many_older_posts_each_has_its_turn_and_no_round_asks_for_more_than_a_few(fake):
     fake.posts[OURS]["created_time"] = stamp(NOW - timedelta(days=40))
     for number in range(600, 612):

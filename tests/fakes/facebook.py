@@ -70,7 +70,7 @@ class Fake(FakeGraph):
 
     def visit(self, text, person="carla", edge="visitor_posts"):
         number, at = self.next()
-        identity = f"1_{7000 + number}"
+        identity = f"{1 if edge == 'visitor_posts' else 77}_{7000 + number}"
         self.posts[identity] = {
             "id": identity, "message": text, "created_time": stamp(at), "from": {"id": f"u-{person}", "name": person},
             "permalink_url": f"https://www.facebook.com/1/posts/{7000 + number}", "edge": edge, "is_hidden": False,
@@ -104,7 +104,10 @@ class Fake(FakeGraph):
         if not head:
             wanted = given["ids"].split(",")
             known = self.comments | self.posts
-            return Reply(200, {one: known[one] for one in wanted}) if set(wanted) <= set(known) else refused(803)
+            if not set(wanted) <= set(known):
+                return refused(803)
+            foreign = self.posts if "can_remove" in given["fields"] else self.comments
+            return refused(100) if set(wanted) & set(foreign) else Reply(200, {one: known[one] for one in wanted})
         if head == "me":
             return Reply(200, {**PAGE, "link": "https://www.facebook.com/1"}, {"facebook-api-version": "v26.0"})
         if head == "1":
@@ -118,7 +121,8 @@ class Fake(FakeGraph):
     def edge_of_page(self, edge, given):
         if edge == "feed":
             since = stamp(datetime.fromtimestamp(int(given["since"]), UTC))
-            shown = [self.with_news(post) for post in self.posts.values() if post["created_time"] >= since]
+            posts = [post for post in self.posts.values() if post.get("edge") != "tagged"]  # they stand elsewhere
+            shown = [self.with_news(post) for post in posts if post["created_time"] >= since]
             return {"data": sorted(shown, key=lambda post: post["created_time"])}
         if edge == "conversations":
             return self.page(self.talks_of(given), given, "updated_time")

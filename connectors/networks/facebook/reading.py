@@ -108,7 +108,7 @@ class PageReading(Messaging):
         found = [_listed(item, now) for item in items]
         repeats = reading.plan(sorted(found, key=lambda each: -each.mark), following(told), now)
         if reading.listed:
-            reading.attend(self._talked_about(), now)
+            reading.attend(self._talked_about(reading), now)
         visitors = [item for item in items if self._me and _sender(item) not in ("", self._me)]
         posts, bad = mapped(visitors, lambda item: post_of(item, self._me, "visitor_posts"))
         return posts, bad, repeats, graph.rates
@@ -126,11 +126,14 @@ class PageReading(Messaging):
         repeats = reading.reached(items, [post.created_at for post in posts], following(told), now)
         return posts, bad, repeats, graph.rates
 
-    def _talked_about(self) -> list[str]:
-        """The page's posts, and visitors' posts on it, in whose threads conversations are open. A comment begins with
-        the number of its post."""
-        page, roots = f"{self._page_id}_", filter(_NUMBERS.fullmatch, self.open_roots())
-        return list(dict.fromkeys(one if one.startswith(page) else page + one.split("_")[0] for one in roots))
+    def _talked_about(self, reading: Round) -> list[str]:
+        """The posts in whose threads conversations are open. A comment begins with the number of its post; a post
+        elsewhere that tags the page looks just so, and is found out by there being none of the page with its number."""
+        page, posts = f"{self._page_id}_", dict[str, None]()
+        for one in filter(_NUMBERS.fullmatch, self.open_roots()):
+            above = page + one.split("_")[0]
+            posts[one if one.startswith(page) or reading.is_kept_back(above) else above] = None
+        return list(posts)
 
     def refresh(self, ids: Sequence[str], now: datetime) -> list[Post | Deleted | Withheld]:
         """Comments in batches. Messages cannot be changed; posts and recommendations are read one by one."""
