@@ -3,6 +3,7 @@ one wish. Unlike a reply it may be done twice without harm, so what was lost on 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -126,14 +127,14 @@ class Act(models.Model):
         happening = happenings.ActDone(
             act=self.pk, what=SAID[self.verb][0], mention=self.mention_id, reply=self.reply_id
         )
-        with transaction.atomic():
-            if not self._end("done", happening, done_at=timezone.now(), fault="", reason=""):
-                return False
+
+        def show() -> None:
             if self.mention_id is not None:
                 self._mark(self.mention_id, visibility, grants)
             elif self.reply_id is not None:
                 self._change_reply(self.reply_id)
-        return True
+
+        return self._end("done", happening, show, done_at=timezone.now(), fault="", reason="")
 
     def failed(self, fault: str, reason: str) -> bool:
         """Certainly not done, with the reason in words."""
@@ -154,13 +155,18 @@ class Act(models.Model):
         """This row as long as nobody took it up since; `takes` only grows."""
         return Act.objects.filter(pk=self.pk, state="doing", takes=self.takes)
 
-    def _end(self, state: str, happening: happenings.Happening, **fields: Any) -> bool:
-        """The conversation is locked before its act, as everywhere."""
+    def _end(
+        self, state: str, happening: happenings.Happening, show: Callable[[], object] | None = None, **fields: Any
+    ) -> bool:
+        """The conversation is locked before its act, as everywhere, and what it was done to before the event's number,
+        for which everybody in the team waits."""
         with transaction.atomic():
             conversation = type(self.conversation).objects.select_for_update(of=("self",)).get(pk=self.conversation_id)
             if not self._mine().update(state=state, **fields):
                 return False
             self.refresh_from_db()
+            if show is not None:
+                show()
             if state == "done" and self.verb in BRINGS_BACK and conversation.state == HEARD:
                 back = (happenings.Reopened(because=", because the network shows the message again"),)
                 change(conversation, happening, by=self.author, values={"state": 0}, also=back)

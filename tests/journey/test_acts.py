@@ -4,6 +4,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from connectors import acting
@@ -58,6 +59,23 @@ def test_a_message_is_liked_on_the_network_and_shown_so(cast, fake, talk):
     assert told(talk)[-2:] == ["act_asked", "act_done"]
     assert work(ask(talk, cast.ana, "unlike")).state == "done"
     assert talk.mentions.get().marks == []
+
+
+@pytest.mark.parametrize("verb", ["like", "delete"])
+def test_what_was_done_is_shown_before_its_event_is_numbered(cast, fake, talk, verb):
+    """Whoever holds a number keeps everybody of that team waiting until the commit."""
+    more = {} if verb == "like" else {"reply": send(answer(cast.ana, talk, "We look into it"))}
+    act, said = ask(talk, cast.ana, verb, **more), []
+    Act.objects.filter(pk=act.pk).update(state="doing")
+
+    def heard(execute, sql, params, many, context):
+        said.append(str(sql))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(heard):
+        assert act.done()
+    (numbered,) = (place for place, sql in enumerate(said) if "inbox_change(" in sql)
+    assert [sql for sql in said[numbered + 1 :] if "SAVEPOINT" not in sql] == []
 
 
 def test_our_answer_is_corrected_and_then_deleted_there(cast, fake, talk):
