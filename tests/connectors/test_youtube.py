@@ -22,6 +22,7 @@ from connectors.faults import (
     Unavailable,
 )
 from connectors.google import midnight_pacific
+from connectors.networks.youtube.api import Reading
 from connectors.networks.youtube.connector import SCOPE
 from tests.fakes.network import CANARY
 from tests.fakes.server import Reply
@@ -104,6 +105,23 @@ def test_a_new_answer_in_an_open_conversation_is_found_at_once_however_old_its_t
     connector.open_roots = lambda: [held, old, "gone"]
     fake.read(connector, cursor)
     assert fake.units - before == 2, "no answer is new"
+
+
+def test_of_many_open_conversations_in_old_threads_each_has_its_turn():
+    talks, seen, cursor = [f"t{number}" for number in range(190)], [], None
+    for minutes in (5, 10):
+        reading = Reading.read(cursor, NOW + timedelta(minutes=minutes))
+        reading.begin()
+        reading.walked_to_the_end(NOW, talks)
+        assert len(reading.rest) == 100
+        seen += reading.rest
+        reading.looked_at(reading.rest, [])
+        reading.end()
+        cursor = reading.kept()
+    assert set(seen) == set(talks)
+    reading.begin()
+    reading.walked_to_the_end(NOW, talks[:100])
+    assert reading.rest == talks[:100], "as many as have room are looked at each time"
 
 
 def without(reply, thread, asked):

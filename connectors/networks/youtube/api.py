@@ -127,7 +127,8 @@ class Reading:
             self.known[one] = [count, max(before[1], _newest([snippet.get("topLevelComment"), *given])), self.number]
 
     def walked_to_the_end(self, now: datetime, talks: Sequence[str] = ()) -> None:
-        """What this walk did not show is looked at again: `talks`, the fresh ones, and once a day all."""
+        """What this walk did not show is looked at again: `talks`, in turn where they are many, the fresh ones, and
+        once a day all."""
         whole = now.timestamp() - self.daily >= DAY
         since = now - (MONTH if whole else FRESH)
         if whole:
@@ -136,7 +137,9 @@ class Reading:
         found = sorted((each for each in unseen if each[0] > since.timestamp()), reverse=True)
         others = [one for _, one in found[: KEPT if whole else AT_ONCE]]
         shown = {one for one, told in self.known.items() if told[2] == self.number}
-        self.rest = list(dict.fromkeys([one for one in talks if one not in shown][:TALKS] + others))
+        missed = [one for one in talks if one not in shown]
+        first = self.number * TALKS % len(missed) if len(missed) > TALKS else 0
+        self.rest = list(dict.fromkeys([*missed[first:], *missed[:first]][:TALKS] + others))
         self.walked = True
 
     def looked_at(self, asked: Sequence[str], items: Sequence[Any]) -> None:
