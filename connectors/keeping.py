@@ -58,7 +58,7 @@ class Keeper:
     def __init__(self) -> None:
         self.has_items = asyncio.Event()
         self._begun: dict[int, int] = {}
-        self._minutes: dict[int, tuple[int, int]] = {}
+        self._minutes: dict[int, tuple[int, set[Kept]]] = {}
         self.forget()
 
     def forget(self) -> None:
@@ -85,18 +85,21 @@ class Keeper:
         if kept is None:
             return
         items = self._items.setdefault((channel, kept.source), {})
-        if kept.item not in items and self._has_room(channel, (place or now) // (60 * SECOND)):
+        if kept.item not in items and self._has_room(channel, (place or now) // (60 * SECOND), kept):
             items[kept.item] = None
             self.has_items.set()
 
-    def _has_room(self, channel: int, minute: int) -> bool:
-        """Counted by the stream's own time: what is heard again comes faster than it was said."""
-        at, count = self._minutes.get(channel, (minute, 0))
-        count = count + 1 if at == minute else 1
-        self._minutes[channel] = (minute, count)
-        if count > MOST:
+    def _has_room(self, channel: int, minute: int, kept: Kept) -> bool:
+        """Counted by the stream's own time, and each item once: what is heard again comes faster than it was said."""
+        at, counted = self._minutes.get(channel, (minute, set[Kept]()))
+        if at != minute:
+            counted = set()
+        self._minutes[channel] = (minute, counted)
+        if kept not in counted and len(counted) >= MOST:
             self._left_out.add(channel)
-        return count <= MOST
+            return False
+        counted.add(kept)
+        return True
 
     def take(self) -> Batch | None:
         """All there is; the places stand behind it."""

@@ -289,6 +289,27 @@ def test_too_many_posts_of_a_minute_are_left_out_and_that_is_said(keyless, monke
     assert "left out" in Gap.objects.get().why
 
 
+@pytest.mark.parametrize("stored", [True, False])
+def test_what_is_heard_again_counts_once(keyless, monkeypatch, stored):
+    """A minute with as many posts as may be, in which the connection breaks, or what it showed cannot be stored."""
+    monkeypatch.setattr(keeping, "MOST", 30)
+    minute = place_of(timezone.now() - timedelta(hours=1)) // (60 * keeping.SECOND) * 60 * keeping.SECOND
+    said = [(minute + number * 2 * keeping.SECOND, Kept("search:tea", f"at://{number}")) for number in range(30)]
+    keeper, kept = Keeper(), []
+    for place, item in said[:20]:
+        keeper.heard(keyless.pk, place, item)
+    if stored:
+        kept += keeper.take().items[keyless.pk, "search:tea"]
+    keeper.forget()
+    keeper.begin([keyless.pk], {keyless.pk: said[19][0] if stored else minute})
+    for place, item in said:
+        if not keeper.is_old(keyless.pk, place):
+            keeper.heard(keyless.pk, place, item)
+    batch = keeper.take()
+    assert not batch.left_out
+    assert {*kept, *batch.items[keyless.pk, "search:tea"]} == {item.item for _, item in said}
+
+
 def test_a_channel_that_is_gone_keeps_no_other_from_being_stored(keyless, fake):
     uri = fake.say("tea")
     batch = kept(keyless, uri)
