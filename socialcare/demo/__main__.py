@@ -26,6 +26,7 @@ def run(port: int, fd: int | None, pace: float, seed: int, history: int, journal
     server = DemoServer(Network(seed, pace, history, journal=journal), port, listener)
 
     def stop(*_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # several come at once; the others must not cut the end short
         raise SystemExit(0)
 
     signal.signal(signal.SIGTERM, stop)

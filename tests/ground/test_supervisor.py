@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -6,6 +7,7 @@ import time
 import pytest
 
 from socialcare.children import is_running
+from socialcare.stopping import Stop
 from socialcare.supervisor import Keeper, Log, Program, Supervisor
 from tests.waiting import PATIENCE, soon
 
@@ -180,3 +182,35 @@ finally:
 def test_a_second_signal_does_not_cut_the_end_short():
     done = subprocess.run([sys.executable, "-c", TWICE], capture_output=True, text=True, timeout=PATIENCE)
     assert (done.stdout, done.stderr, done.returncode) == ("stopped\nended\n", "", 0)
+
+
+AGAIN = """
+import signal, sys
+from socialcare.stopping import Stop
+
+def again(*_):
+    signal.raise_signal(signal.SIGTERM)
+    return again
+
+with Stop() as stop:
+    sys.settrace(again)  # at every line of the handler
+    signal.raise_signal(signal.SIGTERM)
+    sys.settrace(None)
+    print("ended", stop.asked())
+"""
+
+
+def test_signals_that_meet_a_loops_handler_at_its_work_hold_it_nowhere():
+    """The death of a supervisor is told a sweep once for each of the supervisor's threads."""
+    done = subprocess.run([sys.executable, "-c", AGAIN], capture_output=True, text=True, timeout=PATIENCE)
+    assert (done.stdout, done.stderr, done.returncode) == ("ended True\n", "", 0)
+
+
+def test_a_loop_that_was_asked_to_end_gives_the_signals_back():
+    before = signal.getsignal(signal.SIGTERM)
+    with Stop() as stop:
+        assert not stop.asked()
+        signal.raise_signal(signal.SIGTERM)
+        assert stop.asked()
+        assert stop.asked(within=600)
+    assert signal.getsignal(signal.SIGTERM) == before

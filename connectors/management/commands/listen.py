@@ -25,6 +25,11 @@ class Command(BaseCommand):
 
     async def attend(self, interval: float) -> None:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+        def end() -> None:
+            if task and not task.cancelling():  # a second signal must not cut short the end that has begun
+                task.cancel()
+
         for name in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(name, task.cancel if task else loop.stop)
+            loop.add_signal_handler(name, end)
         await Attendant(interval).run()

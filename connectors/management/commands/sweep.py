@@ -3,8 +3,6 @@ that with Celery, beat or Redis gone the product is slower, not stopped. Any num
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,8 +16,8 @@ from django.db import Error as DatabaseError
 from django.db import close_old_connections, connections
 from django.utils import timezone
 
-from connectors import access, acting, enclosing, listening, metering, picturing, removing, rereading, sending
-from connectors.models import Channel, Delivery
+from connectors import access, acting, enclosing, listening, metering, picturing, removing, rereading, sending, unpacking
+from connectors.models import Channel
 from connectors.topics import clustering, clusters, comparing, resorting
 from inbox import ringing
 from inbox.kept import forget_over
@@ -27,12 +25,12 @@ from inbox.models.attachment import forget_unsent
 from inbox.models.enclosure import forget_enclosures
 from inbox.searching import indexing
 from inbox.tasks import wake
+from socialcare.stopping import Stop
 
 log = structlog.get_logger(__name__)
 LATE = 10.0  # seconds: by then somebody who was rung for would have taken it
 COMPARING = 1.0  # seconds of a round for topics and what is stored
-KEEP_DELIVERIES = timedelta(days=7)
-FORGET, FORGET_EVERY = 500, 3600.0  # deliveries at once, seconds
+FORGET_EVERY = 3600.0  # seconds
 POLLS, SENDERS = 8, 8  # channels polled, and answered through, at once by one sweep
 
 
@@ -45,17 +43,13 @@ class Command(BaseCommand):
         parser.add_argument("--once", action="store_true", help="look once, do everything that is due, and end")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        stop = threading.Event()
-        for name in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(name, lambda *_: stop.set())
-        with ThreadPoolExecutor(POLLS) as pool:
+        with Stop() as stop, ThreadPoolExecutor(POLLS) as pool:
             late = timedelta(seconds=0 if options["once"] else options["late"])
             sweeper = Sweeper(pool, late, at_once=options["once"])
-            while not stop.is_set():
+            while not stop.asked():
                 sweeper.look()
-                if options["once"]:
+                if options["once"] or stop.asked(within=options["interval"]):
                     break
-                stop.wait(options["interval"])
             sweeper.end()
 
 
@@ -112,21 +106,16 @@ class Sweeper:
             ringing.task("connectors.tasks.act_due")
 
     def _forget(self) -> None:
-        """Bodies of deliveries that were worked off a week ago go; their ids and answers stay, so that one that is
-        sent again is known. So does what was kept for a while only."""
+        """What was kept for a while only goes; at once again where there is more of it."""
         if time.monotonic() < self.forget_at:
             return
         now = timezone.now()
         metering.forget(now)
         rereading.forget(now)
         forget_unsent(now)
-        forget_enclosures(now)
         clusters.forget(now)
-        more = forget_over(now)
-        old = Delivery.objects.filter(done_at__lt=timezone.now() - KEEP_DELIVERIES).exclude(body="")
-        some = old.order_by("done_at").values("pk")[:FORGET]
-        full = Delivery.objects.filter(pk__in=some).update(body="") == FORGET
-        self.forget_at = time.monotonic() + (0 if full or more else FORGET_EVERY)
+        more = [forget_enclosures(now), forget_over(now), unpacking.forget(now)]
+        self.forget_at = time.monotonic() + (0 if any(more) else FORGET_EVERY)
 
     def _poll_overdue(self) -> None:
         self.polling = {pk: poll for pk, poll in self.polling.items() if not poll.done()}
