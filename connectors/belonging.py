@@ -23,8 +23,13 @@ def beside[T](kind: type[Connector], held: Mapping[str, T], given: Mapping[str, 
     before: a session that was got with the old ones would go on answering for whoever that was."""
     if not decide(kind, (name for name, value in given.items() if value)):
         return dict(held)
-    stay = {field.name for field in kind.form if not field.account}
+    stay = lasting(kind)
     return {name: value for name, value in held.items() if name in stay}
+
+
+def lasting(kind: type[Connector]) -> set[str]:
+    """The fields that are of no account, such as the keys of an app."""
+    return {field.name for field in kind.form if not field.account}
 
 
 def is_renamed(channel: Channel, settings: Mapping[str, Any]) -> bool:

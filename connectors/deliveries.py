@@ -29,6 +29,15 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
+class Withdrawn(Accepted):
+    """Signature good, and no post: whoever signed in takes back the access they gave, and what we hold by it has to go.
+    `account`: what the network calls them for the `app` of this number."""
+
+    account: str = ""
+    app: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Challenge:
     """A handshake: answer 200 with exactly this."""
 

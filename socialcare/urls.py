@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.urls import include, path
 
-from connectors.views.hooks import hook
+from connectors.views.hooks import deletion, hook
 from insights.views import livez, readyz, reports
 from socialcare.accounts import absent
 from socialcare.notices import notices
@@ -18,6 +18,7 @@ urlpatterns = [
     path("first-run/", include("socialcare.first_run_urls")),  # no login, but the link or an admin
     path("invitation/<str:token>/", invitation, name="invitation"),  # no login, but the link
     path("hooks/<str:path>/", hook, name="hook"),  # no login, but a signature
+    path("deletions/<str:code>/", deletion, name="deletion"),  # no login, but a confirmation code
     path("topics/", include("connectors.topics.urls")),
     path("notices/", notices, name="notices"),
     path("reports/", reports, name="reports"),

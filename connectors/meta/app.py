@@ -31,6 +31,7 @@ from connectors.base import (
     Unreadable,
 )
 from connectors.meta.graph import Graph, bare, following, moment, named, onward, rows, signed, time_of
+from connectors.meta.withdrawing import BEGINS, withdrawn
 from connectors.text import read_json
 
 SIGN_IN = "https://www.facebook.com"
@@ -73,7 +74,8 @@ class Meta(Connector):
     hook_words = gettext_lazy(
         "Enter it in the app at developers.facebook.com under Webhooks as the callback URL, and as the verify token "
         "the word that stands in the settings of this channel as “Word for the webhook”. Deliveries are signed with "
-        "the app’s secret."
+        "the app’s secret. Enter the same address under Facebook Login as the deauthorize callback and the data "
+        "deletion request URL."
     )
     hook_secret = "verify_token"  # noqa: S105  the name of a field
     needed: ClassVar[tuple[str, ...]] = ()
@@ -81,6 +83,8 @@ class Meta(Connector):
     """What Meta is asked to deliver of the page; where to is entered in the app by hand."""
     ends: datetime | None = None
     """When the token or the access to data ends, as far as a check found out."""
+    who = ""
+    """Whose access the token is, as Meta calls them for this app; found out by a check too (unverified for pages)."""
 
     @property
     def _page_id(self) -> str:
@@ -151,6 +155,7 @@ class Meta(Connector):
             return (), [f"The token could not be looked at. {fault.words}"]
         token = told.get("data") if isinstance(told.get("data"), dict) else {}
         now = moment(graph.answer, None)
+        self.who = str(token.get("user_id") or "")
         scopes = tuple(str(scope) for scope in rows(token, "scopes"))
         missing = [scope for scope in self.needed if scopes and scope not in scopes]
         warnings = [f"{WITHOUT[scope]}: the permission {scope} is missing." for scope in missing]
@@ -172,7 +177,8 @@ class Meta(Connector):
         if spoken and spoken != graph.version:
             warnings.append(f"Graph answers as {spoken} and not as {graph.version}, which it may no longer know.")
         account = self._account(me, scopes, warnings, f"Graph {spoken or graph.version}")
-        return replace(account, expires_at=self.ends)
+        who = {"signed_in_as": self.who} if self.who else {}
+        return replace(account, expires_at=self.ends, facts={**account.facts, **who})
 
     def _me_fields(self) -> str:
         raise NotImplementedError
@@ -193,6 +199,9 @@ class Meta(Connector):
             graph.request(f"{graph.version}/{page}/subscribed_apps", post_args={"subscribed_fields": fields})
 
     def receive(self, incoming: Incoming, now: datetime) -> Accepted | Challenge | Rejected:
+        if incoming.method == "POST" and incoming.body.startswith(BEGINS):
+            app = str(self.settings.get("app_id") or "")
+            return withdrawn(incoming.body, self.secrets.get("app_secret", ""), app)
         return receive(incoming, self.secrets)
 
     def unpack(self, body: bytes, now: datetime) -> Page:

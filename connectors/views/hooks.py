@@ -9,11 +9,15 @@ from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import RequestDataTooBig
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
+from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_safe
 
+from connectors import withdrawing
 from connectors.base import Accepted, Challenge, Fault, Incoming
 from connectors.connecting import read_soon
+from connectors.deliveries import Withdrawn
 from connectors.models import Channel, Delivery
 from connectors.opening import opened
 from inbox.models.reply import Clock
@@ -37,6 +41,15 @@ def hook(request: HttpRequest, path: str) -> HttpResponse:
     return _judged(channel, _incoming(request, body), timezone.now())
 
 
+@require_safe
+@login_not_required
+def deletion(request: HttpRequest, code: str) -> HttpResponse:
+    """What became of a request to delete, for whoever has its confirmation code."""
+    found = withdrawing.carried_out(code)
+    context = {"at": found.at, "code": code} if found else {}
+    return render(request, "connectors/deletion.html", context, status=200 if found else 404)
+
+
 def _incoming(request: HttpRequest, body: bytes) -> Incoming:
     headers = {name.lower(): value for name, value in request.headers.items()}
     return Incoming(request.method or "", headers, body, {name: str(request.GET[name]) for name in request.GET})
@@ -51,6 +64,8 @@ def _judged(channel: Channel, incoming: Incoming, now: datetime) -> HttpResponse
         return HttpResponse(verdict.body, content_type=verdict.content_type)
     if not isinstance(verdict, Accepted):
         return _refused(verdict.status, verdict.reason)
+    if isinstance(verdict, Withdrawn):
+        return JsonResponse(withdrawing.withdraw(channel, verdict), status=verdict.status)
     try:
         text = incoming.body.decode()
     except UnicodeDecodeError:

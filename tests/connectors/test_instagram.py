@@ -251,7 +251,7 @@ def test_a_deleted_comment_allows_nothing(fake):
 def test_checking_finds_the_account_behind_the_page(fake, monkeypatch):
     check = fake.connector().check()
     assert (check.account_id, check.account_name, check.warnings) == ("178", "@acme", ())
-    assert check.facts == {"account_id": "178", "username": "acme", "page_id": "1"}
+    assert check.facts == {"account_id": "178", "username": "acme", "page_id": "1", "signed_in_as": fake.who}
     monkeypatch.setattr(fake, "read_edge", lambda head, edge, given: Reply(200, {"id": "1", "name": "Acme"}))
     with pytest.raises(NotPermitted, match="linked to this page"):
         fake.connector().check()

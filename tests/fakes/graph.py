@@ -82,7 +82,7 @@ class FakeGraph(FakeNetwork):
         return self.answered(asked.method, path, given)
 
     pages, other_pages = ({"id": "1", "name": "Acme", "access_token": CANARY},), ()
-    scopes = ()
+    scopes, who = (), "10158000000004711"
 
     def known_tokens(self):
         return {CANARY, "person-long-token", f"app-1|{SECRET}"}
@@ -99,6 +99,7 @@ class FakeGraph(FakeNetwork):
     def token_info(self, given):
         assert given["input_token"] == CANARY
         return Reply(200, {"data": {"app_id": "app-1", "type": "PAGE", "is_valid": True, "scopes": list(self.scopes),
+                                    "user_id": self.who,
                                     "expires_at": 0, "data_access_expires_at": 4_000_000_000}},
                      {"facebook-api-version": "v26.0"})  # fmt: skip
 

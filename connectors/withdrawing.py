@@ -1,0 +1,77 @@
+"""What is done when somebody takes back, at the network, the access that they gave us by signing in: what we hold by it
+goes at once, and the channels ask for another sign-in. What others wrote to the account is not theirs and stays."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from connectors import belonging
+from connectors.base import Connector
+from connectors.models import Channel, Delivery
+
+if TYPE_CHECKING:
+    from connectors.deliveries import Withdrawn
+    from connectors.posts import JSON
+
+PREFIX = "withdrawn:"
+_CODE = re.compile(r"[0-9]{1,15}-[0-9a-f]{32}")
+WHO = "signed_in_as"
+"""The fact that says who signed in, as the network calls them for this app."""
+
+
+@transaction.atomic
+def withdraw(channel: Channel, verdict: Withdrawn) -> JSON:
+    """What is answered; the same request once more changes nothing and gets the same answer. The request names a
+    person and is not kept, only that it was carried out."""
+    channels = list(Channel.objects.select_for_update().filter(pk__in=_of_app(channel, verdict.app)).order_by("pk"))
+    known = Delivery.objects.filter(channel=channel, delivery_id=verdict.delivery).first()
+    if known is None:
+        for each in channels:
+            if _who(each) in ("", verdict.account):  # where nobody knows it may be theirs: that costs a sign-in at most
+                _let_go(each)
+        known = _noted(channel, verdict)
+    answer: JSON = known.answer
+    return answer
+
+
+def _of_app(channel: Channel, app: str) -> set[int]:
+    """All channels of one app are told by one request."""
+    same = [name for name, kind in Connector.kinds().items() if kind.receive is channel.kind.receive]
+    of_app = Channel.objects.filter(network__in=same, settings__app_id=app) if app else Channel.objects.none()
+    return {channel.pk, *of_app.values_list("pk", flat=True)}
+
+
+def _noted(channel: Channel, verdict: Withdrawn) -> Delivery:
+    code, now = f"{channel.pk}-{verdict.delivery.removeprefix(PREFIX)}", timezone.now()
+    answer = {"url": f"{settings.PUBLIC_URL}/deletions/{code}/", "confirmation_code": code}
+    fields = {"delivery_id": verdict.delivery, "body": "", "answer": answer, "at": now, "done_at": now}
+    return Delivery.objects.create(channel=channel, **fields)
+
+
+def _who(channel: Channel) -> str:
+    return str((channel.settings.get("facts") or {}).get(WHO) or "")
+
+
+def _let_go(channel: Channel) -> None:
+    """The keys of the app itself stay."""
+    sealed = {name: value for name, value in channel.sealed.items() if name in belonging.lasting(channel.kind)}
+    facts = {name: value for name, value in (channel.settings.get("facts") or {}).items() if name != WHO}
+    kept = {"sealed": sealed, "settings": {**channel.settings, "facts": facts}, "exchanges": []}
+    Channel.objects.filter(pk=channel.pk).update(**kept)
+    channel.refresh_from_db()
+    words = _("Whoever signed in for this channel took the access back at the network. Sign in again.")
+    channel.broken("reconnect", "AuthRevoked", words)
+
+
+def carried_out(code: str) -> Delivery | None:
+    """The request with this confirmation code."""
+    channel, _dash, name = code.partition("-")
+    if not _CODE.fullmatch(code):
+        return None
+    return Delivery.objects.filter(channel=int(channel), delivery_id=f"{PREFIX}{name}").first()
