@@ -24,7 +24,7 @@ from socialcare.pages import Request
 PIECE = 1_000_000  # bytes of one answer to a player
 AGAIN = 1  # seconds after which the page looks again
 _SAID = re.compile(r" \([^()]*\)$")
-_RANGE = re.compile(r"bytes=(\d{1,12})-(\d{0,12})")
+_RANGE = re.compile(r"bytes=(\d{0,12})-(\d{0,12})")
 
 
 def _wanted(request: Request, pk: int, mention: int, place: int) -> tuple[Mention, str]:
@@ -71,7 +71,8 @@ def content(request: Request, pk: int, mention: int, place: int) -> HttpResponse
     if found is None:
         raise Http404
     kind, size = found
-    first, last = _asked(request.headers.get("Range", "") if kind else "", size)
+    asked = _asked(request.headers.get("Range", ""), size) if kind else None
+    first, last = asked or (0, size - 1)
     if first > last:
         return HttpResponse(status=416, headers={"Content-Range": f"bytes */{size}"})
     piece = Func(F("body"), first + 1, last - first + 1, function="substring", output_field=BinaryField())
@@ -83,7 +84,7 @@ def content(request: Request, pk: int, mention: int, place: int) -> HttpResponse
         answer["Content-Disposition"] = content_disposition_header(True, _name(meant, place)) or "attachment"
         return answer
     answer["Accept-Ranges"] = "bytes"
-    if "Range" in request.headers:
+    if asked:
         answer.status_code = 206
         answer["Content-Range"] = f"bytes {first}-{last}/{size}"
     return answer
@@ -94,10 +95,13 @@ def _name(mention: Mention, place: int) -> str:
     return _SAID.sub("", str(media_of(mention)[place]["name"]))[:150]
 
 
-def _asked(said: str, size: int) -> tuple[int, int]:
-    """First and last byte of what a player asks for, a piece at most; the whole file where it asks for none."""
+def _asked(said: str, size: int) -> tuple[int, int] | None:
+    """First and last byte of what a player asks for, a piece at most; None where it asks for none, or for several."""
     met = _RANGE.fullmatch(said.strip())
-    if not met:
-        return 0, size - 1
-    first = int(met[1])
-    return first, min(int(met[2]) if met[2] else size - 1, size - 1, first + PIECE - 1)
+    if not met or met[0] == "bytes=-":
+        return None
+    if not met[1]:  # so many of its last bytes
+        first, last = max(0, size - int(met[2])), size - 1
+    else:
+        first, last = int(met[1]), min(int(met[2]) if met[2] else size - 1, size - 1)
+    return first, min(last, first + PIECE - 1)
