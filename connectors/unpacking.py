@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from connectors.base import Bad, Budget, Connector, Fault, Page, RateLimited, Unavailable, Unreadable
-from connectors.models import Channel, Delivery, Source
+from connectors.models import Channel, Delivery, Quarantined, Source
 from connectors.storing import Claim
 from connectors.text import read_json
 
@@ -26,6 +26,7 @@ SHARE = 0.5  # of a poll's seconds; the others are the sources'
 SOON, LATE = timedelta(seconds=30), timedelta(minutes=15)  # until one that failed is tried again
 FIRST = timedelta(seconds=6)  # until the rest of one is asked for that the network did not show yet
 PATIENCE = timedelta(days=3)  # of trying in vain
+KEPT, FORGET = timedelta(days=7), 500  # after it was worked off; rows at once
 ANSWERED = ("NotPermitted", "Invalid", "Gone", "PolicyRefused")  # asking again changes nothing
 
 
@@ -141,3 +142,16 @@ def _json_of(body: str) -> object:
         return read_json(body)
     except (ValueError, RecursionError):
         return body[:20_000]
+
+
+def forget(now: datetime) -> bool:
+    """Bodies of what was worked off a week ago go; ids and answers stay, so that a webhook that is sent again is known.
+    What a stream showed is not sent again: it goes with its row, unless it was set aside and may be tried again.
+    Whether there may be more."""
+    old = Delivery.objects.filter(done_at__lt=now - KEPT).exclude(body="").order_by("done_at")
+    some = list(old.values_list("pk", flat=True)[:FORGET])
+    heard = [name for name, kind in Connector.kinds().items() if kind.receive is Connector.receive]
+    aside = Quarantined.objects.filter(channel=OuterRef("channel"), external_id=OuterRef("delivery_id"))
+    Delivery.objects.filter(~Exists(aside), pk__in=some, channel__network__in=heard).delete()
+    Delivery.objects.filter(pk__in=some).update(body="")
+    return len(some) == FORGET

@@ -87,7 +87,7 @@ def type_of(body: bytes) -> str:
     return next((kind for kind, mark in PLAYED.items() if body.startswith(mark)), "")
 
 
-def forget_enclosures(now: datetime) -> int:
-    """Takes away what nobody has wanted for a week; it can be fetched again. How many."""
+def forget_enclosures(now: datetime) -> bool:
+    """Takes away what nobody has wanted for a week; it can be fetched again. Whether there may be more."""
     old = Enclosure.objects.filter(wanted_at__lt=now - KEPT).order_by("wanted_at").values("pk")[:FORGET]
-    return Enclosure.objects.filter(pk__in=old).delete()[0]
+    return Enclosure.objects.filter(pk__in=old).delete()[0] == FORGET

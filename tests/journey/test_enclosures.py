@@ -1,15 +1,17 @@
 """Films, sounds and files of posts: our own copies, as they are, for those only who may read the conversation."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
 from connectors import enclosing
+from connectors.management.commands.sweep import Sweeper
 from connectors.models import Channel
 from connectors.opening import sealed_secrets
 from inbox.entries import media_of
-from inbox.models import Enclosure
+from inbox.models import Enclosure, enclosure
 from inbox.models.enclosure import KEPT, LARGEST, forget_enclosures
 from tests.fakes.server import FakeServer, Reply
 from tests.fakes.telegram import TOKEN, Fake
@@ -87,6 +89,8 @@ def test_a_film_is_played_once_a_worker_has_fetched_it(shown, stranger, client):
         ("bytes=0-99", 0, 99),
         ("bytes=1500000-", 1_500_000, len(FILM) - 1),
         ("bytes=2000000-99999999", 2_000_000, len(FILM) - 1),
+        ("bytes=-500", len(FILM) - 500, len(FILM) - 1),
+        ("bytes=-99999999", 0, 999_999),
     ],
 )
 def test_a_player_gets_the_piece_it_asks_for(shown, client, asked, first, last):
@@ -98,7 +102,16 @@ def test_a_player_gets_the_piece_it_asks_for(shown, client, asked, first, last):
     assert piece.content == FILM[first : last + 1]
 
 
-@pytest.mark.parametrize("asked", ["bytes=9999999-", f"bytes={len(FILM)}-", "bytes=9-2"])
+@pytest.mark.parametrize("asked", ["bytes=-", "bytes=0-1,5-9", "lines=1-2"])
+def test_who_asks_for_something_else_gets_the_whole_file_and_is_told_so(shown, client, asked):
+    talk = shown("/film.mp4")
+    client.get(page_of(talk))
+    fetch()
+    whole = client.get(page_of(talk) + "file/", headers={"Range": asked})
+    assert (whole.status_code, "Content-Range" in whole, len(whole.content)) == (200, False, len(FILM))
+
+
+@pytest.mark.parametrize("asked", ["bytes=-0", "bytes=9999999-", f"bytes={len(FILM)}-", "bytes=9-2"])
 def test_a_piece_that_is_not_there_is_refused(shown, client, asked):
     talk = shown("/film.mp4")
     client.get(page_of(talk))
@@ -234,11 +247,25 @@ def test_what_nobody_wanted_for_a_week_goes_and_comes_again(shown, client):
     talk = shown("/film.mp4")
     client.get(page_of(talk))
     fetch()
-    assert forget_enclosures(timezone.now() + KEPT - timedelta(minutes=1)) == 0
-    assert forget_enclosures(timezone.now() + KEPT + timedelta(minutes=1)) == 1
+    forget_enclosures(timezone.now() + KEPT - timedelta(minutes=1))
+    assert Enclosure.objects.exists()
+    forget_enclosures(timezone.now() + KEPT + timedelta(minutes=1))
+    assert not Enclosure.objects.exists()
     assert "Refresh" in client.get(page_of(talk))
     fetch()
     assert client.get(page_of(talk) + "file/").content == FILM
+
+
+def test_however_many_nobody_wants_any_more_go_within_one_hour(shown, monkeypatch):
+    monkeypatch.setattr(enclosure, "FORGET", 2)
+    talk, long_ago = shown("/film.mp4"), timezone.now() - KEPT - timedelta(minutes=1)
+    mention = talk.mentions.get()
+    Enclosure.objects.bulk_create(Enclosure(mention=mention, place=place, wanted_at=long_ago) for place in range(5))
+    with ThreadPoolExecutor(1) as pool:
+        sweeper = Sweeper(pool, timedelta(0))
+        for left in (3, 1, 0, 0):
+            sweeper._forget()
+            assert Enclosure.objects.count() == left
 
 
 @pytest.fixture

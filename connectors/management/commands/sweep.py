@@ -16,7 +16,18 @@ from django.db import Error as DatabaseError
 from django.db import close_old_connections, connections
 from django.utils import timezone
 
-from connectors import access, acting, enclosing, listening, metering, picturing, removing, rereading, sending, unpacking
+from connectors import (
+    access,
+    acting,
+    enclosing,
+    listening,
+    metering,
+    picturing,
+    removing,
+    rereading,
+    sending,
+    unpacking,
+)
 from connectors.models import Channel
 from connectors.topics import clustering, clusters, comparing, resorting
 from inbox import ringing
