@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from connectors.arriving import sound
-from connectors.base import Budget, Connector, Fault, Post
+from connectors.base import Budget, Connector, Fault, Post, Unavailable
 from connectors.models import Quarantined
 from connectors.opening import opened
 from connectors.storing import Claim, Overtaken, bind, release, seize
@@ -53,7 +53,10 @@ def _retried(item: Quarantined, claim: Claim) -> str:
 def _posts(connector: Connector, item: Quarantined) -> list[Post]:
     now = timezone.now()
     if connector.pushed or item.channel.deliveries.filter(delivery_id=item.external_id).exists():
-        return list(connector.unpack(json.dumps(item.raw).encode(), now).posts)
+        page = connector.unpack(json.dumps(item.raw).encode(), now)
+        if page.later:  # what is stored now would be all there ever is of it
+            raise Unavailable("It does not show all of it yet.")
+        return list(page.posts)
     answers = connector.refresh([item.external_id], now) if item.external_id else []
     return [answer for answer in answers if isinstance(answer, Post)]
 

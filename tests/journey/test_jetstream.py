@@ -10,12 +10,14 @@ from django.core.cache import cache
 from django.db import DatabaseError
 from django.utils import timezone
 
-from connectors import attending, health, keeping, listening
-from connectors.base import Budget, Unavailable
+from connectors import attending, health, keeping, listening, unpacking
+from connectors.arriving import quarantine
+from connectors.base import Bad, Budget, Unavailable
 from connectors.bells import live, mark_live
 from connectors.keeping import Batch, Keeper, place_of, places, store
-from connectors.models import Channel, Delivery, Gap, Source, Topic, TopicMention
+from connectors.models import Channel, Delivery, Gap, Quarantined, Source, Topic, TopicMention
 from connectors.networks.bluesky.connector import Bluesky
+from connectors.retrying import retry
 from connectors.streams import Kept
 from connectors.trying import try_out
 from inbox.models import Mention
@@ -308,6 +310,36 @@ def test_what_is_heard_again_counts_once(keyless, monkeypatch, stored):
     batch = keeper.take()
     assert not batch.left_out
     assert {*kept, *batch.items[keyless.pk, "search:tea"]} == {item.item for _, item in said}
+
+
+def test_what_a_stream_showed_goes_a_week_after_it_was_worked_off(keyless, fake):
+    """With its row: nobody sends it again. What was set aside may be tried again, and stays known."""
+    keep(keyless, fake, 3)
+    rows = list(Delivery.objects.order_by("pk"))
+    quarantine(keyless, "deliveries", [Bad(rows[2].delivery_id, "It is none.", json.loads(rows[2].body))])
+    long_ago = timezone.now() - unpacking.KEPT - timedelta(minutes=1)
+    Delivery.objects.filter(pk__in=[rows[1].pk, rows[2].pk]).update(done_at=long_ago)
+    assert not unpacking.forget(timezone.now())
+    assert list(Delivery.objects.order_by("pk").values_list("pk", "body")) == [
+        (rows[0].pk, rows[0].body),
+        (rows[2].pk, ""),
+    ]
+    assert retry(Quarantined.objects.get()) == ""
+    assert Mention.objects.count() == 1
+
+
+def test_what_was_set_aside_is_tried_again_whole_or_not_at_all(keyless, fake):
+    shown, hidden = fake.say("tea at once"), fake.say("tea later")
+    fake.hidden.add(hidden)
+    store(kept(keyless, shown, hidden))
+    row = Delivery.objects.get()
+    quarantine(keyless, "deliveries", [Bad(row.delivery_id, "It is none.", json.loads(row.body))])
+    Delivery.objects.update(done_at=timezone.now())
+    assert "not show all" in retry(Quarantined.objects.get())
+    assert texts() == []
+    fake.hidden.clear()
+    assert retry(Quarantined.objects.get()) == ""
+    assert texts() == ["tea at once", "tea later"]
 
 
 def test_a_channel_that_is_gone_keeps_no_other_from_being_stored(keyless, fake):
