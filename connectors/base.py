@@ -160,6 +160,9 @@ class Connector(Kind, ABC, scan="connectors.networks"):
         self.learned: Callable[[JSON], None] = _forgotten
         """Told what turned out on the way and is to stand among the facts of the Channel from now on, until `check`,
         which has to repeat it, says otherwise."""
+        self.hosts: Callable[[Sequence[str]], Mapping[str, str]] = lambda roots: {}
+        """Of these threads those whose first post is stored, with what it hangs on, a post or picture of ours; ""
+        where it hangs on nothing."""
         self.open_roots: Callable[[], Sequence[str]] = tuple
         """Which threads, by their `root_id`, have conversations that are open, the newest first: what is new there is
         read by each poll, however old the thread is, as far as the budget goes."""

@@ -35,6 +35,12 @@ def open_roots(channel: Channel, space: str) -> list[str]:
     return list(dict.fromkeys(key.removeprefix(f"{space}:") for key in keys))
 
 
+def hosts(channel: Channel, roots: Sequence[str]) -> dict[str, str]:
+    """On what the first posts of these threads hang, of those that this channel heard."""
+    stored = Mention.objects.filter(channel=channel, external_id__in=roots)
+    return dict(stored.values_list("external_id", "parent_id"))
+
+
 @dataclass
 class Following:
     """What is asked for in one poll of one channel. Where its round stands is in the channel's row."""

@@ -206,6 +206,16 @@ def test_what_is_said_below_a_post_elsewhere_that_tags_the_page_is_read_while_a_
     assert again == {more: "and now?", tagged: "I do not like @Acme"}
 
 
+def test_what_an_open_conversation_hangs_on_is_not_guessed_where_it_is_stored(fake):
+    connector, (_, _, cursor, _) = fake.connector(), read(fake)
+    connector.open_roots = lambda: ["77_900", "601_9001"]
+    connector.hosts = lambda roots: {"77_900": "", "601_9001": "1_601"}
+    before = len(fake.server.asked)
+    fake.read(connector, cursor)
+    asked = [each.path.split("/")[2] for each in fake.server.asked[before:] if each.path.endswith("/comments")]
+    assert asked == ["77_900", "1_601"]
+
+
 def test_posts_that_are_kept_from_us_are_asked_for_once_a_day_and_not_in_each_round(fake):
     connector, (_, _, cursor, _) = fake.connector(), read(fake)
     connector.open_roots = lambda: ["771_1", "772_2"]

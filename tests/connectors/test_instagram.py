@@ -47,6 +47,22 @@ def delivery(field, **value):
     return json.dumps({"object": "instagram", "entry": [entry]}).encode()
 
 
+def test_what_is_said_below_a_picture_older_than_a_month_is_read_while_a_conversation_is_open_there(fake):
+    fake.media[MEDIUM]["timestamp"] = stamp(fake.start - timedelta(days=40))
+    first = fake.say("When does it come?")  # told of by delivery
+    connector = fake.connector()
+    posts, _, cursor, _ = fake.read(connector)
+    assert posts == []
+    connector.open_roots = lambda: [first, "t_carla"]
+    connector.hosts = lambda roots: {first: MEDIUM}
+    more = fake.say("hello?", parent=first)
+    posts, bad, cursor, _ = fake.read(connector, cursor)
+    assert ({post.external_id for post in posts}, bad) == ({first, more}, [])
+    again = fake.say("anybody?", parent=first)
+    posts, _, cursor, _ = fake.read(connector, cursor, now=NOW + timedelta(minutes=2))
+    assert again in {post.external_id for post in posts}
+
+
 def test_media_whose_number_of_comments_changed_are_read_and_the_others_not(fake):
     fake.media["17901"] = fake.media[MEDIUM] | {"id": "17901"}
     fake.say("x")

@@ -289,3 +289,6 @@ def test_a_poll_is_told_which_threads_have_open_conversations(network, channel, 
     assert following.open_roots(channel, "demo") == [second, first]
     other = Channel.objects.create(name="@other", network="demo", team=cast.support)
     assert following.open_roots(other, "demo") == []
+    Mention.objects.filter(external_id=first).update(parent_id="our-post")
+    assert following.hosts(channel, [first, second, "unknown"]) == {first: "our-post", second: ""}
+    assert following.hosts(other, [first]) == {}

@@ -127,11 +127,13 @@ class PageReading(Messaging):
         return posts, bad, repeats, graph.rates
 
     def _talked_about(self, reading: Round) -> list[str]:
-        """The posts in whose threads conversations are open. A comment begins with the number of its post; a post
-        elsewhere that tags the page looks just so, and is found out by there being none of the page with its number."""
+        """The posts in whose threads conversations are open. A comment that is not stored begins with the number of its
+        post; a post elsewhere that tags the page looks just so, and there is none of the page with its number."""
         page, posts = f"{self._page_id}_", dict[str, None]()
-        for one in filter(_NUMBERS.fullmatch, self.open_roots()):
-            above = page + one.split("_")[0]
+        roots = list(filter(_NUMBERS.fullmatch, self.open_roots()))
+        hosts = self.hosts(roots)
+        for one in roots:
+            above = hosts.get(one, page + one.split("_")[0]) or one
             posts[one if one.startswith(page) or reading.is_kept_back(above) else above] = None
         return list(posts)
 

@@ -125,7 +125,11 @@ class AccountReading(Messaging):
         items = [item for item in listed(graph.answer, told) if isinstance(item, dict) and item.get("id")]
         recent = [item for item in items if _is_after(item, now - LISTED)]
         more = following(told) if len(recent) == len(items) else ""
-        return [], (), reading.plan([_listed(item) for item in recent], more, now), graph.rates
+        repeats = reading.plan([_listed(item) for item in recent], more, now)
+        if reading.listed:
+            media = self.hosts(self.open_roots())  # those of comments
+            reading.attend([one for one in dict.fromkeys(media.values()) if one.isdecimal()], now)
+        return [], (), repeats, graph.rates
 
     def _under(self, graph: Graph, reading: Round, now: datetime) -> Step:
         stop = reading.todo[0]
