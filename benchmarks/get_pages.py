@@ -88,7 +88,7 @@ def prepare():
             "SELECT %s, id, posted_at, '' FROM inbox_mention WHERE id %% 10 = 0",
             [topic.pk],
         )
-        cursor.execute("VACUUM (ANALYZE)")
+        cursor.execute("VACUUM (ANALYZE) connectors_topicmention")
         cursor.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
     return admin
 
@@ -98,6 +98,8 @@ def undo():
     from inbox.models import Agent
     from routing.models import Rule
 
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE connectors_topicmention CASCADE")
     Topic.objects.filter(name="growth").delete()
     Agent.objects.filter(email="growth@acme.example").delete()
     Rule.objects.all().delete()
