@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
+from connectors.base import Connector
 from connectors.models import Channel, Exclusion, Topic
 from connectors.topics.coverage import listening
 from connectors.topics.exclusions import MOST, exclude
@@ -161,7 +162,8 @@ def _reads(agent: Agent, query: str, chosen: list[int], hides: list[Tree], count
     now = timezone.now()
     found = preview(tree, agent, chosen, now, hides)
     per_day = found.per_day(now)
-    asked = covered.filter(pk=counted) if is_number(counted) else covered.none()
+    known = covered.filter(network__in=Connector.kinds())
+    asked = known.filter(pk=counted) if is_number(counted) else known.none()
     sizes = {channel.pk: size(channel, tree, now) for channel in asked}
     reads = listening(tree, covered, per_day, sizes)
     return {"tree": str(tree), "found": found, "per_day": per_day, "listening": reads}

@@ -186,7 +186,7 @@ def test_an_account_mutes_blocks_and_reports(fake):
         assert fake.connector().can(one, NOW)[verb].allowed
         fake.connector().do(verb, one)
     assert fake.blocked == {"carla"}
-    assert fake.reports == [{"account_id": ["carla"], "status_ids[]": [one.external_id], "forward": ["1"]}]
+    assert fake.reports == [{"account_id": ["carla"], "status_ids[]": [one.external_id]}]
 
 
 def test_an_older_sign_in_says_that_it_must_be_made_anew_to_block(fake):

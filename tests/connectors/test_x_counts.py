@@ -132,6 +132,14 @@ def test_the_editor_says_what_is_missing_and_spends_nothing_beyond_the_limit(fak
 
 
 @pytest.mark.django_db(transaction=True)
+def test_of_a_network_that_is_not_spoken_here_nothing_is_asked(able, ada):
+    channel = of_fake(able)
+    Channel.objects.filter(pk=channel.pk).update(network="gone")
+    assert "What it would find" in looked(ada, f"count:{channel.pk}")
+    assert asked(able) == []
+
+
+@pytest.mark.django_db(transaction=True)
 def test_the_channels_page_shows_what_of_the_month_is_used_up(able, ada):
     channel = of_fake(able)
     assert keep_facts(channel, opened(channel).check())

@@ -188,7 +188,7 @@ class Mastodon(Joining):
             "mute": lambda api: api.status_mute(wanted),
             "unmute": lambda api: api.status_unmute(wanted),
             "block": lambda api: api.account_block(_account_of(post)),
-            "report": lambda api: api.report(_account_of(post), status_ids=[wanted], forward=True),
+            "report": lambda api: api.report(_account_of(post), status_ids=[wanted]),
         }
         if verb not in acts:
             return super().do(verb, post, text)
