@@ -4,6 +4,7 @@ fate is unknown is for a person. Limits and lifetimes of the real service are un
 
 import json
 import re
+import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -45,7 +46,7 @@ from connectors.networks.telegram.api import (
 DELETABLE = timedelta(hours=48)
 _DONE_BEFORE = {"edit": "message is not modified", "delete": "message to delete not found"}
 """What the service says to a repeat (its words as they were in 2026)."""
-FETCHING = 40.0  # seconds a file may take
+FETCHING = 40.0  # seconds a file may take, with the question where it lies
 _PATH = re.compile(r"[\w./-]{1,300}", re.ASCII)
 _METHODS = {
     "image": ("sendPhoto", "photo"), "animation": ("sendAnimation", "animation"), "video": ("sendVideo", "video"),
@@ -122,12 +123,14 @@ class Telegram(Announced):
         return self._ask(method, form, write=True, files={part: (medium.name, medium.read(), medium.type)})
 
     def enclosed(self, post: Post, ref: str, size: int) -> bytes:
+        ends = time.monotonic() + FETCHING
         told = self._ask("getFile", {"file_id": ref})
         path = str(told.get("file_path") or "") if isinstance(told, dict) else ""
         if not _PATH.fullmatch(path) or ".." in path:
             raise Unreadable("It does not say where the file is.")
         address = f"{self._base}/file/bot{self._token}/{path}"
-        return self.seam.answer("GET", address, size=size, whole=FETCHING, bucket="telegram").content
+        left = max(0.0, ends - time.monotonic())
+        return self.seam.answer("GET", address, size=size, whole=left, bucket="telegram").content
 
     def media_rule(self, post: Post, *, private: bool = False) -> MediaRule:
         sizes = {"image": 8_000_000, "animation": 8_000_000, "video": 8_000_000, "file": 8_000_000}
