@@ -20,12 +20,12 @@ from inbox import reversal
 from inbox.changes import numbers_of
 from inbox.forms import AssignmentForm, SnoozeForm, TagsForm, assignment_targets
 from inbox.models import Agent, Conversation, Event, Team
-from inbox.queue import Queue
+from inbox.queue import WHOLE, Queue
 from inbox.views.answering import is_alive, shown, zone_of
 from inbox.views.desk import queue_of
 from socialcare.pages import Request, is_number
 
-MOST = 200  # conversations one act may take
+MOST = WHOLE  # conversations one act may take: as many as a list holds, all of which one key picks
 
 
 class Unfit(Exception):
@@ -173,6 +173,8 @@ def act(request: Request, queue: Queue) -> HttpResponse:
         picked = picked_of(request)
         if not picked:
             raise Unfit(_("Pick conversations first."))
+        if len(request.POST.getlist("conversation")) > MOST:
+            raise Unfit(_("Pick at most %d at once.") % MOST)
     except Unfit as unfit:
         return unfitting(request, queue, str(unfit))
     outcome = done_to(request.user, picked, deed, numbers_of(request.POST.get("mark", "")))

@@ -7,6 +7,7 @@ from datetime import date
 import pytest
 
 from inbox.models import Conversation, State
+from inbox.queue import WHOLE
 from tests.world import answer, make_channel, write
 
 ALIVE = {"HX-Request": "true"}
@@ -56,6 +57,16 @@ def test_all_are_done_and_one_undo_takes_back_the_lot(cast, channel, ana):
     assert states() == [State.DONE] * 3
     assert undo(ana, answered).content.decode() == "Undone for 3."
     assert states() == [State.NEW] * 3
+
+
+def test_as_many_as_a_list_holds_are_done_at_once_and_more_are_refused_in_words(cast, channel, ana):
+    picked = three(channel, cast.support)
+    many = [Conversation(pk=10**9 + n) for n in range(WHOLE - 3)]
+    answered = act(ana, [*many, *picked], act="closure")
+    assert says(answered) == "3 done."
+    refused = act(ana, [*many, *picked, picked[0]], act="reopening")
+    assert (refused.status_code, says(refused)) == (422, "Pick at most 500 at once.")
+    assert states() == [State.DONE] * 3
 
 
 def test_what_changed_since_the_screen_is_left_alone_and_counted(cast, channel, ana):
