@@ -22,6 +22,7 @@ _BREAKS = regex.compile("\r\n?|\u2028|\u2029")
 _PILED_UP = regex.compile(rf"(?:\p{{M}}\u200d?){{{MARKS_KEPT + 1}}}")
 _GRAPHEME = regex.compile(r"\X")
 _SPACES = regex.compile(r"\s+")
+_SEEN = regex.compile(r"[^\s\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}\u2800]")
 _SCRIPTS = (
     "Latin",
     "Cyrillic",
@@ -56,6 +57,11 @@ def visible(name: str) -> None:
     """For forms: a name of ours stands also where nothing cleans it, in mails, files and logs."""
     if _UNWANTED.search(name) or _BREAKS.search(name):
         raise ValidationError(_("It contains characters that cannot be seen."))
+
+
+def is_seen(text: str) -> bool:
+    """Whether anything of it can be seen, beside blanks, controls and marks of direction."""
+    return _SEEN.search(text) is not None
 
 
 def _unpile(match: regex.Match[str]) -> str:

@@ -10,14 +10,28 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from inbox.foreign import is_seen
 from inbox.models import Agent, Team
+from inbox.models.closeable import tags_in
 
 REPLY_LIMIT = 20_000
 NOTE_LIMIT = 20_000
 
 
+class Said(forms.CharField):
+    """Words for others, of which something can be seen."""
+
+    default_error_messages = {"required": _("Write something first.")}
+
+    def clean(self, value: Any) -> Any:
+        text = super().clean(value)
+        if not is_seen(text):
+            raise forms.ValidationError(self.error_messages["required"], code="required")
+        return text
+
+
 class ReplyForm(forms.Form):
-    text = forms.CharField(max_length=REPLY_LIMIT, error_messages={"required": _("Write something first.")})
+    text = Said(max_length=REPLY_LIMIT)
     key = forms.UUIDField()
     seen_seq = forms.IntegerField(min_value=0)
     anyway = forms.BooleanField(required=False)
@@ -27,7 +41,7 @@ class ReplyForm(forms.Form):
 
 
 class NoteForm(forms.Form):
-    text = forms.CharField(max_length=NOTE_LIMIT, error_messages={"required": _("Write something first.")})
+    text = Said(max_length=NOTE_LIMIT)
     key = forms.UUIDField()
 
 
@@ -62,19 +76,34 @@ class AssignmentForm(forms.Form):
         return parts[0], parts[1] if len(parts) > 1 else None
 
 
+TAGS_LIMIT, ALL_TAGS = 400, 50_000
+
+
 class TagsForm(forms.Form):
-    tags = forms.CharField(max_length=400, required=False)
-    was = forms.CharField(max_length=10_000, required=False)
+    """As many characters of tags as there were may always stay: rules set more of them than a person types."""
+
+    was = forms.CharField(max_length=ALL_TAGS, required=False)
+    tags = forms.CharField(max_length=ALL_TAGS, required=False)
+
+    def clean_tags(self) -> str:
+        tags = str(self.cleaned_data["tags"])
+        if len(tags) > TAGS_LIMIT + len(self.cleaned_data.get("was", "")):
+            raise forms.ValidationError(gettext("These tags are too long."))
+        return tags
 
     def words(self) -> list[str]:
-        return self._words("tags")
+        """What stood there stays as it was, also if nobody could type it so."""
+        known, parts = _parts(self.cleaned_data["was"]), _parts(self.cleaned_data["tags"])
+        return [tag for part in parts for tag in ((part,) if part in known else tags_in(part))]
 
     def before(self) -> list[str] | None:
         """The tags as they stood in the form when it was shown; None where it does not say."""
-        return self._words("was") if "was" in self.data else None
+        was = self.cleaned_data["was"]
+        return [*_parts(was), *tags_in(was)] if "was" in self.data else None
 
-    def _words(self, field: str) -> list[str]:
-        return str(self.cleaned_data[field]).replace(",", " ").replace("#", " ").split()
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 class PriorityForm(forms.Form):

@@ -17,6 +17,7 @@ from inbox import desk, filters
 from inbox.happenings import Happening
 from inbox.models import Conversation
 from inbox.models.arrays import array
+from inbox.models.assignable import deal
 from inbox.row import Row, by_id, chip_of
 
 if TYPE_CHECKING:
@@ -130,13 +131,29 @@ class Queue:
             cursor.execute(f"SELECT k.* {teamwise}", [teams, *parameters, size])
             return list(cursor.fetchall())
 
+    def deal(self) -> int | None:
+        """Claims the most urgent of it that is nobody's for the reader; None when there is none."""
+        teams = [team.pk for team in self.teams]
+        if not self.filters and self.view in (desk.All, desk.Unassigned):
+            return deal(self.agent, teams)
+        nobodys = Conversation.objects.filter(self.belongs, desk.Unassigned.where(self.agent), team__in=teams)
+        # Others may take some of them meanwhile: a claim is made of one only, and by one only.
+        for one in nobodys.order_by(*desk.Priority.columns)[:PAGE]:
+            if one.claim(self.agent):
+                return int(one.pk)
+        return None
+
+    def url_of(self, pk: int) -> str:
+        """The address of one of its conversations, with the way back."""
+        return f"{reverse('inbox:conversation', args=[pk])}?{urlencode(self._way_back, doseq=True)}"
+
     def rows(self, conversations: Sequence[Any], gone: dict[int, str] | None = None) -> list[Row]:
         return [self._row(one, (gone or {}).get(one.id, "")) for one in conversations]
 
     def _row(self, one: Any, gone: str) -> Row:
         return Row(
             id=one.id,
-            url=f"{reverse('inbox:conversation', args=[one.id])}?{urlencode(self._way_back, doseq=True)}",
+            url=self.url_of(one.id),
             key=self.order.key(one),
             author_name=one.identity__name or one.identity__handle or _("Somebody"),
             handle=one.identity__handle if one.identity__name else "",

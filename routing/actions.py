@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
+from inbox.models.closeable import tags_in
 from routing.fields import Field, RuleError, number_of, quoted, words_of
 from socialcare.kinds import Kind
 
@@ -106,7 +107,12 @@ class AddTags(Action):
 
     @classmethod
     def read(cls, values: dict[str, Any]) -> Self:
-        return cls(tuple(tag.lower()[:40] for tag in words_of(values.get("tags"), cls.label)))
+        """Between commas; the blanks within one become hyphens, since people take it off by the form they type in."""
+        words = ("-".join(tags_in(words)).lower()[:40] for words in words_of(values.get("tags"), cls.label))
+        tags = tuple(dict.fromkeys(tag for tag in words if tag))
+        if not tags:
+            raise RuleError(f"{cls.label}: at least one word is needed.")
+        return cls(tags)
 
     def values(self) -> dict[str, Any]:
         return {"tags": list(self.tags)}

@@ -51,11 +51,15 @@ class Group:
 
     def sentence(self, names: dict[str, str]) -> str:
         said = [
-            f"({part.sentence(names)})" if isinstance(part, Group) and len(part.parts) > 1 else part.sentence(names)
+            f"({part.sentence(names)})" if isinstance(part, Group) and part.runs_on() else part.sentence(names)
             for part in self.parts
         ]
         text = _JOINTS[self.how].join(said)
         return f"it is not so that {text}" if self.how == "none" else text
+
+    def runs_on(self) -> bool:
+        """Whether its sentence, beside another part, would read on into that one: “not so that a or b”."""
+        return len(self.parts) > 1 or self.how == "none"
 
     def data(self) -> dict[str, Any]:
         return {self.how: [_data(part) for part in self.parts]}

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 ROUNDS = 5  # of trying anew with what others made of the tags meanwhile
 
 
+def tags_in(text: str) -> list[str]:
+    """The tags that somebody typed, with or without #: none has a blank or a comma in it."""
+    return text.replace(",", " ").replace("#", " ").split()
+
+
 def cleaned(tags: Iterable[str]) -> set[str]:
     return {tag.strip().lower()[:40] for tag in tags if tag.strip()}
 

@@ -15,7 +15,6 @@ from django.views.decorators.http import require_POST, require_safe
 from inbox import reversal
 from inbox.forms import AssignmentForm, PriorityForm, SnoozeForm, TagsForm, assignment_targets
 from inbox.models import Agent, Conversation, Event, State, Team
-from inbox.models.assignable import deal
 from inbox.queue import sentence
 from inbox.views.answering import act, conversation_or_404, done, is_alive, refused, shown, told
 from inbox.views.desk import queue_of
@@ -185,9 +184,7 @@ def revert(request: Request, token: str) -> HttpResponse:
 
 @require_POST
 def deal_top(request: Request, slug: str) -> HttpResponse:
-    """Claims the top of this view's teams for the reader and opens it."""
+    """Claims the most urgent of this view that is nobody's for the reader and opens it."""
     queue = queue_of(request, slug)
-    pk = deal(request.user, [team.pk for team in queue.teams])
-    if pk is None:
-        return HttpResponseRedirect(queue.url, status=303)
-    return HttpResponseRedirect(f"{reverse('inbox:conversation', args=[pk])}?view={slug}", status=303)
+    pk = queue.deal()
+    return HttpResponseRedirect(queue.url if pk is None else queue.url_of(pk), status=303)

@@ -144,6 +144,7 @@ def desk_context(request: Request, queue: Queue, talk: Talk | None = None) -> di
             "saved": queue.saved,
             "is_changed": queue.is_changed,
             "chosen": chips_of(queue),
+            "deal_url": reverse("inbox:deal", args=[queue.slug]) + query,
             "bulk_url": reverse("inbox:bulk", args=[queue.slug]) + query,
             "bulk_teams_url": reverse("inbox:bulk", args=[queue.slug]) + "?only=teams",
             "put_away": issubclass(queue.view, desk.PutAway) and queue.view is not desk.Snoozed,

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
 from inbox.composer import network_name, safe
+from inbox.foreign import is_seen
 from inbox.forms import NetworkActForm
 from inbox.models import Conversation, Mention, Reply
 from inbox.models.act import OPPOSITES
@@ -137,7 +138,7 @@ def _problems(post: Mention | Reply, verb: str, text: str) -> list[str]:
     """What is wrong with the new words of an answer, counted by the network's own rule."""
     if verb != "edit":
         return []
-    if not text.strip():
+    if not is_seen(text):
         return [_("Write what it is to say.")]
     channel: Any = post.channel
     parent = post.parent if isinstance(post, Reply) else post

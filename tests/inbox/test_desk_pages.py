@@ -417,6 +417,54 @@ def test_the_top_item_is_dealt_and_opened(cast, channel, ana):
     assert one.agent == cast.ana
 
 
+@pytest.mark.parametrize("view", ["all", "support", "mine"])
+def test_the_top_of_a_narrowed_view_is_one_of_that_view(cast, channel, ana, view):
+    write(channel, "first", cast.support, ago=100)
+    for place, ago in enumerate((30, 40)):
+        tagged = write(channel, "second", cast.support, author=f"a{place}", ago=ago)
+        tagged.retag(["vip"], None)
+    page = ana.get(f"/views/{view}/?tag=vip&order=newest").content.decode()
+    address = re.search(r'action="(/views/[^"]+/top/[^"]*)"', page)[1].replace("&amp;", "&")
+    told = ana.post(address).headers["Location"]
+    tagged.refresh_from_db()
+    if view == "mine":
+        assert (told, tagged.agent) == ("/views/mine/?tag=vip", None)
+    else:
+        assert told.startswith(f"/conversations/{tagged.pk}/?view={view}")
+        assert "tag=vip" in told
+        assert tagged.agent == cast.ana
+
+
+def test_nothing_is_dealt_of_what_is_done(cast, channel, ana):
+    write(channel, "first", cast.support, ago=100)
+    write(channel, "second", cast.support, author="theo").close(None)
+    assert ana.post("/views/done/top/").headers["Location"] == "/views/done/"
+    assert not Conversation.objects.exclude(agent=None).exists()
+
+
+def test_the_top_of_a_saved_view_is_one_of_that_view(cast, channel, ana):
+    one = write(channel, "second", cast.support, ago=10)
+    one.retag(["vip"], None)
+    write(channel, "first", cast.support, author="theo", ago=100)
+    saved = ana.post("/views/all/save/?tag=vip", {"name": "Important", "whose": "me"}).headers["Location"]
+    assert ana.post(f"{saved}top/").headers["Location"].startswith(f"/conversations/{one.pk}/?view=saved-")
+
+
+def test_a_tag_that_nobody_could_have_typed_stays_and_goes_like_others(cast, channel, ana):
+    one = write(channel, "hello", cast.support)
+    set_by_rule = ["#urgent", "money back", *(f"set by a rule {n}" for n in range(60))]
+    one.retag(set_by_rule, None)
+    was = ", ".join(sorted(set_by_rule))
+    url = f"/conversations/{one.pk}/tags/"
+    assert ana.post(url, {"tags": f"{was}, new", "was": was}).status_code == 303
+    one.refresh_from_db()
+    assert one.tags == sorted([*set_by_rule, "new"])
+    assert ana.post(url, {"tags": "new", "was": f"{was}, new"}).status_code == 303
+    one.refresh_from_db()
+    assert one.tags == ["new"]
+    assert ana.post(url, {"tags": "x" * 404, "was": "new"}).status_code == 422
+
+
 def test_presence_is_told_to_the_others_and_forgotten_when_left(cast, channel, client):
     one = write(channel, "hello", cast.support)
     client.force_login(cast.max)

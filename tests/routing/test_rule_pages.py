@@ -4,6 +4,7 @@ import pytest
 
 from connectors.models import Channel
 from inbox.models import Conversation
+from routing.groups import read_tree
 from routing.models import Rule
 from tests.inbox.test_receive import offer, post
 
@@ -115,6 +116,24 @@ def test_conditions_and_groups_are_added_and_removed_by_plain_posts(cast, client
     assert 'name="w.1.how"' not in text
     text = client.post("/set-up/rules/new/", {**form, "do": "add-action", "a.new": "tag"}).content.decode()
     assert 'name="a.1.f.tags"' in text
+
+
+def test_a_none_group_within_another_reads_as_no_other_rule():
+    spam, refund = ({"is": "text_any", "words": [word]} for word in ("spam", "refund"))
+    within, around = {"any": [{"none": [spam]}, refund]}, {"none": [spam, refund]}
+    reads = [read_tree(tree).sentence({}) for tree in (within, around)]
+    assert reads == [
+        "(it is not so that the text contains “spam”) or the text contains “refund”",
+        "it is not so that the text contains “spam” or the text contains “refund”",
+    ]
+
+
+def test_tags_of_a_rule_are_such_as_an_agent_can_type(cast, client):
+    form = filled(**{"a.0.do": "tag", "a.0.f.tags": "Money  back, #urgent, urgent"})
+    text = signed_in(client, cast.ada).post("/set-up/rules/new/", {**form, "do": "look"}).content.decode()
+    assert "tag it “money-back” and “urgent”" in text
+    text = client.post("/set-up/rules/new/", {**form, "a.0.f.tags": "#, #"}).content.decode()
+    assert "at least one word is needed" in text
 
 
 @pytest.mark.parametrize("do", ["remove:w.9", "add:w.7.3", "group:x", "remove-action:5", "add:w", "remove:w"])
