@@ -30,8 +30,9 @@ SET_UP = (  # address, icon, words, whether managers may open it too
 
 
 def slug_of(team: Team) -> str:
-    """The team's view in addresses; a standard view of the same name keeps its own."""
-    return f"team-{team.slug}" if team.slug in desk.View.kinds() else str(team.slug)
+    """The team's view in addresses, no two alike; a standard or saved view keeps its own."""
+    slug = str(team.slug)
+    return f"team-{slug}" if slug in desk.View.kinds() or slug.startswith(("saved-", "team-")) else slug
 
 
 def team_named(slug: str, teams: Iterable[Team]) -> Team | None:

@@ -57,6 +57,12 @@ class TeamForm(forms.ModelForm):  # type: ignore[type-arg]
         if not by.is_admin:
             del self.fields["private"], self.fields["triage"]
 
+    def clean_name(self) -> str:
+        name = str(self.cleaned_data["name"])
+        if Team.objects.filter(name__iexact=name).exclude(pk=self.instance.pk).exclude(name=name).exists():
+            raise forms.ValidationError(_("A team is called that already, written in other letters."))
+        return name
+
     def given(self) -> dict[str, Any]:
         return {"private": False, "triage": False, **self.cleaned_data}
 

@@ -4,9 +4,12 @@ from uuid import uuid4
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
 
 from connectors.base import Connector
-from inbox.models import Draft, Team
+from inbox.desk import View
+from inbox.models import Draft, Membership, Team
+from inbox.pane import slug_of
 from routing.models import Rule
 from tests.routing.test_rule_pages import filled, make
 from tests.world import make_channel, write
@@ -74,6 +77,43 @@ def test_an_answer_of_many_lines_that_just_fits_is_taken(cast, client):
     assert len(typed) == limit
     answer = {"text": typed.replace("\n", "\r\n"), "key": uuid4(), "seen_seq": one.seen_seq, "kind": "reply"}
     assert client.post(f"/conversations/{one.pk}/replies/", answer).status_code == 303
+
+
+@pytest.mark.parametrize("text", [" \u200b ", "\u202e\u202e", "\u2060", "\u3164", "\u2800\n", "\ufe0f"])
+@pytest.mark.parametrize("kind", ["replies", "notes"])
+def test_what_nobody_could_see_is_not_said(cast, client, kind, text):
+    client.force_login(cast.ana)
+    one = write(make_channel(), "my parcel is late", cast.support)
+    said = {"text": text, "key": uuid4(), "seen_seq": one.seen_seq, "kind": "reply"}
+    answer = client.post(f"/conversations/{one.pk}/{kind}/", said)
+    assert answer.status_code == 422
+    assert "Write something first." in answer.content.decode()
+
+
+@pytest.mark.parametrize("text", ["👍", "!", "می‌خواهم", "e\u0301", "\ue000", "한"])
+def test_a_single_sign_in_any_script_is_said(cast, client, text):
+    client.force_login(cast.ana)
+    one = write(make_channel(), "my parcel is late", cast.support)
+    said = {"text": text, "key": uuid4(), "seen_seq": one.seen_seq, "kind": "reply"}
+    assert client.post(f"/conversations/{one.pk}/replies/", said).status_code == 303
+
+
+@pytest.mark.parametrize("name", ["Saved 1", "Saved customers", "All", "Team all", "Team mine"])
+def test_a_team_of_any_name_has_a_view_of_its_own(cast, client, name):
+    client.force_login(cast.ada)
+    for each in ("All", "Team all", name):
+        client.post("/set-up/teams/new/", {"name": each})
+    team = Team.objects.get(name=name)
+    Membership.objects.create(agent=cast.ada, team=team, role="agent")
+    page = client.get(reverse("inbox:view", args=[slug_of(team)]))
+    assert (page.status_code, slug_of(team) in View.kinds()) == (200, False)
+    assert len({slug_of(each) for each in Team.objects.all()}) == Team.objects.count()
+
+
+def test_a_teams_name_in_other_letters_is_no_other_name(cast, client):
+    client.force_login(cast.ada)
+    answer = client.post("/set-up/teams/new/", {"name": "suPPort"})
+    assert "A team is called that already" in answer.content.decode()
 
 
 def test_what_is_no_number_moves_no_rule_and_is_said(cast, client):
