@@ -198,6 +198,11 @@ class Connector(Kind, ABC, scan="connectors.networks"):
         """Whether this Channel, as it is signed in, may use the network's search."""
         return self.dialect is not None
 
+    @property
+    def cannot_search(self) -> "StrPromise | str":
+        """Why it may not, where the network has a reason of its own."""
+        return ""
+
     def searching(self, texts: Sequence[str]) -> tuple[Source, ...]:
         """Sources that ask the network's search for each of the texts."""
         search = next(source for source in self.sources if source.name == "search")

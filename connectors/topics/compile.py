@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from dataclasses import field as member
 from decimal import Decimal
 from functools import lru_cache
 from itertools import product
+from typing import TYPE_CHECKING
 
 from connectors.topics.tree import (
     OPERATORS,
@@ -23,6 +25,9 @@ from connectors.topics.tree import (
     any_of,
     negated,
 )
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
 
 MOST = 8
 """Searches one query may become on a network without OR."""
@@ -52,7 +57,9 @@ class Dialect:
     with spaces, "" when it has none; `minus` stands before what must not occur, "" when nothing can be left out;
     `loose`: it also finds other forms of a word, so that no answer is exact; `longest`: characters of one search;
     `theirs`: facts that it may know otherwise than we do; `price`: what a post found with its author costs, in the
-    network's currency."""
+    network's currency; `quotes`: words in quotes are one phrase there; `signs`: #tag and @name are words there, and no
+    place or person to search in; `shortest`: letters of a word that may be asked for; `covers`: in words, in what it
+    searches where that is not all of the network."""
 
     field: Callable[[Field], str] = lambda _: ""
     joined: str = ""
@@ -61,6 +68,10 @@ class Dialect:
     longest: int = 500
     theirs: frozenset[str] = frozenset({"lang"})
     price: Decimal = Decimal(0)
+    quotes: bool = True
+    signs: bool = True
+    shortest: int = 1
+    covers: StrPromise | str = member(default="", compare=False)
 
     def write(self, tree: Tree) -> str:
         if isinstance(tree, And):
@@ -73,7 +84,11 @@ class Dialect:
             return self.field(tree)
         assert isinstance(tree, Word | Phrase)  # noqa: S101  relaxed trees hold no NEAR
         bare = isinstance(tree, Word) and tree.text.lstrip("#@").isalnum() and not OPERATORS.fullmatch(tree.text)
-        return tree.text if bare else f'"{tree.text}"'
+        text = tree.text if self.signs else tree.text.lstrip("#@") or tree.text
+        return text if bare or not self.quotes else f'"{text}"'
+
+    def takes(self, word: str) -> bool:
+        return WILD.isdisjoint(word) and len(word.lstrip("#@")) >= self.shortest
 
     def _grouped(self, part: Tree, kind: type[And | Or]) -> str:
         return f"({self.write(part)})" if isinstance(part, kind) else self.write(part)
@@ -158,9 +173,10 @@ class _Relaxing:
         if isinstance(leaf, Near):
             both = [part for each in (leaf.left, leaf.right) if (part := self.relaxed_quietly(each)) is not None]
             return all_of(both) if both else None
-        if isinstance(leaf, Word | Phrase) and WILD.isdisjoint(leaf.text):
+        if isinstance(leaf, Word | Phrase) and self.dialect.takes(leaf.text):
             return leaf
-        words = [Word(word) for word in leaf.text.split() if WILD.isdisjoint(word)] if isinstance(leaf, Phrase) else []
+        split = leaf.text.split() if isinstance(leaf, Phrase) else []
+        words = [Word(word) for word in split if self.dialect.takes(word)]
         return all_of(list(words)) if words else None
 
     def relaxed_quietly(self, tree: Tree) -> Tree | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
 
-from connectors.base import Connector, Fault
+from connectors.base import Connector, Fault, NotPermitted
 from connectors.budgeting import money, unit
 from connectors.lookback import complete_since
 from connectors.models import Channel, Gap, Lookback, Source
@@ -57,7 +57,7 @@ class Stands:
         """Three statements, however many channels there are."""
         stands = cls()
         pairs: tuple[tuple[dict[int, list[Any]], Any], ...] = (
-            (stands.sources, Source.objects.only("channel_id", "name", "begun_at")),
+            (stands.sources, Source.objects.only("channel_id", "name", "begun_at", "fault")),
             (stands.lookbacks, Lookback.objects.defer("cursor")),
             (stands.gaps, Gap.objects.filter(until__isnull=False)),
         )
@@ -78,6 +78,12 @@ class Stands:
         words = dict.fromkeys(each.words for each in lookbacks if each.words)
         since, goes_on = complete_since(read, lookbacks, gaps), any(each.goes_on for each in lookbacks)
         return {"complete_since": since, "goes_on": goes_on, "furthest": " ".join(words)}
+
+    def refused(self, channel: Channel, names: Sequence[str]) -> str:
+        """Why the network does not search for us, where it refused one of these sources for lack of a right."""
+        if any(each.fault == NotPermitted.__name__ for each in self.sources[channel.pk] if each.name in names):
+            return _("the network refuses this search: a permission is missing; what it brings anyway is compared here")
+        return ""
 
 
 def listening(
@@ -106,17 +112,25 @@ def _listens(tree: Tree, channel: Channel, stands: Stands) -> Listening:
     if native is None:
         words = _("cannot be asked for this; what it brings anyway is compared here")
         return Listening(channel, words, mood="warn", **brings)
+    names = [f"search:{text}" for text in native.texts]
     try:
-        able = opened(channel).can_search
+        unable = _unable(opened(channel)) or stands.refused(channel, names)
     except Fault as fault:
         return Listening(channel, fault.words, native.texts, "warn")
-    if not able:
-        words = _("searches only when signed in, on servers that search in posts; what it brings is compared here")
-        return Listening(channel, words, mood="warn", **brings)
-    found = stands.of_sources(channel, [f"search:{text}" for text in native.texts])
+    if unable:
+        return Listening(channel, unable, mood="warn", **brings)
+    found = stands.of_sources(channel, names)
     mood, counting, uncounted = "warn" if native.lost else "", price(channel, native), _uncounted(channel)
-    said = Listening(channel, described(native), native.texts, mood, counting=counting, uncounted=uncounted)
+    words = ". ".join(filter(None, (described(native), str(kind.dialect.covers))))
+    said = Listening(channel, words, native.texts, mood, counting=counting, uncounted=uncounted)
     return replace(said, **found)
+
+
+def _unable(connector: Connector) -> str:
+    if connector.can_search:
+        return ""
+    usual = _("searches only when signed in, on servers that search in posts; what it brings is compared here")
+    return str(connector.cannot_search) or usual
 
 
 def _uncounted(channel: Channel) -> str:

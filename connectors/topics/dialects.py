@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from django.utils.translation import gettext_lazy
+
 from connectors.topics.compile import WILD, Dialect
 from connectors.topics.tree import Field
 
@@ -38,8 +40,34 @@ def _on_bluesky(field: Field) -> str:
     return f"from:{handle}" if "." in handle else ""
 
 
+def _on_reddit(field: Field) -> str:
+    handle = _handle(field)
+    return f"author:{handle}" if handle.replace("_", "").replace("-", "").isalnum() else ""
+
+
+def _on_discourse(field: Field) -> str:
+    handle = _handle(field)
+    return f"@{handle}" if handle.replace("_", "").replace("-", "").replace(".", "").isalnum() else ""
+
+
 # Mastodon finds other forms of a word too, and has no OR. Bluesky's search is not documented as exact. Of the 512
 # characters X takes, what we add ourselves (no reposts, not by us) needs some.
 FEDIVERSE = Dialect(field=_on_mastodon, loose=True)
 BLUESKY = Dialect(field=_on_bluesky, loose=True)
 X = Dialect(field=_on_x, joined=" OR ", minus="-", longest=450, price=Decimal("0.015"))
+# Of these three it is not known how they read an OR, nor that they find exactly what was typed: they are asked for
+# plain words, alternatives one by one. Threads knows no phrases. A forum takes #word for a category and @name for an
+# author, and looks for no word of less than three letters unless its set-up says so.
+THREADS = Dialect(
+    loose=True,
+    longest=100,
+    quotes=False,
+    signs=False,
+    covers=gettext_lazy(
+        "As long as Meta has not approved searching for your app, it looks through your own posts only"
+    ),
+)
+REDDIT = Dialect(
+    field=_on_reddit, loose=True, signs=False, covers=gettext_lazy("It looks through posts, not through comments")
+)
+FORUM = Dialect(field=_on_discourse, loose=True, longest=400, signs=False, shortest=3)

@@ -18,7 +18,7 @@ from connectors.faults import (
     Unavailable,
 )
 from connectors.networks.discourse.api import place_of
-from tests.fakes.discourse import PRIVATE, TOPIC, Fake, no
+from tests.fakes.discourse import ME, PRIVATE, TOPIC, USER, Fake, no
 from tests.fakes.server import Reply
 
 NOW = datetime.now(UTC)
@@ -347,3 +347,80 @@ def test_videos_may_hang_from_an_answer_where_the_forum_lets_them(fake, extensio
     fake.facts = lambda: facts
     rule = fake.connector().media_rule(None)
     assert {each for each in rule.types if each.startswith("video")} == videos
+
+
+# Searching
+
+
+def hits(fake):
+    return [each.path for each in fake.server.asked if each.path.startswith("/posts/")]
+
+
+def test_a_search_names_posts_which_are_then_read_once(fake):
+    for number in range(7):
+        fake.say(f"kettle {number}", topic=77)
+    fake.say("the kettle in private", topic=PRIVATE)
+    fake.say("a teapot")
+    fake.hits = 3  # a page
+    posts, bad, cursor, _ = read(fake, "search:kettle")
+    assert sorted(post.text for post in posts) == [f"kettle {number}" for number in range(7)]
+    assert {(post.kind, post.visibility) for post in posts} == {(PostKind.RESULT, Visibility.PUBLIC)}
+    assert not bad
+    fake.say("kettle 7")
+    before = len(hits(fake))
+    assert [post.text for post in read(fake, "search:kettle", cursor)[0]] == ["kettle 7"]
+    assert len(hits(fake)) == before + 1
+
+
+def test_a_search_that_is_cut_goes_on_where_it_was(fake):
+    for number in range(7):
+        fake.say(f"kettle {number}")
+    fake.hits, fake.source, cursor, found = 3, "search:kettle", None, []
+    for _ in range(6):
+        posts, _, cursor, _ = fake.read(fake.connector(), cursor, requests=2)
+        found += [post.text for post in posts]
+    assert sorted(found) == [f"kettle {number}" for number in range(7)]
+    assert cursor["todo"] == []
+
+
+def test_what_was_found_and_is_gone_or_closed_keeps_nothing_else(fake):
+    told = {text: fake.say(f"kettle {text}", topic=77) for text in ("gone", "closed", "there")}
+    closed = fake.at(told["closed"])["id"]
+    fake.searched, searched = lambda *asked: gone(fake, told["gone"], searched(*asked)), fake.searched
+    fake.forbid(str(closed))
+    posts, bad, _, _ = read(fake, "search:kettle")
+    assert [post.text for post in posts] == ["kettle there"]
+    assert [each.external_id for each in bad] == [str(closed)]
+
+
+def gone(fake, identity, reply):
+    if fake.at(identity):
+        fake.delete(identity)
+    return reply
+
+
+def test_a_search_keeps_to_the_wanted_categories_and_to_what_others_say(fake):
+    fake.say("a kettle here", category_id=5, topic=77)
+    fake.say("a kettle there", topic=78)
+    fake.say("our kettle", USER, category_id=5, topic=77, user_id=ME)
+    kept = fake.settings()
+    fake.settings = lambda: kept | {"categories": ["5"]}
+    assert [post.text for post in read(fake, "search:kettle")[0]] == ["a kettle here"]
+
+
+def test_a_search_of_the_past_brings_what_is_older_than_the_first_reading(fake):
+    fake.start -= timedelta(days=20)
+    fake.say("an old kettle")
+    assert read(fake, "search:kettle")[0] == []
+    past = fake.connector().history("search:kettle", {}, NOW - timedelta(days=30), NOW)
+    [post] = read(fake, "search:kettle", past.cursor)[0]
+    assert post.text == "an old kettle"
+    assert not past.whole
+
+
+def test_words_that_a_forum_does_not_search_for_are_refused(fake):
+    with pytest.raises(NotPermitted):
+        read(fake, "search:tv")
+    fake.searches = False
+    with pytest.raises(NotPermitted):
+        read(fake, "search:kettle")

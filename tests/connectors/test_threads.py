@@ -156,8 +156,27 @@ def test_mentions_and_searches_are_read_and_cannot_be_hidden(fake):
     assert (posts["801"].author.external_id, posts["801"].author.handle) == ("name:theo", "theo")
     assert set(fake.connector().can(posts["801"], NOW)) == {"reply"}
     found = {post.external_id: post.kind for post in read(fake, "search:tea")[0]}
-    assert found == {"801": PostKind.RESULT, "802": PostKind.QUOTE}
+    assert found == {"801": PostKind.RESULT, "802": PostKind.RESULT}
     assert [source.name for source in fake.connector().listening()] == ["replies", "mentions", "search:tea"]
+
+
+def test_searches_of_topics_share_what_a_day_has_room_for(fake):
+    few, many = (fake.connector().searching([f"word{number}" for number in range(count)]) for count in (2, 30))
+    assert {source.interval for source in few} == {900}
+    assert sum(86_400 / source.interval for source in many) <= 1_500
+    assert all(source.interval <= source.most for source in many)
+    assert [source.name for source in few] == ["search:word0", "search:word1"]
+
+
+def test_the_rights_of_the_token_are_told(fake):
+    check = fake.connector().check()
+    assert "threads_keyword_search" in check.scopes
+    assert check.facts["searches"] is True
+    fake.scopes = ["threads_basic"]
+    assert fake.connector().check().facts["searches"] is False
+    fake.scopes = None  # it does not say
+    check = fake.connector().check()
+    assert (check.scopes, "searches" in check.facts) == ((), False)
 
 
 def test_an_old_thread_is_looked_into_once_a_day(fake):

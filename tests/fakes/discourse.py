@@ -28,6 +28,7 @@ class Fake(FakeNetwork):
         super().__init__()
         self.files, self.extensions = {}, "jpg|jpeg|png|gif|mp4"
         self.posts, self.notes, self.closed, self.page = {}, [], False, 50
+        self.searches, self.hits = True, 50
         self.numbers = count(1000)  # none is given twice, whatever was deleted
         self.keep("Our new tea", "care", None, self.start, user_id=ME)
 
@@ -158,6 +159,8 @@ class Fake(FakeNetwork):
             return Reply(200, {"user_badges": [], "user": {"id": ME, "username": USER, "name": "Care"}})
         if path[0] == "t":
             return self.topic(asked, int(path[1]), len(path) > 2)
+        if path == ["search"]:
+            return self.searched(asked.one("q"), int(asked.one("page", "1")))
         if path == ["posts"]:
             return self.latest(int(asked.one("before", "0")))
         post = self.at("/".join(path[2:])) if path[1] == "by_number" else self.posts.get(int(path[1]))
@@ -170,6 +173,33 @@ class Fake(FakeNetwork):
         top = before or max(self.posts, default=0)
         found = [each for one, each in self.posts.items() if top - self.page < one <= top and each["topic_id"] == TOPIC]
         return Reply(200, {"latest_posts": [self.listed(each) for each in found[::-1]]})
+
+    def searched(self, asked, page):
+        """Words below three letters, categories and people in what was asked narrow it, as in a forum; other forms of
+        a word will do. A post is told without its author's number and its text."""
+        if self.searches is False:
+            return no(403, "invalid_access")
+        words, _, order = asked.rpartition(" ")
+        assert (order, words[:1] in ("#", "@")) == ("order:latest", False)
+        found, error = [], "Too short" if len(words) < 3 else None
+        for each in list(self.posts.values())[::-1]:
+            said = each["raw"].lower()
+            parts = [phrase or word.rstrip("s") for phrase, word in re.findall(r'"(.*?)"|(\S+)', words.lower())]
+            if not error and each["topic_id"] != PRIVATE and all(part in said for part in parts):
+                found.append(each)
+        shown = found[(page - 1) * self.hits : page * self.hits]
+        more = True if len(found) > page * self.hits else None
+        lists = {name: [] for name in ("users", "categories", "tags", "groups")}
+        about = {name: [] for name in ("post_ids", "user_ids", "category_ids", "tag_ids", "group_ids")}
+        about |= {"term": words, "search_log_id": 1, "can_create_topic": True, "error": error}
+        about |= {"more_posts": None, "more_users": None, "more_categories": None}
+        about |= {"more_full_page_results": str(more).lower() if more else None}
+        return Reply(200, lists | {"posts": [self.hit(each) for each in shown], "grouped_search_result": about})
+
+    @staticmethod
+    def hit(post):
+        names = ("id", "name", "username", "avatar_template", "created_at", "post_number", "topic_id")
+        return {name: post[name] for name in names} | {"like_count": 0, "blurb": post["raw"][:20]}
 
     @staticmethod
     def listed(post):

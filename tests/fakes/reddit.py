@@ -62,6 +62,20 @@ class Fake(FakeNetwork):
         self.told.append(name)
         return name
 
+    def submit(self, title, person="theo", text="", **more):
+        """Somebody begins a thread somewhere."""
+        _, at = self.next()
+        return self.keep("t3", person, text, at, None, title=title, subreddit="tea", **more)
+
+    def searched(self, words):
+        """Posts alone, by their titles and texts; other forms of a word will do."""
+        found = []
+        for one in self.things.values():
+            said = f"{one['data'].get('title')} {one['data'].get('selftext')}".lower()
+            if one["kind"] == "t3" and all(word.strip('"').rstrip("s") in said for word in words.lower().split()):
+                found.append(one)
+        return found
+
     def write(self, text, person="carla", parent=None):
         """A private message."""
         _, at = self.next()
@@ -163,7 +177,8 @@ class Fake(FakeNetwork):
             held = self.talks.get(path.rpartition("/")[2])
             return Reply(200, held) if held else Reply(404, {"message": "Not Found", "error": 404})
         if path == "search":
-            return self.paged([one for one in self.things.values() if one["kind"] == "t3"], asked)
+            assert (asked.one("sort"), asked.one("type")) == ("new", "link")
+            return self.paged(self.searched(asked.one("q")), asked)
         kind = {"comments": "t1", "new": "t3"}[path.rpartition("/")[2]]
         return self.paged([one for one in self.things.values() if one["kind"] == kind], asked)
 

@@ -21,6 +21,8 @@ class Fake(FakeGraph):
         self.posts = {OURS: self.post(OURS, "Our new tea is here", "acme", stamp(self.start))}
         self.ours = [self.posts[OURS]]
         self.containers, self.holds, self.reads, self.found = {}, {}, 0, []
+        self.public, self.approved = [], True
+        self.scopes = ["threads_basic", "threads_manage_replies", "threads_keyword_search"]
         self.numbers = count(7000)  # none is given twice, whatever was deleted
 
     def settings(self):
@@ -63,6 +65,20 @@ class Fake(FakeGraph):
         identity = str(6000 + number)
         self.posts[identity] = self.post(identity, text, person, stamp(at), parent or OURS, **more)
         return identity
+
+    def mutter(self, text, person="theo", **more):
+        """Somebody says it to nobody in particular."""
+        number, at = self.next()
+        self.public.append(self.post(str(4000 + number), text, person, stamp(at), **more))
+        return self.public[-1]["id"]
+
+    def searched(self, words):
+        """Any of the words will do: it finds more than was asked for. Where the app is not approved it looks through
+        our own posts."""
+        assert '"' not in words
+        if not self.approved:
+            return self.ours
+        return self.found + [one for one in self.public if any(word in one["text"].lower() for word in words.split())]
 
     def edit(self, identity, text):
         self.posts[identity]["text"] = text
@@ -124,7 +140,10 @@ class Fake(FakeGraph):
         if head == "me":
             return Reply(200, self.mine(edge, given))
         if head == "keyword_search":
-            return Reply(200, self.page(self.found, given, "timestamp"))
+            return Reply(200, self.page(self.searched(given["q"].lower()), given, "timestamp"))
+        if head == "debug_token":
+            assert given["input_token"] == CANARY
+            return Reply(200, {"data": {"is_valid": True, "user_id": 77, "scopes": self.scopes}})
         if head in self.containers:
             return Reply(200, {"id": head, **self.progress(self.containers[head])})
         if head not in self.posts:

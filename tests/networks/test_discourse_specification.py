@@ -85,3 +85,11 @@ def test_lists_and_single_posts_fit(fake):
     posts, bad, _, _ = fake.read(connector)
     assert [post.text for post in posts] == ["Where is my parcel?"]
     assert not bad
+
+
+def test_searches_fit(fake):
+    fake.say("Where is the kettle?")
+    fake.source = "search:kettle"
+    posts, bad, _, _ = fake.read(fake.connector())
+    assert [post.text for post in posts] == ["Where is the kettle?"]
+    assert not bad

@@ -75,6 +75,30 @@ def test_a_network_without_or_is_asked_several_times(query, texts):
     assert not native.exact
 
 
+@pytest.mark.parametrize(
+    ("network", "query", "texts"),
+    [
+        ("threads", 'shoes AND "too small"', ["shoes too small"]),
+        ("threads", "#tea OR @acme OR pot-au-feu", ["tea", "acme", "pot-au-feu"]),
+        ("threads", "acme author:@carla lang:de -spam", ["acme"]),
+        ("reddit", 'shoes AND "too small"', ['shoes "too small"']),
+        ("reddit", "acme (tea OR #coffee) author:@carla", ["acme tea author:carla", "acme coffee author:carla"]),
+        ("discourse", 'shoes AND "too small" author:@carla.b', ['shoes "too small" @carla.b']),
+        ("discourse", "#tea @acme is it", ["tea acme"]),
+        ("discourse", '"is it" kettle', ['"is it" kettle']),
+    ],
+)
+def test_a_network_of_which_little_is_known_is_asked_for_plain_words(network, query, texts):
+    native = asked(network, query)
+    assert list(native.texts) == texts
+    assert not native.exact
+
+
+def test_words_too_short_for_a_forums_search_are_not_asked_for():
+    assert asked("discourse", "TV OR kettle") is None
+    assert asked("discourse", "TV kettle").filtered == ("TV",)
+
+
 def test_alternatives_there_is_no_room_for_are_named():
     native = asked("mastodon", " OR ".join(f"word{number}" for number in range(MOST + 3)))
     assert len(native.texts) == MOST
@@ -94,7 +118,7 @@ def test_a_query_too_long_for_one_search_becomes_several_or_is_shortened():
 
 def test_who_has_a_dialect_has_a_source_that_searches():
     kinds = [kind for kind in Connector.kinds().values() if kind.dialect]
-    assert {"mastodon", "bluesky", "x"} <= {kind.name for kind in kinds}
+    assert {"mastodon", "bluesky", "x", "threads", "reddit", "discourse"} <= {kind.name for kind in kinds}
     for kind in kinds:
         assert "search" in {source.name for source in kind.sources}, kind.name
 

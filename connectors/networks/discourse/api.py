@@ -55,7 +55,7 @@ def post_of(item: Mapping[str, Any], site: str, me: str, source: str, *, direct:
     state = PostState.DELETED if gone else PostState.WITHHELD if item.get("hidden") else PostState.LIVE
     return Post(
         external_id=f"{topic}/{number}",
-        kind=PostKind.DIRECT if direct else PostKind.COMMENT,
+        kind=PostKind.DIRECT if direct else PostKind.RESULT if source.startswith("search") else PostKind.COMMENT,
         source=source,
         author=_author(item, site, user),
         text=text,

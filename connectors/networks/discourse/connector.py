@@ -40,8 +40,9 @@ from connectors.base import (
 from connectors.finding import Sought
 from connectors.networks.discourse import uploads
 from connectors.networks.discourse.api import FLAG, LIKE, host_of, place_of
-from connectors.networks.discourse.reading import Reading
+from connectors.networks.discourse.searches import Searching
 from connectors.text import normalised, plain
+from connectors.topics import dialects
 
 SHOWN = 20
 """Posts of a topic looked through for a reply."""
@@ -49,7 +50,7 @@ LENGTHS = {"least": "min_post_length", "least_private": "min_personal_message_po
 """What the forum calls the lengths it takes (unverified)."""
 
 
-class Discourse(Reading):
+class Discourse(Searching):
     name = "discourse"
     label = "Discourse forum"
     keeps_uploads = 86_400.0
@@ -76,7 +77,9 @@ class Discourse(Reading):
     sources = (
         Source("posts", "Posts", 60, 30, 900),
         Source("notifications", "What is said to us", 60, 30, 900),
+        Source("search", "Search", 900, 300, 3600),
     )
+    dialect = dialects.FORUM
     text_rule = TextRule(32_000)
     follows = 10  # of one request each
 

@@ -34,6 +34,7 @@ from connectors.networks.reddit.api import MESSAGE, SITE, refused
 from connectors.networks.reddit.modmail import NAME
 from connectors.networks.reddit.reading import Reading, name_of
 from connectors.text import normalised
+from connectors.topics import dialects
 
 SHOWN = 100
 _HELP = "Make it at reddit.com/prefs/apps, kind “web app”, after Reddit has approved it"
@@ -70,6 +71,7 @@ class Reddit(Reading):
     scopes = SCOPES
     text_rule = TextRule(10_000)
     oauth = True
+    dialect = dialects.REDDIT
     mergeable = False
     missing = "" if library.prawcore is not None else library.MISSING
 

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
+
+from django.utils.translation import gettext_lazy
 
 from connectors.answers import Answer
 from connectors.authorizing import address
@@ -14,6 +16,7 @@ from connectors.base import (
     Check,
     Connector,
     Field,
+    Gone,
     Grant,
     Incoming,
     Invalid,
@@ -25,8 +28,15 @@ from connectors.base import (
 from connectors.meta.app import MAPPING, Meta, receive
 from connectors.meta.graph import judging, moment, named, usage, whole
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
+
 API, SIGN_IN = "https://graph.threads.net", "https://threads.net"
 DAY = 86_400
+_LACKING = gettext_lazy(
+    "not asked: the permission threads_keyword_search is missing. Add it to your app and sign in again; what comes "
+    "anyway is compared here"
+)
 
 
 class ThreadsAccess(Connector):
@@ -73,15 +83,34 @@ class ThreadsAccess(Connector):
         answer.rates = usage(answer.headers, moment(answer, now))
         return whole(answer, judge), answer
 
+    @property
+    def can_search(self) -> bool:
+        return bool(self.secrets.get("access_token")) and self.facts.get("searches") is not False
+
+    @property
+    def cannot_search(self) -> "StrPromise | str":
+        return _LACKING if self.facts.get("searches") is False else ""
+
+    def _granted(self) -> tuple[str, ...]:
+        """What the token may do; nothing is known where Threads does not say."""
+        try:
+            told, _ = self._ask("GET", "debug_token", {"input_token": self.secrets.get("access_token", "")})
+            scopes = told["data"]["scopes"]
+        except (NotPermitted, Invalid, Gone, *MAPPING):
+            return ()
+        return tuple(map(str, scopes)) if isinstance(scopes, list) else ()
+
     def check(self) -> Check:
         me, _ = self._ask("GET", "me", {"fields": "id,username,name"})
-        account, name = named(me.get("id")), str(me.get("username") or "")
+        account, name, granted = named(me.get("id")), str(me.get("username") or ""), self._granted()
         return Check(
             account_id=account,
             account_name=f"@{name}" if name else account,
             account_url=f"https://www.threads.net/@{name}" if name else "",
             server="Threads v1.0",
-            facts={"account_id": account, "username": name},
+            scopes=granted,
+            facts={"account_id": account, "username": name}
+            | ({"searches": "threads_keyword_search" in granted} if granted else {}),
             warnings=self._warnings(),
         )
 

@@ -46,10 +46,10 @@ def post_of(item: Mapping[str, Any], source: str, me: str, *, subject: str = "",
 
 
 def _kind(item: Mapping[str, Any], source: str, above: str) -> PostKind:
+    if source.startswith("search"):  # whose words a quote repeats is not told there
+        return PostKind.RESULT
     if item.get("is_quote_post"):
         return PostKind.QUOTE
-    if source.startswith("search"):
-        return PostKind.RESULT
     return PostKind.REPLY if above else PostKind.MENTION
 
 

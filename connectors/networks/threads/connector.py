@@ -44,14 +44,17 @@ from connectors.meta.graph import following, listed, onward, pause, slower, time
 from connectors.meta.rounds import Step, in_rounds
 from connectors.networks.facebook.api import newest_first
 from connectors.networks.threads import uploads
-from connectors.networks.threads.access import ThreadsAccess
+from connectors.networks.threads.access import DAY, ThreadsAccess
 from connectors.networks.threads.api import FIELDS, OWN, SOUGHT, id_in, post_of, told_by
 from connectors.newest_first import Walk
 from connectors.rounds import REFUSED, Listed, Round
 from connectors.text import lines, normalised
+from connectors.topics import dialects
 
 WINDOW, FRESH, LISTED = timedelta(hours=48), timedelta(days=3), timedelta(days=30)
 TOGETHER = timedelta(seconds=10)
+SEARCHES = 1_500
+"""Of the 2,200 searches that a day has room for: those of topics."""
 LOOKED = 3
 """Pages looked through for a reply."""
 
@@ -79,11 +82,20 @@ class Threads(ThreadsAccess):
     text_rule = TextRule(500)
     follows = 10  # of one request each
     recordings = ("threads",)
+    dialect = dialects.THREADS
 
     def listening(self) -> tuple[Source, ...]:
         replies, mentions, search = self.sources
         words = lines(self.settings.get("searches"))
         return (replies, mentions, *(replace(search, name=f"search:{one}", label=f"Search {one}") for one in words))
+
+    def searching(self, texts: Sequence[str]) -> tuple[Source, ...]:
+        """The more there are the rarer each is asked for, so that a day has room for all, and for our own."""
+        rare = round(len(texts) * DAY / SEARCHES)
+        return tuple(
+            replace(each, interval=max(each.interval, rare), most=max(each.most, rare))
+            for each in super().searching(texts)
+        )
 
     @property
     def _me(self) -> str:

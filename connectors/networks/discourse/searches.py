@@ -1,0 +1,117 @@
+"""The search of a forum: it names the posts that hold some words, the newest first, and each is then read by itself.
+All its public posts are read anyway; searching brings those of the past and compares nothing in vain."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from connectors.base import (
+    JSON,
+    Bad,
+    Budget,
+    Gone,
+    Invalid,
+    NotPermitted,
+    Page,
+    Past,
+    PolicyRefused,
+    Post,
+    Rate,
+    Source,
+)
+from connectors.networks.discourse.api import MAPPING, WINDOW, time_of
+from connectors.networks.discourse.reading import Reading
+from connectors.newest_first import Walk, overlap
+from connectors.text import lines
+
+PAGES = 10
+"""As far as a forum turns the pages of a search (unverified)."""
+SEEN = 300
+"""Posts found that are remembered, so that none is read twice because two looks overlap."""
+
+
+class Searching(Reading):
+    """Registers no network."""
+
+    def listening(self) -> tuple[Source, ...]:
+        return tuple(source for source in self.sources if source.name != "search")
+
+    @property
+    def can_search(self) -> bool:
+        return bool(self.secrets.get("api_key") and self._user)
+
+    def history(self, source: str, cursor: JSON, since: datetime, now: datetime) -> Past:
+        if not source.startswith("search:"):
+            return super().history(source, cursor, since, now)
+        return Past(cursor=Walk.again(since), words="A forum shows the newest pages of a search only.", whole=False)
+
+    def poll(self, source: str, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
+        searched = source.startswith("search:")
+        yield from (
+            self._searched(source, cursor, budget, now) if searched else super().poll(source, cursor, budget, now)
+        )
+
+    def _searched(self, source: str, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
+        walk, (todo, seen) = Walk.read(cursor, now, WINDOW), _held(cursor)
+        gaps, wanted = walk.gaps, set(lines(self.settings.get("categories")))
+        while not budget.spent and (todo or not walk.ended):
+            budget.spend()
+            posts, bad, rates, repeats = list[Post](), tuple[Bad, ...](), tuple[Rate, ...](), 0
+            if todo:
+                posts, bad, rates = self._hit(todo.pop(0), source, now)
+            else:
+                found, rates, repeats = self._hits(source.partition(":")[2], walk, now)
+                todo = [one for one in found if one not in seen]
+                seen = [*seen, *todo][-SEEN:]
+            heard = tuple(
+                replace(post, history=post.created_at < walk.since)
+                for post in posts if not wanted or str(post.raw.get("category_id")) in wanted
+            )  # fmt: skip
+            yield Page(posts=heard, bad=bad, cursor={**walk.kept(), "todo": todo, "seen": seen},
+                       end=walk.ended and not todo, rate=rates, gaps=gaps, repeats=repeats)  # fmt: skip
+            gaps = ()
+
+    def _hits(self, words: str, walk: Walk, now: datetime) -> tuple[list[int], tuple[Rate, ...], int]:
+        """The posts of a page of the search that are to be read."""
+        page, start = int(walk.at or 1), walk.floor - overlap(now - (walk.last or now))
+        asked = {"q": f"{words} order:latest", "page": str(page)}
+        answer = self._ask("GET", "/search.json", now=now, params=asked)
+        told = answer.json(dict)
+        items, about = told.get("posts"), told.get("grouped_search_result")
+        if not isinstance(items, list):
+            raise answer.unreadable("A search has no list of posts.")
+        about = about if isinstance(about, dict) else {}
+        if about.get("error") and not items:
+            raise NotPermitted("The forum does not search for this.", what="search", status=answer.status)
+        more = str(page + 1) if about.get("more_full_page_results") and page < PAGES else ""
+        hits = [hit for each in items if (hit := _hit_of(each))]
+        repeats = walk.reached(items, [made for _, made in hits], more, now, sorts=True)
+        return [one for one, made in hits if made >= start], answer.rates, repeats
+
+    def _hit(self, one: int, source: str, now: datetime) -> tuple[list[Post], tuple[Bad, ...], tuple[Rate, ...]]:
+        try:
+            answer = self._ask("GET", f"/posts/{one}.json", now=now)
+        except (Gone, Invalid):
+            return [], (), ()
+        except (NotPermitted, PolicyRefused) as fault:  # its topic was closed to us since
+            return [], (Bad(str(one), fault.words, {"id": one}),), ()
+        posts, bad = self._mapped([answer.json(dict)], source)
+        return [post for post in posts if not post.ours], bad, answer.rates
+
+
+def _held(cursor: JSON | None) -> tuple[list[int], list[int]]:
+    """Posts found and not read yet, and those found lately. A cursor that cannot be used, of which the walk tells,
+    holds none."""
+    try:
+        return [int(one) for one in (cursor or {})["todo"]], [int(one) for one in (cursor or {})["seen"]]
+    except (KeyError, TypeError, ValueError):
+        return [], []
+
+
+def _hit_of(item: Any) -> tuple[int, datetime] | None:
+    """What cannot be read as one cannot be asked for either."""
+    try:
+        return (int(item["id"]), time_of(item["created_at"])) if isinstance(item, Mapping) else None
+    except MAPPING:
+        return None
