@@ -59,6 +59,7 @@ class Round:
         self.listed, self.number, self.daily, self.whole = False, 0, int(now.timestamp()), False
         self.gaps: tuple[Gap, ...] = ()
         self.page, self.cut = "", False
+        self.read_now = set[str]()
 
     @classmethod
     def read(cls, cursor: JSON | None, now: datetime) -> "Round":
@@ -133,13 +134,13 @@ class Round:
             self._remembered(now)
         return again
 
-    def attend(self, posts: Sequence[str], now: datetime) -> None:
+    def attend(self, posts: Sequence[str], now: datetime, *, marked: bool = True) -> None:
         """Posts below which somebody is being answered: what the list, now at its end, did not show of them has its
-        turn, a few in each round."""
-        planned, none = {stop.post for stop in self.todo}, [UNLISTED, 0, 0]
+        turn, a few in each round. `marked`: what it showed says by its mark whether anything is new there."""
+        planned, none = self.read_now | {stop.post for stop in self.todo}, [UNLISTED, 0, 0]
         known = {post: self.posts.get(post, none) for post in posts}
-        missed = [post for post, (mark, _, number) in known.items() if number != self.number and post not in planned
-                  and (self.whole or mark != KEPT_BACK)]  # fmt: skip
+        missed = [post for post, (mark, _, number) in known.items() if post not in planned
+                  and (number != self.number or not marked) and (self.whole or mark != KEPT_BACK)]  # fmt: skip
         first = self.number * ATTENDED % len(missed) if len(missed) > ATTENDED else 0
         for post in [*missed[first:], *missed[:first]][:ATTENDED]:
             self.todo.append(Stop(post, self._since(self.posts.get(post), now), known[post][0]))
@@ -179,6 +180,7 @@ class Round:
         if (seconds and min(seconds) < stop.since and not more) or again or not onward:
             newest = self.posts.get(stop.post, [0, self.start, 0])[1]
             self.posts[stop.post] = [max(stop.mark, UNLISTED), max(newest, self.aside), self.number]
+            self.read_now.add(stop.post)
             self._next()
         else:
             self.at = onward

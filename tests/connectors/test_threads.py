@@ -132,6 +132,41 @@ def test_each_answer_to_our_thread_begins_a_conversation_and_may_be_hidden(fake)
     assert fake.posts[first.external_id]["hide_status"] == "UNHUSHED"
 
 
+def test_an_older_thread_is_read_with_each_round_while_somebody_is_answered_there(fake):
+    fake.posts[OURS]["timestamp"] = stamp(NOW - timedelta(days=5))
+    first, connector = fake.say("Is it green?"), fake.connector()
+    posts, _, cursor, _ = fake.read(connector, now=NOW)
+    assert [post.external_id for post in posts] == [first]
+    fake.say("more", parent=first)
+    assert fake.read(connector, cursor, now=NOW + timedelta(minutes=5))[0] == []
+    connector.open_roots, connector.hosts = lambda: [first], lambda roots: {first: OURS}
+    posts, _, cursor, _ = fake.read(connector, cursor, now=NOW + timedelta(minutes=5))
+    assert [post.text for post in posts] == ["Is it green?", "more"]
+    assert all("hide" in connector.can(post, NOW) for post in posts)
+
+
+def test_what_is_said_to_our_answer_below_a_mention_is_read_and_cannot_be_hidden(fake):
+    mention = fake.post("8001", "@acme is it good?", "carla", stamp(NOW - timedelta(minutes=30)))
+    ours = fake.post("8002", "Yes", "acme", stamp(NOW - timedelta(minutes=20)), "8001", root_post={"id": "8001"})
+    theirs = fake.post("8003", "And the price?", "carla", stamp(NOW), "8002", root_post={"id": "8001"})
+    fake.posts |= {"8001": mention, "8002": ours, "8003": theirs}
+    connector = fake.connector()
+    connector.open_roots, connector.hosts = lambda: ["8001"], lambda roots: {"8001": ""}
+    posts, bad, cursor, _ = fake.read(connector)
+    assert [(post.external_id, post.parent_id, post.ours) for post in posts] == [
+        ("8002", "8001", True),
+        ("8003", "8002", False),
+    ]
+    assert set(connector.can(posts[1], NOW)) == {"reply"}
+    fake.forbid("8001")
+    for _ in range(2):
+        _, bad, cursor, _ = fake.read(connector, cursor)
+        assert bad == []
+    before = fake.requests()
+    fake.read(connector, cursor)
+    assert fake.requests() - before == 2  # the list and our thread of today
+
+
 def test_our_own_answer_can_be_deleted_twice_and_not_liked(fake):
     connector = fake.connector()
     sent = connector.send(answering(one(fake, fake.say("x"))))

@@ -150,10 +150,15 @@ class Fake(FakeGraph):
             return refused(*GONE)
         if not edge:
             return Reply(200, self.posts[head])
-        below = [post for one, post in self.posts.items() if one != OURS]
+        below = self.below(head)
         if edge == "replies":
             below = [post for post in below if post["replied_to"]["id"] == head]
         return Reply(200, self.page(below, given, "timestamp"))
+
+    def below(self, head):
+        """Whatever was said to it, and to that."""
+        answers = [post for post in self.posts.values() if (post.get("replied_to") or {}).get("id") == head]
+        return [one for answer in answers for one in (answer, *self.below(answer["id"]))]
 
     def progress(self, container):
         """It looks through what it fetched until the second question."""

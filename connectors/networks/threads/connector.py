@@ -133,7 +133,8 @@ class Threads(ThreadsAccess):
             pause(answer.rates, now)
 
     def _replies(self, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
-        """Fresh threads each time and those of a month once a day: nothing tells which have something new."""
+        """Fresh threads each time, those of a month once a day, and wherever a conversation is open, below a mention as
+        well: nothing tells which have something new."""
 
         def step(reading: Round) -> Step:
             return (self._under if reading.todo else self._threads)(reading, now)
@@ -146,7 +147,15 @@ class Threads(ThreadsAccess):
         recent = [item for item in items if _age(item, now) < LISTED]
         found = [Listed(str(item["id"]), 0, str(item.get("text") or ""), _age(item, now) < FRESH) for item in recent]
         more = following(told) if len(recent) == len(items) else ""
-        return [], (), reading.plan(found, more, now), answer.rates
+        repeats = reading.plan(found, more, now)
+        if reading.listed:
+            hosts, roots = self._hosts(), self.open_roots()
+            reading.attend(list(dict.fromkeys(hosts.get(one) or one for one in roots)), now, marked=False)
+        return [], (), repeats, answer.rates
+
+    def _hosts(self) -> Mapping[str, str]:
+        """The first posts of threads with open conversations, with the threads of ours that they answer."""
+        return self.hosts(self.open_roots())
 
     def _under(self, reading: Round, now: datetime) -> Step:
         stop = reading.todo[0]
@@ -156,9 +165,9 @@ class Threads(ThreadsAccess):
         except REFUSED as fault:
             return [], reading.refused(fault), 0, ()
         items = listed(answer, told)
-        posts, bad = mapped(
-            items, lambda item: post_of(item, "replies", self._me, subject=stop.subject, under=stop.post)
-        )
+        # What the list does not show may be somebody else's.
+        under = stop.post if stop.mark >= 0 or stop.post in self._hosts().values() else ""
+        posts, bad = mapped(items, lambda item: post_of(item, "replies", self._me, subject=stop.subject, under=under))
         repeats = reading.reached(items, [post.created_at for post in posts], following(told), now)
         return posts, bad, repeats, answer.rates
 
