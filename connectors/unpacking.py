@@ -66,10 +66,10 @@ def work_off(claim: Claim, connector: Connector, in_vain: Callable[[Source, Faul
         if tried.failures == FAILURES or _share_is_used(claim.budget):
             tried.cut = True
             break
-    if tried.fault and not tried.passed and (tried.cut or tried.longest > LATE):
+    if tried.passed:
+        Source.objects.filter(pk=source.pk).update(fault="", read_at=claim.now)
+    elif tried.fault and (tried.cut or tried.late(source.read_at, claim.now)):
         in_vain(source, tried.fault)
-    elif tried.passed and source.fault:
-        Source.objects.filter(pk=source.pk).update(fault="")
 
 
 @dataclass
@@ -82,6 +82,10 @@ class _Tried:
     longest: timedelta = timedelta(0)
     passed: bool = False
     cut: bool = False
+
+    def late(self, passed_at: datetime | None, now: datetime) -> bool:
+        """Whether one waited for long in which no other went through either: then it is not that one's own fault."""
+        return self.longest > LATE and (passed_at is None or passed_at < now - self.longest)
 
 
 def _share_is_used(budget: Budget) -> bool:

@@ -361,7 +361,7 @@ def test_the_test_of_a_refused_connection_says_what_that_means(fake, jet, arriva
 
 @pytest.fixture
 def away(monkeypatch):
-    """away() is how often the network was asked what posts are, which it does not say; away.ends() and it does."""
+    """away() is how often the network was asked what posts are, which it does not say until away.ends()."""
     asked = []
 
     def refuse(self, wanted, **how):
@@ -369,9 +369,9 @@ def away(monkeypatch):
         raise Unavailable("The answer was 503.", status=503)
 
     with monkeypatch.context() as trouble:
-        trouble.setattr(Bluesky, "_views", refuse)
         counted = lambda: len(asked)  # noqa: E731
-        counted.ends = trouble.undo
+        counted.begins, counted.ends = lambda: trouble.setattr(Bluesky, "_views", refuse), trouble.undo
+        counted.begins()
         yield counted
 
 
@@ -414,6 +414,20 @@ def test_one_post_that_cannot_be_read_for_long_is_trouble_as_well(keyless, fake,
     due_again(keyless)
     assert listening.listen(keyless.pk)
     assert Channel.objects.get(pk=keyless.pk).state == "slow"
+
+
+def test_one_post_that_cannot_be_read_while_others_can_is_no_trouble_of_the_channel(keyless, fake, away):
+    keep(keyless, fake, 1)
+    poison = Delivery.objects.get()
+    Delivery.objects.update(at=timezone.now() - timedelta(hours=1), not_before=timezone.now() + timedelta(hours=1))
+    away.ends()
+    store(kept(keyless, fake.say("More tea, please.")))
+    assert listening.listen(keyless.pk)
+    away.begins()
+    due_again(keyless)
+    assert listening.listen(keyless.pk)
+    assert (away(), Channel.objects.get(pk=keyless.pk).state) == (1, "ok")
+    assert Delivery.objects.get(done_at=None) == poison
 
 
 def test_trouble_with_posts_that_were_all_given_up_is_over(keyless, fake, away):
