@@ -399,6 +399,15 @@ def gone(fake, identity, reply):
     return reply
 
 
+def test_a_hit_that_cannot_be_read_is_set_aside_and_a_place_that_is_none_begins_anew(fake):
+    fake.say("a kettle")
+    fake.say("a kettle of no time", created_at="soon")
+    _, _, cursor, _ = read(fake, "search:kettle")
+    posts, bad, _, _ = read(fake, "search:kettle", cursor | {"at": "nowhere", "seen": []})
+    assert [post.text for post in posts] == ["a kettle"]
+    assert len(bad) == 1
+
+
 def test_a_search_keeps_to_the_wanted_categories_and_to_what_others_say(fake):
     fake.say("a kettle here", category_id=5, topic=77)
     fake.say("a kettle there", topic=78)

@@ -207,7 +207,7 @@ class Fake(FakeNetwork):
 
     @staticmethod
     def single(post):
-        lacking = ("topic_title", "topic_html_title", "excerpt", "truncated", "badges_granted")
+        lacking = ("topic_title", "topic_html_title", "excerpt", "truncated", "badges_granted", "category_id")
         return {name: value for name, value in post.items() if name not in lacking}
 
     def topic(self, asked, topic, chosen):
@@ -216,7 +216,8 @@ class Fake(FakeNetwork):
         posts = [self.single(self.posts[one]) for one in shown if one in self.posts]
         kind = "private_message" if topic == PRIVATE else "regular"
         stream = {"posts": posts} | ({} if chosen else {"stream": ids})
-        return Reply(200, {"post_stream": stream, "id": topic, "archetype": kind})
+        category = next((self.posts[one]["category_id"] for one in ids), None)
+        return Reply(200, {"post_stream": stream, "id": topic, "archetype": kind, "category_id": category})
 
     def attached(self, made):
         named = re.findall(r"!\[(.*?)\|(?:24x18|video)\]\((.*?)\)", made["raw"])

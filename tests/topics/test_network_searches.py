@@ -93,6 +93,7 @@ def test_a_search_that_is_refused_says_so_and_keeps_nothing_else_from_being_read
         read(channel)
     assert channel.sources.get(name="search:kettle").fault == "NotPermitted"
     assert channel.sources.get(name="posts").begun_at
+    assert (channel.fault, channel.state) == ("", "ok")
     said = editor(channel, "kettle")
     assert said.mood == "warn"
     assert "refuses this search" in said.words

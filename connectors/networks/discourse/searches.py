@@ -1,7 +1,7 @@
 """The search of a forum: it names the posts that hold some words, the newest first, and each is then read by itself.
 All its public posts are read anyway; searching brings those of the past and compares nothing in vain."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -41,6 +41,10 @@ class Searching(Reading):
     def can_search(self) -> bool:
         return bool(self.secrets.get("api_key") and self._user)
 
+    def does_without(self, source: str, fault: str) -> bool:
+        """All public posts are read anyway: where a search is refused, no more than the past is missing."""
+        return fault == NotPermitted.__name__ and source.startswith("search:")
+
     def history(self, source: str, cursor: JSON, since: datetime, now: datetime) -> Past:
         if not source.startswith("search:"):
             return super().history(source, cursor, since, now)
@@ -54,27 +58,39 @@ class Searching(Reading):
 
     def _searched(self, source: str, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
         walk, (todo, seen) = Walk.read(cursor, now, WINDOW), _held(cursor)
-        gaps, wanted = walk.gaps, set(lines(self.settings.get("categories")))
+        gaps, topics = walk.gaps, dict[str, str]()
         while not budget.spent and (todo or not walk.ended):
             budget.spend()
             posts, bad, rates, repeats = list[Post](), tuple[Bad, ...](), tuple[Rate, ...](), 0
             if todo:
                 posts, bad, rates = self._hit(todo.pop(0), source, now)
             else:
-                found, rates, repeats = self._hits(source.partition(":")[2], walk, now)
+                found, bad, rates, repeats = self._hits(source.partition(":")[2], walk, now)
                 todo = [one for one in found if one not in seen]
                 seen = [*seen, *todo][-SEEN:]
             heard = tuple(
                 replace(post, history=post.created_at < walk.since)
-                for post in posts if not wanted or str(post.raw.get("category_id")) in wanted
+                for post in posts if self._is_wanted(post, topics, budget, now)
             )  # fmt: skip
             yield Page(posts=heard, bad=bad, cursor={**walk.kept(), "todo": todo, "seen": seen},
                        end=walk.ended and not todo, rate=rates, gaps=gaps, repeats=repeats)  # fmt: skip
             gaps = ()
 
-    def _hits(self, words: str, walk: Walk, now: datetime) -> tuple[list[int], tuple[Rate, ...], int]:
+    def _is_wanted(self, post: Post, topics: dict[str, str], budget: Budget, now: datetime) -> bool:
+        """Whether it stands in a category that was chosen, which its topic says. `topics`: what was told so far."""
+        wanted, topic = lines(self.settings.get("categories")), post.external_id.partition("/")[0]
+        if wanted and topic not in topics:
+            budget.spend()
+            try:
+                told = self._ask("GET", f"/t/{topic}.json", now=now).json(dict).get("category_id")
+            except (Gone, NotPermitted, PolicyRefused):
+                told = None
+            topics[topic] = str(told)
+        return not wanted or topics[topic] in wanted
+
+    def _hits(self, words: str, walk: Walk, now: datetime) -> tuple[list[int], tuple[Bad, ...], tuple[Rate, ...], int]:
         """The posts of a page of the search that are to be read."""
-        page, start = int(walk.at or 1), walk.floor - overlap(now - (walk.last or now))
+        page, start = int(walk.at) if walk.at.isdecimal() else 1, walk.floor - overlap(now - (walk.last or now))
         asked = {"q": f"{words} order:latest", "page": str(page)}
         answer = self._ask("GET", "/search.json", now=now, params=asked)
         told = answer.json(dict)
@@ -85,9 +101,9 @@ class Searching(Reading):
         if about.get("error") and not items:
             raise NotPermitted("The forum does not search for this.", what="search", status=answer.status)
         more = str(page + 1) if about.get("more_full_page_results") and page < PAGES else ""
-        hits = [hit for each in items if (hit := _hit_of(each))]
-        repeats = walk.reached(items, [made for _, made in hits], more, now, sorts=True)
-        return [one for one, made in hits if made >= start], answer.rates, repeats
+        hits, bad = _read(items)
+        repeats = walk.reached(items, list(hits.values()), more, now, sorts=True)
+        return [one for one, made in hits.items() if made >= start], bad, answer.rates, repeats
 
     def _hit(self, one: int, source: str, now: datetime) -> tuple[list[Post], tuple[Bad, ...], tuple[Rate, ...]]:
         try:
@@ -109,9 +125,13 @@ def _held(cursor: JSON | None) -> tuple[list[int], list[int]]:
         return [], []
 
 
-def _hit_of(item: Any) -> tuple[int, datetime] | None:
-    """What cannot be read as one cannot be asked for either."""
-    try:
-        return (int(item["id"]), time_of(item["created_at"])) if isinstance(item, Mapping) else None
-    except MAPPING:
-        return None
+def _read(items: Sequence[Any]) -> tuple[dict[int, datetime], tuple[Bad, ...]]:
+    """The posts that a page of a search names, with their times."""
+    hits, bad = dict[int, datetime](), list[Bad]()
+    for place, item in enumerate(items):
+        try:
+            hits[int(item["id"])] = time_of(item["created_at"])
+        except MAPPING as error:
+            one = str(item.get("id") or "") if isinstance(item, dict) else ""
+            bad.append(Bad(one or None, f"{type(error).__name__}: {error}", item, place))
+    return hits, tuple(bad)

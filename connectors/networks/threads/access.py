@@ -15,8 +15,8 @@ from connectors.base import (
     Challenge,
     Check,
     Connector,
+    Fault,
     Field,
-    Gone,
     Grant,
     Incoming,
     Invalid,
@@ -92,11 +92,11 @@ class ThreadsAccess(Connector):
         return _LACKING if self.facts.get("searches") is False else ""
 
     def _granted(self) -> tuple[str, ...]:
-        """What the token may do; nothing is known where Threads does not say."""
+        """What the token may do (unverified); nothing is known where Threads does not say, which is no fault."""
         try:
             told, _ = self._ask("GET", "debug_token", {"input_token": self.secrets.get("access_token", "")})
             scopes = told["data"]["scopes"]
-        except (NotPermitted, Invalid, Gone, *MAPPING):
+        except (Fault, *MAPPING):
             return ()
         return tuple(map(str, scopes)) if isinstance(scopes, list) else ()
 
