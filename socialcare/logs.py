@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import structlog
+from django.core.exceptions import DisallowedHost
 
 _SECRET_KEYS = re.compile(r"(?i)token|secret|password|authorization|cookie|api_?key|seal")
 _SECRET_TEXT = re.compile(
@@ -29,11 +30,15 @@ def _blank(_logger: Any, _method: str, event: Any) -> Any:
 
 class Unmeant(logging.Filter):
     """Leaves out what we answer 503 on purpose and without an exception, such as every page before the set-up is done:
-    the framework takes it for a fault. While the database is away, a line for each request says so, without a trace."""
+    the framework takes it for a fault. A line without a trace is enough for each request while the database is away,
+    and for each under a name that is not ours."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         from socialcare.away import is_away  # needs the settings, which set up the log
 
+        if record.exc_info and isinstance(record.exc_info[1], DisallowedHost):
+            record.exc_info = None
+            return True
         if record.exc_info and is_away(record.exc_info[1]):
             record.msg, record.exc_info = f"{record.msg} (the database does not answer)", None
             return True
@@ -73,6 +78,10 @@ def configure(shape: str, level: str) -> None:
             "filters": {"unmeant": {"()": Unmeant}},
             "handlers": {"out": {"class": "logging.StreamHandler", "formatter": "line"}},
             "root": {"handlers": ["out"], "level": level},
-            "loggers": {**quiet, "django.request": {"level": "ERROR", "filters": ["unmeant"]}},
+            "loggers": {
+                **quiet,
+                "django.request": {"level": "ERROR", "filters": ["unmeant"]},
+                "django.security.DisallowedHost": {"filters": ["unmeant"]},
+            },
         }
     )

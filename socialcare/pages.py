@@ -8,9 +8,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.core.exceptions import BadRequest
+from django.core.exceptions import BadRequest, DisallowedHost
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.utils.cache import patch_vary_headers
 from django.utils.functional import lazy
 
@@ -73,6 +74,13 @@ def _with_plain_breaks(form: QueryDict) -> QueryDict:
         plain.setlist(name, [str(value).replace("\r\n", "\n").replace("\r", "\n") for value in values])
     plain._mutable = False
     return plain
+
+
+def unreadable(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """The page of what cannot be read; under a name that is not ours, the way to where this installation is. Without
+    context processors: they may be what the request broke."""
+    elsewhere = settings.PUBLIC_URL if isinstance(exception, DisallowedHost) else ""
+    return HttpResponse(render_to_string("400.html", {"elsewhere": elsewhere}), status=400)
 
 
 class ResponseHeaders:

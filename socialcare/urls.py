@@ -9,6 +9,7 @@ from socialcare.accounts import absent
 from socialcare.notices import notices
 from socialcare.people_views import invitation
 
+handler400 = "socialcare.pages.unreadable"
 handler500 = "socialcare.away.failed"
 UNUSED = ("email/", "confirm-email/", "confirm-email/<path:key>", "login/code/confirm/")
 

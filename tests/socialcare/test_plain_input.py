@@ -55,6 +55,21 @@ def test_a_nul_inside_an_uploaded_file_is_the_files_own(cast, client):
     assert client.post(f"/conversations/{pk}/files/", {"kind": "reply", "new": given}).status_code != 400
 
 
+@pytest.mark.parametrize("host", ["localhost:8000", "192.168.7.7:8000", "a b", "evil.example"])
+def test_under_another_name_the_way_to_our_address_is_shown_and_the_log_has_one_line(
+    cast, client, settings, caplog, host
+):
+    settings.ALLOWED_HOSTS, settings.PUBLIC_URL = ["127.0.0.1"], "http://127.0.0.1:8000"
+    answer = client.get("/", headers={"Host": host})
+    page = answer.content.decode()
+    assert answer.status_code == 400
+    assert "This installation is at http://127.0.0.1:8000." in page
+    assert 'href="http://127.0.0.1:8000"' in page
+    assert host not in page
+    [record] = [record for record in caplog.records if "HTTP_HOST" in record.getMessage()]
+    assert record.exc_info is None
+
+
 @pytest.mark.parametrize("ending", ["\r\n", "\r", "\n"])
 def test_a_line_ends_as_the_box_showed_it_however_the_browser_sends_it(cast, client, ending):
     client.force_login(cast.ana)
