@@ -78,6 +78,29 @@ def test_only_post_delivers(fake):
     )
 
 
+@pytest.mark.parametrize(("wrong", "reason"), [
+    ({"author": "carla"}, "author is not an object"), ({"author": None}, "author is missing"),
+    ({"author": {"id": 1.5}}, "author.id is neither text nor a whole number"), ({"id": ""}, "id is missing"),
+    ({"id": True}, "id is neither text nor a whole number"),
+    ({"media": "x"}, "media is not a list of objects with url"),
+    ({"media": [{"kind": "image"}]}, "media is not a list of objects with url"),
+    ({"rating": "five"}, "rating is no number of stars"), ({"rating": {}}, "rating is no number of stars"),
+    ({"created_at": 5}, "created_at is not a time such as 2026-11-22T21:17:00Z"),
+    ({"created_at": "soon"}, "created_at is not a time such as 2026-11-22T21:17:00Z"),
+    ({"state": 3}, "state is none of live, edited, deleted, withheld"), ({"lang": 3}, "lang is not text"),
+    ({"visibility": ["x"]}, "visibility is none of public, unlisted, followers, direct, held"),
+])  # fmt: skip
+def test_what_is_wrong_with_an_item_names_the_field_and_what_it_is_to_be(fake, wrong, reason):
+    answer = fake.connector().receive(fake.delivery(json.dumps(ITEM | wrong).encode(), stamp=STAMP), NOW)
+    assert answer.answer["bad"] == [{"index": 0, "reason": reason}]
+
+
+def test_a_kind_that_is_none_is_refused_with_those_there_are(fake):
+    body = json.dumps(ITEM | {"kind": "nonsense"}).encode()
+    reason = fake.connector().receive(fake.delivery(body, stamp=STAMP), NOW).answer["bad"][0]["reason"]
+    assert reason.startswith("kind is none of mention, reply, quote")
+
+
 @pytest.mark.parametrize("wrong", [
     {"author": None}, {"author": {"name": "x"}}, {"created_at": None}, {"created_at": "soon"}, {"id": None},
     {"id": True}, {"text": 7}, {"text": ""}, {"kind": "rumour"}, {"state": "lost"}, {"rating": "NaN"},

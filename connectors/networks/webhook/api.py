@@ -5,10 +5,12 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
 from typing import Any
 
-from connectors.base import JSON, Medium
+from connectors.base import JSON, Media, Medium
 from connectors.text import read_json
 
 ITEMS = 100
@@ -42,10 +44,50 @@ def items_in(body: bytes) -> Sequence[Any]:
     return items
 
 
-def named(value: Any, what: str) -> str:
-    if not isinstance(value, str | int) or isinstance(value, bool) or not str(value).strip():
+def named(item: Mapping[str, Any], name: str, what: str) -> str:
+    """The id under `name`; `what` is where it stands in the item."""
+    value = item.get(name)
+    if value is None or (isinstance(value, str) and not value.strip()):
         raise ValueError(f"{what} is missing")
+    if not isinstance(value, str | int) or isinstance(value, bool):
+        raise ValueError(f"{what} is neither text nor a whole number")
     return str(value)
+
+
+def object_in(item: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = item.get(name)
+    if value is None:
+        raise ValueError(f"{name} is missing")
+    if not isinstance(value, dict):
+        raise ValueError(f"{name} is not an object")
+    return value
+
+
+def time_in(item: Mapping[str, Any], name: str) -> datetime:
+    """UTC where it does not say."""
+    value = item.get(name)
+    if value is None:
+        raise ValueError(f"{name} is missing")
+    try:
+        at = datetime.fromisoformat(value)
+        return at.replace(tzinfo=at.tzinfo or UTC)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} is not a time such as 2026-11-22T21:17:00Z") from None
+
+
+def one_in[T: StrEnum](item: Mapping[str, Any], name: str, usual: T) -> T:
+    value = item.get(name) or usual.value
+    kinds = type(usual)
+    if value not in list(kinds):
+        raise ValueError(f"{name} is none of {', '.join(kinds)}")
+    return kinds(value)
+
+
+def media_in(item: Mapping[str, Any]) -> tuple[Media, ...]:
+    given = item.get("media") or ()
+    if not isinstance(given, list | tuple) or not all(isinstance(each, dict) and each.get("url") for each in given):
+        raise ValueError("media is not a list of objects with url")
+    return tuple(Media(kind=str(each.get("kind") or "file"), url=address_of(each["url"])) for each in given)
 
 
 def text_in(item: Mapping[str, Any], name: str) -> str:
@@ -58,7 +100,10 @@ def text_in(item: Mapping[str, Any], name: str) -> str:
 def rating_of(value: Any) -> Decimal | None:
     if value is None:
         return None
-    rating = Decimal(str(value))
+    try:
+        rating = Decimal(str(value))
+    except InvalidOperation:
+        raise ValueError("rating is no number of stars") from None
     if not rating.is_finite() or abs(rating) > 1_000:
         raise ValueError("rating is no number of stars")
     return rating

@@ -6,8 +6,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
-from decimal import InvalidOperation
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils.translation import gettext_lazy
@@ -27,7 +26,6 @@ from connectors.base import (
     Field,
     Found,
     Incoming,
-    Media,
     MediaRule,
     Needs,
     NotPermitted,
@@ -45,7 +43,19 @@ from connectors.base import (
 )
 from connectors.http import UPLOAD
 from connectors.media import NAMES
-from connectors.networks.webhook.api import address_of, file_of, items_in, named, rating_of, signature, text_in
+from connectors.networks.webhook.api import (
+    address_of,
+    file_of,
+    items_in,
+    media_in,
+    named,
+    object_in,
+    one_in,
+    rating_of,
+    signature,
+    text_in,
+    time_in,
+)
 from connectors.text import plain, read_json
 
 BODY, ID = 1_000_000, 128
@@ -148,40 +158,34 @@ class Webhook(Connector):
         for index, item in enumerate(items):
             try:
                 posts.append(self._post(item, now))
-            except (KeyError, TypeError, ValueError, AttributeError, InvalidOperation, OverflowError) as error:
-                reason = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
-                named = str(item["id"]) if isinstance(item, dict) and item.get("id") else None
-                bad.append(Bad(named, reason, item, index))
+            except (ValueError, OverflowError) as error:
+                known = str(item["id"]) if isinstance(item, dict) and item.get("id") else None
+                bad.append(Bad(known, str(error), item, index))
         return Page(posts=tuple(posts), bad=tuple(bad), cursor={}, end=True)
 
     def _post(self, item: Any, now: datetime) -> Post:
         if not isinstance(item, dict):
-            raise TypeError("an item is an object")
-        author, html = item["author"], item.get("html")
+            raise ValueError("an item is an object")
+        external_id, author, html = named(item, "id", "id"), object_in(item, "author"), item.get("html")
         text = text_in(item, "text") or (plain(str(html)) if html else "")
-        state = PostState(item.get("state") or "live")
+        state = one_in(item, "state", PostState.LIVE)
         if not text and state is not PostState.DELETED:
             raise ValueError("text is missing")
-        created_at = datetime.fromisoformat(item["created_at"])
-        external_id = named(item["id"], "id")
         parent, root = item.get("parent_id"), item.get("root_id")
         return Post(
             external_id=external_id,
-            kind=PostKind(item.get("kind") or "mention"),
+            kind=one_in(item, "kind", PostKind.MENTION),
             source="deliveries",
             author=self._author(author),
             text=text,
             html=str(html) if html else None,
-            created_at=created_at.replace(tzinfo=created_at.tzinfo or UTC),
+            created_at=time_in(item, "created_at"),
             lang=text_in(item, "lang"),
             parent_id=str(parent) if parent else None,
             root_id=str(root) if root else None if parent else external_id,
             url=address_of(item.get("url")),
-            media=tuple(
-                Media(kind=str(each.get("kind") or "file"), url=address_of(each["url"]))
-                for each in item.get("media") or ()
-            ),
-            visibility=Visibility(item.get("visibility") or "public"),
+            media=media_in(item),
+            visibility=one_in(item, "visibility", Visibility.PUBLIC),
             state=state,
             rating=rating_of(item.get("rating")),
             subject=text_in(item, "subject"),
@@ -189,7 +193,7 @@ class Webhook(Connector):
         )
 
     def _author(self, author: Mapping[str, Any]) -> Author:
-        identity = named(author["id"], "author.id")
+        identity = named(author, "id", "author.id")
         return Author(
             external_id=f"{self._mark}:{identity}",
             handle=text_in(author, "handle"),
