@@ -239,7 +239,7 @@ _LATENESS = """
 RECENT = 200_000  # numbers looked at, one in four of which is a mention: the page costs the same however many there are
 
 
-def lateness(channels: Sequence[Channel], now: datetime, reader: Agent) -> dict[int, Lateness]:
+def lateness(channels: Sequence[Channel], now: datetime, reader: Agent | None = None) -> dict[int, Lateness]:
     """Of each channel, without what teams closed to the reader got: how many that was, and when, is theirs. Posts from
     before a channel was connected are not late: the first read brings them."""
     ids = [channel.pk for channel in channels]

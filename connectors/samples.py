@@ -28,9 +28,9 @@ _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|“[^”]*”")
 _NAME = re.compile(r"\S{0,40}")  # of a field or a kind, not a sentence
 
 
-def closed_to(agent: Agent) -> frozenset[int]:
-    """Private teams the agent is no member of."""
-    closed = Team.objects.filter(private=True).exclude(pk__in=agent.readable_team_ids)
+def closed_to(agent: Agent | None) -> frozenset[int]:
+    """Private teams the agent is no member of; to nobody, all of them."""
+    closed = Team.objects.filter(private=True).exclude(pk__in=agent.readable_team_ids if agent else ())
     return frozenset(closed.values_list("pk", flat=True))
 
 

@@ -135,3 +135,19 @@ def test_a_channel_is_kept_from_the_command_line(cast, monkeypatch):
     call_command("channel", "poll", "Shop", stdout=out)
     with pytest.raises(CommandError, match="no setting"):
         call_command("channel", "add", "webhook", "Other", "color=red")
+
+
+def test_the_command_line_lists_of_a_channel_what_its_page_says(cast, capsys):
+    now = timezone.now()
+    words = {"fault": "Unavailable", "fault_words": "It answers with errors.", "state": "slow"}
+    one = make_channel("@slow", last_read_at=now - timedelta(hours=2), next_poll_at=now + timedelta(minutes=9), **words)
+    make_channel("@paused", paused=True)
+    call_command("channel", "list")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("@slow")
+    assert lines[0].endswith("It answers with errors.")
+    assert f"last read {timezone.localtime(one.last_read_at):%Y-%m-%d %H:%M:%S}" in lines[1]
+    assert f"next read {timezone.localtime(one.next_poll_at):%Y-%m-%d %H:%M:%S}" in lines[1]
+    assert "lateness: no posts today; fault: Unavailable; Nothing to do yet" in lines[1]
+    assert lines[2].startswith("@paused")
+    assert "last read not yet; next read when it listens again" in lines[3]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import sys
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -48,10 +49,29 @@ class Command(BaseCommand):
         )
 
     def show(self) -> None:
-        for one in health.of_all(timezone.now()):
+        now = timezone.now()
+        found = health.of_all(now)
+        late = health.lateness([one.channel for one in found], now)
+        for one in found:
             extra = f"{one.gaps} gaps, {one.quarantined} quarantined"
-            said = f"{extra}  {one.why or one.channel.why_held()}"
+            said = f"{extra}  {one.why or one.channel.why_held()}".rstrip()
             self.stdout.write(f"{one.channel.name:<30}{one.channel.network:<12}{one.word:<14}{said}")
+            self.stdout.write(f"  {self.reading(one, late[one.channel.pk])}")
+
+    def reading(self, one: health.Health, late: health.Lateness) -> str:
+        """What the channel's page says of reading, in the server's zone."""
+        channel = one.channel
+        waits = channel.paused or one.needs_a_person
+        return "; ".join(
+            [
+                f"last read {_at(channel.last_read_at) if channel.last_read_at else 'not yet'}",
+                f"next read {'when it listens again' if waits else _at(channel.next_poll_at)}",
+                f"new posts come: {one.arrival}",
+                f"lateness: {late.in_words}",
+                *([f"fault: {channel.fault}"] if channel.fault else []),
+                *([one.what_to_do] if one.what_to_do else []),
+            ]
+        )
 
     def add(self, network: str, name: str, values: list[str], team: str, no_test: bool, listen_days: int) -> None:
         form, place = self.filled(network, name, values), self.team(team)
@@ -148,6 +168,10 @@ class Command(BaseCommand):
     def warn(self, words: str) -> None:
         if words:
             self.stderr.write(words)
+
+
+def _at(time: datetime) -> str:
+    return f"{timezone.localtime(time):%Y-%m-%d %H:%M:%S %Z}"
 
 
 VERBS = {"list": "show", "allow-replies": "allow_replies"}
