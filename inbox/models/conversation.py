@@ -108,9 +108,10 @@ class Conversation(Assignable, Closeable, Answerable, Actable, models.Model):
             models.Index(fields=["team", "state", "agent"], name="queue_audit", condition=models.Q(state__lte=3)),
             models.Index(
                 models.F("team"),
+                models.F("state"),
                 models.F("newest_at").desc(),
                 models.F("id").desc(),
-                name="queue_put_away",
+                name="queue_by_state",
                 condition=models.Q(state__gt=2),
             ),
             models.Index(fields=["team", "newest_at"], name="queue_trouble", condition=~models.Q(trouble="")),

@@ -122,6 +122,18 @@ def test_a_page_of_the_queue_reads_only_what_it_shows(cast, long_queue, order, w
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("view", [desk.Done, desk.Snoozed, desk.Spam, desk.Heard])
+def test_what_was_put_away_is_found_by_its_state(cast, long_queue, view):
+    queue = Queue(view, cast.max, slug=view.name)
+    with CaptureQueriesContext(connection) as seen:
+        rows, more = queue.page()
+    assert (len(rows), bool(more)) == ((PAGE, True) if view is desk.Done else (0, False))
+    buffers, scans, _ = cost_of(seen[0]["sql"])
+    assert buffers <= 60 * len(queue.teams)
+    assert scans == 0
+
+
+@pytest.mark.django_db
 def test_a_filtered_page_of_several_teams_reads_no_whole_table(cast, long_queue):
     queue = Queue(desk.All, cast.max, slug="all", chosen={"language": ["en"]}, order="newest")
     with CaptureQueriesContext(connection) as seen:
