@@ -6,8 +6,8 @@ import time
 
 import pytest
 
+from connectors.stopping import Stop
 from socialcare.children import is_running
-from socialcare.stopping import Stop
 from socialcare.supervisor import Keeper, Log, Program, Supervisor
 from tests.waiting import PATIENCE, soon
 
@@ -186,7 +186,7 @@ def test_a_second_signal_does_not_cut_the_end_short():
 
 AGAIN = """
 import signal, sys
-from socialcare.stopping import Stop
+from connectors.stopping import Stop
 
 def again(*_):
     signal.raise_signal(signal.SIGTERM)

@@ -29,6 +29,7 @@ from connectors import (
     unpacking,
 )
 from connectors.models import Channel
+from connectors.stopping import Stop
 from connectors.topics import clustering, clusters, comparing, resorting
 from inbox import ringing
 from inbox.kept import forget_over
@@ -36,7 +37,6 @@ from inbox.models.attachment import forget_unsent
 from inbox.models.enclosure import forget_enclosures
 from inbox.searching import indexing
 from inbox.tasks import wake
-from socialcare.stopping import Stop
 
 log = structlog.get_logger(__name__)
 LATE = 10.0  # seconds: by then somebody who was rung for would have taken it
