@@ -98,8 +98,9 @@ class Post:
     `Connector.space`, and None where only the network can tell (a reply whose parent we do not hold: see
     `Connector.ancestors`). `history` marks what was older than the window when the source was first read: stored,
     never queued. `dated` is False when the network gave no usable time and `created_at` is when we first saw it.
-    `version` changes with text, media or state. `whole` is False where a network, asked by number, leaves out who may
-    see a post and what may be done with it: what is known of that stays."""
+    `version` changes with text, media or state. `whole` is False where what the network tells, by
+    number, in a delivery or in a list, leaves out who may see a post or what may be done with it: what is known of
+    that stays."""
 
     external_id: str
     kind: PostKind

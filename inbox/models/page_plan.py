@@ -143,9 +143,11 @@ def _plan_change(plan: Plan, post: Any, known: Known, facts: PageFacts, *, quiet
     if known.mention_id is None or (known.state in ("deleted", "withheld") and not is_back):
         return
     addressed = known.kind == FOUND and post.kind != FOUND
-    if addressed or (known.visibility, known.grants) != (post.visibility, post.grants):
+    # What is told of it in part leaves who may see it, and what may be done with it, as they were.
+    visibility, grants = (post.visibility, post.grants) if post.whole else (known.visibility, known.grants)
+    if addressed or (known.visibility, known.grants) != (visibility, grants):
         kind, source = (str(post.kind), post.source) if addressed else ("", "")
-        plan.allowed.append((known.mention_id, kind, source, str(post.visibility), dict(post.grants)))
+        plan.allowed.append((known.mention_id, kind, source, str(visibility), dict(grants)))
     if addressed and not quiet and not post.history:
         plan.existing.setdefault(known.conversation_id, Stay()).addressed.append(post)
     if known.version == post.version:

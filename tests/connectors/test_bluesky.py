@@ -511,3 +511,17 @@ def test_who_blocks_us_cannot_be_answered(fake):
     reply = fake.connector().can(heard(fake, uri), NOW)["reply"]
     assert not reply.allowed
     assert reply.hand_off
+
+
+def test_a_reply_that_is_hidden_here_or_in_the_app_is_known_to_be_and_can_be_shown_again(fake):
+    ours = fake.keep(ME, POSTS, "3kaaaaaaaaaaa", {"$type": POSTS, "text": "News", "createdAt": "2026-11-22T10:00:00Z"})
+    rude = fake.say("rude", parent=ours)
+    connector, post = fake.connector(), heard(fake, rude)
+    assert "hide" in connector.can(post, NOW)
+    connector.do("hide", post)
+    (looked,) = connector.refresh([rude], NOW)
+    assert looked.whole
+    assert "unhide" in connector.can(looked, NOW)
+    assert not heard(fake, rude).whole
+    connector.do("unhide", looked)
+    assert "hide" in connector.can(connector.refresh([rude], NOW)[0], NOW)

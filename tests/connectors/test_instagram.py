@@ -275,3 +275,17 @@ def test_checking_finds_the_account_behind_the_page(fake, monkeypatch):
     fresh = Instagram(fake.settings(), secrets, fake.connector().seam)
     with pytest.raises(NotPermitted, match="Run the test first"):
         list(fresh.poll("tags", None, Budget(), NOW))
+
+
+def test_a_comment_elsewhere_that_names_us_stays_one_when_it_is_looked_at_again(fake):
+    mention = fake.comment("look @acme", "carla", medium="elsewhere")
+    connector, here = fake.connector(), fake.say("here")
+    (post,) = connector.unpack(delivery("mentions", comment_id=mention, media_id="elsewhere"), NOW).posts
+    assert set(connector.can(post, NOW)) == {"reply"}
+    again = {each.external_id: each for each in connector.refresh([here, mention], NOW)}
+    assert {one: (each.text, each.whole) for one, each in again.items()} == {
+        here: ("here", False),
+        mention: ("look @acme", False),
+    }
+    fake.delete(mention)
+    assert Deleted(mention) in connector.refresh([here, mention], NOW)

@@ -284,6 +284,25 @@ def test_what_may_be_done_is_said_for_each_post(fake):
     assert able["reply"].allowed or (able["reply"].reason and able["reply"].hand_off)
 
 
+@pytest.mark.parametrize("verb", ["", "hide", "like", "mute"])
+def test_what_may_be_done_with_a_post_is_no_other_after_the_next_look(fake, verb):
+    """The next poll or the next look at how it stands; what was done to it can be taken back all the same."""
+    identity = fake.say("hello")
+    connector = fake.connector()
+    post = latest(fake.read(connector)[0])[identity]
+    if verb:
+        offered = connector.can(post, datetime.now(UTC)).get(verb)
+        if offered is None or not offered.allowed:
+            pytest.skip(f"{fake.name} has no “{verb}” for it")
+        post = connector.do(verb, post).post or post
+    able = set(connector.can(post, datetime.now(UTC)))
+    for found in (fake.read(connector)[0], connector.refresh([identity], datetime.now(UTC))):
+        again = latest(found).get(identity, post)
+        known = {"kind": post.kind, "source": post.source}
+        known |= {} if again.whole else {"visibility": post.visibility, "grants": post.grants}
+        assert set(connector.can(replace(again, **known), datetime.now(UTC))) == able
+
+
 @pytest.mark.parametrize("unit", ["a", "字", "👨‍👩‍👧‍👦", "é"])
 def test_a_text_is_measured_to_the_limit(fake, unit):
     connector = fake.connector()

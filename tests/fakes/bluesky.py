@@ -5,6 +5,7 @@ import hashlib
 import json
 from datetime import UTC, datetime
 
+from connectors.networks.bluesky.api import GATES
 from tests.fakes.network import CANARY, FAULTS, FakeNetwork
 from tests.fakes.server import Reply
 
@@ -111,8 +112,10 @@ class Fake(FakeNetwork):
         like = next((u for u, o in self.records.items() if "like/" in u and o["record"]["subject"]["uri"] == uri), None)
         viewer = {"replyDisabled": uri in self.closed} | ({"like": like} if like else {})
         author = self.people[one["did"]]
+        gate = self.records.get(f"at://{ME}/{GATES}/{uri.rpartition('/')[2]}") if one["did"] == ME else None
+        gated = {"threadgate": {"uri": gate["uri"], "cid": gate["cid"], "record": gate["record"]}} if gate else {}
         return {"uri": uri, "cid": one["cid"], "author": author, "record": one["record"], "viewer": viewer,
-                "indexedAt": _zulu(one["at"])}  # fmt: skip
+                "indexedAt": _zulu(one["at"])} | gated  # fmt: skip
 
     def answer(self, asked):
         method = asked.path.removeprefix("/xrpc/")

@@ -1,6 +1,7 @@
 """Edits and deletions that no page tells of: posts of all open conversations are asked for, the newest each time, the
 others in rounds that the channel's row remembers."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -10,11 +11,14 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from connectors import following, listening
-from connectors.base import Connector, Unavailable, Unreadable
+from connectors.base import Budget, Connector, Unavailable, Unreadable
 from connectors.models import Channel
-from connectors.storing import Overtaken
+from connectors.opening import opened
+from connectors.storing import Claim, Overtaken, release, seize
 from inbox.models import Conversation, Mention
-from tests.journey.steps import connected, fails, read
+from tests.fakes.facebook import OURS
+from tests.fakes.facebook import Fake as Facebook
+from tests.journey.steps import connected, fails, of_fake, read
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -292,3 +296,22 @@ def test_a_poll_is_told_which_threads_have_open_conversations(network, channel, 
     Mention.objects.filter(external_id=first).update(parent_id="our-post")
     assert following.hosts(channel, [first, second, "unknown"]) == {first: "our-post", second: ""}
     assert following.hosts(other, [first]) == {}
+
+
+def test_what_tells_of_a_post_in_part_takes_nothing_from_what_may_be_done_with_it(cast, settings):
+    settings.FETCH_ALLOW = ["127.0.0.1"]
+    with Facebook() as fake:
+        rude = fake.say("rude")
+        channel = read(of_fake(fake, team=cast.support))
+        Mention.objects.filter(external_id=rude).update(grants={"can_hide": True, "is_hidden": True})
+        told = {"item": "comment", "verb": "edited", "comment_id": rude, "post_id": OURS, "message": "ruder",
+                "created_time": int(timezone.now().timestamp()), "from": {"id": "u-carla"}}  # fmt: skip
+        entry = {"id": "1", "time": told["created_time"], "changes": [{"field": "feed", "value": told}]}
+        body = json.dumps({"object": "page", "entry": [entry]}).encode()
+        connector = opened(channel)
+        seize(channel)
+        claim = Claim(channel, timezone.now(), Budget())
+        claim.store(connector, channel.sources.get(name="comments"), connector.unpack(body, timezone.now()), None)
+        release(channel)
+        mention = Mention.objects.get(external_id=rude)
+        assert (mention.text, mention.grants) == ("ruder", {"can_hide": True, "is_hidden": True})

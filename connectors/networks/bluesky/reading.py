@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -117,7 +118,8 @@ class Reading(Announced):
                 bad.append(Bad(uri_of(item) or None, f"{type(error).__name__}: {error}", item, place))
                 continue
             if not post.ours or post.parent_id:
-                posts[post.external_id] = post
+                # A list does not tell what is hidden, and notifications not what we like.
+                posts[post.external_id] = replace(post, whole=False)
         return tuple(sorted(posts.values(), key=lambda post: (post.created_at, post.external_id))), tuple(bad)
 
     def refresh(self, ids: Sequence[str], now: datetime) -> list[Post | Deleted | Withheld]:
@@ -126,9 +128,21 @@ class Reading(Announced):
             batch = ids[start : start + BATCH]
             items = self._views(batch, now=now)
             shown = {uri_of(item) for item in items}  # what is there but cannot be read is not deleted
-            standing += self._mapped(items, "refresh", None)[0]
+            posts = self._mapped(items, "refresh", None)[0]
+            hidden = self._hidden(posts, now)
+            standing += [replace(post, whole=True, grants={**post.grants, "hidden": post.external_id in hidden})
+                         for post in posts]  # fmt: skip
             standing += filter(None, (self._missing(uri, now) for uri in batch if uri not in shown))
         return standing
+
+    def _hidden(self, posts: Sequence[Post], now: datetime) -> set[str]:
+        """What is hidden in the threads of ours in which these stand; the thread's first post says so."""
+        ours = [root for post in posts if (root := str(post.grants["root"])).startswith(f"at://{self._me}/")]
+        views = self._views(list(dict.fromkeys(ours)), now=now) if self._me and ours else []
+        gates = [view.get("threadgate") for view in views if isinstance(view, dict)]
+        records = [gate.get("record") for gate in gates if isinstance(gate, dict)]
+        lists = [record.get("hiddenReplies") for record in records if isinstance(record, dict)]
+        return {str(uri) for uris in lists if isinstance(uris, list) for uri in uris}
 
     def _missing(self, uri: str, now: datetime) -> Deleted | Withheld | None:
         """Who blocks us disappears like who deletes, and so does what the network is slow to show: the record itself

@@ -163,7 +163,7 @@ def onward_of(items: Sequence[Any], before: str, empty: int) -> str:
 
 
 def notified(cursor: JSON | None, now: datetime) -> tuple[JSON, tuple[Gap, ...]]:
-    """Where the list was left. `since`: what is older was said before it was first read."""
+    """Where the list was left. `since`: what the first list names and is older is history."""
     fresh: JSON = {"seen": 0, "todo": [], "since": int((now - WINDOW).timestamp())}
     if cursor is None:
         return fresh, ()

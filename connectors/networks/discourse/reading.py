@@ -139,6 +139,8 @@ class Reading(Connector):
             one = post_in(each)
             if one and each["id"] > seen:
                 found.append([one, int(each.get("notification_type") == PRIVATE)])
+        if seen:  # whatever was not listed before is news, however old the post that it is about
+            place["since"] = 0
         place["todo"], place["seen"] = found[::-1][-WAITING:], max([seen, *ids])
         if seen and len(ids) >= 30 and min(ids) > seen:
             return (Gap(None, now, "More was said to us at once than the forum lists."),)

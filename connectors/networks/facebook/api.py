@@ -139,7 +139,7 @@ def change_of(value: Mapping[str, Any], page: str) -> Post | None:
             return None
     else:
         return None
-    return gone(made) if verb == "remove" else made
+    return gone(made) if verb == "remove" else replace(made, whole=False)
 
 
 def gone(post: Post) -> Post:

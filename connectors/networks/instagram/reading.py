@@ -153,11 +153,25 @@ class AccountReading(Messaging):
             told = self._graph(now).get_objects(ids, fields=fields)
         except Invalid:
             return self._standing(ids, now, "id,timestamp") if fields is COMMENT else []
+        except Gone:
+            if len(ids) == 1 and fields is COMMENT and (elsewhere := self._mentioned(ids[0], now)):
+                return elsewhere
+            raise
         gone = [Deleted(one) for one in ids if not isinstance(told.get(one), dict)]
         if fields is not COMMENT:
             return list(gone)
         here = [told[one] for one in ids if isinstance(told.get(one), dict)]
-        return [*mapped(here, lambda item: comment_of(item, self._ours, {}))[0], *gone]
+        # Not whether it stands below somebody else's.
+        posts, _ = mapped(here, lambda item: replace(comment_of(item, self._ours, {}), whole=False))
+        return [*posts, *gone]
+
+    def _mentioned(self, comment: str, now: datetime) -> list[Post | Deleted | Withheld]:
+        """A comment elsewhere that names us, which is not told by its number, as far as it is still there."""
+        try:
+            found = self._mention({"comment_id": comment}, now)
+        except MAPPING:
+            return []
+        return [replace(found, whole=False)] if found else []
 
     def ancestors(self, post: Post, now: datetime) -> list[Post]:
         """The comment above an answer; answers have no more than one above them."""
@@ -173,7 +187,7 @@ class AccountReading(Messaging):
             return None
         if item["field"] == "comments":
             # comment_of finds the medium in it as well.
-            return comment_of({**value, "timestamp": item["time"]}, self._ours, {})
+            return replace(comment_of({**value, "timestamp": item["time"]}, self._ours, {}), whole=False)
         return self._mention(value, now) if item["field"] == "mentions" else None
 
     def _mention(self, value: Mapping[str, Any], now: datetime) -> Post | None:

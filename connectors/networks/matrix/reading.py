@@ -79,7 +79,8 @@ class Reading(Moving):
 
     @staticmethod
     def _in_order(posts: Sequence[Post], place: Place) -> tuple[Post, ...]:
-        marked = (replace(post, history=post.created_at < place.since) for post in posts)
+        # An event does not tell whether we like it.
+        marked = (replace(post, history=post.created_at < place.since, whole=False) for post in posts)
         return tuple(sorted(marked, key=lambda post: (post.created_at, post.external_id)))
 
     def _synced(self, place: Place, posts: list[Post], bad: list[Bad], budget: Budget, now: datetime) -> None:

@@ -196,7 +196,8 @@ class Threads(ThreadsAccess):
     def _delivered(self, change: Mapping[str, Any]) -> Post:
         value, root = change["value"], change["value"].get("root_post")
         mine = isinstance(root, dict) and str(root.get("owner_id") or "") == self.facts.get("account_id")
-        return post_of(value, str(change["field"]), self._me, under=id_in(root) if mine else "")
+        post = post_of(value, str(change["field"]), self._me, under=id_in(root) if mine else "")
+        return replace(post, whole=False)  # nor whether it is hidden
 
     # Answering
 
