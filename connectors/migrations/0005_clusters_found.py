@@ -1,5 +1,6 @@
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from socialcare.migrating import BuildIndex
 
 
 class Migration(migrations.Migration):
@@ -11,11 +12,11 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        AddIndexConcurrently(
+        BuildIndex(
             model_name='topicmention',
             index=models.Index(fields=['cluster', 'topic', 'posted_at'], name='findings_of_cluster'),
         ),
-        AddIndexConcurrently(
+        BuildIndex(
             model_name='topicmention',
             index=models.Index(condition=models.Q(('cluster', None)), fields=['mention'], name='findings_to_cluster'),
         ),

@@ -1,6 +1,7 @@
 from django.contrib.postgres.indexes import GinIndex
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from socialcare.migrating import BuildIndex
 
 
 class Migration(migrations.Migration):
@@ -12,19 +13,19 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        AddIndexConcurrently(
+        BuildIndex(
             model_name='topic',
             index=models.Index(condition=models.Q(('sort_at__isnull', False)), fields=['sort_at'], name='topics_to_sort'),
         ),
-        AddIndexConcurrently(
+        BuildIndex(
             model_name='topicmention',
             index=models.Index(condition=models.Q(('is_sorted', False)), fields=['topic', 'mention'], name='findings_to_sort'),
         ),
-        AddIndexConcurrently(
+        BuildIndex(
             model_name='topicmention',
             index=models.Index(condition=models.Q(('hidden_by__isnull', False)), fields=['hidden_by', '-posted_at'], name='hidden_findings'),
         ),
-        AddIndexConcurrently(
+        BuildIndex(
             model_name='topicmention',
             index=GinIndex(condition=models.Q(('themes', []), _negated=True), fields=['themes'], name='findings_of_theme'),
         ),

@@ -1,8 +1,9 @@
 """The open conversations of a channel in the order in which they began: the way the rounds go that ask networks how
 posts stand now."""
 
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from socialcare.migrating import BuildIndex
 
 
 class Migration(migrations.Migration):
@@ -10,7 +11,7 @@ class Migration(migrations.Migration):
     dependencies = [("inbox", "0008_page")]
 
     operations = [
-        AddIndexConcurrently(
+        BuildIndex(
             "conversation",
             models.Index(fields=["channel", "id"], name="queue_followed", condition=models.Q(state__lte=2)),
         ),

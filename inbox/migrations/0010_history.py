@@ -1,9 +1,10 @@
 """What the set-up's history reads: the few of the admins' events that it tells of, and those of one kind of setting."""
 
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Coalesce
+
+from socialcare.migrating import BuildIndex
 
 OF_SET_UP = models.Q(stream="admin", happening__in=("set_up_changed", "rights_changed", "joined_team", "left_team"))
 ABOUT = Coalesce(KeyTextTransform("kind", "payload"), models.Value("agent"), output_field=models.TextField())
@@ -15,6 +16,6 @@ class Migration(migrations.Migration):
     dependencies = [("inbox", "0009_queue_followed")]
 
     operations = [
-        AddIndexConcurrently("event", models.Index(NEWEST, name="history", condition=OF_SET_UP)),
-        AddIndexConcurrently("event", models.Index(ABOUT, NEWEST, name="history_of_kind", condition=OF_SET_UP)),
+        BuildIndex("event", models.Index(NEWEST, name="history", condition=OF_SET_UP)),
+        BuildIndex("event", models.Index(ABOUT, NEWEST, name="history_of_kind", condition=OF_SET_UP)),
     ]

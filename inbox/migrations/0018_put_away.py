@@ -1,7 +1,8 @@
 """What was put away, by its state: the few that are spam were looked for among all that is done."""
 
-from django.contrib.postgres.operations import AddIndexConcurrently, RemoveIndexConcurrently
 from django.db import migrations, models
+
+from socialcare.migrating import BuildIndex
 
 
 class Migration(migrations.Migration):
@@ -9,7 +10,7 @@ class Migration(migrations.Migration):
     dependencies = [("inbox", "0017_resting")]
 
     operations = [
-        AddIndexConcurrently(
+        BuildIndex(
             "conversation",
             models.Index(
                 models.F("team"),
@@ -20,5 +21,4 @@ class Migration(migrations.Migration):
                 condition=models.Q(state__gt=2),
             ),
         ),
-        RemoveIndexConcurrently("conversation", "queue_put_away"),
     ]

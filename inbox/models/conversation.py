@@ -114,6 +114,13 @@ class Conversation(Assignable, Closeable, Answerable, Actable, models.Model):
                 name="queue_by_state",
                 condition=models.Q(state__gt=2),
             ),
+            models.Index(
+                models.F("team"),
+                models.F("newest_at").desc(),
+                models.F("id").desc(),
+                name="queue_put_away",
+                condition=models.Q(state__gt=2),
+            ),
             models.Index(fields=["team", "newest_at"], name="queue_trouble", condition=~models.Q(trouble="")),
             models.Index(
                 models.F("channel"),

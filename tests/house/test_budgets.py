@@ -12,9 +12,10 @@ from connectors.base import Budget, Connector
 from connectors.following import ABROAD, Following
 from connectors.models import Channel
 from connectors.storing import Claim
-from inbox import desk
+from inbox import desk, filters
 from inbox.models import Conversation, Identity, Person
 from inbox.queue import PAGE, Queue
+from inbox.searching import page as searched
 from tests.inbox.test_receive import NOW, offer, post
 
 MANY = 20_000
@@ -131,6 +132,18 @@ def test_what_was_put_away_is_found_by_its_state(cast, long_queue, view):
     buffers, scans, _ = cost_of(seen[0]["sql"])
     assert buffers <= 60 * len(queue.teams)
     assert scans == 0
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("ask", [lambda agent: filters._recent(agent.readable_teams, "channel_id"), searched._known],
+                         ids=["filters", "search"])  # fmt: skip
+def test_what_lists_had_lately_is_read_from_the_ends_of_their_indexes(cast, long_queue, ask):
+    with CaptureQueriesContext(connection) as seen:
+        ask(cast.max)
+    asked = next(each["sql"] for each in seen if "inbox_conversation" in each["sql"])
+    _, scans, entries = cost_of(asked)
+    assert scans == 0
+    assert 0 < entries <= 2 * filters.RECENT * len(cast.max.readable_teams)
 
 
 @pytest.mark.django_db
