@@ -4,16 +4,19 @@ goes at once, and the channels ask for another sign-in. What others wrote to the
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from connectors import belonging
 from connectors.base import Connector
 from connectors.models import Channel, Delivery
+from inbox.models.event import recorded_together
+from inbox.models.reply import Clock
 
 if TYPE_CHECKING:
     from connectors.deliveries import Withdrawn
@@ -32,10 +35,13 @@ def withdraw(channel: Channel, verdict: Withdrawn) -> JSON:
     channels = list(Channel.objects.select_for_update().filter(pk__in=_of_app(channel, verdict.app)).order_by("pk"))
     known = Delivery.objects.filter(channel=channel, delivery_id=verdict.delivery).first()
     if known is None:
-        for each in channels:
-            if _who(each) in ("", verdict.account):  # where nobody knows it may be theirs: that costs a sign-in at most
-                _let_go(each)
-        known = _noted(channel, verdict)
+        with recorded_together():
+            for each in channels:
+                if _who(each) == verdict.account:
+                    _let_go(each)
+                elif not _who(each):
+                    _ask_again(each)
+            known = _noted(channel, verdict)
     answer: JSON = known.answer
     return answer
 
@@ -58,12 +64,19 @@ def _who(channel: Channel) -> str:
     return str((channel.settings.get("facts") or {}).get(WHO) or "")
 
 
+def _ask_again(channel: Channel) -> None:
+    """Nobody knows who signed in for it: anybody may sign in to an app and leave it again, so nothing is taken. If it
+    was theirs, the network refuses what we hold."""
+    Channel.objects.filter(pk=channel.pk).update(check_at=Clock(), next_poll_at=Clock())
+
+
 def _let_go(channel: Channel) -> None:
-    """The keys of the app itself stay."""
+    """The keys of the app itself stay. A poll under way is overtaken."""
     sealed = {name: value for name, value in channel.sealed.items() if name in belonging.lasting(channel.kind)}
     facts = {name: value for name, value in (channel.settings.get("facts") or {}).items() if name != WHO}
     kept = {"sealed": sealed, "settings": {**channel.settings, "facts": facts}, "exchanges": []}
-    Channel.objects.filter(pk=channel.pk).update(**kept)
+    overtaken: dict[str, Any] = {"cursor_version": F("cursor_version") + 1, "polling_until": None}
+    Channel.objects.filter(pk=channel.pk).update(**kept, **overtaken)
     channel.refresh_from_db()
     words = _("Whoever signed in for this channel took the access back at the network. Sign in again.")
     channel.broken("reconnect", "AuthRevoked", words)

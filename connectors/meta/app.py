@@ -177,7 +177,8 @@ class Meta(Connector):
         if spoken and spoken != graph.version:
             warnings.append(f"Graph answers as {spoken} and not as {graph.version}, which it may no longer know.")
         account = self._account(me, scopes, warnings, f"Graph {spoken or graph.version}")
-        who = {"signed_in_as": self.who} if self.who else {}
+        known = self.who or str(self.facts.get("signed_in_as") or "")  # when the token could not be looked at this time
+        who = {"signed_in_as": known} if known else {}
         return replace(account, expires_at=self.ends, facts={**account.facts, **who})
 
     def _me_fields(self) -> str:

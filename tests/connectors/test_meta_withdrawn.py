@@ -4,9 +4,11 @@ import base64
 import hashlib
 import hmac
 import json
+from datetime import timedelta
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from connectors import connecting
 from connectors.connecting import keep_facts
@@ -15,7 +17,7 @@ from connectors.opening import opened, opened_secrets
 from inbox.models import Event
 from tests.fakes import instagram
 from tests.fakes.facebook import Fake
-from tests.fakes.graph import SECRET
+from tests.fakes.graph import SECRET, refused
 from tests.fakes.network import CANARY
 from tests.journey.steps import read
 
@@ -95,12 +97,30 @@ def test_all_channels_of_the_app_that_live_by_it_let_go_and_no_other(fake, page)
     assert held == {page.name: False, same.name: False, another.name: True, others.name: True}
 
 
-def test_where_nobody_knows_who_signed_in_it_may_be_theirs(page):
+def test_where_nobody_knows_who_signed_in_nothing_is_taken_and_the_network_is_asked(page):
     facts = {name: value for name, value in page.settings["facts"].items() if name != "signed_in_as"}
     Channel.objects.filter(pk=page.pk).update(settings={**page.settings, "facts": facts})
-    asked(page, request(user="anybody"))
+    Channel.objects.filter(pk=page.pk).update(check_at=timezone.now() + timedelta(days=1))
+    assert asked(page, request(user="anybody")).status_code == 200
     page.refresh_from_db()
-    assert "access_token" not in page.sealed
+    assert opened_secrets(page)["access_token"] == CANARY
+    assert page.state == Channel.State.OK
+    assert page.check_at <= timezone.now()
+
+
+def test_who_signed_in_stays_known_when_it_cannot_be_looked_up_again(fake, page, monkeypatch):
+    monkeypatch.setattr(fake, "token_info", lambda given: refused(1, status=500))
+    assert keep_facts(page, opened(page).check())
+    page.refresh_from_db()
+    assert page.settings["facts"]["signed_in_as"] == "10158000000004711"
+
+
+def test_a_poll_under_way_does_not_call_a_channel_well_that_has_let_go(page):
+    began = Channel.objects.get(pk=page.pk)
+    asked(page, request())
+    began.healed(began.cursor_version)
+    page.refresh_from_db()
+    assert page.state == "reconnect"
 
 
 @pytest.mark.parametrize(
