@@ -89,7 +89,7 @@ def test_a_rule_is_built_in_the_browser(site, desk_of):
     page.locator("[name='w.1.0.f.words']").fill("thanks")
     page.get_by_label("Give to team: Team").select_option(label="Support")
     expect(page.locator("#reads")).to_contain_text(
-        "When the text contains “refund” or “money back” and it is not so that the text contains “thanks”, "
+        "When the text contains “refund” or “money back” and (it is not so that the text contains “thanks”), "
         "give it to Support, then stop."
     )
     show(page, "rule")
