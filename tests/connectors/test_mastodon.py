@@ -3,14 +3,16 @@ odd posts among our own."""
 
 import re
 from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
 from connectors.base import Absent, CannotKnow, Connector, Found, Outgoing, PostKind
+from tests.fakes.consent import Consent
 from tests.fakes.mastodon import ME, Fake
 from tests.fakes.server import Reply
 
-NOW = datetime.now(UTC)
+BACK, NOW = "https://desk.example/back/", datetime.now(UTC)
 
 
 @pytest.fixture
@@ -134,8 +136,8 @@ def finds_whole_words(fake, known=lambda word: True):
 @pytest.mark.parametrize(
     "said",
     [
-        "@lindqvist_99 thank you, we refunded it",
-        "@lindqvist@social.example: we refunded it.",
+        "@customer_99 thank you, we refunded it",
+        "@customer@social.example: we refunded it.",
         "#refunds and #returns_2024: “refunded”!",
         "Your parcel RETURNS2024 was refunded",
         "See https://acme.example/opening/hours or acme.example, we refunded",
@@ -189,13 +191,27 @@ def test_an_account_mutes_blocks_and_reports(fake):
     assert fake.reports == [{"account_id": ["carla"], "status_ids[]": [one.external_id]}]
 
 
-def test_an_older_sign_in_says_that_it_must_be_made_anew_to_block(fake):
+@pytest.mark.parametrize("more", [{}, {"scope": "read:statuses write:statuses"}])
+def test_an_older_sign_in_says_that_it_must_be_made_anew_to_block(fake, more):
     identity = fake.say("@brand buy pills")
     one = read(fake)[identity]
-    able = fake.connector({**fake.secrets, "scope": "read:statuses write:statuses"}).can(one, NOW)
-    assert not able["block"].allowed
-    assert "sign in again" in able["block"].reason
-    assert fake.connector({**fake.secrets, "scope": "read write"}).can(one, NOW)["block"].allowed
+    signed_in = {**fake.secrets, "client_id": "app", "client_secret": "app-secret"}
+    able = fake.connector({**signed_in, **more}).can(one, NOW)
+    for verb in ("mute", "block", "report"):
+        assert not able[verb].allowed
+        assert "sign in again" in able[verb].reason
+    assert fake.connector({**signed_in, "scope": "read write"}).can(one, NOW)["block"].allowed
+
+
+def test_whoever_signs_in_at_a_server_that_names_no_rights_has_those_that_were_asked_for(fake):
+    identity = fake.say("@brand buy pills")
+    one = read(fake)[identity]
+    consent = Consent(fake)
+    connector = fake.connector()
+    grant = connector.begin(BACK, "a-state")
+    consent.asked = dict(parse_qsl(urlsplit(grant.url).query))
+    secrets = connector.finish("the-code", BACK, grant.secrets)
+    assert fake.connector(secrets).can(one, NOW)["block"].allowed
 
 
 def test_what_is_said_to_us_is_a_mention(fake):

@@ -53,6 +53,7 @@ _LINK = re.compile(r"(?<![^\W_])https?://[^\s<>\"“”‘’]*[^\s<>\"“”‘
 class Mastodon(Joining):
     name = "mastodon"
     label = "Mastodon"
+    mutes = "conversation"
     keeps_uploads = 12 * 3600.0
     needs = Needs(
         way=Way.NOW,
@@ -222,8 +223,10 @@ class Mastodon(Joining):
         return {"reply": able, "private_reply": able, like: able, **self._against(post)}
 
     def _against(self, post: Post) -> dict[Verb, Capability]:
-        """What an account does against others; older sign-ins did not ask for the rights."""
+        """What an account does against others; older sign-ins did not ask for the rights, and kept none. Only what a
+        token that was typed may do is not known."""
         granted, url = self.secrets.get("scope", "").split(), post.url
+        unknown = not granted and not self.secrets.get("client_id")
         asked: tuple[tuple[Verb, str, str], ...] = (
             ("unmute" if post.grants.get("muted") else "mute", "write:mutes", _MUTED),
             ("block", "write:blocks", ""),
@@ -231,7 +234,7 @@ class Mastodon(Joining):
         )
         return {
             verb: Capability(True, words if verb != "unmute" else "", hand_off=url)
-            if not granted or {scope, "write"} & {*granted}
+            if unknown or {scope, "write"} & {*granted}
             else Capability(False, "The sign-in of this channel does not include it: sign in again.", hand_off=url)
             for verb, scope, words in asked
         }

@@ -106,9 +106,9 @@ class Joining(Reading):
         token = self._ask("POST", "/oauth/token", json=asked, write=False, judge=_refused_token).json(dict)
         if not token.get("access_token"):
             raise AuthRevoked("The server gave no token.")
-        return grant.replace(
-            access_token=str(token["access_token"]), code_verifier="", scope=str(token.get("scope") or "")
-        )
+        # A server that names no rights gave those that it was asked for (RFC 6749, 5.1).
+        scope = str(token.get("scope") or SCOPES)
+        return grant.replace(access_token=str(token["access_token"]), code_verifier="", scope=scope)
 
 
 def _telling(texts: Iterable[str]) -> list[str]:
