@@ -1,6 +1,7 @@
 """What is special about WordPress: held comments, times without a zone, its own words for errors, equal text refused,
 and reading by time while comments are deleted."""
 
+import hashlib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -57,6 +58,11 @@ def test_held_comments_are_heard_and_may_be_approved_but_not_answered(fake):
     assert approved.visibility is Visibility.PUBLIC
     assert approved.version == held.version, "nobody has edited it"
     assert fake.connector().can(approved, NOW)["reply"].allowed
+
+
+def test_what_was_read_by_an_older_program_is_not_taken_for_edited(fake):
+    post = heard(fake, fake.say("Where is my lid?"))
+    assert post.version == hashlib.sha256(b"approved\nWhere is my lid?").hexdigest()[:32]
 
 
 def test_what_happened_on_the_site_is_seen_when_asked(fake):

@@ -122,7 +122,8 @@ def post_of(item: Mapping[str, Any], site: str, me: str, since: datetime | None)
     html, raw = str(content.get("rendered") or ""), str(content.get("raw") or "")
     held = status not in ("approved", *AWAY)
     text = plain(html or raw)
-    said = hashlib.sha256((raw or text).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    # The word was the status once: what was read then keeps its version, and approving edits nothing.
+    said = hashlib.sha256(f"approved\n{raw or text}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
     return Post(
         external_id=str(one),
         kind=PostKind.COMMENT,
