@@ -393,6 +393,17 @@ def test_what_was_found_and_is_gone_or_closed_keeps_nothing_else(fake):
     assert [each.external_id for each in bad] == [str(closed)]
 
 
+def test_a_hit_that_is_told_oddly_is_set_aside_and_the_others_are_read(fake):
+    for number in range(3):
+        fake.say(f"kettle {number}", topic=77)
+    odd, real = next(one for one, post in fake.posts.items() if post["raw"] == "kettle 1"), fake.answer
+    page = Reply(200, "<html>Just a moment…</html>", {"Content-Type": "text/html"})
+    fake.answer = lambda asked: page if asked.path == f"/posts/{odd}.json" else real(asked)
+    posts, bad, cursor, _ = read(fake, "search:kettle")
+    assert sorted(post.text for post in posts) == ["kettle 0", "kettle 2"]
+    assert ([each.external_id for each in bad], cursor["todo"]) == ([str(odd)], [])
+
+
 def gone(fake, identity, reply):
     if fake.at(identity):
         fake.delete(identity)

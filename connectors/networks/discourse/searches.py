@@ -19,6 +19,7 @@ from connectors.base import (
     Post,
     Rate,
     Source,
+    Unreadable,
 )
 from connectors.networks.discourse.api import MAPPING, WINDOW, time_of
 from connectors.networks.discourse.reading import Reading
@@ -108,11 +109,13 @@ class Searching(Reading):
     def _hit(self, one: int, source: str, now: datetime) -> tuple[list[Post], tuple[Bad, ...], tuple[Rate, ...]]:
         try:
             answer = self._ask("GET", f"/posts/{one}.json", now=now)
+            told = answer.json(dict)
         except (Gone, Invalid):
             return [], (), ()
-        except (NotPermitted, PolicyRefused) as fault:  # its topic was closed to us since
+        # Its topic was closed to us since, or it is told oddly: the others are read all the same.
+        except (NotPermitted, PolicyRefused, Unreadable) as fault:
             return [], (Bad(str(one), fault.words, {"id": one}),), ()
-        posts, bad = self._mapped([answer.json(dict)], source)
+        posts, bad = self._mapped([told], source)
         return [post for post in posts if not post.ours], bad, answer.rates
 
 
