@@ -7,6 +7,7 @@ import email.message
 import email.policy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -486,6 +487,16 @@ def test_a_refresh_token_alone_is_enough_to_connect_and_one_that_is_refused_is_f
             connector.check()
         with pytest.raises(AuthRevoked):
             connector.renew(connector.secrets)
+
+
+def test_an_app_that_has_no_secret_sends_none(fake):
+    with FakeServer(lambda asked: Reply(200, {"access_token": "fresh-token"})) as tokens:
+        connector = fake.connector(Secrets({"refresh_token": "r1"}))
+        connector.settings = {**connector.settings, "token_url": tokens.url, "client_id": "c"}
+        connector.renew(connector.secrets)
+        assert parse_qs(tokens.asked[0].body.decode(), keep_blank_values=True).keys() == {
+            "grant_type", "refresh_token", "client_id",
+        }  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,9 @@ class MailAccess(Connector):
 
     def _tokens(self, url: str, kept: Secrets, **asked: str) -> dict[str, str]:
         """Asking twice makes nothing twice, so this is no write to be in doubt about."""
-        client = {"client_id": self._client_id, "client_secret": kept.get("client_secret", "")}
+        client = {"client_id": self._client_id}
+        if secret := kept.get("client_secret"):  # an app that has none must not send one, not even an empty one
+            client["client_secret"] = secret
         answer = self.seam.answer("POST", url, data=asked | client, write=False, judge=_refused, bucket="mail:token")
         given = tokens(answer, "The mail provider")
         names = ("access_token", "refresh_token", "expires_in")
