@@ -8,7 +8,8 @@ from connectors.posts import Post
 from connectors.replies import Deleted, Withheld
 
 ENOUGH = 12
-"""Refusals before anything was told, after which nothing will be: more than it takes to get to one among many."""
+"""Refusals before anything was told, after which the last one of all is to show whether anything will be: those that
+are kept from us often stand together."""
 
 type Standings = Sequence[Post | Deleted | Withheld]
 
@@ -29,7 +30,10 @@ def standing_of(
             half, refused = len(part) // 2, refused + 1
             if isinstance(fault, Gone) and not half:
                 standing.append(Deleted(part[0]))
-            elif not standing and (refused >= ENOUGH or not (half or parts)):
+            elif not standing and (refused > ENOUGH or not (half or parts)):
                 raise
-        parts += [part[half:], part[:half]] if half else []
+            parts += [part[half:], part[:half]] if half else []
+            if refused == ENOUGH and not standing:
+                last = parts[0].pop()
+                parts = [*filter(None, parts), [last]]
     return standing
