@@ -195,6 +195,11 @@ class Bad:
         object.__setattr__(self, "raw", storable_json(self.raw))
 
 
+BELOW = "closed_below"
+"""The one name in the raw of a `Bad` that is no item: a thing of a list, of whose inside nothing is told. It is asked
+for again by itself, and `reopened` once it was read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Undelivered:
     """The network says that a post of ours, sent long ago, reached nobody. `told_by` is the post of this page that
@@ -214,7 +219,8 @@ class Page:
     """One page of one source. `cursor` (JSON, ≤ 32 kB) is committed with the posts. `end`: the network has nothing
     more now. `interval`: seconds until the next poll as this page suggests, within the source's `least` and `most`;
     None: no opinion. `repeats` counts items or pages the network gave again where it should have gone on. Of a delivery
-    `found_by` is the search that it answers, and `later` the part of its body that the network does not show yet."""
+    `found_by` is the search that it answers, and `later` the part of its body that the network does not show yet.
+    `reopened`: things whose inside was kept from us, see BELOW, and was read now."""
 
     posts: tuple[Post, ...]
     cursor: JSON
@@ -228,6 +234,7 @@ class Page:
     repeats: int = 0
     found_by: str = ""
     later: str = ""
+    reopened: tuple[str, ...] = ()
 
 
 CURSOR_LIMIT = 32_000

@@ -14,6 +14,7 @@ from connectors.arriving import sound
 from connectors.base import Budget, Connector, Fault, Post, Unavailable
 from connectors.models import Quarantined
 from connectors.opening import opened
+from connectors.posts import BELOW
 from connectors.storing import Claim, Overtaken, bind, release, seize
 from connectors.topics.arrival import bind_topics
 from inbox.models.receive import receive
@@ -26,6 +27,11 @@ def retry(item: Quarantined) -> str:
     """Asks the network for it again, or reads the kept delivery again. "" when it is stored now, else why not, in
     words. The channel is claimed meanwhile: what a poll stored since we asked is newer than what we hold."""
     channel = item.channel
+    if BELOW in item.raw:
+        return (
+            "What is said below it is kept from us. It is asked for again by itself, and stands here no longer once it "
+            "was read."
+        )
     seize(channel)
     try:
         return _retried(item, Claim(channel, timezone.now(), Budget()))

@@ -9,7 +9,7 @@ from typing import Any
 
 from connectors.faults import Fault, Gone, Invalid, NotPermitted, PolicyRefused
 from connectors.newest_first import overlap
-from connectors.posts import JSON, Bad, Gap
+from connectors.posts import BELOW, JSON, Bad, Gap
 
 OVERLAP, WINDOW, FIRST = timedelta(minutes=15), timedelta(hours=48), timedelta(days=7)
 LONGEST = timedelta(hours=12)
@@ -18,8 +18,11 @@ KEPT, LEAST, EXCERPT, ROOM = 240, 60, 100, 30_000
 above its comments, and of the whole cursor, both as JSON."""
 ATTENDED, UNLISTED, KEPT_BACK = 5, -1, -2
 """Posts that one round reads although the list shows them no more; their mark, which the list cannot have given; and
-that of those which were refused, and are asked for once a day."""
-DAY, MONTH = 86_400, 30 * 86_400
+that of those which were refused, and are asked for once a day. A lower one is the time, below zero, at which a post of
+the list was refused: it is asked for again after an hour, or when something happened there."""
+SEVERAL = 2
+"""Refusals with nothing read between them, after which another post is to show whether all would be refused."""
+HOUR, DAY, MONTH = 3_600, 86_400, 30 * 86_400
 REFUSED = (Gone, Invalid, NotPermitted, PolicyRefused)
 """What may be answered about one post of the list, behind which the others are read all the same."""
 
@@ -60,6 +63,9 @@ class Round:
         self.gaps: tuple[Gap, ...] = ()
         self.page, self.cut = "", False
         self.read_now = set[str]()
+        self.heard, self.held, self.opened = False, list[list[str]](), list[str]()
+        self.witness = ""
+        self.barred: Fault | None = None
 
     @classmethod
     def read(cls, cursor: JSON | None, now: datetime) -> "Round":
@@ -84,7 +90,8 @@ class Round:
         self.daily, self.whole, self.listed = int(cursor["daily"]), bool(cursor["whole"]), bool(cursor["listed"])
         self.at, self.listing, self.aside = str(cursor["at"]), str(cursor["listing"]), int(cursor["aside"])
         self.began, self.last = int(cursor["began"]), int(cursor["last"])
-        self.cut = bool(cursor.get("cut"))
+        self.cut, self.heard = bool(cursor.get("cut")), bool(cursor.get("heard"))
+        self.held = [[str(post), str(words)] for post, words in cursor.get("held", ())]
         self.posts = {str(post): [int(each) for each in known[:3]] for post, known in cursor["posts"].items()}
         if any(len(known) != 3 for known in self.posts.values()):
             raise ValueError("a post without its marks")
@@ -98,7 +105,7 @@ class Round:
             "start": self.start, "before": self.before, "number": self.number, "daily": self.daily,
             "whole": self.whole, "listed": self.listed, "listing": self.listing, "at": self.at, "aside": self.aside,
             "began": self.began, "last": self.last, "posts": dict(newest),
-            "todo": todo, "cut": self.cut,
+            "todo": todo, "cut": self.cut, "heard": self.heard, "held": self.held,
         }  # fmt: skip
         while (newest or len(todo) > 1) and len(json.dumps(kept)) > ROOM:
             if len(newest) > LEAST or len(todo) <= 1:
@@ -114,6 +121,7 @@ class Round:
         if self.listing or self.todo or self.listed:
             return
         self.number, self.began = self.number + 1, int(now.timestamp())
+        self.heard, self.held = False, []
         self.whole = now.timestamp() - self.daily >= DAY
         if self.whole:
             self.daily = int(now.timestamp())
@@ -127,7 +135,7 @@ class Round:
             known = self.posts.get(each.post)
             if known:
                 known[2] = self.number
-            if (self._is_new(each) if not known else known[0] != each.mark) or each.always or self.whole:
+            if self.whole or self._is_due(each, known, now):
                 self.todo.append(Stop(each.post, self._since(known, now), each.mark, _short(each.subject)))
         self.listing, self.listed = ("" if again else onward), bool(again or not onward)
         if self.listed and self.whole:
@@ -140,10 +148,17 @@ class Round:
         planned, none = self.read_now | {stop.post for stop in self.todo}, [UNLISTED, 0, 0]
         known = {post: self.posts.get(post, none) for post in posts}
         missed = [post for post, (mark, _, number) in known.items() if post not in planned
-                  and (number != self.number or not marked) and (self.whole or mark != KEPT_BACK)]  # fmt: skip
+                  and (number != self.number or not marked) and (self.whole or mark > KEPT_BACK)]  # fmt: skip
         first = self.number * ATTENDED % len(missed) if len(missed) > ATTENDED else 0
         for post in [*missed[first:], *missed[:first]][:ATTENDED]:
             self.todo.append(Stop(post, self._since(self.posts.get(post), now), known[post][0]))
+
+    def _is_due(self, post: Listed, known: Sequence[int] | None, now: datetime) -> bool:
+        if not known:
+            return post.always or self._is_new(post)
+        if known[0] < KEPT_BACK:
+            return post.changed > -known[0] or now.timestamp() + known[0] >= HOUR
+        return post.always or known[0] != post.mark
 
     def _is_new(self, post: Listed) -> bool:
         """A post we do not remember, unless it says that nothing happened there since the last round."""
@@ -173,12 +188,14 @@ class Round:
         """Takes note of a page of comments of the first post to be read; returns how often the network repeated
         itself. `more`: go on although the page is old enough."""
         stop, page = self.todo[0], json.dumps(items, sort_keys=True, default=str)
+        self.heard = True
         again = bool(onward) and (onward == self.at or (page == self.page and bool(items)))
         self.page = page
         seconds = [min(int(time.timestamp()), int(now.timestamp())) for time in times]
         self.aside = max([self.aside, *seconds])
         if (seconds and min(seconds) < stop.since and not more) or again or not onward:
-            newest = self.posts.get(stop.post, [0, self.start, 0])[1]
+            before, newest, _ = self.posts.get(stop.post, [0, self.start, 0])
+            self.opened += [stop.post] if before <= KEPT_BACK else []
             self.posts[stop.post] = [max(stop.mark, UNLISTED), max(newest, self.aside), self.number]
             self.read_now.add(stop.post)
             self._next()
@@ -186,19 +203,64 @@ class Round:
             self.at = onward
         return int(again)
 
-    def refused(self, fault: Fault) -> tuple[Bad, ...]:
+    def refused(self, fault: Fault) -> None:
         """The first post to be read is gone, takes no such question, or is kept from us: it holds up no other, and is
-        asked for again as if it were new."""
+        asked for again later."""
         stop, unlisted = self.todo[0], self.todo[0].mark < 0
-        known = self.posts.pop(stop.post, [0, self.start, 0])
-        if unlisted:
-            self.posts[stop.post] = [KEPT_BACK, known[1], self.number]
+        known, gone = self.posts.pop(stop.post, None), isinstance(fault, Gone)
+        if unlisted or not gone:
+            newest = known[1] if known else self.began if unlisted else self.start
+            mark = KEPT_BACK if unlisted else min(-self.began, KEPT_BACK - 1)
+            self.posts[stop.post] = [mark, newest, self.number]
         self._next()
-        return () if unlisted or isinstance(fault, Gone) else (Bad(stop.post, fault.words, {"id": stop.post}),)
+        if gone:
+            self.held = [each for each in self.held if each[0] != stop.post]
+        if unlisted or gone:
+            return
+        self.held.append([stop.post, fault.words])
+        if stop.post == self.witness:
+            self.barred = fault
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether refusals are all that came, so that it may be a right that is missing for all posts."""
+        several = len(self.held) >= SEVERAL or (bool(self.held) and self.listed and not self.todo)
+        return several and not self.heard and bool(self._others())
+
+    def ask_another(self, now: datetime) -> None:
+        """Puts another post first where that is in doubt: refused too, it ends the round in `barred`, a fault of the
+        source. As time goes by it is another one, since this one may be closed by itself."""
+        if not self.in_doubt:
+            return
+        others = self._others()
+        self.witness = others[int(now.timestamp()) // 60 % len(others)]
+        known = self.posts.get(self.witness)
+        first = next((stop for stop in self.todo if stop.post == self.witness), None)
+        first = first or Stop(self.witness, self._since(known, now), max(0, known[0] if known else 0))
+        self.todo = [first, *(stop for stop in self.todo if stop is not first)]
+
+    def _others(self) -> list[str]:
+        """The posts that were read before or are still to be; none left, those that were refused, if not just one."""
+        held = [post for post, _ in self.held]
+        read = [post for post, (mark, _, _) in self.posts.items() if mark >= 0]
+        others = [post for post in [*read, *(stop.post for stop in self.todo if stop.mark >= 0)] if post not in held]
+        return list(dict.fromkeys(others)) or (held if len(held) > 1 else [])
+
+    def set_aside(self) -> tuple[Bad, ...]:
+        """What was refused, as soon as something else was read or nothing is left to be asked."""
+        if not (self.heard or self.over):
+            return ()
+        held, self.held = self.held, []
+        return tuple(Bad(post, words, {BELOW: post}) for post, words in held)
+
+    def reopened(self) -> tuple[str, ...]:
+        """What was refused before and was read now."""
+        found, self.opened = tuple(self.opened), []
+        return found
 
     def is_kept_back(self, post: str) -> bool:
-        """Whether a post that the list does not show was refused when it was asked for last."""
-        return self.posts.get(post, [0, 0, 0])[0] == KEPT_BACK
+        """Whether a post was refused when it was asked for last."""
+        return self.posts.get(post, [0, 0, 0])[0] <= KEPT_BACK
 
     def _next(self) -> None:
         self.todo.pop(0)
@@ -206,7 +268,7 @@ class Round:
 
     @property
     def over(self) -> bool:
-        return self.listed and not self.todo
+        return self.listed and not self.todo and not self.in_doubt
 
     def end(self) -> None:
         """The round is over; the next poll begins another."""

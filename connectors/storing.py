@@ -20,7 +20,8 @@ from connectors import paying
 from connectors.arriving import SOURCE, quarantine, sound, with_threads
 from connectors.base import Bad, Budget, Connector, Page, Post, Undelivered
 from connectors.http import no_transaction_open
-from connectors.models import Channel, Gap, Source
+from connectors.models import Channel, Gap, Quarantined, Source
+from connectors.posts import BELOW
 from connectors.stored import standings
 from connectors.text import normalised
 from connectors.topics.arrival import Topics, bind_topics
@@ -190,6 +191,9 @@ class Claim:
         self._renew(_ADVANCE, newest, *moved)
         failpoint("poll.after_fence")
         quarantine(self.channel, source.name, bad)
+        if page.reopened:
+            closed = Quarantined.objects.filter(channel=self.channel, source=source.name[:120], raw__has_key=BELOW)
+            closed.filter(external_id__in=page.reopened).delete()
         Gap.objects.bulk_create(
             Gap(channel=self.channel, source=source.name[:120], since=gap.since, until=gap.until, why=gap.reason[:300])
             for gap in page.gaps

@@ -21,13 +21,17 @@ def in_rounds(
     reading.begin(now)
     while not budget.spent:
         budget.spend()
+        reading.ask_another(now)
         found, bad, repeats, rates = step(reading)
+        if reading.barred:
+            raise reading.barred
+        bad = (*bad, *reading.set_aside())
         posts = [replace(post, history=reading.is_history(post.created_at)) for post in found]
         if end := reading.over:
             reading.end()
         posts.sort(key=lambda post: (post.created_at, post.external_id))
         yield Page(posts=tuple(posts), bad=bad, cursor=reading.kept(), end=end, rate=rates, gaps=gaps,
-                   repeats=repeats, interval=slower(rates, interval, now))  # fmt: skip
+                   repeats=repeats, interval=slower(rates, interval, now), reopened=reading.reopened())  # fmt: skip
         gaps = ()
         if end:
             return

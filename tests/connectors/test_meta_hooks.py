@@ -147,6 +147,31 @@ def test_a_delivery_that_the_network_cannot_explain_waits_and_stops_nothing_else
     assert Mention.objects.filter(text="Look, @acme").exists()
 
 
+def test_a_picture_that_is_closed_to_us_stands_aside_until_its_comments_are_read(gram, cast, settings):
+    settings.FETCH_ALLOW = ["127.0.0.1"]
+    gram.say("Is it green?")
+    gram.close_off()
+    gram.comment("And this one?", "theo", medium="17901")
+    secrets = {"access_token": CANARY, "app_secret": SECRET}
+    channel = connecting.connect("instagram", "Acme", {**gram.settings(), "facts": gram.facts()}, secrets, None)
+    for _ in range(5):  # the past is read to its end too
+        read(channel)
+    item = Quarantined.objects.get()
+    assert item.external_id == "17901"
+    asked = gram.requests()
+    assert "kept from us" in retry(item)
+    assert gram.requests() == asked
+    assert Quarantined.objects.filter(pk=item.pk).exists()
+    gram.forbidden.clear()
+    source = channel.sources.get(name="comments")
+    source.cursor["posts"]["17901"][0] += 3600  # as if it was refused an hour ago
+    source.save(update_fields=["cursor"])
+    for _ in range(2):
+        read(channel)
+    assert Mention.objects.filter(text="And this one?").exists()
+    assert not Quarantined.objects.exists()
+
+
 def test_access_that_ran_out_is_renewed_although_a_delivery_waits(gram, mentioned, monkeypatch):
     gram.pages = ({"id": "1", "name": "Acme", "access_token": "fresh-token-1"},)
     monkeypatch.setattr(gram, "known_tokens", lambda: {"fresh-token-1", "a-person"})

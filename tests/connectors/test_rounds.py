@@ -1,8 +1,10 @@
-"""Which posts a round reads, what it remembers of them, and that its cursor stays small."""
+"""Which posts a round reads, what it remembers of them, what it says of those it may not read, and that its cursor
+stays small."""
 
 import json
 from datetime import UTC, datetime, timedelta
 
+from connectors.faults import Gone, NotPermitted
 from connectors.posts import CURSOR_LIMIT
 from connectors.rounds import KEPT, Listed, Round
 
@@ -122,3 +124,111 @@ def test_a_thousand_posts_to_be_read_fit_a_cursor_with_the_newest_remembered():
     cut.end()
     assert cut.last == last, "what was left out is still new to the next round"
     assert listed[-1].post in through(again(cut, later), listed, later)
+
+
+def against(reading, listed, now, closed, gone=""):
+    """A round in which some posts are refused, its cursor kept after each request: which were asked for, which of them
+    are set aside, and whether it ends as a fault of the source. The last cursor stays."""
+    asked, aside = [], []
+    reading.begin(now)
+    reading.plan(listed, "", now)
+    while not reading.over:
+        reading = again(reading, now)
+        reading.ask_another(now)
+        asked.append(reading.todo[0].post)
+        if asked[-1] in gone:
+            reading.refused(Gone())
+        elif asked[-1] in closed:
+            reading.refused(NotPermitted())
+        else:
+            reading.reached([asked[-1]], [], "", now)
+        if reading.barred:
+            return asked, aside, True
+        aside += [bad.external_id for bad in reading.set_aside()]
+    reading.end()
+    against.left = reading
+    return asked, aside, False
+
+
+def test_where_every_post_is_refused_it_is_a_fault_of_the_source_and_none_is_set_aside():
+    listed = [Listed(one, 1) for one in "abcdef"]
+    asked, aside, barred = against(Round.read(None, NOW), listed, NOW, closed="abcdef")
+    assert (len(asked), aside, barred) == (3, [], True)
+    asked, aside, barred = against(Round.read(None, NOW), listed[:2], NOW, closed="ab")
+    assert (len(asked), aside, barred) == (3, [], True), "no other is left: one of them is asked again"
+
+
+def test_where_the_only_post_with_news_is_refused_one_that_was_read_before_shows_whether_it_is_all():
+    for closed, aside in (("a", ["a"]), ("ab", [])):
+        reading = Round.read(None, NOW)
+        through(reading, [Listed("a", 1), Listed("b", 1)], NOW)
+        found = against(again(reading, NOW), [Listed("a", 2), Listed("b", 1)], NOW, closed)
+        assert found == (["a", "b"], aside, not aside)
+
+
+def test_posts_that_are_refused_among_others_are_set_aside():
+    listed = [Listed(one, 1) for one in "abcd"]
+    asked, aside, barred = against(Round.read(None, NOW), listed, NOW, closed="ab")
+    assert (sorted(asked), aside, barred) == (list("abcd"), ["a", "b"], False)
+    assert against(Round.read(None, NOW), listed[:1], NOW, closed="a") == (["a"], ["a"], False)
+
+
+def test_a_post_that_is_gone_says_nothing_of_the_others():
+    reading, listed = Round.read(None, NOW), [Listed(one, 1) for one in "abcd"]
+    through(reading, listed, NOW)
+    changed = [Listed(each.post, 2 if each.post in "ab" else 1) for each in listed]
+    asked, aside, barred = against(reading, changed, NOW, closed="ab", gone="c")
+    assert (asked[:2], asked[-1], aside, barred) == (["a", "b"], "d", ["a", "b"], False)
+
+
+def test_a_third_post_that_is_closed_by_itself_does_not_hold_up_the_source_for_good():
+    listed, ended = [Listed(one, 1) for one in "abcd"], []
+    for minute in range(4):
+        reading = Round.read(None, NOW)
+        through(reading, [Listed("c", 1)], NOW)
+        ended.append(against(reading, listed, NOW + timedelta(minutes=minute), closed="abc")[2])
+    assert set(ended) == {True, False}
+
+
+def test_a_refused_post_is_asked_again_after_an_hour_or_when_something_happened_there():
+    old = seconds(NOW - 3 * HOUR)
+    listed = [Listed("a", old, changed=old), Listed("b", old, changed=old)]
+    reading = Round.read(None, NOW)
+    against(reading, listed, NOW, closed="a")
+    left = against.left.kept()
+    soon, later = NOW + timedelta(minutes=10), NOW + HOUR
+    assert through(Round.read(left, soon), listed, soon) == []
+    fresh = Listed("a", seconds(soon), changed=seconds(soon))
+    assert through(Round.read(left, soon), [fresh, listed[1]], soon) == ["a"]
+    reading = Round.read(left, later)
+    reading.begin(later)
+    reading.plan(listed, "", later)
+    assert [(stop.post, stop.since) for stop in reading.todo] == [("a", reading.start - reading.overlap)]
+    reading.reached(["a"], [], "", later)
+    assert (reading.reopened(), reading.reopened()) == (("a",), ())
+
+
+def test_a_post_elsewhere_that_was_refused_once_is_asked_again_the_next_day_however_old_the_channel_is():
+    reading, tomorrow = Round(NOW, timedelta(days=60)), NOW + timedelta(days=1)
+    reading.begin(NOW)
+    reading.plan([], "", NOW)
+    reading.attend(["x"], NOW)
+    reading.refused(NotPermitted())
+    reading.end()
+    reading = again(reading, tomorrow)
+    reading.begin(tomorrow)
+    reading.plan([], "", tomorrow)
+    assert [stop.post for stop in reading.todo] == ["x"]
+
+
+def test_a_refused_post_that_is_gone_when_it_is_asked_again_ends_the_doubt():
+    reading = Round.read(None, NOW)
+    reading.begin(NOW)
+    reading.plan([Listed("a", 1), Listed("b", 1)], "", NOW)
+    for _ in range(2):
+        reading.refused(NotPermitted())
+    reading.ask_another(NOW)
+    asked = reading.todo[0].post
+    reading.refused(Gone())
+    assert (reading.over, reading.barred) == (True, None)
+    assert [bad.external_id for bad in reading.set_aside()] == [one for one in "ab" if one != asked]

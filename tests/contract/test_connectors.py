@@ -1,6 +1,7 @@
 """What every network keeps, tried on each registered one against its fake. A network without a fake fails here."""
 
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
@@ -19,6 +20,7 @@ from connectors.base import (
     Fault,
     NotPermitted,
     Outgoing,
+    PolicyRefused,
     PostState,
     Secrets,
     Sent,
@@ -29,6 +31,9 @@ from tests.fakes.network import CANARY
 from tests.faults import reply
 
 NETWORKS = sorted(Connector.kinds())
+ROUNDS = ("facebook", "instagram", "linkedin", "reddit", "threads")
+INSIDE = re.compile(r"/(comments|conversation)$|/conversations/[^/]+$")
+"""What hangs on a thing of a list there."""
 HOSTILE = [
     "<script>alert(1)</script>", "a\x00b", "lone \ud800 surrogate", "bidi \u202e txt", "e" + "\u0301" * 10_000,
     "{{ 7*7 }} ${7*7} %s", "=cmd()", "x" * 1_000_000, "javascript:alert(1)", "<p hx-get=/x onload=1>",
@@ -170,6 +175,24 @@ def test_one_thing_of_a_list_that_we_may_not_look_into_stops_no_other(fake):
         said.append(fake.say("and now?"))
     assert seen >= set(said[:-1])
     assert refused
+
+
+def test_a_right_that_is_missing_for_all_things_of_a_list_is_a_fault_of_the_source(fake, monkeypatch):
+    fake.live = True
+    if fake.name not in ROUNDS or not fake.close_off():
+        pytest.skip(f"{fake.name} lists nothing that is then read by itself")
+    said, bad, cursor = {fake.say("where is my order?")}, [], None
+    monkeypatch.setattr(fake, "is_forbidden", lambda asked: asked.method == "GET" and INSIDE.search(asked.path))
+    with pytest.raises((NotPermitted, PolicyRefused)):
+        for page in fake.connector().poll(fake.source, None, Budget(requests=50), datetime.now(UTC)):
+            bad, cursor = [*bad, *page.bad], page.cursor
+    assert not bad
+    monkeypatch.setattr(fake, "is_forbidden", lambda asked: False)
+    seen, later = set(), datetime.now(UTC) + timedelta(hours=2)
+    for _ in range(2):
+        posts, _, cursor, _ = fake.read(fake.connector(), cursor, now=later)
+        seen |= set(latest(posts))
+    assert seen >= said
 
 
 def test_a_deletion_is_seen(fake):

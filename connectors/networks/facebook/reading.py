@@ -120,7 +120,8 @@ class PageReading(Messaging):
         try:
             told = graph.get_connections(stop.post, "comments", **asked)
         except REFUSED as fault:
-            return [], reading.refused(fault), 0, graph.rates
+            reading.refused(fault)
+            return [], (), 0, graph.rates
         items = listed(graph.answer, told)
         posts, bad = mapped(items, lambda item: comment_of(item, self._me, post=stop.post, subject=stop.subject))
         repeats = reading.reached(items, [post.created_at for post in posts], following(told), now)

@@ -136,7 +136,8 @@ class AccountReading(Messaging):
         try:
             told = graph.get_connections(stop.post, "comments", fields=UNDER_MEDIA, limit=50, **onward(reading.at))
         except REFUSED as fault:
-            return [], reading.refused(fault), 0, graph.rates
+            reading.refused(fault)
+            return [], (), 0, graph.rates
         items, about = listed(graph.answer, told), {"id": stop.post, "subject": stop.subject}
         threads, bad = mapped(flat(items), lambda item: comment_of(item, self._ours, about))
         whole = reading.whole or stop.mark <= WHOLLY_READ

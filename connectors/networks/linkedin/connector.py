@@ -114,14 +114,17 @@ class LinkedIn(LinkedInAccess):
         reading.begin(now)
         while not budget.spent:
             budget.spend()
+            reading.ask_another(now)
             posts, bad, repeats = self._under(reading, now) if reading.todo else self._posts(source, reading, now)
+            if reading.barred:
+                raise reading.barred
+            bad += reading.set_aside()
             posts = [replace(post, history=reading.is_history(post.created_at)) for post in posts]
             if end := reading.over:
                 reading.end()
             posts.sort(key=lambda post: (post.created_at, post.external_id))
-            yield Page(
-                posts=tuple(posts), bad=tuple(bad), cursor=reading.kept(), end=end, gaps=gaps, repeats=repeats
-            )  # fmt: skip
+            yield Page(posts=tuple(posts), bad=tuple(bad), cursor=reading.kept(), end=end, gaps=gaps, repeats=repeats,
+                       reopened=reading.reopened())  # fmt: skip
             gaps = ()
             if end:
                 return
@@ -148,7 +151,8 @@ class LinkedIn(LinkedInAccess):
         try:
             items, following, _ = self._comments(stop.post, reading.at, now)
         except REFUSED as fault:
-            return [], [*reading.refused(fault)], 0
+            reading.refused(fault)
+            return [], [], 0
         posts, bad = self._mapped(items, "comments")
         # In which order they come is not told, so all of them are read.
         repeats = reading.reached(items, [post.created_at for post in posts], following, now, more=True)

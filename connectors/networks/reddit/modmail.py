@@ -49,10 +49,15 @@ class Modmail(RedditAccess):
         reading.begin(now)
         while not budget.spent:
             budget.spend()
+            reading.ask_another(now)
             posts, bad, repeats, rate = (self._talk if reading.todo else self._talks)(reading, source, now)
+            if reading.barred:
+                raise reading.barred
+            bad = (*bad, *reading.set_aside())
             if end := reading.over:
                 reading.end()
-            yield Page(posts=posts, bad=bad, cursor=reading.kept(), end=end, gaps=gaps, repeats=repeats, rate=rate)
+            yield Page(posts=posts, bad=bad, cursor=reading.kept(), end=end, gaps=gaps, repeats=repeats, rate=rate,
+                       reopened=reading.reopened())  # fmt: skip
             gaps = ()
             if end:
                 return
@@ -82,7 +87,8 @@ class Modmail(RedditAccess):
         try:
             posts, bad, answer = self._said(talk, source)
         except REFUSED as fault:
-            return (), reading.refused(fault), 0, ()
+            reading.refused(fault)
+            return (), (), 0, ()
         reading.reached([], [post.created_at for post in posts], "", now)
         heard = [
             replace(post, history=reading.is_history(post.created_at))

@@ -163,7 +163,8 @@ class Threads(ThreadsAccess):
         try:
             told, answer = self._ask("GET", f"{stop.post}/conversation", asked, now=now)
         except REFUSED as fault:
-            return [], reading.refused(fault), 0, ()
+            reading.refused(fault)
+            return [], (), 0, ()
         items = listed(answer, told)
         # What the list does not show may be somebody else's.
         under = stop.post if stop.mark >= 0 or stop.post in self._hosts().values() else ""
