@@ -1,5 +1,6 @@
-"""Doing on the network what agents asked for: hide, like, correct, delete and their like. Every verb may be done twice
-without harm, so whatever was lost on the way is done again; nothing is ever in doubt for long."""
+"""Doing on the network what agents asked for: hide, like, correct, delete and their like. They may be done twice
+without harm, so whatever was lost on the way is done again, but for a report: moderators read each, so one that may
+have arrived is left to a person."""
 
 from __future__ import annotations
 
@@ -24,6 +25,7 @@ from inbox.models.act import OPPOSITES
 log = structlog.get_logger(__name__)
 UNCLEAR = "No clear answer came; it may or may not have been done."
 REFUSED = ("PolicyRefused", "Invalid", "NotPermitted", "Duplicate")
+ONCE = ("report",)  # verbs that are not asked for again once the network may have heard of them
 
 
 def waiting(overdue_by: timedelta) -> list[int]:
@@ -40,8 +42,13 @@ def act_due(channel_id: int | None = None, overdue_by: timedelta = timedelta(0))
 
 def do(act: Act) -> bool:
     """Does one act if it still waits; False when somebody else took it."""
+    left = act.state == "doing"  # by a worker that died over it, nobody knows how far it came
     if not act.take():
         return False
+    if left and act.verb in ONCE:
+        act.failed("InDoubt", UNCLEAR)
+        return True
+    asked = False
     try:
         answers_allowed(act.channel, timezone.now())
         may_write(act.channel, act.verb, timezone.now())
@@ -53,6 +60,7 @@ def do(act: Act) -> bool:
         elif refusal := _refusal(connector, act, post, able):
             act.failed("PolicyRefused", refusal)
         else:
+            asked = True
             _done(act, post)
             if cost := able[act.verb].cost:  # type: ignore[index]
                 metering.count(act.channel, timezone.now(), sent_cost=cost)
@@ -60,9 +68,17 @@ def do(act: Act) -> bool:
         _record(act, fault)
     except Exception as error:
         log.exception("a defect in acting on the network", act=act.pk)
-        name, words, counts = mishap(error, "while doing this")
-        act.again(None, name, words, counts=counts)
+        _broken(act, error, asked=asked)
     return True
+
+
+def _broken(act: Act, error: Exception, *, asked: bool) -> None:
+    """Something of ours failed. It is tried again, unless what may not be done twice was asked for already."""
+    name, words, counts = mishap(error, "while doing this")
+    if asked and act.verb in ONCE:
+        act.failed("InDoubt", UNCLEAR)
+    else:
+        act.again(None, name, words, counts=counts)
 
 
 def stands(verb: str, able: Mapping[Verb, Capability], post: Post) -> bool:
@@ -107,7 +123,7 @@ def _record(act: Act, fault: Fault) -> None:
     elif fault.outcome is Outcome.RECONNECT:
         act.again(timezone.now(), fault.name, fault.words, counts=False)
         act.channel.broken("reconnect", fault.name, fault.words)
-    elif fault.outcome is Outcome.IN_DOUBT and act.verb == "report":
+    elif fault.outcome is Outcome.IN_DOUBT and act.verb in ONCE:
         act.failed(fault.name, UNCLEAR)  # who reads it would get it twice; a person may ask once more
     elif fault.outcome is Outcome.WAIT:
         act.again(fault.until or timezone.now() + timedelta(minutes=5), fault.name, fault.words, counts=False)

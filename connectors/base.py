@@ -267,7 +267,8 @@ class Connector(Kind, ABC, scan="connectors.networks"):
         """Who are we there, and what is it able to do. No side effect."""
 
     def do(self, verb: Verb, post: Post, text: str = "") -> Done:
-        """Anything but a reply; `text` is for edit. Doing it twice is success. Faults as for `send`."""
+        """Anything but a reply; `text` is for edit. Doing it twice is success, but for a report. Faults as
+        for `send`."""
         raise NotPermitted(f"{self.label} has no “{verb}”.", what=verb)
 
     def refresh(self, ids: Sequence[str], now: datetime) -> list[Post | Deleted | Withheld]:

@@ -1,5 +1,6 @@
 """What is done on the network to a post that stands there already: hide, like, edit, delete and their like. One row is
-one wish. Unlike a reply it may be done twice without harm, so what was lost on the way is simply asked again."""
+one wish. Unlike a reply it may be done twice without harm, so what was lost on the way is simply asked again; a
+report alone may not."""
 
 from __future__ import annotations
 
@@ -113,8 +114,10 @@ class Act(models.Model):
         return f"act {self.pk} {self.verb} {self.state}"
 
     def take(self) -> bool:
-        """Waiting to doing, committed before the network is asked; False when another worker has it."""
-        due = Act.objects.filter(pk__in=Act.objects.due().filter(pk=self.pk).values("pk"), takes=self.takes)
+        """Waiting to doing, committed before the network is asked; False when another worker has it, or it does not
+        stand as this object knows it."""
+        known = {"takes": self.takes, "state": self.state}
+        due = Act.objects.filter(pk__in=Act.objects.due().filter(pk=self.pk).values("pk"), **known)
         lease = Clock() + timedelta(seconds=settings.LEASE_SECONDS)
         once_more = {"tries": models.F("tries") + 1, "takes": models.F("takes") + 1}
         if not due.update(state="doing", lease_until=lease, **once_more):
@@ -137,7 +140,7 @@ class Act(models.Model):
         return self._end("done", happening, show, done_at=timezone.now(), fault="", reason="")
 
     def failed(self, fault: str, reason: str) -> bool:
-        """Certainly not done, with the reason in words."""
+        """Not done, or not to be done again although nobody knows; with the reason in words."""
         happening = happenings.ActRefused(
             act=self.pk, verb=SAID[self.verb][1], reason=reason[:300], mention=self.mention_id, reply=self.reply_id
         )

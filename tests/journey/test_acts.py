@@ -4,7 +4,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from connectors import acting
@@ -124,6 +124,49 @@ def test_a_report_that_may_have_arrived_is_not_made_again_by_itself(cast, fake, 
     assert (act.state, act.reason, len(fake.reports)) == ("failed", acting.UNCLEAR, 1)
     assert work(ask(talk, cast.ana, "report")).state == "done"
     assert talk.mentions.get().marks == ["reported"]
+
+
+def test_a_report_whose_worker_died_over_it_is_not_made_by_the_next(cast, fake, talk):
+    act = ask(talk, cast.ana, "report")
+    assert act.take()
+    Act.objects.filter(pk=act.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
+    assert (work(act).state, act.reason, fake.reports) == ("failed", acting.UNCLEAR, [])
+    assert work(ask(talk, cast.ana, "report")).state == "done"
+
+
+@pytest.mark.parametrize("verb", ["report", "like"])
+def test_a_report_that_could_not_be_written_down_is_not_made_again_by_itself(cast, fake, talk, verb):
+    act, before, lost = ask(talk, cast.ana, verb), fake.writings(), []
+
+    def away(execute, sql, params, many, context):
+        if "inbox_change(" in str(sql) and not lost:
+            lost.append(fake.writings())
+            raise OperationalError("the server closed the connection unexpectedly")
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(away):
+        work(act)
+    assert lost == [before + 1], "the network had done it by then"
+    assert act.state == ("failed" if verb == "report" else "waiting")
+    assert work(act).state == ("failed" if verb == "report" else "done")
+    assert fake.writings() == before + (1 if verb == "report" else 2)
+    assert len(fake.reports) == (1 if verb == "report" else 0)
+
+
+def test_a_report_that_never_left_is_tried_again(cast, fake, talk):
+    act, lost = ask(talk, cast.ana, "report"), []
+
+    def away(execute, sql, params, many, context):
+        if "connectors_window" in str(sql) and not lost:
+            lost.append(sql)
+            raise OperationalError("the server closed the connection unexpectedly")
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(away):
+        assert work(act).state == "waiting"
+    assert lost
+    assert work(act).state == "done"
+    assert len(fake.reports) == 1
 
 
 def test_what_is_muted_already_is_not_asked_for_again(cast, fake, talk):
