@@ -145,6 +145,8 @@ class Connector(Kind, ABC, scan="connectors.networks"):
     """How old a post may be to be asked for; None: as old as it likes. An older one would be taken for deleted."""
     keeps_uploads: ClassVar[float] = 0.0
     """Seconds the network keeps a file that no post names yet; 0 where files travel inside the one writing request."""
+    mutes: ClassVar[str] = "author"
+    """Whom or what of a post the verb `mute` silences, as the timeline says it."""
     currency: ClassVar[str] = ""
     """What `Page.cost` and `Measure.cost` count: $, or units of a quota. Empty where nothing is counted."""
     recordings: ClassVar[tuple[str, ...]] = ()

@@ -53,7 +53,7 @@ SAID = {
     "trash": ("moved a message to the trash of the network", "move the message to the trash"),
     "restore": ("brought a message back from the trash of the network", "bring the message back from the trash"),
     "block": ("blocked the author on the network", "block the author"),
-    "mute": ("muted on the network what a message belongs to", "mute it"),
+    "mute": ("muted the {whom} of a message on the network", "mute it"),
     "unmute": ("took back a mute on the network", "take back the mute"),
     "report": ("reported a message to who runs the network", "report the message"),
     "mark_seen": ("marked a message as seen on the network", "mark the message as seen"),
@@ -127,9 +127,10 @@ class Act(models.Model):
 
     def done(self, *, visibility: str = "", grants: dict[str, Any] | None = None) -> bool:
         """The network has done it. What it says of the post now is kept with it, when it says so."""
-        happening = happenings.ActDone(
-            act=self.pk, what=SAID[self.verb][0], mention=self.mention_id, reply=self.reply_id
-        )
+        what = SAID[self.verb][0]
+        if self.verb == "mute":
+            what = what.format(whom=self.channel.kind.mutes)
+        happening = happenings.ActDone(act=self.pk, what=what, mention=self.mention_id, reply=self.reply_id)
 
         def show() -> None:
             if self.mention_id is not None:

@@ -8,10 +8,12 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from connectors import acting
+from connectors.base import Connector
 from connectors.http import Seam
 from connectors.models import Channel
 from inbox.models import Act, Conversation, Event
 from inbox.models.answerable import KeyUsed
+from inbox.queue import sentence
 from tests.fakes.mastodon import Fake
 from tests.journey.steps import answer, of_fake, read, send
 
@@ -176,6 +178,13 @@ def test_what_is_muted_already_is_not_asked_for_again(cast, fake, talk):
     assert fake.writings() == before
     assert work(ask(talk, cast.ana, "unmute")).state == "done"
     assert talk.mentions.get().marks == []
+
+
+def test_the_timeline_says_what_was_muted(cast, fake, talk):
+    work(ask(talk, cast.ana, "mute"))
+    done = list(Event.objects.filter(conversation=talk).timeline())[-1]
+    assert sentence(done) == "Ana muted the conversation of a message on the network"
+    assert {Connector.named(name).mutes for name in ("x", "bluesky")} == {"author"}
 
 
 def test_what_cannot_be_had_is_given_up_after_five_tries_and_said(cast, fake, talk):
