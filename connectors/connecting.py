@@ -124,6 +124,10 @@ def change(
     fields["settings"] = {**stands.settings, **fields.get("settings", {})}
     if fresh or is_elsewhere(stands, fields["settings"]):
         fields["check_at"] = Clock()  # who we are there is to be asked anew
+    if stands.state == Channel.State.RECONNECT and _enters_otherwise(stands, fields["settings"]):
+        # The next poll tries it, and says so where this way leads nowhere either.
+        fields |= {"state": "ok", "fault": "", "fault_words": "", "fault_since": None, "failures": 0}
+        stands.sources.update(next_at=Clock())
     Channel.objects.filter(pk=channel.pk).update(**fields, cap_warned=None, next_poll_at=Clock())
     if fresh:
         keep_secrets(stands, fresh)
@@ -160,6 +164,12 @@ def is_elsewhere(channel: Channel, settings: Mapping[str, Any]) -> bool:
     """Whether these settings lead to another address than the one the channel's secrets were given for."""
     addresses = [field.name for field in channel.kind.form if field.kind in ("url", "host") and not field.secret]
     return any(settings.get(name, "") != channel.settings.get(name, "") for name in addresses if name in settings)
+
+
+def _enters_otherwise(channel: Channel, settings: Mapping[str, Any]) -> bool:
+    """Whether these settings choose another way in, such as a password instead of signing in there."""
+    chosen = channel.kind.oauth_where
+    return bool(chosen) and settings.get(chosen, "") != channel.settings.get(chosen, "")
 
 
 def read_soon() -> None:

@@ -30,6 +30,7 @@ from socialcare.pages import Request
 
 STATE, DONE = "oauth", "oauth-done"
 STATE_SECONDS = 600
+SIGNED_IN = ("access_token", "refresh_token")  # the first use of a refresh token gets the other
 STEPS = (
     ("network", gettext_lazy("Network")),
     ("keys", gettext_lazy("What it needs")),
@@ -105,7 +106,7 @@ def test(request: Request, pk: int) -> HttpResponse:
         "network": described(channel.kind, channel),
         "trial": request.session.get(f"trial-{pk}"),
         "steps": steps("test"),
-        "signed_in": bool(channel.sealed.get("access_token")),
+        "signed_in": any(channel.sealed.get(name) for name in SIGNED_IN),
         "hook": None if hooking.arranges(channel.network) else hooking.hook_of(channel),
         "places": _places(channel),
         "namesakes": connecting.namesakes(channel),

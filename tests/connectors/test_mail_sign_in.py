@@ -10,7 +10,7 @@ import pytest
 import requests
 from django.utils import timezone
 
-from connectors import access
+from connectors import access, connecting
 from connectors.base import AuthExpired, AuthRevoked, Connector, Invalid, Outgoing, Secrets
 from connectors.models import Channel
 from connectors.opening import opened_secrets
@@ -175,3 +175,37 @@ def test_a_mailbox_whose_access_was_taken_reads_on_from_where_it_stood(fake, pro
     fake.say("two")
     assert read(channel).state == Channel.State.OK
     assert channel.mentions.count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("provider_name", ["other", "google"])
+def test_the_wizard_connects_a_mailbox_by_a_refresh_token_that_somebody_gave(fake, provider, ada, provider_name):
+    provider.refresh = f"{CANARY}-given"
+    typed = {**fake.settings(), **provider.settings(provider_name), "sign_in_url": "", "client_secret": SECRET}
+    typed |= {"refresh_token": provider.refresh, "channel_name": "Post"}
+    assert ada.post("/set-up/channels/connect/mail/", typed).status_code == 303
+    channel = Channel.objects.get()
+    at = f"/set-up/channels/{channel.pk}/connect/"
+    assert "Test the connection" in ada.get(at).content.decode()
+    assert ada.post(at).status_code == 303
+    tested = ada.get(at).content.decode()
+    assert "signed in as" in tested
+    assert f"/set-up/channels/{channel.pk}/connect/place/" in tested
+    channel.refresh_from_db()
+    kept = opened_secrets(channel)
+    assert kept["access_token"].encode() == fake.token
+    assert kept["refresh_token"] == provider.refresh
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_mailbox_whose_way_in_is_changed_back_is_read_on(fake, provider, cast, settings):
+    settings.FETCH_ALLOW = ["127.0.0.1"]
+    channel = of_fake(fake, team=cast.support)
+    connecting.change(channel, {"settings": provider.settings()}, cast.ada)
+    assert read(channel).state == Channel.State.RECONNECT
+    connecting.change(channel, {"settings": {"sender": "Acme"}}, cast.ada)
+    assert Channel.objects.get().state == Channel.State.RECONNECT
+    connecting.change(channel, {"settings": {"provider": ""}}, cast.ada)
+    fake.say("one")
+    assert read(channel).state == Channel.State.OK
+    assert channel.mentions.count() == 1

@@ -69,7 +69,8 @@ class Mail(Announced):
         Field("address", "Address", "What is read, and what answers are sent from", kind="email", account=True),
         Field("password", "Password", "Many providers want one made for programs", secret=True, required=False,
               account=True),
-        Field("provider", "Signed in", "Google and Microsoft let an app of your own in instead of a password",
+        Field("provider", "Signed in", "Google and Microsoft let an app of your own in instead of a password. "
+              "Changed later, nothing is read until the channel is connected again",
               kind="choice", required=False, choices=(
                   ("", "With the password"), ("google", "At Google (Gmail, Workspace)"),
                   ("microsoft", "At Microsoft (Outlook, 365)"), ("other", "At another provider"))),
