@@ -97,9 +97,8 @@ class TagsForm(forms.Form):
         return [tag for part in parts for tag in ((part,) if part in known else tags_in(part))]
 
     def before(self) -> list[str] | None:
-        """The tags as they stood in the form when it was shown; None where it does not say."""
-        was = self.cleaned_data["was"]
-        return [*_parts(was), *tags_in(was)] if "was" in self.data else None
+        """The tags as they stood in the form when it was shown, with commas between; None where it does not say."""
+        return _parts(self.cleaned_data["was"]) if "was" in self.data else None
 
 
 def _parts(text: str) -> list[str]:
