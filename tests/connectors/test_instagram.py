@@ -63,6 +63,21 @@ def test_what_is_said_below_a_picture_older_than_a_month_is_read_while_a_convers
     assert again in {post.external_id for post in posts}
 
 
+def test_below_an_old_busy_picture_only_the_newest_comments_are_read_each_time(fake):
+    fake.media[MEDIUM]["timestamp"] = stamp(fake.start - timedelta(days=40))
+    for number in range(120):
+        fake.say(f"{number}", at=stamp(fake.start - timedelta(days=30, minutes=number)))
+    first = fake.say("Is it green?")
+    connector, cursor, asked = fake.connector(), None, []
+    connector.open_roots, connector.hosts = lambda: [first], lambda roots: {first: MEDIUM}
+    for minute in (0, 2, 4):
+        before = len(fake.server.asked)
+        posts, _, cursor, _ = fake.read(connector, cursor, now=NOW + timedelta(minutes=minute))
+        assert first in {post.external_id for post in posts}
+        asked.append(sum(each.path.endswith("/comments") for each in fake.server.asked[before:]))
+    assert asked == [1, 1, 1]
+
+
 def test_media_whose_number_of_comments_changed_are_read_and_the_others_not(fake):
     fake.media["17901"] = fake.media[MEDIUM] | {"id": "17901"}
     fake.say("x")

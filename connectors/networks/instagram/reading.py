@@ -140,7 +140,7 @@ class AccountReading(Messaging):
             return [], (), 0, graph.rates
         items, about = listed(graph.answer, told), {"id": stop.post, "subject": stop.subject}
         threads, bad = mapped(flat(items), lambda item: comment_of(item, self._ours, about))
-        whole = reading.whole or stop.mark <= WHOLLY_READ
+        whole = reading.whole or 0 <= stop.mark <= WHOLLY_READ
         times = [post.created_at for post in threads]
         return threads, bad, reading.reached(items, times, following(told), now, more=whole), graph.rates
 
