@@ -137,9 +137,9 @@ class Queue:
         if not self.filters and self.view in (desk.All, desk.Unassigned):
             return deal(self.agent, teams)
         nobodys = Conversation.objects.filter(self.belongs, desk.Unassigned.where(self.agent), team__in=teams)
-        # Others may take some of them meanwhile: a claim is made of one only, and by one only.
+        # Others may take or close some of them meanwhile: a claim is made of one only, and by one only.
         for one in nobodys.order_by(*desk.Priority.columns)[:PAGE]:
-            if one.claim(self.agent):
+            if one.claim_waiting(self.agent):
                 return int(one.pk)
         return None
 

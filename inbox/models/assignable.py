@@ -25,11 +25,18 @@ class Assignable:
     def claim(self: Conversation, agent: Agent) -> bool:  # type: ignore[misc]
         """Makes the agent the owner if nobody is; False when somebody was faster. Claiming what one already owns is
         True."""
-        expect = {"agent_id": None, "team_id": self.team_id}
-        if change(self, happenings.Claimed(), by=agent, values={"agent_id": agent.pk}, expect=expect):
+        if self._taken(agent):
             return True
         self.refresh_from_db(fields=["agent", "team", "state", "seen_seq"])
         return self.agent_id == agent.pk
+
+    def claim_waiting(self: Conversation, agent: Agent) -> bool:  # type: ignore[misc]
+        """`claim` of what still waits for us and is nobody's; what was done or set aside meanwhile stays so."""
+        return self._taken(agent, state=[0, 1, 2])
+
+    def _taken(self: Conversation, agent: Agent, **expect: object) -> bool:  # type: ignore[misc]
+        expect |= {"agent_id": None, "team_id": self.team_id}
+        return change(self, happenings.Claimed(), by=agent, values={"agent_id": agent.pk}, expect=expect)
 
     def release(self: Conversation, by: Agent | None) -> bool:  # type: ignore[misc]
         """Gives the conversation back to its team's queue, if it still has the owner this object knows."""

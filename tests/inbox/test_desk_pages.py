@@ -442,6 +442,27 @@ def test_nothing_is_dealt_of_what_is_done(cast, channel, ana):
     assert not Conversation.objects.exclude(agent=None).exists()
 
 
+def test_what_somebody_does_before_it_is_dealt_is_not_dealt(cast, channel, ana):
+    first = write(channel, "first", cast.support, ago=100)
+    second = write(channel, "second", cast.support, author="theo")
+    for one in (first, second):
+        one.retag(["vip"], None)
+    closed = []
+
+    def meanwhile(execute, sql, params, many, context):
+        if "inbox_change(" in str(sql) and not closed:
+            closed.append(first)
+            Conversation.objects.get(pk=first.pk).close(cast.max)
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(meanwhile):
+        told = ana.post("/views/all/top/?tag=vip").headers["Location"]
+    assert closed
+    assert told.startswith(f"/conversations/{second.pk}/")
+    now = Conversation.objects.get(pk=first.pk)
+    assert (now.state, now.agent) == (State.DONE, None)
+
+
 def test_the_top_of_a_saved_view_is_one_of_that_view(cast, channel, ana):
     one = write(channel, "second", cast.support, ago=10)
     one.retag(["vip"], None)
@@ -463,6 +484,18 @@ def test_a_tag_that_nobody_could_have_typed_stays_and_goes_like_others(cast, cha
     one.refresh_from_db()
     assert one.tags == ["new"]
     assert ana.post(url, {"tags": "x" * 404, "was": "new"}).status_code == 422
+
+
+def test_the_words_of_a_tag_with_blanks_are_tags_of_their_own(cast, channel, ana):
+    one = write(channel, "hello", cast.support)
+    one.retag(["money back"], None)
+    url = f"/conversations/{one.pk}/tags/"
+    ana.post(url, {"tags": "money back, money", "was": "money back"})
+    one.refresh_from_db()
+    assert one.tags == ["money", "money back"]
+    ana.post(url, {"tags": "money back, vip", "was": "money back"})
+    one.refresh_from_db()
+    assert one.tags == ["money", "money back", "vip"], "what somebody else added meanwhile stays"
 
 
 def test_presence_is_told_to_the_others_and_forgotten_when_left(cast, channel, client):
