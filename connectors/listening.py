@@ -128,9 +128,11 @@ class Listener:
     def _work_off(self, connector: Connector) -> None:
         unpacking.work_off(self.claim, connector, self._in_vain)
 
-    def _in_vain(self, source: Source, fault: Fault) -> None:
-        Source.objects.filter(pk=source.pk).update(fault=fault.name)
-        self._put_off(source, fault.name, fault.words)
+    def _in_vain(self, source: Source, fault: Fault, rests: bool) -> None:
+        Source.objects.filter(pk=source.pk).update(fault=fault.name, next_at=self.now)
+        self.ending.trouble = (fault.name, fault.words)
+        if rests:
+            self._put_off(source, fault.name, fault.words)
 
     def _listening(self, connector: Connector) -> tuple[Listening, ...]:
         """What the channel is set to listen to, and the searches of its topics."""

@@ -47,9 +47,10 @@ def _due(channel: Channel, now: datetime) -> QuerySet[Delivery]:
     return Delivery.objects.filter(ready, channel=channel, done_at=None)
 
 
-def work_off(claim: Claim, connector: Connector, in_vain: Callable[[Source, Fault], None]) -> None:
+def work_off(claim: Claim, connector: Connector, in_vain: Callable[[Source, Fault, bool], None]) -> None:
     """One that cannot be read any more is set aside. What concerns the whole channel (access, a limit) is raised, and
-    `in_vain` is told of what kept all from being worked off: then they rest until the source `deliveries` is due."""
+    `in_vain` is told of what kept all from being worked off, and whether they are to rest until the source `deliveries`
+    is due: several failed then, and whatever comes now would fail as well."""
     due = list(_due(claim.channel, claim.now).order_by("id")[:AT_ONCE])
     if not due:
         return
@@ -69,7 +70,7 @@ def work_off(claim: Claim, connector: Connector, in_vain: Callable[[Source, Faul
     if tried.passed:
         Source.objects.filter(pk=source.pk).update(fault="", read_at=claim.now)
     elif tried.fault and (tried.cut or tried.late(source.read_at, claim.now)):
-        in_vain(source, tried.fault)
+        in_vain(source, tried.fault, tried.cut)
 
 
 @dataclass

@@ -416,6 +416,20 @@ def test_one_post_that_cannot_be_read_for_long_is_trouble_as_well(keyless, fake,
     assert Channel.objects.get(pk=keyless.pk).state == "slow"
 
 
+def test_one_post_that_cannot_be_read_for_long_holds_up_none_that_comes_after_it(keyless, fake, away):
+    keep(keyless, fake, 1)
+    Delivery.objects.update(at=timezone.now() - timedelta(hours=1))
+    due_again(keyless)
+    assert listening.listen(keyless.pk)
+    assert Channel.objects.get(pk=keyless.pk).state == "slow"
+    away.ends()
+    store(kept(keyless, fake.say("More tea, please.")))
+    Channel.objects.update(next_poll_at=timezone.now())  # rung for
+    assert listening.listen(keyless.pk)
+    assert texts() == ["More tea, please."]
+    assert Channel.objects.get(pk=keyless.pk).state == "ok"
+
+
 def test_one_post_that_cannot_be_read_while_others_can_is_no_trouble_of_the_channel(keyless, fake, away):
     keep(keyless, fake, 1)
     poison = Delivery.objects.get()
