@@ -200,10 +200,7 @@ class Meta(Connector):
             graph.request(f"{graph.version}/{page}/subscribed_apps", post_args={"subscribed_fields": fields})
 
     def receive(self, incoming: Incoming, now: datetime) -> Accepted | Challenge | Rejected:
-        if incoming.method == "POST" and incoming.body.startswith(BEGINS):
-            app = str(self.settings.get("app_id") or "")
-            return withdrawn(incoming.body, self.secrets.get("app_secret", ""), app)
-        return receive(incoming, self.secrets)
+        return receive(incoming, self.secrets, str(self.settings.get("app_id") or ""))
 
     def unpack(self, body: bytes, now: datetime) -> Page:
         """What a delivery tells of comments, posts and messages; the rest the poll finds."""
@@ -223,8 +220,11 @@ class Meta(Connector):
         raise NotImplementedError
 
 
-def receive(incoming: Incoming, secrets: Mapping[str, str]) -> Accepted | Challenge | Rejected:
-    """Meta's handshake and its signed deliveries. A delivery has no number: its hash stands for it."""
+def receive(incoming: Incoming, secrets: Mapping[str, str], app: str) -> Accepted | Challenge | Rejected:
+    """Meta's handshake, its word that somebody took access back from the `app`, and its signed deliveries. A delivery
+    has no number: its hash stands for it."""
+    if incoming.method == "POST" and incoming.body.startswith(BEGINS):
+        return withdrawn(incoming.body, secrets.get("app_secret", ""), app)
     if incoming.method == "GET":
         given, word = incoming.query.get("hub.verify_token", ""), secrets.get("verify_token", "")
         good = bool(word) and hmac.compare_digest(word.encode(), given.encode("utf-8", "replace"))

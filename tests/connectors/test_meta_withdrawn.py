@@ -15,7 +15,7 @@ from connectors.connecting import keep_facts
 from connectors.models import Channel, Delivery
 from connectors.opening import opened, opened_secrets
 from inbox.models import Event
-from tests.fakes import instagram
+from tests.fakes import instagram, threads
 from tests.fakes.facebook import Fake
 from tests.fakes.graph import SECRET, refused
 from tests.fakes.network import CANARY
@@ -138,6 +138,18 @@ def test_what_is_not_signed_by_meta_or_names_nobody_changes_nothing(page, signed
 def test_without_the_apps_secret_nobody_is_believed(page):
     Channel.objects.filter(pk=page.pk).update(sealed={})
     assert asked(page, request(secret="")).status_code == 403
+
+
+def test_threads_hears_it_of_its_own_app_and_for_the_account_that_signed_in(page):
+    with threads.Fake() as other:
+        channel, others = (connected(other, name) for name in ("Acme on Threads", "Another account"))
+        facts = {**others.settings["facts"], "signed_in_as": "78"}
+        Channel.objects.filter(pk=others.pk).update(settings={**others.settings, "facts": facts})
+        assert asked(channel, request(user="77", secret="another")).status_code == 403
+        told = asked(channel, request(user="77")).json()
+    assert Client().get(f"/deletions/{told['confirmation_code']}/").status_code == 200
+    held = {one.name: "access_token" in one.sealed for one in Channel.objects.all()}
+    assert held == {page.name: True, channel.name: False, others.name: True}
 
 
 @pytest.mark.parametrize("code", ["x", "1-x", f"1-{'a' * 32}", f"{'9' * 15}-{'a' * 32}", f"1-{'a' * 33}"])

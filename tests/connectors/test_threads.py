@@ -195,12 +195,18 @@ def test_mentions_and_searches_are_read_and_cannot_be_hidden(fake):
     assert [source.name for source in fake.connector().listening()] == ["replies", "mentions", "search:tea"]
 
 
-def test_searches_of_topics_share_what_a_day_has_room_for(fake):
-    few, many = (fake.connector().searching([f"word{number}" for number in range(count)]) for count in (2, 30))
-    assert {source.interval for source in few} == {900}
-    assert sum(86_400 / source.interval for source in many) <= 1_500
-    assert all(source.interval <= source.most for source in many)
-    assert [source.name for source in few] == ["search:word0", "search:word1"]
+@pytest.mark.parametrize("count", [1, 2, 8, 30])
+def test_searches_keep_to_what_a_day_has_room_for_whatever_they_find(fake, count):
+    words = [f"word{number}" for number in range(count)]
+    topics = fake.connector().searching(words)
+    settings = {**fake.settings(), "searches": words}
+    fake.settings = lambda: settings
+    own = [source for source in fake.connector().listening() if source.name.startswith("search:")]
+    assert [source.name for source in topics] == [source.name for source in own] == [f"search:{one}" for one in words]
+    for searches, room in ((topics, 1_500), (own, 500)):
+        assert len(searches) * 2 * 86_400 <= room * min(source.least for source in searches)
+        assert all(source.least <= source.interval <= source.most for source in searches)
+    assert min(source.least for source in topics) >= 900
 
 
 def test_the_rights_of_the_token_are_told(fake):

@@ -57,7 +57,12 @@ class ThreadsAccess(Connector):
     )  # fmt: skip
     oauth = True
     hooked = True
-    hook_words = Meta.hook_words
+    hook_words = gettext_lazy(
+        "Enter it in the app at developers.facebook.com under Webhooks as the callback URL, and as the verify token "
+        "the word that stands in the settings of this channel as “Word for the webhook”. Deliveries are signed with "
+        "the app’s Threads secret. Enter the same address in the settings of the app’s access to Threads as the "
+        "uninstall callback and the delete callback."
+    )
     hook_secret = Meta.hook_secret
 
     @property
@@ -109,7 +114,8 @@ class ThreadsAccess(Connector):
             account_url=f"https://www.threads.net/@{name}" if name else "",
             server="Threads v1.0",
             scopes=granted,
-            facts={"account_id": account, "username": name}
+            # Whoever signs in is the account itself, and so it is called when the access is taken back (unverified).
+            facts={"account_id": account, "username": name, "signed_in_as": account}
             | ({"searches": "threads_keyword_search" in granted} if granted else {}),
             warnings=self._warnings(),
         )
@@ -168,4 +174,4 @@ class ThreadsAccess(Connector):
         return self._long("refresh_access_token", asked, secrets)
 
     def receive(self, incoming: Incoming, now: datetime) -> Accepted | Challenge | Rejected:
-        return receive(incoming, self.secrets)
+        return receive(incoming, self.secrets, str(self.settings.get("app_id") or ""))

@@ -4,6 +4,7 @@ container's number is kept between them. Errors and usage headers are those of G
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from math import ceil
 from typing import Any
 
 from django.utils.translation import gettext_lazy
@@ -53,8 +54,9 @@ from connectors.topics import dialects
 
 WINDOW, FRESH, LISTED = timedelta(hours=48), timedelta(days=3), timedelta(days=30)
 TOGETHER = timedelta(seconds=10)
-SEARCHES = 1_500
-"""Of the 2,200 searches that a day has room for: those of topics."""
+SEARCHES, OURS, PAGES = 1_500, 500, 2
+"""Of the 2,200 searches that a day has room for: those of topics, and those of the settings; the rest is for looking
+again. A look that finds something new asks for two pages as a rule, the second to see that there is no more."""
 LOOKED = 3
 """Pages looked through for a reply."""
 
@@ -85,17 +87,12 @@ class Threads(ThreadsAccess):
     dialect = dialects.THREADS
 
     def listening(self) -> tuple[Source, ...]:
-        replies, mentions, search = self.sources
-        words = lines(self.settings.get("searches"))
-        return (replies, mentions, *(replace(search, name=f"search:{one}", label=f"Search {one}") for one in words))
+        replies, mentions, _search = self.sources
+        own = lines(self.settings.get("searches"))
+        return (replies, mentions, *_sharing(super().searching(own), OURS))
 
     def searching(self, texts: Sequence[str]) -> tuple[Source, ...]:
-        """The more there are the rarer each is asked for, so that a day has room for all, and for our own."""
-        rare = round(len(texts) * DAY / SEARCHES)
-        return tuple(
-            replace(each, interval=max(each.interval, rare), most=max(each.most, rare))
-            for each in super().searching(texts)
-        )
+        return _sharing(super().searching(texts), SEARCHES, least=900)
 
     @property
     def _me(self) -> str:
@@ -291,3 +288,12 @@ def _age(item: Mapping[str, Any], now: datetime) -> timedelta:
         return now - time_of(item["timestamp"])
     except MAPPING:
         return timedelta(0)
+
+
+def _sharing(searches: Sequence[Source], room: int, least: float = 0) -> tuple[Source, ...]:
+    """The more there are the rarer each is asked for, whatever it brings, so that a day has room for all."""
+    rare = ceil(max(least, len(searches) * PAGES * DAY / room))
+    return tuple(
+        replace(each, interval=max(each.interval, rare), least=max(each.least, rare), most=max(each.most, rare))
+        for each in searches
+    )
