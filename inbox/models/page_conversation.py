@@ -16,6 +16,8 @@ from inbox.models.page_facts import Known
 
 NEW, WAITING_CUSTOMER, SNOOZED, DONE, SPAM, HEARD = 0, 1, 3, 4, 5, 6
 EXCERPT = 140
+FOUND = "result"
+"""The kind of a post that a search found, or that was put away, and that need not address us."""
 
 
 class OldConversation(NamedTuple):
@@ -103,9 +105,11 @@ class Birth:
         if len(self.posts) == 1:  # as nearly all begin
             state = HEARD if aside or first.history else NEW
             return NewConversation(state, first.created_at, first.created_at, shown(first.text), None, 2, 1)
-        bare = OldConversation(decision.team_id, NEW, decision.agent_id, first.created_at, first.created_at, "")
+        past = all(post.history for post in self.posts if not post.ours)
+        state = HEARD if past else NEW
+        bare = OldConversation(decision.team_id, state, decision.agent_id, first.created_at, first.created_at, "")
         new = becomes(bare, Stay(self.posts), held=False)
-        heard = aside or all(post.history for post in self.posts if not post.ours)
+        heard = aside or past
         last = max(step for step, post in enumerate(self.in_order, 1) if not post.ours)
         return new._replace(state=HEARD if heard else new.state, steps=len(self.posts) + 1, inbound_step=last)
 
@@ -128,7 +132,7 @@ def in_time(post: Any) -> tuple[datetime, str]:
 def becomes(old: OldConversation, stay: Stay, held: bool) -> NewConversation:
     """The conversation after this page: a customer's message returns it to New, also from what was heard of the
     past; an answer given outside ends the waiting."""
-    state, waiting, newest, excerpt = old.state, old.waiting_since, old.newest_at, old.excerpt
+    state, waiting = old.state, old.waiting_since
     step = inbound_step = int(_reopens(old, stay))
     if step and stay.addressed:
         state, waiting = NEW, stay.addressed[0].created_at
@@ -141,13 +145,25 @@ def becomes(old: OldConversation, stay: Stay, held: bool) -> NewConversation:
             stays_aside = old.set_aside or post.external_id in stay.quiet
             if state not in (NEW, SPAM) and not (state == HEARD and stays_aside):
                 state, waiting = NEW, post.created_at
-        if post.created_at >= newest and not post.ours:
+    step += len(stay.changes)
+    newest, excerpt = _last_said(old, stay)
+    return NewConversation(state, newest, waiting, excerpt, "held" if held else None, step, inbound_step)
+
+
+def _last_said(old: OldConversation, stay: Stay) -> tuple[datetime, str]:
+    """When the customer last wrote, and what. What is only heard, such as spam, is not what work waits for, until it is
+    brought back."""
+    newest, excerpt = old.newest_at, old.excerpt
+    for post in sorted([*stay.posts, *stay.addressed], key=in_time):
+        unheeded = post.history and old.state != HEARD
+        if post.created_at >= newest and not post.ours and not unheeded:
             newest, excerpt = post.created_at, shown(post.text)
     for change in stay.changes:
-        step += 1
-        if change.was.inbound and (excerpt or change.is_back) and change.post.created_at >= old.newest_at:
+        unheeded = change.was.kind == FOUND and change.post.created_at > newest
+        is_shown = change.was.inbound and not unheeded and (excerpt or change.is_back)
+        if is_shown and change.post.created_at >= old.newest_at:
             excerpt = "" if change.is_gone else shown(change.post.text)
-    return NewConversation(state, newest, waiting, excerpt, "held" if held else None, step, inbound_step)
+    return newest, excerpt
 
 
 def _reopens(old: OldConversation, stay: Stay) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 from inbox.arrival import Decide, Place
 from inbox.models.event import Entry
 from inbox.models.page_conversation import (
+    FOUND,
     HEARD,
     Birth,
     Change,
@@ -28,7 +29,6 @@ from inbox.models.page_facts import Known, PageFacts, Pending, facts_of, thread_
 from inbox.models.tally import Place as TallyPlace
 
 BirthKey = tuple[str, str]  # thread key, author's external id
-FOUND = "result"  # the kind of a post that a search found and that need not address us
 CLOCKS = timedelta(seconds=60)  # by which a network's clock may be behind ours
 
 

@@ -92,3 +92,27 @@ def test_whoever_put_a_comment_away_by_mistake_takes_it_back(cast, fake, channel
         assert ask(cast.ana, back).state == "done"
         assert (chips(), fake.comments[int(one)]["status"]) == ([], "approved")
     assert Conversation.objects.get().state == State.NEW
+
+
+def test_spam_that_joins_a_conversation_in_work_is_not_what_its_row_says(fake, channel):
+    one = fake.say("my kettle burns")
+    pills, lid = (fake.say(text, parent=one, status="spam") for text in ("buy pills", "and my lid is broken"))
+    read(channel)
+    talk = Conversation.objects.get()
+    assert (talk.mentions.count(), talk.state, talk.excerpt) == (3, State.NEW, "my kettle burns")
+    fake.delete(pills)
+    read(channel, refresh=True)
+    talk.refresh_from_db()
+    assert (talk.mentions.filter(state="deleted").count(), talk.excerpt) == (1, "my kettle burns")
+    fake.comments[int(lid)]["status"] = "approved"
+    read(channel, refresh=True)
+    talk.refresh_from_db()
+    assert (talk.state, talk.excerpt) == (State.NEW, "and my lid is broken")
+
+
+def test_of_spam_and_more_spam_the_row_says_the_newest(fake, channel):
+    one = fake.say("buy pills", status="spam")
+    fake.say("buy more pills", parent=one, status="spam")
+    read(channel)
+    talk = Conversation.objects.get()
+    assert (talk.state, talk.excerpt) == (State.HEARD, "buy more pills")
