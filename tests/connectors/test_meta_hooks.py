@@ -172,6 +172,16 @@ def test_a_picture_that_is_closed_to_us_stands_aside_until_its_comments_are_read
     assert not Quarantined.objects.exists()
 
 
+def test_a_page_all_of_whose_comments_are_kept_from_us_says_so(fake, page, monkeypatch):
+    fake.say("Is it green?")
+    fake.close_off()
+    monkeypatch.setattr(fake, "is_forbidden", lambda asked: asked.path.endswith("/comments"))
+    for _ in range(3):
+        channel = read(page)
+        assert (channel.state, page.sources.get(name="comments").fault) == ("slow", "NotPermitted")
+    assert not Quarantined.objects.exists()
+
+
 def test_access_that_ran_out_is_renewed_although_a_delivery_waits(gram, mentioned, monkeypatch):
     gram.pages = ({"id": "1", "name": "Acme", "access_token": "fresh-token-1"},)
     monkeypatch.setattr(gram, "known_tokens", lambda: {"fresh-token-1", "a-person"})
