@@ -1,6 +1,6 @@
 from django.db import migrations, models
 
-from socialcare.migrating import BuildIndex
+from inbox.migrating import BuildIndex
 
 
 class Migration(migrations.Migration):

@@ -1,7 +1,7 @@
 from django.contrib.postgres.indexes import GinIndex
 from django.db import migrations, models
 
-from socialcare.migrating import BuildIndex
+from inbox.migrating import BuildIndex
 
 
 class Migration(migrations.Migration):

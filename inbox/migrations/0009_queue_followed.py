@@ -3,7 +3,7 @@ posts stand now."""
 
 from django.db import migrations, models
 
-from socialcare.migrating import BuildIndex
+from inbox.migrating import BuildIndex
 
 
 class Migration(migrations.Migration):

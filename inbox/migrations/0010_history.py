@@ -4,7 +4,7 @@ from django.db import migrations, models
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Coalesce
 
-from socialcare.migrating import BuildIndex
+from inbox.migrating import BuildIndex
 
 OF_SET_UP = models.Q(stream="admin", happening__in=("set_up_changed", "rights_changed", "joined_team", "left_team"))
 ABOUT = Coalesce(KeyTextTransform("kind", "payload"), models.Value("agent"), output_field=models.TextField())

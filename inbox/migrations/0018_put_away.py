@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-from socialcare.migrating import BuildIndex
+from inbox.migrating import BuildIndex
 
 
 class Migration(migrations.Migration):

@@ -217,7 +217,7 @@ def test_what_an_open_conversation_hangs_on_is_not_guessed_where_it_is_stored(fa
 
 
 def test_posts_that_are_kept_from_us_are_asked_for_once_a_day_and_not_in_each_round(fake):
-    connector, (_, _, cursor, _) = fake.connector(), read(fake)
+    connector, (_, _, cursor, _) = fake.connector(), read(fake, now=NOW)
     connector.open_roots = lambda: ["771_1", "772_2"]
     asked = []
     for minute in (0, 2, 4, 6, 24 * 60 + 1, 24 * 60 + 3):

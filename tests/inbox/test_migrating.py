@@ -5,7 +5,7 @@ from django.apps import apps
 from django.db import connection, models
 from django.db.migrations.state import ProjectState
 
-from socialcare.migrating import BuildIndex
+from inbox.migrating import BuildIndex
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
