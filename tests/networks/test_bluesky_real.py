@@ -167,6 +167,11 @@ class Desk:
         seam = Seam(guard=lambda: None, allow=["127.0.0.1"])
         return Bluesky({**self.settings, **settings}, self.secrets if secrets is None else Secrets(secrets), seam)
 
+    def signed_in(self, password):
+        """By a password alone, as the refresher opens a channel's first session."""
+        connector = self.connector({"app_password": password})
+        return self.connector(connector.renew(connector.secrets))
+
     def heard(self, cursor=None, source="notifications", requests=20):
         posts = []
         for page in self.connector().poll(source, cursor, Budget(requests=requests), datetime.now(UTC)):
@@ -221,9 +226,9 @@ def known(desk, carla, theo):
 def test_the_check_says_who_we_are_and_warns_of_the_accounts_own_password(desk):
     check = desk.connector().check()
     assert (check.account_id, check.account_name, check.warnings) == (desk.person.did, "@brand.test", ())
-    assert desk.connector({"app_password": PASSWORD}).check().warnings
+    assert desk.signed_in(PASSWORD).check().warnings
     with pytest.raises(AuthRevoked):
-        desk.connector({"app_password": "wrong"}).check()
+        desk.signed_in("wrong")
 
 
 def test_a_mention_a_reply_and_a_quote_arrive_with_their_thread(desk, carla, theo):
