@@ -12,7 +12,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.http11 import Request
 
 BUFFER = 4096  # bytes that may wait for a reader before the line counts as full
-KEPT = 65_536  # bytes the system may keep for such a reader: some hundred bells, not the megabytes it would grow to
+KEPT = 65_536  # bytes, twice which the system may keep for such a reader, not the megabytes it would grow to
 WHOLE_TEXT = 0x81
 SHORT = 125  # bytes; a longer frame has another head
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from inbox import happenings
 from inbox.models.change import change
+from inbox.models.page_conversation import HEARD, NEW
 from inbox.models.reply import TRIES, Clock, may_leave
 from inbox.models.search_text import SearchKind, reindex
 
@@ -38,7 +39,6 @@ OPPOSITES = {
     "trash": "restore", "restore": "trash", "mute": "unmute", "unmute": "mute",
 }  # fmt: skip
 BRINGS_BACK = ("unspam", "restore")  # what was put away before anybody worked on it is work then
-HEARD = 6
 # What is said of a verb: that it was done, and, after “did not”, that it was not.
 SAID = {
     "hide": ("hid a message on the network", "hide the message"),
@@ -173,7 +173,7 @@ class Act(models.Model):
                 show()
             if state == "done" and self.verb in BRINGS_BACK and conversation.state == HEARD:
                 back = (happenings.Reopened(because=", because the network shows the message again"),)
-                change(conversation, happening, by=self.author, values={"state": 0}, also=back)
+                change(conversation, happening, by=self.author, values={"state": NEW}, also=back)
             else:
                 change(conversation, happening, by=self.author, values={})
         return True
