@@ -8,7 +8,7 @@ import pytest
 
 from inbox.models import Conversation, State
 from inbox.queue import WHOLE
-from tests.world import answer, make_channel, write
+from tests.world import answer, make_channel, without_tokens, write
 
 ALIVE = {"HX-Request": "true"}
 
@@ -142,7 +142,7 @@ def test_they_are_given_to_a_person_or_a_team_that_the_agent_may_name(cast, chan
     picked = three(channel, cast.support)
     offered = ana.get("/views/support/bulk/", headers=ALIVE).content.decode()
     assert f'value="assignment agent:{cast.support.pk}:{cast.max.pk}"' in offered
-    assert "Hugo" not in offered
+    assert "Hugo" not in without_tokens(offered)
     answered = act(ana, picked, act=f"assignment agent:{cast.support.pk}:{cast.max.pk}", because="he knows them")
     assert says(answered) == "3 given to Max."
     assert act(ana, picked, act=f"assignment agent:{cast.hr.pk}:{cast.hugo.pk}").status_code == 404

@@ -11,7 +11,7 @@ from inbox.files import judged
 from inbox.models import Attachment
 from inbox.urls import urlpatterns
 from tests.inbox.test_files import picture
-from tests.world import make_channel, write
+from tests.world import make_channel, without_tokens, write
 
 TOKENS = re.compile(r'(csrfmiddlewaretoken" value=")[^"]+')
 ABSENT = 999_999
@@ -102,10 +102,10 @@ def test_the_queue_of_others_is_not_there_and_counts_say_nothing_of_it(cast, thr
     page = client.get("/views/all/").content.decode()
     assert "my parcel is late" in page
     assert "job question" not in page
-    assert "HR" not in client.get("/views/counts/").content.decode()
+    assert "HR" not in without_tokens(client.get("/views/counts/").content.decode())
     assert client.get("/views/hr/").status_code == client.get("/views/product/").status_code == 404
     assert "job question" not in client.get("/palette/?q=job").content.decode()
-    assert "Ines" not in client.get("/palette/?q=@ines").content.decode()
+    assert "Ines" not in without_tokens(client.get("/palette/?q=@ines").content.decode())
 
 
 def test_the_palette_finds_open_conversations_only(cast, threads, client):
@@ -138,7 +138,7 @@ def test_handing_over_to_a_private_team_makes_the_conversation_vanish_for_the_gi
 def test_members_of_a_private_team_are_not_named_to_others(cast, threads, client):
     client.force_login(cast.ana)
     page = client.get(f"/conversations/{threads['support'].pk}/assignment/").content.decode()
-    assert "Hugo" not in page
+    assert "Hugo" not in without_tokens(page)
     given = client.post(
         f"/conversations/{threads['support'].pk}/assignment/", {"to": f"agent:{cast.hr.pk}:{cast.hugo.pk}"}
     )

@@ -509,7 +509,7 @@ def test_presence_is_told_to_the_others_and_forgotten_when_left(cast, channel, c
     client.force_login(cast.max)
     client.post(url, {"doing": ""})
     client.force_login(cast.ana)
-    assert "Max" not in client.get(url, headers=ALIVE).content.decode()
+    assert "Max is" not in client.get(url, headers=ALIVE).content.decode()
 
 
 def statements(client, path, **more):

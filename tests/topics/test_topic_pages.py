@@ -110,7 +110,7 @@ def test_words_that_come_along_can_be_excluded(cast, client, heard):
     assert "kettle OR pot</textarea>" in page
     assert 'name="excluded" value="fish"' in page
     assert "6 more are hidden by exclusions" in page
-    assert "cook" not in page
+    assert "cook" not in world.without_tokens(page)
     given = typed("kettle OR pot", do="include:fish", excluded=["fish", "cook"])
     page = client.post(f"{SET_UP}new/", given).content.decode()
     assert re.findall('name="excluded" value="([^"]*)"', page) == ["cook"]
