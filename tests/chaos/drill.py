@@ -13,6 +13,7 @@ from tests.chaos.house import House, wait_until
 from tests.chaos.side import Clockwork
 
 QUIET = 180, 5  # seconds after the last fault in which everything must be settled, and those each network adds
+LOOK = 3  # seconds in which every network looks once how posts stand
 BEGIN = 180, 5  # the same until everything has begun to work
 
 
@@ -157,16 +158,18 @@ def at_work(side):
 
 
 def settle(house):
-    """Waits until nothing is wrong on any side; meanwhile a day passes every few seconds."""
+    """Waits until nothing is wrong on any side; meanwhile a day passes every few seconds. What was taken back is found
+    when its turn has come, so that there is time for all that stands to be looked at."""
     from django.db import Error, connections
 
-    deadline = time.monotonic() + QUIET[0] + QUIET[1] * len(house.sides)
     left = list(house.sides)
+    looks = max(side.looks() for side in left)
+    deadline = time.monotonic() + QUIET[0] + QUIET[1] * len(left) + LOOK * looks
     while left and time.monotonic() < deadline:
         try:
             for side in left:
                 side.let_time_pass(days=True)
-            wait_until(lambda sides=tuple(left): all(map(settled, sides)), 6, 0.5)
+            wait_until(lambda sides=tuple(left): all(settled(side) or side.has_looked() for side in sides), 6, 0.5)
             left = [side for side in left if not settled(side)]
         except Error:
             connections.close_all()

@@ -1,6 +1,7 @@
 """One network in a drill: its fake, the channel that listens to it, and what was said there. Knows no network by name:
 whatever has a fake is drilled."""
 
+import math
 import random
 import re
 import threading
@@ -150,9 +151,10 @@ class Side:
 
     def let_time_pass(self, *, days=False):
         """Everything is due at once, and longer waits are over; with `days`, what is done every few
-        minutes and once a day is due too."""
+        minutes and once a day is due too, and the round through what stands begins anew where it had ended."""
         from datetime import timedelta
 
+        from django.db.models import F, Func, JSONField, Value
         from django.utils import timezone
 
         from connectors.models import Channel, Source, Window
@@ -168,6 +170,26 @@ class Side:
         Act.objects.filter(channel=self.channel, state="waiting", not_before__gt=soon).update(not_before=Clock())
         if days:
             mine.update(refresh_at=soon - timedelta(hours=1), reread_at=Clock())
+            ago = Func(F("following"), Value("{since}"), Value(f'"{(soon - timedelta(days=2)).isoformat()}"'),
+                       function="jsonb_set", template="%(function)s(%(expressions)s::jsonb)",
+                       output_field=JSONField())  # fmt: skip
+            mine.filter(following__has_key="since").update(following=ago)
+
+    def looks(self):
+        """How often it has to be looked how posts stand until all were asked for from now on: the rest of the round
+        under way, as long as a whole one at most, and the next."""
+        from connectors.base import Connector
+
+        follows = Connector.named(self.name).follows
+        return 2 * math.ceil(len(self.said) / (follows - follows // 2)) + 2
+
+    def has_looked(self):
+        """Since `let_time_pass` made it due."""
+        from django.utils import timezone
+
+        from connectors.models import Channel
+
+        return Channel.objects.filter(pk=self.channel, refresh_at__gt=timezone.now()).exists()
 
     def posted(self):
         """Our words as they stand on the network, each as often as it does."""

@@ -182,6 +182,28 @@ def test_what_cannot_be_asked_for_does_not_hold_up_the_others(network, channel, 
     assert edited() == set(ids[20:])
 
 
+def test_whoever_dies_between_two_looks_leaves_what_was_due_to_the_next_round(network, channel, demo, monkeypatch):
+    ids = listened(network, channel, 30, ago=timedelta(days=5))
+    pause_is_over(channel)
+    for each in ids:
+        network.delete(each)
+    kept = demo.refresh
+
+    def killed(self, wanted, now):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(demo, "refresh", killed)
+    with pytest.raises(KeyboardInterrupt):
+        follow(channel)
+    Channel.objects.update(polling_until=None)  # the claim of who died runs out
+    monkeypatch.setattr(demo, "refresh", kept)
+    follow(channel)
+    assert Mention.objects.filter(state="deleted").count() == 10
+    pause_is_over(channel)
+    follow(channel)
+    assert set(Mention.objects.filter(state="deleted").values_list("external_id", flat=True)) == set(ids)
+
+
 def test_more_open_conversations_cost_no_more_statements(network, channel):
     counts = []
     for number in (5, 100):
