@@ -16,7 +16,7 @@ from inbox import desk, shared
 from inbox.models import Conversation, Event, State
 from inbox.queue import PAGE, WHOLE, sentence
 from inbox.row import by_id, moved_away
-from inbox.templatetags.care import conversation_row
+from inbox.templatetags.kept import conversation_row
 from socialcare.pages import is_number
 
 if TYPE_CHECKING:

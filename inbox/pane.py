@@ -3,7 +3,9 @@ set-up pages the reader may open."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from django.urls import reverse
@@ -29,6 +31,28 @@ SET_UP = (  # address, icon, words, whether managers may open it too
 )
 
 
+@dataclass(frozen=True)
+class Item:
+    """One line of the pane; a `count` of None shows none."""
+
+    url: str
+    text: str
+    icon: str = ""
+    key: str = ""
+    count: int | None = None
+    mood: str = ""
+    current: bool = False
+
+
+@dataclass(frozen=True)
+class Group:
+    """Lines under a label. One that `stays` is left as it is when new counts come."""
+
+    label: str
+    views: tuple[Item, ...]
+    stays: bool = False
+
+
 def slug_of(team: Team) -> str:
     """The team's view in addresses, no two alike; a standard or saved view keeps its own."""
     slug = str(team.slug)
@@ -52,87 +76,76 @@ def pane(
     that is none. Not `whole`: without the saved views, which have no counts and stay on the page as they are."""
     teams = agent.readable_teams
     if not teams:
-        alone = [{"label": "", "views": figures(agent, current)}] if figures(agent, current) else []
-        return {"groups": alone + set_up(agent, path), "tabs": [], "find": False}
+        alone = figures(agent, current)
+        groups = [Group("", alone)] * bool(alone) + set_up(agent, path)
+        return {"groups": groups, "shortcuts": keys_of(alone), "find": False}
     known = desk.counts_of(teams, agent) if counts is None else counts
-    views = [_view(view, teams, agent, known, current) for view in desk.standard()]
-    listed = {"url": reverse("topics:topics"), "icon": "hash", "text": _("Topics"), "current": current == "topics"}
-    everything = {
-        "url": reverse("inbox:search"),
-        "icon": "search",
-        "text": _("Search"),
-        "key": "" if current == "search" else "/",  # there the key leads into the field
-        "current": current == "search",
-    }
-    standing = [everything, *(view for view in views if _is_shown(view)), *([listed] if agent.works else ())]
-    standing += figures(agent, current)
-    groups: list[dict[str, Any]] = [{"label": "", "views": standing}]
+    views = [(view, view.total(known, teams, agent)) for view in desk.standard()]
+    # There the key leads into the field.
+    searching = current == "search"
+    search = Item(address("inbox:search"), _("Search"), "search", "" if searching else "/", current=searching)
+    shown = tuple(_view(view, total, current) for view, total in views if _is_shown(view, total, current))
+    topics = Item(address("topics:topics"), _("Topics"), "hash", current=current == "topics")
+    standing = (search, *shown, *((topics,) if agent.works else ()), *figures(agent, current))
     kept = SavedView.objects.shown_to(agent).select_related(None)[:MOST] if whole else ()
-    saved = [_saved(view, current) for view in kept]
-    groups.append({"label": _("Saved views"), "views": saved, "stays": True})
-    groups.append({"label": _("Teams"), "views": [_team(team, agent, known, current) for team in teams]})
-    tabs = [{**view, "text": view["text"]} for view in views[:2]]
-    return {"groups": groups + set_up(agent, path), "tabs": tabs, "search_url": everything["url"], "current": current}
+    saved = tuple(_saved(view, current) for view in kept)
+    of_teams = tuple(_team(team, agent, known, current) for team in teams)
+    groups = [Group("", standing), Group(_("Saved views"), saved, stays=True), Group(_("Teams"), of_teams)]
+    tabs = tuple(replace(view, count=None) for view in shown[:2])
+    groups += set_up(agent, path)
+    return {"groups": groups, "tabs": tabs, "shortcuts": keys_of(standing), "search_url": search.url, "current": current}
 
 
-def _view(
-    view: type[desk.View], teams: Sequence[Team], agent: Agent, counts: dict[tuple[str, int], int], current: str
-) -> dict[str, Any]:
-    total = view.total(counts, teams, agent)
+def keys_of(items: Iterable[Item]) -> tuple[tuple[str, str], ...]:
+    """The keys that lead to these, with their words."""
+    return tuple((item.key, item.text) for item in items if item.key)
+
+
+@lru_cache(maxsize=1_000)
+def address(name: str, *parts: str) -> str:
+    return reverse(name, args=parts)
+
+
+def _view(view: type[desk.View], total: int, current: str) -> Item:
     counted = view.place <= desk.Failed.place or view is desk.Snoozed
-    return {
-        "slug": view.name,
-        "url": reverse("inbox:view", args=[view.name]),
-        "text": str(view.label),
-        "icon": view.icon,
-        "key": view.key,
-        "count": total if counted and total else None,
-        "total": total,
-        "mood": "danger" if view is desk.Failed and total else "",
-        "current": current == view.name,
-    }
+    return Item(
+        address("inbox:view", view.name),
+        str(view.label),
+        view.icon,
+        view.key,
+        total if counted and total else None,
+        "danger" if view is desk.Failed and total else "",
+        current == view.name,
+    )
 
 
-def _is_shown(view: dict[str, Any]) -> bool:
+def _is_shown(view: type[desk.View], total: int, current: str) -> bool:
     """Spam and what was only heard stand in the pane when there is some."""
-    return view["slug"] not in ("spam", "heard") or view["total"] or view["current"]
+    return view not in (desk.Spam, desk.Heard) or total > 0 or current == view.name
 
 
-def _saved(view: SavedView, current: str) -> dict[str, Any]:
-    return {
-        "slug": view.slug,
-        "url": reverse("inbox:view", args=[view.slug]),
-        "text": view.name,
-        "icon": "list-filter" if view.team_id is None else "users",
-        "current": current == view.slug,
-    }
+def _saved(view: SavedView, current: str) -> Item:
+    icon = "list-filter" if view.team_id is None else "users"
+    return Item(address("inbox:view", view.slug), view.name, icon, current=current == view.slug)
 
 
-def _team(team: Team, agent: Agent, counts: dict[tuple[str, int], int], current: str) -> dict[str, Any]:
-    slug = slug_of(team)
-    return {
-        "slug": slug,
-        "url": reverse("inbox:view", args=[slug]),
-        "text": team.name,
-        "icon": "lock" if team.private else "users",
-        "count": desk.All.total(counts, [team], agent) or None,
-        "current": current == slug,
-    }
+def _team(team: Team, agent: Agent, counts: dict[tuple[str, int], int], current: str) -> Item:
+    slug, icon = slug_of(team), "lock" if team.private else "users"
+    count = desk.All.total(counts, [team], agent) or None
+    return Item(address("inbox:view", slug), team.name, icon, count=count, current=current == slug)
 
 
-def figures(agent: Agent, current: str) -> list[dict[str, Any]]:
+def figures(agent: Agent, current: str) -> tuple[Item, ...]:
     """The page of figures, for who may read some."""
     if not may_read_figures(agent):
-        return []
-    own = {"url": reverse("reports"), "icon": "activity", "text": _("Figures"), "key": "g r"}
-    return [{**own, "current": current == "reports"}]
+        return ()
+    return (Item(address("reports"), _("Figures"), "activity", "g r", current=current == "reports"),)
 
 
-def set_up(agent: Agent, path: str = "") -> list[dict[str, Any]]:
+def set_up(agent: Agent, path: str = "") -> list[Group]:
     """The set-up pages that this build has and this agent may open."""
     if not agent.is_active or not agent.manages_any:
         return []
     open_to = [page for page in SET_UP if agent.is_admin or page[3]]
-    named = [(reverse(name), icon, _(text)) for name, icon, text, _too in open_to]
-    views = [{"url": url, "icon": icon, "text": text, "current": path.startswith(url)} for url, icon, text in named]
-    return [{"label": _("Set up"), "views": views}]
+    named = [(address(name), icon, _(text)) for name, icon, text, _too in open_to]
+    return [Group(_("Set up"), tuple(Item(url, text, icon, current=path.startswith(url)) for url, icon, text in named))]

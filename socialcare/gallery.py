@@ -18,6 +18,8 @@ from django.urls import path
 from django.utils import timezone
 from django.utils.translation import override
 
+from inbox.pane import Group, Item
+
 SAMPLES = Path(__file__).with_suffix(".toml")
 MOODS = ("", "warn", "danger", "good", "info", "praise", "accent")
 ZONES = ("Europe/Lisbon", "Asia/Tokyo")
@@ -45,9 +47,16 @@ def _samples() -> dict[str, Any]:
     samples: dict[str, Any] = _timed(tomllib.loads(SAMPLES.read_text(encoding="utf-8")), timezone.now())
     for row in samples["queue"]["rows"]:
         row |= {"key": f"{1000 - row['id']:05d}", "url": f"/gallery/desk/?open={row['id']}"}
+    pane = samples["pane"]
+    pane["groups"] = [Group(group["label"], _items(group["views"])) for group in pane["groups"]]
+    pane["tabs"] = _items(pane["tabs"])
     for number, message in enumerate(samples["thread"]):
         message |= {"id": f"sample-{number}", "key": f"{number:05d}"}
     return samples
+
+
+def _items(samples: list[dict[str, Any]]) -> tuple[Item, ...]:
+    return tuple(Item(**sample) for sample in samples)
 
 
 def _show(request: HttpRequest, template: str) -> HttpResponse:

@@ -75,7 +75,7 @@ TEMPLATES = [
                 "socialcare.pages.frame",
                 "connectors.alarm.banner",
             ],
-            "builtins": ["inbox.templatetags.care"],
+            "builtins": ["inbox.templatetags.care", "inbox.templatetags.kept"],
         },
     }
 ]

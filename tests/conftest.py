@@ -6,7 +6,9 @@ from types import SimpleNamespace
 import pytest
 from django.db import connections, transaction
 from django.db.backends.signals import connection_created
+from django.dispatch import receiver
 from django.test import TransactionTestCase
+from django.test.signals import setting_changed
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 from tests import servers, template
@@ -14,6 +16,16 @@ from tests.copied import KEPT, Copied, filled, put_back_left, remember_left
 
 PASSWORD = "a long enough password"
 HOMES = {"browser": ("tests/browser/",), "chaos": ("tests/chaos/", "tests/ground/")}  # where .ci/test looks for them
+
+
+@receiver(setting_changed)
+def forget_what_names_files(*, setting, **_more):
+    """What is kept as HTML names static files as this process finds them: outside of tests that never changes."""
+    from inbox.templatetags import care, kept
+
+    if setting == "STORAGES":
+        for keeping in (care.icon, kept._made_part, kept._kept_row):
+            keeping.cache_clear()
 
 
 @pytest.hookimpl(tryfirst=True)

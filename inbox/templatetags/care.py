@@ -4,19 +4,18 @@ import re
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from django import template
 from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.forms import BoundField
-from django.template.loader import get_template
 from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import conditional_escape, format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.translation import get_language, gettext, ngettext, pgettext
+from django.utils.translation import gettext, ngettext, pgettext
 
 from inbox import foreign as text_of
 from inbox.why import MARKS
@@ -24,7 +23,6 @@ from inbox.why import MARKS
 register = template.Library()
 
 DAY = 86_400
-ROWS = 10_000  # rows kept as HTML: about 15 MB
 
 
 @cache
@@ -35,6 +33,7 @@ def icon_names() -> frozenset[str]:
 
 
 @register.simple_tag
+@lru_cache(maxsize=1_000, typed=True)
 def icon(name: str, label: str = "", size: str = "") -> SafeString:
     """`{% icon "check" %}`; with `label` it speaks, without it stands beside words. `size="20"` for the larger ones."""
     extra = format_html(' data-size="{}"', size) if size else ""
@@ -169,25 +168,6 @@ def ago(at: datetime | None, css: str = "") -> SafeString | str:
     return format_html('<time{} datetime="{}" data-ago>{}</time>', name, _iso(at), age)
 
 
-@lru_cache(maxsize=ROWS)
-def _kept_row(_language: str | None, _age: str, row: Any) -> SafeString:
-    return _made_row(row)
-
-
-def _made_row(row: Any) -> SafeString:
-    return cast(SafeString, get_template("parts/row.html").render({"row": row}))
-
-
-@register.simple_tag
-def conversation_row(row: Any) -> SafeString:
-    """parts/row.html for this row. A row of the queue is made once for all who read the same: its HTML depends on
-    nothing but the row's own values, the language and the age in words."""
-    if isinstance(row, dict):
-        return _made_row(row)
-    age = spell_out((timezone.now() - row.age_at).total_seconds()) if row.age_at else ""
-    return _kept_row(get_language(), age, row)
-
-
 @register.simple_tag
 def local_time(at: datetime | None, form: str = "", prefix: str = "") -> SafeString | str:
     """A time in the reader's zone. Forms: "" (10:42 · Tue 10:42 · 3 Nov 2026), "clock", "day", "full"."""
@@ -249,19 +229,6 @@ def seconds(length: timedelta | None) -> float:
 
 
 @register.simple_tag
-def attributes(values: dict[str, Any] | None) -> SafeString:
-    """`{"data-act": "closure", "disabled": True}` as escaped attributes: how parts hand on what their caller adds."""
-    kept = [(name, value) for name, value in (values or {}).items() if value is not None and value is not False]
-    return format_html_join("", ' {}="{}"', ((name, "" if value is True else value) for name, value in kept))
-
-
-@register.simple_tag
-def attrs(**values: Any) -> dict[str, Any]:
-    """`{% attrs data_act="closure" as more %}`: names with underscores become hyphenated, for `attributes`."""
-    return {name.replace("_", "-"): value for name, value in values.items()}
-
-
-@register.simple_tag
 def control(field: BoundField) -> SafeString:
     """The control of a form field, dressed as the parts want it and tied to its hint and error."""
     box = getattr(field.field.widget, "input_type", "") in ("checkbox", "radio")
@@ -279,12 +246,6 @@ def control(field: BoundField) -> SafeString:
 def badge_icon(number: str) -> str:
     """The favicon with a number on it; the last one stands for nine and more."""
     return static(f"img/icon-{number}.svg")
-
-
-@register.inclusion_tag("parts/button.html")
-def button(text: str, **options: Any) -> dict[str, Any]:
-    """A button or a link that looks like one, as parts/button.html lists. A tag, so that nothing leaks in."""
-    return {**options, "text": text}
 
 
 @register.inclusion_tag("parts/face.html")

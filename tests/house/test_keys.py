@@ -29,7 +29,7 @@ def test_the_list_of_keys_names_exactly_those_that_work():
 
 
 def test_each_view_with_a_key_stands_in_the_list():
-    assert "{% if item.key %}" in HELP
+    assert "{% for key, name in keys %}" in HELP
     assert all(re.fullmatch("g [a-z]", view.key) for view in desk.standard() if view.key)
 
 
