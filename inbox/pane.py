@@ -78,7 +78,7 @@ def pane(
     if not teams:
         alone = figures(agent, current)
         groups = [Group("", alone)] * bool(alone) + set_up(agent, path)
-        return {"groups": groups, "shortcuts": keys_of(alone), "find": False}
+        return {"groups": groups, "keyed": keys_of(alone), "find": False}
     known = desk.counts_of(teams, agent) if counts is None else counts
     views = [(view, view.total(known, teams, agent)) for view in desk.standard()]
     # There the key leads into the field.
@@ -93,7 +93,7 @@ def pane(
     groups = [Group("", standing), Group(_("Saved views"), saved, stays=True), Group(_("Teams"), of_teams)]
     tabs = tuple(replace(view, count=None) for view in shown[:2])
     groups += set_up(agent, path)
-    return {"groups": groups, "tabs": tabs, "shortcuts": keys_of(standing), "search_url": search.url, "current": current}
+    return {"groups": groups, "tabs": tabs, "keyed": keys_of(standing), "search_url": search.url, "current": current}
 
 
 def keys_of(items: Iterable[Item]) -> tuple[tuple[str, str], ...]:
