@@ -16,6 +16,7 @@ from connectors.lookback import Lookback
 from connectors.metering import Billed, Usage, Window
 from connectors.plain_settings import told
 from connectors.topics.clusters import Cluster, ClusterKey
+from connectors.topics.days import FindingDay, FindingDue
 from connectors.topics.exclusions import Exclusion
 from connectors.topics.models import Topic, TopicMention
 from connectors.topics.rivals import RivalAnswer
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
     from connectors.base import Connector
 
 __all__ = [
-    "Billed", "Channel", "Cluster", "ClusterKey", "Delivery", "Exclusion", "Gap", "Lookback", "Quarantined", "Reread",
-    "RivalAnswer", "Source", "Theme", "Topic", "TopicMention", "Usage", "Window",
+    "Billed", "Channel", "Cluster", "ClusterKey", "Delivery", "Exclusion", "FindingDay", "FindingDue", "Gap",
+    "Lookback", "Quarantined", "Reread", "RivalAnswer", "Source", "Theme", "Topic", "TopicMention", "Usage", "Window",
 ]  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from connectors.topics.comparing import COLUMNS, subject_of
+from connectors.topics.days import DAYS
 from connectors.topics.matching import View, matches
 from connectors.topics.tree import Tree, spoken
 from connectors.topics.words import tokens_of
@@ -21,7 +22,6 @@ from routing.words import WordFinder, normalise
 if TYPE_CHECKING:
     from inbox.models import Agent
 
-DAYS = 30
 LOOKED_AT, PIECE = 20_000, 2_000
 SECONDS = 1.5
 SHOWN, TERMS = 20, 8

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from connectors.models import Topic, TopicMention
 from connectors.topics.comparing import COLUMNS, subject_of
+from connectors.topics.days import DAYS
 from connectors.topics.matching import TopicSet
-from connectors.topics.preview import DAYS, LOOKED_AT, SECONDS
+from connectors.topics.preview import LOOKED_AT, SECONDS
 from connectors.topics.tree import Tree
 from inbox.models import Mention
 

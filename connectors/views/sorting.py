@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages
@@ -17,9 +16,9 @@ from django.views.decorators.http import require_GET, require_POST
 from connectors.models import Exclusion, Theme, Topic, TopicMention
 from connectors.topics import exclusions as excluding
 from connectors.topics.counting import counted, counts
+from connectors.topics.days import DAYS, window
 from connectors.topics.forms import ExclusionForm, ThemeForm
 from connectors.topics.hiding import Hiding
-from connectors.topics.preview import DAYS
 from connectors.topics.query import QueryError, parse
 from connectors.topics.themes import MOST
 from connectors.topics.trial import tried
@@ -34,7 +33,8 @@ from socialcare.pages import Request
 @require_GET
 @managers_too
 def themes(request: Request, pk: int) -> HttpResponse:
-    topic = counted(Topic.objects.filter(pk=mine(request.user, pk).pk), request.user, timezone.now()).get()
+    known = Topic.objects.filter(pk=mine(request.user, pk).pk).with_sorting()
+    topic = counted(known, request.user, timezone.now()).get()
     found = counts(topic)
     rows = [{"theme": theme, "count": found.by.get(theme["id"], 0)} for theme in topic.theme_rows]
     context = {"topic": topic, "rows": rows, "counted": found, "days": DAYS, "full": len(rows) >= MOST}
@@ -141,7 +141,7 @@ def _rows(agent: Agent, topic: Topic | None) -> list[dict[str, Any]]:
     """Each exclusion with how many posts of the last days it hides that the agent may read."""
     hidden = TopicMention.objects.hidden().readable_by(agent)
     hidden = hidden.filter(topic__in=[topic] if topic else Topic.objects.read_by(agent))
-    recent = hidden.filter(posted_at__gte=timezone.now() - timedelta(days=DAYS))
+    recent = hidden.filter(posted_at__gte=window(timezone.now())[0][0])
     counts = dict(recent.values_list("hidden_by").annotate(n=Count("mention", distinct=True)))
     covering = Exclusion.objects.covering(topic) if topic else Exclusion.objects.of(None)
     return [

@@ -9,7 +9,6 @@ from functools import wraps
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Count, Q
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -21,10 +20,10 @@ from connectors.models import Channel, Exclusion, Topic, TopicMention
 from connectors.topics import rivals
 from connectors.topics.counting import counted, counts
 from connectors.topics.coverage import listening, whole_since
+from connectors.topics.days import DAYS
 from connectors.topics.exclusions import restore
 from connectors.topics.lines import Line, page_of, page_of_hidden
 from connectors.topics.models import TopicQuerySet
-from connectors.topics.preview import DAYS
 from connectors.topics.query import QueryError
 from connectors.topics.voice import Heard, voice
 from inbox.models import Agent, Conversation, Mention
@@ -48,17 +47,11 @@ def workers_only[**P](view: View[P]) -> View[P]:
     return guarded
 
 
-def _found(agent: Agent) -> Q:
-    return Q(found__mention__conversation__team__in=agent.readable_team_ids)
-
-
 @require_GET
 @workers_only
 def topics(request: Request) -> HttpResponse:
-    recent = Q(found__posted_at__gte=timezone.now() - timedelta(days=DAYS), found__hidden_by=None)
-    mine = Topic.objects.read_by(request.user).select_related("team")
-    counted = mine.annotate(recent=Count("found", filter=recent & _found(request.user)))
-    return shown(request, "connectors/topic_index.html", {"topics": counted, "days": DAYS}, current="topics")
+    rows = [{"topic": each, "count": counts(each).shown} for each in _counted(request)]
+    return shown(request, "connectors/topic_index.html", {"topics": rows, "days": DAYS}, current="topics")
 
 
 @require_GET
@@ -80,7 +73,7 @@ def share_of_voice(request: Request) -> HttpResponse:
 @workers_only
 def posts(request: Request, pk: int) -> HttpResponse:
     """Newest first, alike ones in one line; `alike` shows all of one such line, `theme` what carries it (0: none)."""
-    topic = get_object_or_404(_counted(request), pk=pk)
+    topic = get_object_or_404(_counted(request).with_sorting(), pk=pk)
     alike, theme = _number(request, "alike"), _number(request, "theme")
     themes, found = {each["id"]: each for each in topic.theme_rows}, counts(topic)
     theme = theme if theme == 0 or theme in themes else None
@@ -124,7 +117,7 @@ def _tabs(topic: Topic, hidden: int, current: str) -> list[dict[str, Any]]:
 def excluded(request: Request, pk: int | None = None) -> HttpResponse:
     """What exclusions hide of one topic, or of all the reader knows; `by` asks for one of them."""
     topics = Topic.objects.read_by(request.user)
-    topic = get_object_or_404(_counted(request), pk=pk) if pk else None
+    topic = get_object_or_404(_counted(request).with_sorting(), pk=pk) if pk else None
     by = _number(request, "by")
     known = {each.pk: each for each in Exclusion.objects.covering(topic).order_by("kind", "text")}
     findings = TopicMention.objects.filter(topic__in=[topic] if topic else topics).readable_by(request.user)

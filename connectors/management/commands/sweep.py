@@ -30,7 +30,7 @@ from connectors import (
 )
 from connectors.models import Channel
 from connectors.stopping import Stop
-from connectors.topics import clustering, clusters, comparing, resorting
+from connectors.topics import clustering, clusters, comparing, days, resorting
 from inbox import ringing
 from inbox.kept import forget_over
 from inbox.models.attachment import forget_unsent
@@ -88,6 +88,7 @@ class Sweeper:
             "compare": lambda: comparing.compare_due(seconds=COMPARING),
             "sort": lambda: resorting.sort_due(seconds=COMPARING),
             "cluster": lambda: clustering.cluster_due(seconds=COMPARING),
+            "count": lambda: days.count_due(seconds=COMPARING),
             "warn": lambda: access.warn(timezone.now()),
             "remove": lambda: removing.remove_due(seconds=COMPARING),
             "forget": self._forget,

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Count, Q
 
 from connectors.models import Channel, Topic
+from connectors.topics import days
 from connectors.topics.coverage import listening
 from connectors.topics.matching import Subject, match_one
 from connectors.topics.query import QueryError, parse_topic
@@ -16,7 +17,7 @@ from inbox.models import Team
 
 
 class Command(BaseCommand):
-    help = "Adds and lists topics, and tests what a query means."
+    help = "Adds and lists topics, tests what a query means, and compares what was counted with what was found."
 
     def add_arguments(self, parser: CommandParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True)
@@ -28,6 +29,8 @@ class Command(BaseCommand):
         add.add_argument("--channel", action="append", default=[], help="name of a channel; without any, all of them")
         add.add_argument("--queue", action="store_true", help="what it finds is work, and not only listed")
         add.add_argument("--rival", action="store_true", help="it is about somebody else")
+        check = verbs.add_parser("check", help="compares the counts of each day with what was found")
+        check.add_argument("--repair", action="store_true", help="have days that differ counted again")
         test = verbs.add_parser(
             "test", help="what networks are asked for a query, and which texts match; stores nothing"
         )
@@ -35,7 +38,7 @@ class Command(BaseCommand):
         test.add_argument("texts", nargs="*", metavar="text")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        verb = {"list": self.show, "add": self.add, "test": self.test}[options["verb"]]
+        verb = {"list": self.show, "add": self.add, "check": self.compare, "test": self.test}[options["verb"]]
         try:
             verb(options)
         except QueryError as error:
@@ -47,6 +50,16 @@ class Command(BaseCommand):
         for name, active, queues, team, query, posts in Topic.objects.annotate(posts=shown).values_list(*columns):
             state = ("queue" if queues else "listed") if active else "off"
             self.stdout.write(f"{name:<30}{state:<9}{team or '-':<16}{posts:>8}  {query}")
+
+    def compare(self, options: dict[str, Any]) -> None:
+        wrong = days.repair() if options["repair"] else days.differences()
+        names = Topic.objects.in_bulk([topic for topic, *_counts in wrong])
+        for topic, since, kept, found in wrong:
+            self.stdout.write(f"{names.get(topic, topic)} on {since:%Y-%m-%d %H:%M}: counted {kept}, found {found}")
+        if not wrong:
+            self.stdout.write("Every day is counted right.")
+        elif not options["repair"]:
+            raise CommandError(f"{len(wrong)} days differ; --repair has them counted again.")
 
     def add(self, options: dict[str, Any]) -> None:
         if Topic.objects.filter(name=options["name"]).exists():

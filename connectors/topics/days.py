@@ -1,0 +1,165 @@
+"""What topics found, counted by the day, so that a page reads thirty rows a topic however much was found. A day that
+has no row, or in which something changed since its row was made, is counted from its findings."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db import connection, models, transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from inbox.models.arrays import array
+
+DAYS = 30
+PIECE = 20  # days of topics that are counted at once
+REST = timedelta(minutes=1)  # a day in which something changes all the time is counted as often
+LOCK = 0x64617973  # of the worker
+
+BARE, SHOWN, HIDDEN = 0, -1, -2
+KEYS = f"""unnest(CASE WHEN f.hidden_by_id IS NOT NULL THEN '{{{HIDDEN}}}'::bigint[]
+                       WHEN f.themes = '{{}}' THEN '{{{BARE},{SHOWN}}}'
+                       ELSE f.themes || '{{{SHOWN}}}'::bigint[] END)"""
+"""What a finding `f` counts for: ids of themes, and these three."""
+
+
+class FindingDay(models.Model):
+    """`counts`: {team: {key: how many}} of what a topic found of the posts of that day. The truth unless a FindingDue
+    lies in the day."""
+
+    topic = models.ForeignKey("connectors.Topic", models.CASCADE, related_name="+", db_index=False, db_constraint=False)
+    since = models.DateTimeField()
+    until = models.DateTimeField()
+    counts = models.JSONField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["topic", "since"], name="one_count_per_day")]
+
+    def __str__(self) -> str:
+        return f"topic {self.topic_id} on {self.since.isoformat()}"
+
+
+class FindingDue(models.Model):
+    """In the quarter of an hour from `at` on something changed of what a topic found: written by triggers, in the
+    transaction that changes it, whoever does. `waits_for`: all transactions below that number have to be over before
+    the day is counted. One of them may have changed a conversation's team without seeing the finding, and this mark is
+    then the only one that tells of both."""
+
+    topic_id = models.BigIntegerField()
+    at = models.DateTimeField()
+    noted_at = models.DateTimeField(db_default=Now())
+    waits_for = models.BigIntegerField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["topic_id", "at"], name="findings_due")]
+
+    def __str__(self) -> str:
+        return f"topic {self.topic_id} at {self.at.isoformat()}"
+
+
+def window(now: datetime) -> list[tuple[datetime, datetime]]:
+    """[since, until) of the last days, today among them; the oldest first. Days of UTC: no page shows them one by one,
+    and whatever the organisation's zone becomes, they stay."""
+    tonight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    return [(tonight - timedelta(days=n), tonight - timedelta(days=n - 1)) for n in range(DAYS, 0, -1)]
+
+
+_DAY = "(SELECT * FROM unnest(%(since)s::timestamptz[], %(until)s::timestamptz[]) AS d(since, until))"
+_RIPE = "(%(alone)s OR waits_for <= pg_snapshot_xmin(pg_current_snapshot())::text::bigint)"
+_COUNTED = f"""
+    SELECT coalesce(jsonb_object_agg(t.team_id, t.counts), '{{}}')
+      FROM (SELECT k.team_id, jsonb_object_agg(k.key, k.n) AS counts
+              FROM (SELECT c.team_id, u.key, count(*) AS n
+                      FROM connectors_topicmention f
+                      JOIN inbox_mention m ON m.id = f.mention_id
+                      JOIN inbox_conversation c ON c.id = m.conversation_id
+                     CROSS JOIN {KEYS} AS u(key)
+                     WHERE f.topic_id = w.topic_id AND f.posted_at >= w.since AND f.posted_at < w.until
+                     GROUP BY c.team_id, u.key) k
+             GROUP BY k.team_id) t"""  # noqa: S608  nothing of it comes from outside
+_STALE = f"""
+    DELETE FROM connectors_findingday k
+     WHERE NOT EXISTS (SELECT FROM {_DAY} d WHERE d.since = k.since AND d.until = k.until)
+        OR NOT EXISTS (SELECT FROM connectors_topic t WHERE t.id = k.topic_id)"""  # noqa: S608
+# One statement, so that the marks it takes away are of the moment in which it counts.
+_COUNT = f"""
+    WITH ripe AS MATERIALIZED (SELECT id, topic_id, at FROM connectors_findingdue WHERE {_RIPE}),
+    w AS MATERIALIZED (
+        SELECT t.id AS topic_id, d.since, d.until
+          FROM connectors_topic t CROSS JOIN {_DAY} d
+          LEFT JOIN connectors_findingday k ON k.topic_id = t.id AND k.since = d.since AND k.until = d.until
+         WHERE k.id IS NULL
+            OR EXISTS (SELECT FROM ripe r WHERE r.topic_id = t.id AND r.at >= d.since AND r.at < d.until)
+         ORDER BY d.since DESC, t.id LIMIT %(piece)s),
+    taken AS (
+        DELETE FROM connectors_findingdue e USING ripe r, w
+         WHERE e.id = r.id AND r.topic_id = w.topic_id AND r.at >= w.since AND r.at < w.until),
+    made AS (
+        INSERT INTO connectors_findingday (topic_id, since, until, counts)
+        SELECT w.topic_id, w.since, w.until, ({_COUNTED}) FROM w
+        ON CONFLICT (topic_id, since) DO UPDATE SET until = excluded.until, counts = excluded.counts)
+    SELECT count(*) FROM w"""  # noqa: S608
+_OUTSIDE = f"""
+    DELETE FROM connectors_findingdue e
+     WHERE {_RIPE} AND NOT EXISTS (SELECT FROM connectors_findingday k
+                                   WHERE k.topic_id = e.topic_id AND e.at >= k.since AND e.at < k.until)"""  # noqa: S608
+_RIPEN = """
+    UPDATE connectors_findingdue SET waits_for = pg_snapshot_xmax(pg_current_snapshot())::text::bigint
+     WHERE waits_for IS NULL
+       AND (SELECT min(noted_at) FROM connectors_findingdue WHERE waits_for IS NULL)
+           <= statement_timestamp() - make_interval(secs => %s)"""
+
+
+def count_due(seconds: float = 10.0, *, alone: bool = False) -> int:
+    """Counts days that are not, or not any more, until none is due or the time is over; how many. `alone`: nobody else
+    writes, so that nobody has to be waited for."""
+    ends, done, last = time.monotonic() + seconds, 0, PIECE
+    while time.monotonic() < ends and last == PIECE:
+        last = _piece(window(timezone.now()), alone)
+        done += last
+    return done
+
+
+@transaction.atomic
+def _piece(days: list[tuple[datetime, datetime]], alone: bool) -> int:
+    """The newest days first; nothing when another worker is at them. When it dies, nothing of the piece is kept and it
+    comes again."""
+    since, until = (array(column) for column in zip(*days, strict=True))
+    asked: dict[str, Any] = {"since": since, "until": until, "piece": PIECE, "alone": alone}
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", (LOCK,))
+        if not cursor.fetchone()[0]:
+            return 0
+        cursor.execute(_STALE, asked)
+        cursor.execute(_COUNT, asked)
+        counted: int = cursor.fetchone()[0]
+        cursor.execute(_OUTSIDE, asked)
+        cursor.execute(_RIPEN, (REST.total_seconds(),))
+    return counted
+
+
+_WRONG = f"""
+    SELECT w.topic_id, w.since, w.counts, found.counts
+      FROM connectors_findingday w CROSS JOIN LATERAL ({_COUNTED}) AS found(counts)
+     WHERE w.counts <> found.counts
+       AND NOT EXISTS (SELECT FROM connectors_findingdue e
+                        WHERE e.topic_id = w.topic_id AND e.at >= w.since AND e.at < w.until)
+     ORDER BY w.topic_id, w.since"""  # noqa: S608
+
+
+def differences() -> list[tuple[Any, ...]]:
+    """(topic, day, what its row says, what was found) of the days that are wrong, read in one snapshot."""
+    with connection.cursor() as cursor:
+        cursor.execute(_WRONG)
+        wrong: list[tuple[Any, ...]] = cursor.fetchall()
+    return wrong
+
+
+def repair() -> list[tuple[Any, ...]]:
+    """Takes the rows of the wrong days away, so that they are counted again; what they were."""
+    wrong = differences()
+    for topic, since, _kept, _true in wrong:
+        FindingDay.objects.filter(topic=topic, since=since).delete()
+    return wrong
