@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from urllib.parse import urlsplit, urlunsplit
 
+import idna
 import regex
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
@@ -148,6 +149,6 @@ def _honest(host: str) -> str:
     ) and not regex.search(r"[\p{Cyrillic}\p{Greek}\p{Armenian}\p{Cherokee}]", host):
         return host
     try:
-        return host.encode("idna").decode("ascii")
+        return idna.encode(host, uts46=True).decode("ascii")
     except UnicodeError:
         return host.encode("punycode").decode("ascii")

@@ -170,6 +170,52 @@ def test_a_mail_in_any_charset_or_none_is_readable(fake):
     assert (post.subject, post.text) == ("Grüße", "Grüße")
 
 
+def test_a_report_in_a_charset_nobody_knows_holds_up_no_other(fake):
+    fake.say("before")
+    inner = b"Content-Type: text/plain; charset=x-foo\r\n\xff\xfe grr\r\n\r\n"
+    fake.deliver(
+        b"From: mailer-daemon@mail.example\r\nMessage-ID: <r@x>\r\n"
+        b"Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n"
+        b"--b\r\nContent-Type: message/delivery-status\r\n\r\n" + inner + b"--b--\r\n"
+    )
+    fake.say("after")
+    posts, bad, _, _ = fake.read(fake.connector())
+    assert len(posts) == 3
+    assert not bad
+
+
+@pytest.mark.parametrize("said", [b"NO The message could not be converted.", b"NO [SERVERBUG] Internal error."])
+@pytest.mark.parametrize("stops", [False, True], ids=["others come", "it ends there"])
+def test_a_mail_that_the_server_cannot_give_is_set_aside_and_holds_up_no_other(fake, said, stops):
+    for number in range(9):
+        fake.say(f"mail {number}")
+    uids = [uid for uid, _raw, _at in fake.folders["INBOX"].mails]
+    fake.stops_at_broken, fake.broken = stops, {uids[4]: said, uids[5]: said}
+    posts, bad, cursor, _ = fake.read(fake.connector())
+    assert {post.text for post in posts} == {f"mail {number}" for number in (0, 1, 2, 3, 6, 7, 8)}
+    assert [each.external_id for each in bad] == [f"inbox:{uids[4]}", f"inbox:{uids[5]}"]
+    fake.say("the next")
+    posts, bad, _, _ = fake.read(fake.connector(), cursor)
+    assert ([post.text for post in posts], bad) == (["the next"], [])
+
+
+def test_a_server_that_gives_nothing_at_all_is_in_trouble_and_sets_nothing_aside(fake):
+    fake.say("first")
+    fake.say("second")
+    fake.broken = dict.fromkeys((uid for uid, _raw, _at in fake.folders["INBOX"].mails), b"NO [SERVERBUG] Internal.")
+    with pytest.raises(Unavailable):
+        fake.read(fake.connector())
+    fake.broken = {}
+    assert len(fake.read(fake.connector())[0]) == 2
+
+
+def test_an_answer_goes_to_the_domain_that_wrote_whatever_an_older_rule_made_of_it(fake):
+    """ß was "ss" in the first rules for such names, which is a domain of somebody else today."""
+    fake.deliver("From: Carla <carla@straße.example>\r\nMessage-ID: <s@x>\r\n\r\nHi".encode())
+    fake.connector().send(answer(only(fake)))
+    assert fake.sent[0].rcpt_tos == ["carla@xn--strae-oqa.example"]
+
+
 @pytest.mark.parametrize("date", ["", "soon", "Mon, 99 Foo 2020 99:99:99 +0000", "Fri, 1 Jan 2999 00:00:00 +0000"])
 def test_a_clock_that_cannot_be_right_is_not_believed(fake, date):
     arrived = datetime.now(UTC) - timedelta(minutes=30)
@@ -525,6 +571,19 @@ def test_a_check_signs_in_on_both_sides_and_finds_the_folder_for_sent_mail(fake)
     assert [exchange.method for exchange in fake.kept][-1] == "SMTP sign in"
     del fake.folders["Sent"]
     assert connector.check().warnings
+
+
+def test_a_password_with_an_umlaut_reads_and_sends(fake):
+    fake.password = "Grüße-an-alle"
+    fake.say("hello")
+    connector = fake.connector(secrets=Secrets({"password": fake.password}))
+    assert connector.check().account_id == US
+    post = fake.read(connector)[0][0]
+    connector.send(answer(post))
+    assert len(fake.sent) == 1
+    fake.password = "another"
+    with pytest.raises(AuthRevoked):
+        connector.send(answer(post, key="key-2"))
 
 
 def test_several_folders_are_sources_of_their_own(fake):

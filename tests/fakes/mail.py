@@ -97,7 +97,7 @@ class Session:
         self.writer.write(b"* CAPABILITY IMAP4rev1 AUTH=PLAIN UIDPLUS" + offers + b"\r\n")
 
     async def do_login(self, given):
-        good = given == f'"{US}" "{CANARY}"' or given == f'{US} "{CANARY}"'
+        good = given in (f'"{US}" "{self.fake.password}"', f'{US} "{self.fake.password}"')
         return b"OK in" if good else b"NO [AUTHENTICATIONFAILED] nein"
 
     async def do_authenticate(self, given):
@@ -152,9 +152,14 @@ class Session:
     async def do_fetch(self, given):
         which, _, parts = given.partition(" ")
         wanted = {int(uid) for uid in which.split(",")}
-        most = re.search(r"<(\d+)\.(\d+)>", parts)
+        most, refusal = re.search(r"<(\d+)\.(\d+)>", parts), None
         for number, (uid, raw, at) in enumerate(self.folder.mails, 1):
             if uid not in wanted:
+                continue
+            if most is not None and uid in self.fake.broken:
+                if self.fake.stops_at_broken:
+                    return self.fake.broken[uid]
+                refusal = self.fake.broken[uid]
                 continue
             if most is None:
                 when = at.strftime("%d-%b-%Y %H:%M:%S +0000")
@@ -166,6 +171,7 @@ class Session:
             told = "" if uid % 2 else f"UID {uid} "
             head = f"* {number} FETCH ({told}BODY[]<{most[1]}> {{{len(piece)}}}\r\n"
             self.writer.write(head.encode() + piece + (f" UID {uid})\r\n".encode() if uid % 2 else b")\r\n"))
+        return refusal
 
     async def do_append(self, given):
         if self.fake.refuses_filing:
@@ -285,6 +291,7 @@ class Fake(Ledger):
         self.folders = {"INBOX": Folder(), "Sent": Folder("\\HasNoChildren \\Sent")}
         self.sent, self.appended, self.authenticated, self.refused = [], [], [], {}
         self.files_itself, self.refuses_filing, self.token, self.tells_next = True, False, b"no token", True
+        self.password, self.broken, self.stops_at_broken = CANARY, {}, False
         self.consent = b"+ idling\r\n"
         self.idles, self.deaf, self.idling, self.writers = True, False, [], []
         self.greeting, self.wanted, self.starttls = b"* OK here\r\n", {}, None
@@ -321,10 +328,12 @@ class Fake(Ledger):
         )  # fmt: skip
 
     def _known(self, server, session, envelope, mechanism, data):
-        return AuthResult(success=data.login == US.encode() and data.password == CANARY.encode())
+        return AuthResult(success=data.login == US.encode() and data.password == self.password.encode())
 
     def opens(self, said):
-        """Whether this sign-in by XOAUTH2 is of whoever has the newest token."""
+        """Whether this sign-in is of whoever has the newest token, or the password by PLAIN."""
+        if said.startswith(b"\0"):
+            return said == f"\0{US}\0{self.password}".encode()
         known = [self.token, *([CANARY.encode()] if self.token == b"no token" else [])]
         return said in [f"user={US}\1auth=Bearer ".encode() + each + b"\1\1" for each in known]
 

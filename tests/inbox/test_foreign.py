@@ -81,6 +81,13 @@ def test_a_host_that_imitates_another_script_is_shown_in_ascii():
     assert "\u0430" not in html
 
 
+def test_a_host_in_ascii_is_the_one_that_browsers_go_to():
+    """A final sigma was an ordinary one in the first rules for such names, which is another host today."""
+    assert 'href="https://xn--3xahj.example/"' in shown(
+        "{% foreign text %}", text="https://\u03c6\u03c9\u03c2.example/"
+    )
+
+
 def test_text_around_links_is_kept_in_order():
     parts = [piece if isinstance(piece, str) else piece.href for piece in foreign.pieces("a https://b.example/c d")]
     assert parts == ["a ", "https://b.example/c", " d"]

@@ -4,22 +4,18 @@ import imaplib
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, NoReturn, Self, cast
 
 from connectors.faults import (
-    AuthRevoked,
     Fault,
-    Gone,
     Invalid,
-    NotPermitted,
-    QuotaSpent,
-    RateLimited,
     Unavailable,
     Unreadable,
 )
 from connectors.http import Seam
+from connectors.networks.mail.told import UID, arrived, bodies_in, code_in, refused
 from connectors.wire import Access, Broken, Line, Server, TooMuch
 
 if TYPE_CHECKING:
@@ -28,10 +24,7 @@ if TYPE_CHECKING:
 LARGEST = 12_000_000
 PIECE = 4_000_000
 """Bytes of one answer."""
-_CODE = re.compile(rb"\[([A-Z-]+)")
-_UID = re.compile(rb"\bUID (\d+)")
 _SIZE = re.compile(rb"\bRFC822\.SIZE (\d+)")
-_ARRIVED = re.compile(rb'\bINTERNALDATE "\s*([^"]{10,40})"')
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f]")
 _SENT_NAMES = ("sent", "sent items", "sent mail", "sent messages", "inbox.sent", "inbox/sent")
 
@@ -148,23 +141,28 @@ class Mailbox:
         found = {}
         for item in self._fetch(uids, "(UID RFC822.SIZE INTERNALDATE)"):
             told = item if isinstance(item, bytes) else item[0]
-            uid, size = _UID.search(told), _SIZE.search(told)
+            uid, size = UID.search(told), _SIZE.search(told)
             if uid and size:
-                found[int(uid[1])] = Weight(int(size[1]), _arrived(told))
+                found[int(uid[1])] = Weight(int(size[1]), arrived(told))
         return {uid: found[uid] for uid in sorted(found.keys() & set(uids))}
 
     def messages(self, uids: Sequence[int], most: int) -> dict[int, bytes]:
         """The first `most` bytes of each message, without marking it as seen."""
-        items = self._fetch(uids, f"(UID BODY.PEEK[]<0.{most}>)") if uids else []
-        found = {}
-        for place, item in enumerate(items):
-            if not isinstance(item, tuple):
-                continue
-            after = items[place + 1] if place + 1 < len(items) else b""
-            uid = _UID.search(item[0]) or _UID.search(after if isinstance(after, bytes) else b"")
-            if uid:
-                found[int(uid[1])] = item[1]
+        found, refusal = self._bodies(uids, f"(UID BODY.PEEK[]<0.{most}>)") if uids else ({}, None)
+        if isinstance(refusal, Unavailable) and not found:
+            raise refusal  # the server rather than a mail
         return {uid: found[uid] for uid in sorted(found.keys() & set(uids))}
+
+    def _bodies(self, uids: Sequence[int], parts: str) -> tuple[dict[int, bytes], Fault | None]:
+        """What the server gives, and why it did not give all. A server that cannot read one mail refuses them all, or
+        sends those before it: the others are asked for in halves, until what it refuses is alone."""
+        items, refusal = self._asked(uids, parts)
+        found = dict(bodies_in(items))
+        left = [uid for uid in uids if uid not in found]
+        if refusal is not None and len(uids) > 1:
+            for some in filter(None, (left[: len(left) // 2], left[len(left) // 2 :])):
+                found |= self._bodies(some, parts)[0]
+        return found, refusal
 
     def whole(self, uid: int, most: int) -> bytes:
         """A message to its end, piece by piece; Invalid when it is larger than `most` bytes."""
@@ -178,11 +176,23 @@ class Mailbox:
         raise Invalid("The mail is too large to be shown here.")
 
     def _fetch(self, uids: Sequence[int], parts: str) -> list[Any]:
+        items, refusal = self._asked(uids, parts)
+        if refusal is not None:
+            raise refusal
+        return items
+
+    def _asked(self, uids: Sequence[int], parts: str) -> tuple[list[Any], Fault | None]:
+        """What came, and the refusal that may be of one mail among them; every other one is raised."""
+        refusal = None
         with self._step("IMAP FETCH"):
             kind, items = self.box.client.uid("fetch", ",".join(map(str, uids)), parts)
             if kind != "OK":
-                raise _refused(b" ".join(item for item in items if isinstance(item, bytes)), False)
-        return [item for item in items if item is not None]
+                said = b" ".join(item for item in items if isinstance(item, bytes))
+                refusal = refused(said, False, kind)
+                if code_in(said) not in ("", "SERVERBUG", "CORRUPTION"):
+                    raise refusal
+                items = self.box.client.response("FETCH")[1]
+        return [item for item in items if item is not None], refusal
 
     def sent_folder(self) -> str:
         """The folder marked for what was sent, or one that is called so; "" when there is none."""
@@ -210,7 +220,7 @@ class Mailbox:
                 kind, data = error.command_result[0], error.command_result[1] or []
                 said = b" ".join(item for item in data if isinstance(item, bytes))
                 self.line.told = f"{kind} {said.decode('utf-8', 'replace')}"
-                raise _refused(said, signing_in, kind, name == "IMAP SELECT") from error
+                raise refused(said, signing_in, kind, name == "IMAP SELECT") from error
             except imaplib.IMAP4.abort as error:
                 self._aborted(error)
             except imaplib.IMAP4.error as error:
@@ -218,7 +228,7 @@ class Mailbox:
                 kind = (
                     "BAD" if " command error: BAD" in self.line.told else "NO"
                 )  # so says the library, in its own words
-                raise _refused(self.line.told.encode(), signing_in, kind) from error
+                raise refused(self.line.told.encode(), signing_in, kind) from error
             except (ImapToolsError, TypeError, IndexError, AttributeError) as error:
                 raise Unreadable("The answer is not IMAP as we know it.") from error
 
@@ -230,7 +240,7 @@ class Mailbox:
         client = getattr(getattr(self, "box", None), "client", None)
         if client is None or "BYE" not in client.untagged_responses:
             raise Unreadable("The answer is not IMAP.", body=self.line.told[:2000]) from error
-        raise _refused(str(error).encode(), False, "BYE") from error
+        raise refused(str(error).encode(), False, "BYE") from error
 
 
 def _box(line: Line, kind: type[Client]) -> "BaseMailBox":
@@ -241,38 +251,6 @@ def _box(line: Line, kind: type[Client]) -> "BaseMailBox":
             return kind(line)
 
     return Box()
-
-
-def _refused(said: bytes, signing_in: bool, kind: str = "NO", opening: bool = False) -> Fault:
-    """By the code in brackets; words are the server's own and in its own language. Many give no code to a folder that
-    is not there."""
-    found = _CODE.search(said.upper())
-    code = found[1].decode() if found else ""
-    detail = f"The mail server answered {kind}{f' [{code}]' if code else ''}."
-    now = datetime.now(UTC)
-    if code in ("UNAVAILABLE", "INUSE", "SERVERBUG", "CORRUPTION"):
-        return Unavailable(detail)
-    if code in ("LIMIT", "THROTTLED"):
-        return RateLimited(detail, until=now + timedelta(minutes=1), bucket="imap")
-    if code == "OVERQUOTA":
-        return QuotaSpent(detail, until=now + timedelta(minutes=15), bucket="imap")
-    if code in ("AUTHORIZATIONFAILED", "NOPERM", "CONTACTADMIN", "PRIVACYREQUIRED"):
-        return NotPermitted(detail, what="mailbox")
-    if code in ("AUTHENTICATIONFAILED", "EXPIRED") or (signing_in and kind == "NO"):
-        return AuthRevoked(detail)
-    if code in ("NONEXISTENT", "TRYCREATE") or (opening and kind == "NO" and not code):
-        return Gone("The folder is not there.", what="folder")
-    if kind == "BYE":
-        return Unavailable(detail)
-    return Invalid(detail, field="command") if kind == "BAD" else NotPermitted(detail, what="folder")
-
-
-def _arrived(told: bytes) -> datetime | None:
-    found = _ARRIVED.search(told)
-    try:
-        return datetime.strptime(found[1].decode(), "%d-%b-%Y %H:%M:%S %z").astimezone(UTC) if found else None
-    except (ValueError, OverflowError):
-        return None
 
 
 def _safe(text: str) -> str:

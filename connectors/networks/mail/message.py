@@ -13,6 +13,8 @@ from email.message import Message
 from email.policy import Compat32
 from email.utils import getaddresses, parseaddr, parsedate_to_datetime
 
+import idna
+
 from connectors.networks.mail.text import Parts, split, split_html
 from connectors.text import plain
 
@@ -227,7 +229,8 @@ def _report(message: Message, parts: list[Message]) -> str:
     """What a mail server reports of a delivery that failed for good."""
     if message.get_content_type() != "multipart/report":
         return ""
-    told = "\n".join(part.as_string() for part in parts if part.get_content_type() == "message/delivery-status")
+    found = [part.as_bytes() for part in parts if part.get_content_type() == "message/delivery-status"]
+    told = b"\n".join(found).decode("utf-8", "replace")  # whatever charset it says it has
     return told[:4000] if _FAILED.search(told) else ""
 
 
@@ -256,7 +259,7 @@ def cleaned(address: str) -> str:
     """One spelling of an address: lower case, the domain as the wire has it."""
     local, _, domain = address.strip().lower().rpartition("@")
     try:
-        domain = domain if domain.isascii() else domain.encode("idna").decode()
+        domain = domain if domain.isascii() else idna.encode(domain, uts46=True).decode()
     except UnicodeError:
         pass  # no domain that could exist; it is still the sender's name for themselves
     return f"{local}@{domain}"

@@ -126,7 +126,7 @@ class Reading(MailAccess):
         for uid, weight in weights.items():
             try:
                 post = post_of(read(given[uid]), source, self._address, weight, now, history_before)
-            except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
+            except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
                 head = given.get(uid, b"")[:2000].decode("utf-8", "replace")
                 bad.append(Bad(f"{source}:{uid}", f"{type(error).__name__}: {error}", {"head": head}))
                 continue

@@ -1,6 +1,7 @@
 """Handing a message in through the seam for mail. Until the message itself travels nothing has happened; from then on
 only the server's answer says whether it did."""
 
+import base64
 import re
 import smtplib
 import socket
@@ -87,8 +88,15 @@ class Submission:
             words = f"user={user}\1auth=Bearer {access.token}\1\1"
             # The answer to a challenge is empty: it makes a server that refuses say so.
             self.client.auth("XOAUTH2", lambda challenge=None: words if challenge is None else "")
-        else:
+        elif (user + access.password).isascii():
             self.client.login(user, access.password)
+        else:
+            self._sign_in_utf8(user, access.password)
+
+    def _sign_in_utf8(self, user: str, password: str) -> None:
+        """RFC 4616 has names and passwords in UTF-8; the library knows only ASCII."""
+        plain = base64.b64encode(f"\0{user}\0{password}".encode()).decode()
+        self._answered(*self.client.docmd("AUTH", f"PLAIN {plain}"), good=235)
 
     def __enter__(self) -> Self:
         return self
