@@ -143,6 +143,11 @@ class Connector(Kind, ABC, scan="connectors.networks"):
     """From one round through all open conversations to the next, at least; longer where every post costs money."""
     follows_for: ClassVar[timedelta | None] = None
     """How old a post may be to be asked for; None: as old as it likes. An older one would be taken for deleted."""
+    at_once: ClassVar[int] = 1
+    """Posts of which one request tells how they stand."""
+    revisits: ClassVar[timedelta | None] = timedelta(days=1)
+    """From one round through the posts of closed conversations to the next, at least; None: they are not asked for,
+    because each costs money or cannot change."""
     keeps_uploads: ClassVar[float] = 0.0
     """Seconds the network keeps a file that no post names yet; 0 where files travel inside the one writing request."""
     mutes: ClassVar[str] = "author"

@@ -66,6 +66,12 @@ class Allowance:
         known = [(window.left(self.now), window.limit) for window in self.windows.values()]
         return all(left is None or limit is None or 2 * left > limit for left, limit in known)
 
+    @property
+    def roomy(self) -> bool:
+        """And more than half of the month's money, where there is a limit."""
+        cap, left = self.channel.monthly_cap, self.budget.cost
+        return self.ample and (cap is None or left is None or 2 * left >= cap)
+
     @contextmanager
     def within(self, source: Source) -> Iterator[None]:
         """The poll's budget, lowered to what the source may ask for; `heard` lowers it further."""

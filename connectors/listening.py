@@ -27,6 +27,7 @@ from connectors.looking_back import LookingBack
 from connectors.models import Channel, Source
 from connectors.opening import opened, remember
 from connectors.rereading import Rereading
+from connectors.revisiting import Revisiting
 from connectors.storing import Claim, Overtaken, claim
 from inbox.failpoints import failpoint
 
@@ -105,6 +106,7 @@ class Listener:
             (channel.check_at, self._check),
             (channel.reread_at, self._reread),
             (channel.history_at, self._look_back),
+            (channel.refresh_at, self._revisit),
         ]
 
     def _beside(self, due_at: datetime, work: Callable[[Connector], None]) -> None:
@@ -233,6 +235,9 @@ class Listener:
 
     def _follow(self, connector: Connector) -> None:
         Following(self.claim, self.now).run(connector)
+
+    def _revisit(self, connector: Connector) -> None:
+        Revisiting(self.claim, self.allowance, self.now).run(connector)
 
     def _check(self, connector: Connector) -> None:
         """Once a day: who we are there, what the account lacks, and when access ends. Only a plain no is a fault of

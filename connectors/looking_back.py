@@ -52,15 +52,7 @@ class LookingBack:
 
     def _has_room(self, paid: bool) -> bool:
         """Half of what a window or the month's money allows is left to what is new."""
-        channel, budget = self.claim.channel, self.claim.budget
-        if (
-            paid
-            and channel.monthly_cap is not None
-            and budget.cost is not None
-            and budget.cost < channel.monthly_cap / 2
-        ):
-            return False
-        return self.allowance.ample
+        return self.allowance.roomy if paid else self.allowance.ample
 
     def _begin(self, connector: Connector, sources: Sequence[Listening]) -> None:
         """A row for each source that was read once and has none yet."""

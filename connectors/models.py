@@ -15,6 +15,7 @@ from connectors.listening_first import ListeningFirst
 from connectors.lookback import Lookback
 from connectors.metering import Billed, Usage, Window
 from connectors.plain_settings import told
+from connectors.revisit import Revisit
 from connectors.topics.clusters import Cluster, ClusterKey
 from connectors.topics.days import FindingDay, FindingDue
 from connectors.topics.exclusions import Exclusion
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Billed", "Channel", "Cluster", "ClusterKey", "Delivery", "Exclusion", "FindingDay", "FindingDue", "Gap",
-    "Lookback", "Quarantined", "Reread", "RivalAnswer", "Source", "Theme", "Topic", "TopicMention", "Usage", "Window",
+    "Lookback", "Quarantined", "Reread", "Revisit", "RivalAnswer", "Source", "Theme", "Topic", "TopicMention", "Usage",
+    "Window",
 ]  # fmt: skip
 
 

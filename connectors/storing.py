@@ -87,11 +87,13 @@ class Claim:
     def __init__(self, channel: Channel, now: datetime, budget: Budget) -> None:
         self.channel, self.now, self.budget = channel, now, budget
         self.held_at = time.monotonic()
+        self.requests = 0
         self.topics = Topics.of(channel)
 
     def hold(self) -> None:
         """Before each request: the claim is renewed before it can run out, and whoever lost it stops here."""
         no_transaction_open()
+        self.requests += 1
         if time.monotonic() - self.held_at > HOLD:
             self.fence()
 
@@ -139,11 +141,12 @@ class Claim:
         stands = partial(standings, connector) if elsewhere else None
         return Place(self.channel.pk, self.channel.network, connector.space, self.now, normalised, stands=stands)
 
-    def follow(self, connector: Connector, posts: Sequence[Post]) -> None:
-        """Stores how known posts stand now; one that cannot be kept waits for the next look."""
+    def follow(self, connector: Connector, posts: Sequence[Post], advance: Callable[[], None] | None = None) -> None:
+        """Stores how known posts stand now; one that cannot be kept waits for the next look. `advance` takes the place
+        of the fence, and is written with them."""
         good, bad = sound(posts, self.now)
         place = replace(self.place(connector), asked=self.topics.asked_of(good))
-        self._keep(place, good, self.fence, bad)
+        self._keep(place, good, advance or self.fence, bad)
         for each in bad:
             log.warning("a post as it is now cannot be kept", channel=self.channel.pk, reason=each.reason)
 

@@ -73,6 +73,7 @@ class Demo(Connector):
     text_rule = TextRule(500)
     lag = 2.0
     keyed = True
+    at_once = 40
     keeps_uploads = 86_400.0
 
     @property

@@ -39,6 +39,8 @@ BATCH = 25
 class Reading(Announced):
     """Registers no network."""
 
+    at_once = BATCH
+
     def listening(self) -> tuple[Source, ...]:
         notifications, search = self.sources
         found = [

@@ -50,6 +50,7 @@ class PageReading(Messaging):
     """The listening half of the Facebook page."""
 
     platform = "messenger"
+    at_once = BATCH
 
     @property
     def _me(self) -> str:

@@ -49,6 +49,7 @@ class AccountReading(Messaging):
     """The listening half of Instagram."""
 
     platform = "instagram"
+    at_once = BATCH
 
     @property
     def _account_id(self) -> str:

@@ -43,6 +43,8 @@ LOOKED_UP = 5
 class Reading(MailAccess):
     """Registers no network."""
 
+    revisits = None  # nobody can change a mail
+
     def listening(self) -> tuple[Source, ...]:
         inbox, sent = self.sources
         names = lines(self.settings.get("folders")) or ["INBOX"]

@@ -35,6 +35,8 @@ BATCH = 20
 class Reading(Streaming):
     """Registers no network."""
 
+    at_once = BATCH
+
     def listening(self) -> tuple[Source, ...]:
         notifications, hashtag, search = self.sources
         found = [_named(hashtag, tag.lstrip("#")) for tag in lines(self.settings.get("hashtags"))]

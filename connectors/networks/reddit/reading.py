@@ -19,6 +19,8 @@ MAPPING = (KeyError, TypeError, ValueError, AttributeError, OverflowError, OSErr
 class Reading(Modmail):
     """Registers no network."""
 
+    at_once = BATCH
+
     def listening(self) -> tuple[Source, ...]:
         inbox, comments, posts, modmail, search = self.sources
         subreddits = _subreddits(self.settings.get("subreddits"))

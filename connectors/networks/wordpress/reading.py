@@ -44,6 +44,8 @@ _FAULTS: dict[str, type[Fault]] = {
 class Reading(Connector):
     """Registers no network."""
 
+    at_once = PER_PAGE
+
     @property
     def _site(self) -> str:
         given = str(self.settings.get("site", "")).strip().rstrip("/")

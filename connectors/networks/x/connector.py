@@ -117,6 +117,7 @@ class X(Listening):
     hook_secret = "consumer_secret"  # noqa: S105  the name of a field
     currency = "$"
     follows_again = timedelta(days=1)  # every post is paid once a day
+    revisits = None  # and those of closed conversations are many
     recordings = ("x",)
     dialect = dialects.X
 

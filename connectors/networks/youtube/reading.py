@@ -3,7 +3,7 @@ and each request against the quota of the day."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -36,6 +36,9 @@ _STATUS = {"comments": "", "held": "heldForReview", "spam": "likelySpam"}
 
 class Listening(GoogleAccess):
     """Registers no network."""
+
+    at_once = AT_ONCE
+    revisits = timedelta(days=7)  # of thirty in which stored comments have to be looked at again
 
     @property
     def _me(self) -> str:

@@ -1,0 +1,124 @@
+"""Asking how posts stand in conversations that are closed, asleep or only heard: networks demand that what was deleted
+or changed there is deleted or changed here, whoever works on it or nobody. A few requests now and then with what is
+left of a poll's budget, in the largest batches the network takes; the place moves in the transaction that stores the
+answers, so that whoever dies at whatever line leaves no post out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+import structlog
+from django.db import transaction
+
+from connectors.base import Connector, Fault
+from connectors.budgeting import Allowance
+from connectors.faults import CONCERNS_ONE
+from connectors.models import Revisit
+from connectors.stored import as_it_is_now
+from connectors.storing import Claim
+from inbox.models import Mention
+from inbox.models.conversation import OPEN
+
+log = structlog.get_logger(__name__)
+EVERY = timedelta(minutes=5)
+REQUESTS = 4  # in one poll; the rest goes on later
+FRESH = timedelta(hours=1)  # so long what was read is as it was read
+THROUGH = 500  # stored posts looked through for one request
+REFUSED = timedelta(hours=6)  # until a network that does not say how posts stand is asked again
+PATIENCE = 3  # times the same posts are asked for in vain
+
+
+@dataclass
+class Revisiting:
+    """What is asked for in one poll of one channel."""
+
+    claim: Claim
+    allowance: Allowance
+    now: datetime
+
+    def run(self, connector: Connector) -> None:
+        """Never more than the poll may ask for, and while half of what a window or the month's money allows is left
+        to what is new."""
+        if connector.revisits is None or type(connector).refresh is Connector.refresh or not self.allowance.roomy:
+            return
+        row, _ = Revisit.objects.get_or_create(channel=self.claim.channel, defaults={"due_at": self.now})
+        if row.due_at > self.now:
+            return
+        budget = self.claim.budget
+        held, budget.requests = budget.requests, min(REQUESTS, budget.requests)
+        allowed = budget.requests
+        try:
+            for _ in range(allowed):
+                if budget.spent or not self._go_on(connector, row):
+                    break
+        finally:
+            budget.requests = held - (allowed - budget.requests)
+
+    def _go_on(self, connector: Connector, row: Revisit) -> bool:
+        """One request, as a rule; whether there may be more."""
+        begun_at = row.begun_at if row.at and row.begun_at else self.now
+        posts, at = self._next(connector, row.at)
+        due_at = self.now + EVERY if at else max(begun_at + (connector.revisits or EVERY), self.now + EVERY)
+        onward = {"at": at, "begun_at": begun_at, "due_at": due_at, "tried": 0}
+        if not posts or row.tried >= PATIENCE:
+            if posts:
+                log.warning("posts of closed conversations are passed over", channel=row.channel_id, after=row.at)
+            self._put_down(row, **onward)
+            return bool(at)
+        # Before they are asked for, so that what kills whoever asks is not asked for for ever.
+        self._put_down(row, begun_at=begun_at, due_at=self.now + EVERY, tried=row.tried + 1)
+        answers = self._asked(connector, row, posts)
+        if answers is None:
+            return False
+        known = [(posts[each.external_id], each) for each in answers if each.external_id in posts]
+        standing = [as_it_is_now(mention, each) for mention, each in known]
+        self.claim.follow(connector, standing, partial(self._write, row, **onward))
+        return bool(at)
+
+    def _asked(self, connector: Connector, row: Revisit, posts: dict[str, Mention]) -> Sequence[Any] | None:
+        """How they stand; None where the network does not say, which makes it no worse a channel."""
+        asked, budget = self.claim.requests, self.claim.budget
+        try:
+            return connector.refresh(list(posts), self.now)
+        except Fault as fault:
+            if fault.name not in CONCERNS_ONE:
+                self._put_down(row, tried=row.tried - 1)
+                raise
+            log.warning("how closed posts stand cannot be asked", channel=row.channel_id, fault=str(fault))
+            self._put_down(row, due_at=self.now + REFUSED)
+            return None
+        finally:
+            budget.spend(max(1, self.claim.requests - asked))
+
+    def _next(self, connector: Connector, at: str) -> tuple[dict[str, Mention], str]:
+        """The next posts, as many as one request asks for, and after which one it goes on; "" at the end."""
+        most, since = connector.at_once, connector.follows_for and self.now - connector.follows_for
+        stored = Mention.objects.filter(channel=self.claim.channel, external_id__gt=at).order_by("external_id")
+        fields = ("external_id", "ours", "state", "posted_at", "seen_at", "conversation__state")
+        rows, ids = list(stored.values_list(*fields)[:THROUGH]), list[str]()
+        onward = rows[-1][0] if len(rows) == THROUGH else ""
+        for external_id, ours, state, posted_at, seen_at, talk in rows:
+            if len(ids) == most:
+                break
+            stands = not ours and state != "deleted" and (since is None or posted_at >= since)
+            if stands and talk not in OPEN and seen_at < self.now - FRESH:
+                ids.append(external_id)
+        if len(ids) == most and ids[-1] != rows[-1][0]:
+            onward = ids[-1]
+        mentions = Mention.objects.filter(channel=self.claim.channel, external_id__in=ids).select_related("identity")
+        return {each.external_id: each for each in mentions} if ids else {}, onward
+
+    def _put_down(self, row: Revisit, **fields: Any) -> None:
+        with transaction.atomic():
+            self._write(row, **fields)
+
+    def _write(self, row: Revisit, **fields: Any) -> None:
+        """Within a transaction; Overtaken if somebody else has claimed the channel since."""
+        self.claim.fence()
+        Revisit.objects.filter(pk=row.pk).update(**fields)
+        for name, value in fields.items():
+            setattr(row, name, value)
