@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from django.utils import timezone
 
-from connectors.base import Capability, Connector, Measure, MediaRule, Secrets, Verb
+from connectors.base import Capability, Connector, Measure, MediaRule, Verb
 from connectors.bringing import medium_of
 from connectors.listening_first import held_back
 from connectors.stored import post_of, post_of_reply
@@ -26,11 +26,11 @@ class Answering:
     """Mixed into Channel."""
 
     def offline(self: Channel) -> Connector:  # type: ignore[misc]
-        """The connector for pure questions: it knows which secrets the channel has, not what they are. KeyError
-        when this build does not have the network."""
-        from connectors.opening import connector_of
+        """The connector for pure questions: it knows which secrets the channel has and what they allow, not what they
+        are. KeyError when this build does not have the network."""
+        from connectors.opening import closed_secrets, connector_of
 
-        return connector_of(self.network, self.settings, Secrets(dict.fromkeys(self.sealed, "sealed")))
+        return connector_of(self.network, self.settings, closed_secrets(self))
 
     def may(self: Channel, item: Mention | Reply) -> dict[Verb, Capability]:  # type: ignore[misc]
         """What may be done with this item now, a message or a sent answer of ours, for the networks this build

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -18,6 +18,7 @@ from connectors.models import Channel
 
 TABLE = "connectors_channel"
 PASSING = ("expires_in",)  # true only at the moment it is said
+TOLD = ("scope",)  # what a sign-in allows: no secret, though it is kept among them
 KEPT = 20  # exchanges of a channel that admins can look at
 
 
@@ -78,13 +79,22 @@ def connector_of(
 
 def opened_secrets(channel: Channel) -> Secrets:
     """The channel's secrets in the open."""
+    return Secrets(_opened(channel, channel.sealed))
+
+
+def closed_secrets(channel: Channel) -> Secrets:
+    """Which secrets the channel has, not what they are, for questions that are answered without asking the network.
+    What its sign-in allows is in the open, unless its key is missing: then nothing is known to be lacking."""
     try:
-        return Secrets(
-            {
-                name: secrets.open(value, table=TABLE, row=channel.pk, field=name)
-                for name, value in channel.sealed.items()
-            }
-        )
+        told = _opened(channel, [name for name in TOLD if name in channel.sealed])
+    except KeyMissing:
+        told = {}
+    return Secrets({**{name: "sealed" for name in channel.sealed if name not in TOLD}, **told})
+
+
+def _opened(channel: Channel, names: Iterable[str]) -> dict[str, str]:
+    try:
+        return {name: secrets.open(channel.sealed[name], table=TABLE, row=channel.pk, field=name) for name in names}
     except secrets.SealError as error:
         raise KeyMissing(str(error)) from error
 

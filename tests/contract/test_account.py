@@ -1,6 +1,8 @@
 """New keys for a channel that listens, tried on each network against its fake: those of another account are refused in
-words, and where nobody can say whose they are the old ones stay."""
+words, where nobody can say whose they are the old ones stay, and what they allow is known while they are sealed."""
 
+import base64
+from datetime import UTC, datetime
 from importlib import import_module
 
 import pytest
@@ -8,7 +10,7 @@ import pytest
 from connectors import connecting, rekeying, signing_in, trying
 from connectors.base import Connector, Secrets
 from connectors.models import Channel
-from connectors.opening import opened_secrets
+from connectors.opening import opened, opened_secrets
 
 NETWORKS = sorted(Connector.kinds())
 TOKENS = {"access_token", "refresh_token"}
@@ -92,3 +94,25 @@ def test_whoever_signs_in_again_as_somebody_else_changes_nothing(fake, channel):
     fresh = Secrets(fake.secrets)
     assert signing_in.looked_at(channel, fresh) == ""
     assert "but this channel is @somebody. Nothing was changed." in signing_in.looked_at(of_another(channel), fresh)
+
+
+def allowed(connector, posts, now):
+    return [
+        (connector.can(post, now), connector.media_rule(post), connector.measure("Hello https://acme.example", post))
+        for post in posts
+    ]
+
+
+def test_what_a_sign_in_allows_is_known_without_opening_what_is_secret(fake, channel, settings):
+    fake.say("Where is my order?")
+    posts, now = fake.read(fake.connector())[0], datetime.now(UTC)
+    asked = channel.kind.scopes
+    for scopes in ([], asked, *([one for one in asked if one != lacking] for lacking in asked)):
+        connecting.keep_secrets(channel, {**fake.secrets, "scope": " ".join(scopes)})
+        closed, known = channel.offline(), opened(channel)
+        assert allowed(closed, posts, now) == allowed(known, posts, now)
+        assert {value for name, value in closed.secrets.items() if name != "scope"} <= {"sealed"}
+        if scopes == asked:
+            assert all(closed.can(post, now)["reply"].allowed is fake.writes for post in posts)
+    settings.SEAL_KEYS = ["k2:" + base64.b64encode(bytes(32)).decode()]
+    assert channel.offline().can(posts[0], now)["reply"].allowed is fake.writes

@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 from html import escape
 from urllib.parse import parse_qs
 
-from tests.fakes.network import FakeNetwork
+from connectors.networks.mastodon.joining import SCOPES
+from tests.fakes.network import CANARY, FakeNetwork
 from tests.fakes.server import Reply, parts_of
 
 ME = {"id": "1", "acct": "brand", "uri": "https://fake.example/users/brand", "url": "https://fake.example/@brand"}
@@ -18,6 +19,7 @@ TOLD = {
 
 class Fake(FakeNetwork):
     name, source = "mastodon", "notifications"
+    secrets = {"access_token": CANARY, "client_id": "app-1", "client_secret": f"{CANARY}-app", "scope": SCOPES}
     takes_files, uploads = True, ("/api/v2/media",)
     taken_reads = {"422"}  # of a server without quotes, which is asked again without them
 

@@ -7,6 +7,7 @@ from html import escape
 from itertools import pairwise
 
 from connectors.faults import AuthExpired
+from connectors.networks.x.access import SCOPES
 from connectors.networks.x.api import id_at
 from tests.fakes.network import CANARY, NO_GRANT, FakeNetwork
 from tests.fakes.server import Reply, parts_of
@@ -47,7 +48,8 @@ class Fake(FakeNetwork):
     name, source = "x", "mentions"
     refuses_renewal = NO_GRANT
     takes_files, uploads = True, ("/2/media/",)
-    secrets = {"access_token": CANARY, "refresh_token": f"{CANARY}-again", "client_secret": f"{CANARY}-app"}
+    secrets = {"access_token": CANARY, "refresh_token": f"{CANARY}-again", "client_secret": f"{CANARY}-app",
+               "scope": " ".join(SCOPES)}  # fmt: skip
     read_faults = write_faults = {"401": {AuthExpired}}
 
     def __init__(self):
@@ -251,7 +253,7 @@ class Fake(FakeNetwork):
         self.sign_in()
         return Reply(200, {
             "token_type": "bearer", "expires_in": 7200, "access_token": self.access, "refresh_token": self.refresh,
-            "scope": "tweet.read users.read tweet.write offline.access",
+            "scope": self.secrets["scope"],
         })  # fmt: skip
 
     def expire(self):
