@@ -1,5 +1,5 @@
-"""BM-07: words of thirteen frequencies, together, as phrases and as beginnings, found in two tiers, beside the index of
-words alone. BM-08: how fast words are taken up, beside storing ready ones, and how long a post waits for it."""
+"""BM-07: words of thirteen frequencies, together, as phrases and as beginnings, as the search finds them and by the
+index of words alone. BM-08: how fast words are taken up, beside storing ready ones, and how long one waits for it."""
 
 import threading
 import time
@@ -9,9 +9,9 @@ from django.db import connection, connections
 from benchmarks.data import CHANNELS, NOW, TEXTS, Texts, _copy, _WithoutIndexes
 from benchmarks.measure import check, interleaved, milli, rate, row, taking
 from inbox.models import SearchDue, SearchKind, SearchText, Team
-from inbox.searching import finding, indexing
+from inbox.searching import indexing, looking
 from inbox.searching.asking import read
-from inbox.searching.finding import Ask
+from inbox.searching.looking import Ask
 from inbox.searching.words import address_mark, author_marks, facet_mark, vector
 
 EVERY = (2, 10, 50, 100, 250, 500, 1_000, 2_000, 5_000, 10_000, 50_000, 200_000)  # one of so many texts has the word
@@ -56,9 +56,10 @@ def _rows(ready, mentions):
         yield f"1\t{mention}\t{conversation}\t{team}\t{at}\t{words}\n"
 
 
-def by_gin(ask, teams):
-    wanted, place, values = finding._conditions(ask, teams, None)
-    return finding._run(GIN.format(wanted=wanted, place=place, page=finding.PAGE + 1), values)
+def by_gin(ask, teams, by_team=True):
+    wanted, place, values = looking.conditions(ask, teams, None)
+    wanted = wanted if by_team else wanted.replace("s.team_id", "s.team_id + 0")
+    return looking.run(GIN.format(wanted=wanted, place=place, page=looking.PAGE + 1), values)
 
 
 def cases(teams):
@@ -79,19 +80,21 @@ def finds(options):
     mine, limit = {}, {}
     for name, typed, ids in cases(teams):
         ask = Ask(read(typed))
-        found, plain = finding._keys(ask, ids, None)[0], by_gin(ask, ids)
+        found, plain = looking.keys(ask, ids, None)[0], by_gin(ask, ids)
         check([tuple(one) for one in found] == [tuple(one) for one in plain], f"{name}: not what the index gives")
         check(plain or name == "1 in 200,000", f"{name}: nothing is found")
-        takes = interleaved(
-            options.rounds, {"two tiers": _asked(finding._keys, ask, ids), "gin": _asked(by_gin, ask, ids)}
-        )
-        mine[name], limit[name] = takes.each("two tiers"), takes.each("gin")
+        takes = interleaved(options.rounds, {"ours": _asked(looking.keys, ask, ids), "gin": _asked(by_gin, ask, ids)})
+        mine[name], limit[name] = takes.each("ours"), takes.each("gin")
     words = [name for name in mine if name.startswith(("the most", "1 in")) and "team" not in name]
     rare = max(mine[name] - limit[name] for name in words[-3:])
-    worst, gin = max(mine[name] for name in words), max(limit[name] for name in words)
-    yield row(
-        "BM-07", "the slowest of 13 words, to the index alone", milli(worst), milli(gin), worst / gin, most=1 / 50
-    )
+    worst, slowest = max(mine[name] for name in words), max(words, key=limit.get)
+    gin = limit[slowest]
+    typed, ids = next(case[1:] for case in cases(teams) if case[0] == slowest)
+    with taking(1) as bare:
+        by_gin(Ask(read(typed)), ids, by_team=False)
+    note = f"the index {milli(bare.wall)} when it is not asked for the teams"
+    what = "the slowest of 13 words, to the index alone"
+    yield row("BM-07", what, milli(worst), milli(gin), worst / gin, most=1 / 50, note=note)
     yield row("BM-07", "a rare word above the index alone", milli(rare), "15 ms", rare / 0.015, most=1)
     for name, value in mine.items():
         if "team" in name:
@@ -104,7 +107,7 @@ def _asked(find, ask, teams):
     def take(_round, calls=3):
         with taking(calls) as taken:
             for _ in range(calls):
-                arguments = (ask, teams, None) if find is finding._keys else (ask, teams)
+                arguments = (ask, teams, None) if find is looking.keys else (ask, teams)
                 find(*arguments)
         return taken
 

@@ -25,7 +25,8 @@ from inbox.models.arrays import array
 from inbox.models.search_text import SearchKind
 from inbox.searching import finding
 from inbox.searching.asking import LENGTH, Term, read
-from inbox.searching.finding import Ask, Found, Mark, Row
+from inbox.searching.finding import Found, Row
+from inbox.searching.looking import Ask, Mark
 from inbox.searching.marking import Piece, excerpt
 from socialcare.pages import is_number
 

@@ -1,6 +1,7 @@
 """Search: what is found, by whom, and that nothing that was edited, deleted or moved away is found as it was."""
 
 import html
+import itertools
 import re
 import uuid
 from datetime import timedelta
@@ -17,9 +18,10 @@ from hypothesis import strategies as st
 from connectors.models import Topic, TopicMention
 from inbox.failpoints import Failpoint, arm
 from inbox.models import Conversation, Mention, Reply, SearchDue, SearchFill, SearchKind, SearchText
-from inbox.searching import finding, indexing, marking
+from inbox.searching import finding, indexing, looking, marking
 from inbox.searching.asking import read, tsquery
-from inbox.searching.finding import Ask, find
+from inbox.searching.finding import find
+from inbox.searching.looking import Ask
 from inbox.searching.marking import excerpt
 from inbox.searching.words import fold, vector, words
 from tests.waiting import PATIENCE
@@ -612,22 +614,42 @@ def many(cast, channel):
     return one
 
 
-@pytest.mark.parametrize(("asked", "reads"), [("common", 400), ("rare", 25_000), ("common rare", 25_000)])
-def test_neither_frequent_nor_rare_words_read_the_whole_table(cast, many, asked, reads):
-    """Rows that the plan touches: a page of the newest for frequent words, the probe and the hits for rare ones."""
-    ask = Ask(read(asked))
-    with CaptureQueriesContext(connection) as seen:
-        keys, _ = finding._keys(ask, [cast.support.pk], None)
-    assert keys
-    assert touched_by(seen[-1]["sql"].split(";", 2)[2]) <= reads
+def test_neither_frequent_nor_rare_words_read_the_whole_table(cast, many):
+    """Rows that are touched: a page of the newest for frequent words, the first look and the hits for rare ones."""
+    for asked, reads in {"common": 400, "w7": 19_000, "rare": 5_000, "common rare": 5_000}.items():
+        with CaptureQueriesContext(connection) as seen:
+            keys, _ = looking.keys(Ask(read(asked)), [cast.support.pk], None)
+        assert keys, asked
+        assert touched_by(seen) <= reads, asked
 
 
-def touched_by(statement):
-    """Rows of the words' table that the plan touches, none of them by reading all of it."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}")
-        plan = cursor.fetchone()[0][0]["Plan"]
-    scans = [node for node in parts(plan) if node.get("Relation Name") == "inbox_searchtext"]
+def test_every_way_of_looking_finds_the_same_rows(cast, many):
+    """In a small team and in all of them, from the beginning and after a page; beside a plain sort of all rows."""
+    few, everybody = [cast.hr.pk], [cast.support.pk, cast.hr.pk]
+    for asked, teams in itertools.product(("common", "w7", "w100", "rare", "common -w7", "nowhere"), (few, everybody)):
+        ask, after = Ask(read(asked)), None
+        for _page in range(2):
+            wanted, place, values = looking.conditions(ask, teams, after)
+            plain = (
+                f"SELECT kind, row_id, at FROM inbox_searchtext s WHERE {wanted} AND {place} ORDER BY at DESC LIMIT 51"
+            )
+            expected = looking.run(plain, values)
+            assert looking.keys(ask, teams, after) == (expected, None), (asked, teams)
+            if len(expected) <= looking.PAGE:
+                break
+            kind, row_id, at = expected[looking.PAGE - 1]
+            after = looking.Mark(at, kind, row_id)
+
+
+def touched_by(seen):
+    """Rows of the words' table that the plans touch, none of them by reading all of it."""
+    scans = []
+    for query in seen:
+        settings, patience, statement = query["sql"].split(";", 2)
+        with connection.cursor() as cursor:
+            cursor.execute(f"{settings}; {patience}; EXPLAIN (ANALYZE, FORMAT JSON) {statement}")
+            plan = cursor.fetchone()[0][0]["Plan"]
+        scans += [node for node in parts(plan) if node.get("Relation Name") == "inbox_searchtext"]
     assert "Seq Scan" not in {node["Node Type"] for node in scans}
     return sum(node["Actual Rows"] * node["Actual Loops"] + node.get("Rows Removed by Filter", 0) for node in scans)
 
@@ -639,9 +661,9 @@ def test_a_rare_theme_does_not_read_the_whole_table(cast, many):
     indexing.index_due()
     ask = Ask(themes=[7])
     with CaptureQueriesContext(connection) as seen:
-        keys, _ = finding._keys(ask, [cast.support.pk], None)
+        keys, _ = looking.keys(ask, [cast.support.pk], None)
     assert [key[1] for key in keys] == [mention.pk]
-    assert touched_by(seen[-1]["sql"].split(";", 2)[2]) <= 25_000
+    assert touched_by(seen) <= 5_000
 
 
 def parts(plan):
@@ -652,18 +674,19 @@ def parts(plan):
 
 @pytest.mark.django_db(transaction=True)
 def test_a_search_that_takes_too_long_goes_back_in_time_piece_by_piece(cast, many, monkeypatch):
-    monkeypatch.setattr(finding, "PROBE", 10)
-    monkeypatch.setattr(finding, "WALK", 40_000)
-    run = finding._run
+    monkeypatch.setattr(looking, "LOOK", 10)
+    monkeypatch.setattr(looking, "WALK", 40_000)
+    run = looking.run
 
     def slow(sql, values):
-        return run(sql.replace("WITH newest", "SELECT pg_sleep(30); WITH newest"), values)
+        by_words = "interval '0'" in sql
+        return run(sql.replace("SELECT kind", "SELECT pg_sleep(30); SELECT kind", 1) if by_words else sql, values)
 
-    monkeypatch.setattr(finding, "_run", slow)
-    monkeypatch.setattr(finding, "PATIENCE", 900)
+    monkeypatch.setattr(looking, "run", slow)
+    monkeypatch.setattr(looking, "PATIENCE", 900)
     after, looks, rows = None, 0, []
     while looks == 0 or after:
-        keys, after = finding._keys(Ask(read("rare")), [cast.support.pk], after)
+        keys, after = looking.keys(Ask(read("rare")), [cast.support.pk], after)
         rows += keys
         looks += 1
     assert looks == 3
@@ -672,9 +695,9 @@ def test_a_search_that_takes_too_long_goes_back_in_time_piece_by_piece(cast, man
 
 @pytest.mark.django_db(transaction=True)
 def test_a_walk_that_is_too_slow_is_made_shorter(cast, many, monkeypatch):
-    monkeypatch.setattr(finding, "PROBE", 10)
-    monkeypatch.setattr(finding, "WALK", 40_000)
-    run, walked = finding._run, []
+    monkeypatch.setattr(looking, "LOOK", 10)
+    monkeypatch.setattr(looking, "WALK", 40_000)
+    run, walked = looking.run, []
 
     def slow(sql, values):
         if "LIMIT 4000)" not in sql:
@@ -682,9 +705,9 @@ def test_a_walk_that_is_too_slow_is_made_shorter(cast, many, monkeypatch):
         walked.append(sql)
         return run(sql, values)
 
-    monkeypatch.setattr(finding, "_run", slow)
-    monkeypatch.setattr(finding, "PATIENCE", 400)
-    keys, back_to = finding._keys(Ask(read("rare")), [cast.support.pk], None)
+    monkeypatch.setattr(looking, "run", slow)
+    monkeypatch.setattr(looking, "PATIENCE", 400)
+    keys, back_to = looking.keys(Ask(read("rare")), [cast.support.pk], None)
     assert len(walked) == 3
     assert keys == []
     assert back_to.row_id < 0
