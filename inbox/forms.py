@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any
 
@@ -126,7 +127,17 @@ def snooze_until(name: str, now: datetime) -> datetime | None:
     return timezone.make_aware(datetime.combine(day, hour), here.tzinfo)
 
 
-def snooze_choices(now: datetime) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class Snooze:
+    """A time offered by name."""
+
+    name: str
+    text: str
+    at: datetime
+
+
+def snooze_choices(now: datetime) -> tuple[Snooze, ...]:
+    """The times offered now, to the minute as they are shown."""
     words = {
         "hour": gettext("In an hour"),
         "evening": gettext("This evening"),
@@ -134,7 +145,7 @@ def snooze_choices(now: datetime) -> list[dict[str, Any]]:
         "monday": gettext("Monday morning"),
     }
     times = [(name, snooze_until(name, now)) for name in SNOOZES]
-    return [{"name": name, "text": words[name], "at": at} for name, at in times if at]
+    return tuple(Snooze(name, words[name], at.replace(second=0, microsecond=0)) for name, at in times if at)
 
 
 class SnoozeForm(forms.Form):

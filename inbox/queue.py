@@ -145,7 +145,8 @@ class Queue:
 
     def url_of(self, pk: int) -> str:
         """The address of one of its conversations, with the way back."""
-        return f"{reverse('inbox:conversation', args=[pk])}?{urlencode(self._way_back, doseq=True)}"
+        before, after = self._address
+        return f"{before}{pk}{after}"
 
     def rows(self, conversations: Sequence[Any], gone: dict[int, str] | None = None) -> list[Row]:
         return [self._row(one, (gone or {}).get(one.id, "")) for one in conversations]
@@ -171,8 +172,11 @@ class Queue:
         )
 
     @cached_property
-    def _way_back(self) -> dict[str, Any]:
-        return {"view": self.slug, **self._chosen({**self.filters, "order": self.order.name})}
+    def _address(self) -> tuple[str, str]:
+        """What stands before and after the number, made once for all rows."""
+        before, after = reverse("inbox:conversation", args=[0]).split("0")
+        way_back = {"view": self.slug, **self._chosen({**self.filters, "order": self.order.name})}
+        return before, f"{after}?{urlencode(way_back, doseq=True)}"
 
 
 def sentence(event: Event) -> str:

@@ -15,7 +15,7 @@ from inbox import thread as threads
 from inbox.composer import Composer, network_label
 from inbox.entries import GONE
 from inbox.filters import STATE_NAMES
-from inbox.forms import snooze_choices
+from inbox.forms import Snooze, snooze_choices
 from inbox.models import Attachment, Conversation, Draft
 from inbox.why import Why, why
 
@@ -157,7 +157,7 @@ class Talk:
         return why(self.conversation, self.agent)
 
     @property
-    def snoozes(self) -> list[dict[str, Any]]:
+    def snoozes(self) -> tuple[Snooze, ...]:
         return snooze_choices(timezone.now())
 
     @property

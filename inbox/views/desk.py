@@ -139,7 +139,7 @@ def desk_context(request: Request, queue: Queue, talk: Talk | None = None) -> di
             "empty": empty_of(queue, total),
             **first_marks(queue, conversations),
             "orders": orders_of(queue),
-            "densities": [{"name": name, "text": text, "current": name == density} for name, text in DENSITIES.items()],
+            "densities": tuple(Option(name, str(text), name == density) for name, text in DENSITIES.items()),
             "save_url": reverse("inbox:save_view", args=[queue.slug]) + query,
             "saved": queue.saved,
             "is_changed": queue.is_changed,
@@ -149,16 +149,25 @@ def desk_context(request: Request, queue: Queue, talk: Talk | None = None) -> di
             "bulk_teams_url": reverse("inbox:bulk", args=[queue.slug]) + "?only=teams",
             "put_away": issubclass(queue.view, desk.PutAway) and queue.view is not desk.Snoozed,
             "snoozes": lambda: snooze_choices(timezone.now()),
-            "filters_url": reverse("inbox:filters", args=[queue.slug]),
+            "filters_url": reverse("inbox:filters", args=[queue.slug]) + query,
         },
         "talk": talk,
     }
 
 
-def orders_of(queue: Queue) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class Option:
+    """One of several ways to show the queue."""
+
+    value: str
+    text: str
+    current: bool
+
+
+def orders_of(queue: Queue) -> tuple[Option, ...]:
     """The orders this view can stand in, each an address."""
     orders = [desk.Order.named(name) for name in queue.view.orders]
-    return [{"url": queue.url_with(order=one.name), "text": one.label, "current": one is queue.order} for one in orders]
+    return tuple(Option(queue.url_with(order=one.name), str(one.label), one is queue.order) for one in orders)
 
 
 def first_marks(queue: Queue, conversations: list[Any]) -> dict[str, str]:

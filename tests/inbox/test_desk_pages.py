@@ -554,7 +554,7 @@ def test_a_snooze_offers_only_times_to_come(cast):
     now = timezone.now()
     choices = snooze_choices(now)
     assert choices
-    assert all(now < choice["at"] < now + timedelta(days=8) for choice in choices)
+    assert all(now < choice.at < now + timedelta(days=8) for choice in choices)
 
 
 FAR = ("9999-12-31T23:59", "9999-12-31T23:59-12:00", "0001-01-01T00:00+14:00", "2999-01-01T09:00")

@@ -18,17 +18,21 @@ def shown(template, **values):
     return engines["django"].from_string(template).render(values)
 
 
+def text_of(part):
+    name, _, fragment = part.partition("#")
+    text = re.sub(r"\{% comment %\}.*?\{% endcomment %\}", "", (TEMPLATES / name).read_text(), flags=re.DOTALL)
+    return re.search(rf"partialdef {fragment} %\}}(.*?)\{{% endpartialdef", text, re.DOTALL)[1] if fragment else text
+
+
 def parts():
     """The templates that are kept, with what they include."""
-    pages = {path.relative_to(TEMPLATES).as_posix(): path.read_text() for path in TEMPLATES.rglob("*.html")}
-    waiting = {name for text in pages.values() for name in re.findall(r'\{% kept "([^"]+)"', text)} | {
-        "parts/button.html"
-    }
-    found = set()
+    pages = "".join(path.read_text() for path in TEMPLATES.rglob("*.html"))
+    named = r'(?:\{% kept |\bbulk_actions=|\bbulk_menus=)"([^"]+)"'
+    waiting, found = {*re.findall(named, pages), "parts/button.html"}, {}
     while waiting:
-        found |= waiting
-        waiting = {name for part in waiting for name in re.findall(r'\{% include "([^"]+)"', pages[part])} - found
-    return {name: re.sub(r"\{% comment %\}.*?\{% endcomment %\}", "", pages[name], flags=re.DOTALL) for name in found}
+        found |= {part: text_of(part) for part in waiting}
+        waiting = set(re.findall(r'\{% include "([^"]+)"', "".join(found.values()))) - found.keys()
+    return found
 
 
 def test_a_kept_part_asks_for_nothing_of_a_request_and_for_no_moment():
