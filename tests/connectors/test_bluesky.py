@@ -253,12 +253,12 @@ def test_pictures_and_videos_come_with_their_description(fake):
 
 def test_who_blocks_us_is_withheld_who_deletes_is_deleted_and_what_is_only_slow_is_left_alone(fake):
     blocked, deleted, there = fake.say("one", person="rob"), fake.say("two"), fake.say("three")
-    slow, closed = fake.say("four"), fake.say("five", person="wes")
-    fake.people["did:plc:rob"]["viewer"] = {"blockedBy": True}
-    fake.hidden |= {blocked, slow, closed}
+    slow, closed, odd = fake.say("four"), fake.say("five", person="wes"), fake.say("six", person="ines")
+    fake.people |= {"did:plc:rob": {"viewer": {"blockedBy": True}}, "did:plc:ines": "?"}
+    fake.hidden |= {blocked, slow, closed, odd}
     fake.shut.add("did:plc:wes")
     fake.delete(deleted)
-    answers = fake.connector().refresh([blocked, deleted, there, slow, closed], NOW)
+    answers = fake.connector().refresh([blocked, odd, deleted, closed, there, slow], NOW)
     assert {one.external_id: type(one) for one in answers} == {
         blocked: Withheld, deleted: Deleted, there: Post, closed: Withheld,
     }  # fmt: skip
@@ -345,6 +345,19 @@ def test_a_link_shows_where_it_leads(shown, uri, read):
 )
 def test_a_facet_that_points_nowhere_changes_nothing(index):
     assert readable("words", [{"index": index, "features": [{"uri": "https://evil.example"}]}]) == "words"
+
+
+def test_a_link_that_cuts_a_character_in_two_takes_all_of_it():
+    text = "é 日本 🎁 x"
+    raw, words = text.encode(), text.replace(" ", "")
+    feature = {"uri": "https://acme.example"}
+    for start in range(len(raw)):
+        for end in range(start + 1, len(raw) + 1):
+            read = readable(text, [{"index": {"byteStart": start, "byteEnd": end}, "features": [feature]}])
+            assert read.count(" (https://acme.example)") == 1
+            assert read.replace(" (https://acme.example)", "").replace(" ", "") == words
+    inside = {"index": {"byteStart": 4, "byteEnd": 7}, "features": [feature]}
+    assert readable(text, [inside]) == "é 日本 (https://acme.example) 🎁 x"
 
 
 @pytest.mark.parametrize(

@@ -184,11 +184,13 @@ class Fake(FakeNetwork):
         return Reply(200, {"did": found[0]}) if found else named(400, "InvalidRequest")
 
     def _profile(self, asked):
+        if asked.one("actor") in self.shut:
+            return named(400, "InvalidRequest")
         return Reply(200, self.people[asked.one("actor")])
 
     def _get(self, asked):
-        if asked.one("repo") in self.shut:
-            return named(400, "RepoDeactivated")
+        if asked.one("repo") in self.shut:  # the view of the whole network has no name for an account that was closed
+            return named(400, "InvalidRequest")
         one = self.records.get(f"at://{asked.one('repo')}/{asked.one('collection')}/{asked.one('rkey')}")
         if one is None:
             return named(400, "RecordNotFound")

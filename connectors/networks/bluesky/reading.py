@@ -21,6 +21,7 @@ from connectors.base import (
     Unreadable,
     Withheld,
 )
+from connectors.faults import OF_ONE
 from connectors.networks.bluesky.api import (
     parts_of,
     post_of,
@@ -148,15 +149,18 @@ class Reading(Announced):
 
     def _missing(self, uri: str, now: datetime) -> Deleted | Withheld | None:
         """Who blocks us disappears like who deletes, and so does what the network is slow to show: the record itself
-        tells, then its author. None where neither says."""
+        tells, then its author. None where neither says. The view of the whole network has no name of its own for most
+        accounts that are closed, and one account keeps nothing from us of the others."""
         repo, collection, rkey = parts_of(uri)
         try:
             self._record(repo, collection, rkey, now=now)
             author = self._ask("GET", "app.bsky.actor.getProfile", now=now, params={"actor": repo}).json(dict)
-        except Gone as fault:
+        except (Gone, Invalid) as fault:
             if fault.what == "RecordNotFound":
                 return Deleted(uri)
             return Withheld(uri, "Its author's account is closed.")
+        except OF_ONE:
+            return None
         viewer = author.get("viewer") or {}
         blocked = viewer.get("blockedBy") or viewer.get("blocking")
         return Withheld(uri, "One of the two accounts blocks the other.") if blocked else None

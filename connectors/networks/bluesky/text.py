@@ -78,7 +78,8 @@ def readable(text: str, found: Any) -> str:
     """A stranger's text in which each link shows where it leads: shortened addresses are whole, and words have their
     address behind them."""
     raw, parts, at = text.encode("utf-8", "surrogatepass"), list[bytes](), 0
-    for start, end, uri in _leading(found):
+    for first, last, uri in _leading(found):
+        start, end = _edge(raw, first, -1), _edge(raw, last, 1)
         if not at <= start < end <= len(raw):
             continue
         shown = raw[start:end].decode("utf-8", "replace")
@@ -88,6 +89,13 @@ def readable(text: str, found: Any) -> str:
         parts += [raw[at:start], said.encode("utf-8", "surrogatepass")]
         at = end
     return b"".join([*parts, raw[at:]]).decode("utf-8", "surrogatepass")
+
+
+def _edge(raw: bytes, at: int, step: int) -> int:
+    """The next place between two characters: many a client counts something else than bytes."""
+    while 0 < at < len(raw) and raw[at] & 0xC0 == 0x80:
+        at += step
+    return at
 
 
 def _leading(found: Any) -> Sequence[tuple[int, int, str]]:
