@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zlib import crc32
 
 from connectors.faults import Fault, Gone, Invalid, NotPermitted, PolicyRefused
 from connectors.newest_first import overlap
@@ -229,22 +230,25 @@ class Round:
 
     def ask_another(self, now: datetime) -> None:
         """Puts another post first where that is in doubt: refused too, it ends the round in `barred`, a fault of the
-        source. As time goes by it is another one, since this one may be closed by itself."""
+        source. At another time it is another one, since this one may be closed by itself: by chance, as polls that lie
+        hours apart would meet the same one again in any fixed turn."""
         if not self.in_doubt:
             return
         others = self._others()
-        self.witness = others[int(now.timestamp()) // 60 % len(others)]
+        self.witness = others[crc32(str(int(now.timestamp())).encode()) % len(others)]
         known = self.posts.get(self.witness)
         first = next((stop for stop in self.todo if stop.post == self.witness), None)
         first = first or Stop(self.witness, self._since(known, now), max(0, known[0] if known else 0))
         self.todo = [first, *(stop for stop in self.todo if stop is not first)]
 
     def _others(self) -> list[str]:
-        """The posts that were read before or are still to be; none left, those that were refused, if not just one."""
-        held = [post for post, _ in self.held]
+        """The posts that were read before: whatever keeps one of those from us keeps all. Where there are none, those
+        still to be read, best such as were never refused; none left, those that were refused, if not just one."""
+        held, todo = [post for post, _ in self.held], [stop.post for stop in self.todo if stop.mark >= 0]
         read = [post for post, (mark, _, _) in self.posts.items() if mark >= 0]
-        others = [post for post in [*read, *(stop.post for stop in self.todo if stop.mark >= 0)] if post not in held]
-        return list(dict.fromkeys(others)) or (held if len(held) > 1 else [])
+        never = [post for post in todo if not self.is_kept_back(post)]
+        kinds = ([post for post in some if post not in held] for some in (read, never, todo))
+        return next(filter(None, kinds), held if len(held) > 1 else [])
 
     def set_aside(self) -> tuple[Bad, ...]:
         """What was refused, as soon as something else was read or nothing is left to be asked."""

@@ -181,13 +181,28 @@ def test_a_post_that_is_gone_says_nothing_of_the_others():
     assert (asked[:2], asked[-1], aside, barred) == (["a", "b"], "d", ["a", "b"], False)
 
 
-def test_a_third_post_that_is_closed_by_itself_does_not_hold_up_the_source_for_good():
+def test_posts_that_are_closed_by_themselves_stop_no_source_of_which_another_was_read():
+    listed = [Listed(one, 1) for one in "abcd"]
+    for minute in range(6):
+        reading, soon = Round.read(None, NOW), NOW + timedelta(minutes=minute)
+        through(reading, [Listed("d", 1)], NOW)
+        assert against(again(reading, soon), listed, soon, closed="abc")[1:] == (["a", "b", "c"], False)
+        later = soon + HOUR
+        asked, aside, barred = against(again(against.left, later), listed, later, closed="abc")
+        assert (asked, aside, barred) == (["a", "b", "d", "c"], ["a", "b", "c"], False)
+
+
+def test_where_no_post_was_ever_read_it_is_another_one_that_shows_it_as_time_goes_by():
     listed, ended = [Listed(one, 1) for one in "abcd"], []
-    for minute in range(4):
-        reading = Round.read(None, NOW)
-        through(reading, [Listed("c", 1)], NOW)
-        ended.append(against(reading, listed, NOW + timedelta(minutes=minute), closed="abc")[2])
+    for turn in range(8):
+        soon = NOW + 6 * turn * HOUR
+        ended.append(against(Round.read(None, NOW), listed, soon, closed="abc")[2])
     assert set(ended) == {True, False}
+    reading = Round.read(None, NOW)
+    reading.posts = {"c": [-seconds(NOW - 2 * HOUR), 1, 0]}
+    for minute in range(4):
+        found = against(again(reading, NOW), listed, NOW + timedelta(minutes=minute), closed="abc")
+        assert found == (["a", "b", "d", "c"], ["a", "b", "c"], False), "one that was refused before shows nothing"
 
 
 def test_a_refused_post_is_asked_again_after_an_hour_or_when_something_happened_there():
