@@ -1,6 +1,7 @@
 """What a network's text needs before it is kept or compared: storable characters, text out of HTML, one form for
 matching."""
 
+import codecs
 import hashlib
 import json
 import math
@@ -28,6 +29,7 @@ _CLASS = re.compile(r"\sclass" + _VALUE, re.IGNORECASE)
 _HREF = re.compile(r"\shref" + _VALUE, re.IGNORECASE)
 _LINK = re.compile(r"https?://\S+", re.IGNORECASE)
 _SPACE = re.compile(r"\s+")
+_TRAPS = frozenset({"punycode", "idna", "undefined", "unicode-escape", "raw-unicode-escape"})
 
 
 def storable(text: str) -> str:
@@ -49,6 +51,15 @@ def storable_json(value: Any, depth: int = 0) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+def is_trap(charset: str) -> bool:
+    """Python has codecs under names that anybody may send and nobody writes in: one takes hours for a page, others
+    raise whatever they are asked to do instead."""
+    try:
+        return codecs.lookup(charset).name.replace("_", "-") in _TRAPS
+    except (LookupError, ValueError):  # none at all
+        return False
 
 
 def read_json(content: str | bytes, **how: Any) -> Any:

@@ -10,6 +10,7 @@ from connectors.base import Budget, Gone, RateLimited, Secrets, Unreadable
 from connectors.http import Seam
 from connectors.networks.feed.connector import Feed
 from tests.fakes.server import FakeServer, Reply
+from tests.waiting import costs
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -161,6 +162,18 @@ def test_a_wrongly_declared_encoding_still_gives_entries(site, encoding):
     body = f"<?xml version='1.0' encoding='{encoding}'?>" + rss(item(title="Grüße")).decode()
     site.body, site.headers = body.encode("utf-8"), {"Content-Type": "application/rss+xml; charset=us-ascii"}
     assert len(site.poll().posts) == 1
+
+
+@pytest.mark.parametrize("trap", ["punycode", "idna", "undefined", "unicode_escape"])
+@pytest.mark.parametrize("coded", ["ascii", "utf-16", "cp037"])
+def test_a_page_in_a_codec_nobody_writes_in_is_no_feed(site, trap, coded):
+    page = f'<?xml version="1.0" encoding="{trap}"?><rss><channel><title>{"b" * 100_000}</title></channel></rss>'
+    site.body = page.encode(coded)
+    with costs(1), pytest.raises(Unreadable):
+        site.poll()
+    site.body, site.headers = b"<rss></rss>", {"Content-Type": f"text/xml; charset={trap}"}
+    with pytest.raises(Unreadable):
+        site.poll()
 
 
 def test_an_entity_bomb_and_a_broken_gzip_end_at_once(site):

@@ -29,12 +29,14 @@ from connectors.base import (
     Sent,
     Unavailable,
 )
+from connectors.networks.mail import folder
 from connectors.networks.mail.answer import letter
 from connectors.networks.mail.smtp import refused
 from connectors.sending import refused_before_sending
 from tests.fakes.mail import CANARY, US, Fake
 from tests.fakes.network import MADE
 from tests.fakes.server import FakeServer, Reply
+from tests.waiting import costs
 
 NOW = datetime.now(UTC)
 
@@ -98,6 +100,23 @@ def test_mail_older_than_two_days_is_history_and_older_still_is_not_read(fake):
     fake.say("new")
     posts = fake.read(fake.connector())[0]
     assert [(post.text, post.history) for post in posts] == [("old", True), ("new", False)]
+
+
+def test_what_waited_when_a_mailbox_was_connected_is_history_on_every_page_of_it(fake, monkeypatch):
+    monkeypatch.setattr(folder, "ITEMS", 2)
+    fake.start = NOW - timedelta(days=2, hours=5)
+    for number in range(5):
+        fake.say(f"old {number}")
+    fake.start = NOW - timedelta(hours=1)
+    fake.say("new")
+    posts, _, cursor, _ = fake.read(fake.connector(), requests=1)
+    while cursor.get("since"):
+        more, _, cursor, _ = fake.read(fake.connector(), cursor, requests=1)
+        posts += more
+    assert [(post.text[:3], post.history) for post in posts] == [("old", True)] * 5 + [("new", False)]
+    fake.start = NOW - timedelta(days=2, hours=4)
+    fake.say("late")
+    assert [post.history for post in fake.read(fake.connector(), cursor)[0]] == [False]
 
 
 def test_a_server_that_does_not_say_its_next_number_is_not_read_from_the_beginning(fake):
@@ -306,7 +325,7 @@ def test_a_form_on_our_website_writes_for_the_customer_it_names(fake):
     assert fake.sent[0].rcpt_tos == ["carla@mail.example"]
 
 
-@pytest.mark.parametrize("asked", ["mallory@evil.example", "mallory@mail.example", "carla@mail.example, m@e.example"])
+@pytest.mark.parametrize("asked", ["otto@evil.example", "otto@mail.example", "carla@mail.example, m@e.example"])
 def test_an_answer_to_anybody_but_the_sender_is_somebodys_to_say_yes_to(fake, asked):
     fake.deliver(f"From: carla@mail.example\r\nReply-To: {asked}\r\nMessage-ID: <r@x>\r\n\r\nMy data?".encode())
     post = only(fake)
@@ -378,6 +397,14 @@ def test_an_answer_of_ours_that_was_returned_is_news_in_its_thread(fake):
     assert post.parent_id == made.external_id
     assert post.text == "Our answer to carla@mail.example could not be delivered (5.1.1).\n\nSorry."
     assert not fake.connector().can(post, NOW)["reply"].allowed
+
+
+def test_a_made_up_return_costs_nobody_seconds(fake):
+    head = b"From: postmaster@mail.example\r\nReturn-Path: <>\r\n"
+    fake.deliver(head + b"Message-ID: <a@x>\r\n\r\n" + b".care" * 380_000)
+    fake.deliver(head + b"Message-ID: <b@x>\r\n\r\n" + b" .care@brand.example" * 90_000)
+    with costs(5):
+        assert [post.parent_id for post in fake.read(fake.connector())[0]] == [None, None]
 
 
 @pytest.mark.parametrize(
@@ -461,6 +488,15 @@ def test_where_the_provider_files_nothing_we_do_and_what_is_not_there_is_for_a_p
     connector().send(answer(outgoing.parent, key="key-2"))
     assert fake.appended[0].strip() == fake.sent[-1].content.strip()
     assert connector().find(answer(outgoing.parent, key="key-2")) == Found("key-2.care@brand.example")
+
+
+def test_a_folder_for_sent_mail_that_was_renamed_keeps_no_answer_back(fake):
+    fake.say("Help")
+    outgoing, connector = answer(only(fake)), fake.connector()
+    connector.settings = {**connector.settings, "sent_folder": "Gone"}
+    assert connector.send(outgoing).external_id
+    assert len(fake.sent) == 1
+    assert isinstance(connector.find(outgoing), CannotKnow)
 
 
 def test_an_answer_that_could_not_be_filed_is_sent_all_the_same(fake):

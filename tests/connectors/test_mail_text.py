@@ -105,9 +105,10 @@ def test_any_bytes_are_a_mail_or_a_value_error(raw):
         b"Subject: " + b"=?" * 300_000,
         b"Reply-To: " + b"<a@b>,(" * 100_000, b"References: " + b"<a " * 300_000, b"X: y\r\n\r\n" + b"-" * 1_000_000,
         b"X: y\r\n\r\n" + b"On 1 wrote " * 90_000, b"X: y\r\n\r\n" + b"> a\r\n" * 19_000,
+        b"Content-Type: text/plain; charset=punycode\r\n\r\n" + b"b" * 1_000_000,
         b"Content-Type: text/html\r\n\r\n" + b"<div class=" * 90_000,
     ],
-    ids=range(10),
+    ids=range(11),
 )  # fmt: skip
 def test_a_megabyte_of_malice_takes_seconds_at_most(raw):
     with costs(5):

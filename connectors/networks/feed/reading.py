@@ -13,7 +13,7 @@ from urllib.parse import urljoin
 import feedparser
 
 from connectors.posts import Bad, Media
-from connectors.text import plain, read_json
+from connectors.text import is_trap, plain, read_json
 
 ENTRIES = 200
 """Entries taken of one fetch."""
@@ -22,6 +22,7 @@ _FEED_TYPES = ("application/rss+xml", "application/atom+xml", "application/feed+
 _LINK_TAG = re.compile(r"<link\b([^<>]{0,2000})>", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""([a-z-]{1,20})\s*=\s*(?:(["'])([^"']*)\2|([^\s"']+))""", re.IGNORECASE)
 _DECLARATION = re.compile(rb"\s*<\?xml[^>]{0,200}\?>")
+_CHARSET = re.compile(rb"""(?:charset|encoding)\s*=\s*["']?\s*([\w.:-]{1,60})""", re.IGNORECASE | re.ASCII)
 _PERIODS = {"hourly": 3_600, "daily": 86_400, "weekly": 604_800, "monthly": 2_592_000, "yearly": 31_536_000}
 
 
@@ -60,6 +61,8 @@ def parse(content: bytes, headers: Mapping[str, str], url: str) -> Parsed:
     if content.lstrip()[:1] == b"{":
         return _json_feed(content, url)
     told = {"content-location": url, "content-type": headers.get("Content-Type", "")}
+    if _sets_a_trap(content, told["content-type"]):
+        return Parsed("", "", [], [])
     found = feedparser.parse(content, response_headers=told)
     if not found.entries and (declared := _DECLARATION.match(content)):
         # A declared encoding that is not the true one hides everything; most such feeds are UTF-8.
@@ -73,6 +76,13 @@ def parse(content: bytes, headers: Mapping[str, str], url: str) -> Parsed:
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
             bad.append(Bad(str(item.get("id") or "") or None, f"{type(error).__name__}: {error}", None, place))
     return Parsed(plain(channel.get("title", "")), str(channel.get("link", "")), entries, bad, _period(channel))
+
+
+def _sets_a_trap(content: bytes, kind: str) -> bool:
+    """The library decodes by whatever codec a page or its server names; nobody means these."""
+    head = content[:600]
+    said = (kind.encode("utf-8", "replace"), head.replace(b"\0", b""), head.decode("cp037").encode("utf-8"))
+    return any(is_trap(name.decode("ascii")) for each in said for name in _CHARSET.findall(each))
 
 
 def _entry(item: Any, url: str) -> Entry:

@@ -120,7 +120,7 @@ class Mail(Announced):
         try:
             with self._mailbox(ends) as box:
                 sent = self._sent(box)
-                if sent and self._lies_in(box, sent, made.id):
+                if sent and self._was_filed(box, sent, made.id):
                     return Sent(made.id)
                 with self._submission(ends) as submission:
                     submission.deliver(self._address, made.recipients, made.content)
@@ -152,6 +152,13 @@ class Mail(Announced):
         except Fault:  # it is on its way all the same; the channel's page shows what went wrong
             return
 
+    def _was_filed(self, box: Mailbox, sent: str, message_id: str) -> bool:
+        """A folder that was renamed keeps no answer back: it cannot be looked into, and the channel's page says so."""
+        try:
+            return self._lies_in(box, sent, message_id)
+        except Gone:
+            return False
+
     @staticmethod
     def _lies_in(box: Mailbox, sent: str, message_id: str) -> bool:
         box.select(sent)
@@ -161,8 +168,11 @@ class Mail(Announced):
         own_id = id_of(outgoing.key, self._address)
         with self._mailbox() as box:
             sent = self._sent(box)
-            if sent and self._lies_in(box, sent, own_id):
-                return Found(own_id)
+            try:
+                if sent and self._lies_in(box, sent, own_id):
+                    return Found(own_id)
+            except Gone:
+                return CannotKnow("The folder for sent mail is not there.")
         if sent and self.settings.get("filed_by") == "provider":
             return Absent()
         return CannotKnow("It is not in the folder for sent mail, but it may have left before it could be filed there.")
@@ -185,7 +195,8 @@ class Mail(Announced):
             pass  # signing in is the test
         warnings = [] if sent else ["There is no folder for sent mail: answers given elsewhere will not be seen."]
         if not idle:
-            warnings.append("The server does not announce new mail (it has no IDLE); it is looked for every minute.")
+            words = "The server does not announce new mail (it has no IDLE); it is looked for each one to five minutes."
+            warnings.append(words)
         host = str(self.settings.get("imap_host", ""))
         return Check(
             account_id=self._address,

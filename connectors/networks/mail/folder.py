@@ -24,6 +24,14 @@ def place(cursor: JSON | None, validity: int, now: datetime) -> tuple[int | None
     return uid, ()
 
 
+def since_of(cursor: JSON | None) -> datetime | None:
+    """What is older is history, until all is read that lay there when reading began; None afterwards."""
+    try:
+        return datetime.fromisoformat(cursor["since"]) if cursor else None
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
 def waiting_in(box: Mailbox, last: int | None, following: int, now: datetime) -> list[int]:
     """UIDs to read, the oldest first."""
     if last is None:

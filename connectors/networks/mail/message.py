@@ -16,7 +16,7 @@ from email.utils import getaddresses, parseaddr, parsedate_to_datetime
 import idna
 
 from connectors.networks.mail.text import Parts, split, split_html
-from connectors.text import plain
+from connectors.text import is_trap, plain
 
 CHAIN, NESTED, HEADER, MOST_PARTS = 100, 20, 20_000, 10_000
 """Ids of one thread, parts within parts, characters of one header, lines that could begin a part."""
@@ -212,7 +212,7 @@ def _content(part: Message) -> str:
 
 def _decoded_bytes(data: bytes, charset: str) -> str:
     try:
-        return data.decode(charset, "replace")
+        return data.decode("utf-8" if is_trap(charset) else charset, "replace")
     except (LookupError, ValueError):  # no charset we know
         return data.decode("utf-8", "replace")
 

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from connectors.media import IMAGES
-from connectors.networks.mail.answer import ANSWERS, is_own_id
+from connectors.networks.mail.answer import ANSWERS, id_of, is_own_id
 from connectors.networks.mail.imap import Weight
 from connectors.networks.mail.message import QUOTE_KEPT, Mail
 from connectors.posts import Author, Media, Post, PostKind, Undelivered, Visibility
 
 FILES = 50
-_OWN_ID = r"([!-;=?A-~]{1,200}\.care@%s)"
+_BEFORE = re.compile(r"[!-;=?A-~]{1,200}")
 _STATUS = re.compile(r"^Status:\s*(\d\.\d{1,3}\.\d{1,3})", re.IGNORECASE | re.MULTILINE)
 _RECIPIENT = re.compile(r"^(?:Final|Original)-Recipient:\s*[\w-]+;\s*<?([^\s<>]{3,320})", re.IGNORECASE | re.MULTILINE)
 _DIAGNOSTIC = re.compile(
@@ -116,9 +116,12 @@ def _returned(mail: Mail, address: str) -> str:
     bounced = mail.report or (mail.header("return-path").strip() == "<>" and _is_postmaster(mail))
     if not bounced:
         return ""
-    pattern = _OWN_ID % re.escape(address.rpartition("@")[2])
-    found = re.search(pattern, mail.raw.decode("ascii", "replace"), re.IGNORECASE)
-    return found[1] if found else ""
+    text, end = mail.raw.decode("ascii", "replace"), id_of("", address)
+    for found in re.finditer(re.escape(end), text, re.IGNORECASE):
+        before = text[max(found.start() - 200, 0) : found.start()]
+        if key := _BEFORE.match(before[::-1]):  # backwards, so that no stranger makes it slow
+            return key[0][::-1] + found[0]
+    return ""
 
 
 def _is_postmaster(mail: Mail) -> bool:

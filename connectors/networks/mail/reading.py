@@ -29,6 +29,7 @@ from connectors.networks.mail.folder import (
     next_page,
     page_before,
     place,
+    since_of,
     waiting_in,
 )
 from connectors.networks.mail.imap import Mailbox, Weight, quoted
@@ -68,16 +69,20 @@ class Reading(MailAccess):
             folder = self._folder(source, box)
             validity, following = box.select(folder)
             last, gaps = place(cursor, validity, now)
-            history_before = now - WINDOW if last is None else None
+            since = now - WINDOW if last is None else since_of(cursor)
             waiting = waiting_in(box, last, following, now)
             last = newest_in(box, following) if last is None else last
             while not budget.spent:
                 budget.spend()
                 weights, waiting = next_page(box, waiting)
-                found, bad = self._mapped(box.messages(list(weights), CUT), weights, source, now, history_before)
+                found, bad = self._mapped(box.messages(list(weights), CUT), weights, source, now, since)
                 posts = self._placed(found, box, folder, now)
                 last = max(weights, default=last)
-                kept = {"validity": validity, "uid": last}
+                kept = {
+                    "validity": validity,
+                    "uid": last,
+                    **({"since": since.isoformat()} if since and waiting else {}),
+                }
                 returned = undelivered(posts)
                 yield Page(posts=posts, bad=bad, undelivered=returned, cursor=kept, end=not waiting, gaps=gaps)
                 gaps = ()
