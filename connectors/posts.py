@@ -220,7 +220,7 @@ class Page:
     more now. `interval`: seconds until the next poll as this page suggests, within the source's `least` and `most`;
     None: no opinion. `repeats` counts items or pages the network gave again where it should have gone on. Of a delivery
     `found_by` is the search that it answers, and `later` the part of its body that the network does not show yet.
-    `reopened`: things whose inside was kept from us, see BELOW, and was read now."""
+    `reopened`: things whose inside was read now, whether it was kept from us before or not, see BELOW."""
 
     posts: tuple[Post, ...]
     cursor: JSON

@@ -195,8 +195,8 @@ class Round:
         seconds = [min(int(time.timestamp()), int(now.timestamp())) for time in times]
         self.aside = max([self.aside, *seconds])
         if (seconds and min(seconds) < stop.since and not more) or again or not onward:
-            before, newest, _ = self.posts.get(stop.post, [0, self.start, 0])
-            self.opened += [stop.post] if before <= KEPT_BACK else []
+            newest = self.posts.get(stop.post, [0, self.start, 0])[1]
+            self.opened.append(stop.post)
             self.posts[stop.post] = [max(stop.mark, UNLISTED), max(newest, self.aside), self.number]
             self.read_now.add(stop.post)
             self._next()
@@ -258,7 +258,8 @@ class Round:
         return tuple(Bad(post, words, {BELOW: post}) for post, words in held)
 
     def reopened(self) -> tuple[str, ...]:
-        """What was refused before and was read now."""
+        """What was read to its end. Whether it was refused before is not known here: it may have been while another
+        cursor was reading, or so long ago that it was forgotten."""
         found, self.opened = tuple(self.opened), []
         return found
 

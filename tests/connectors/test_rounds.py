@@ -223,6 +223,17 @@ def test_a_refused_post_is_asked_again_after_an_hour_or_when_something_happened_
     assert (reading.reopened(), reading.reopened()) == (("a",), ())
 
 
+def test_every_post_that_was_read_is_told_of_as_another_cursor_may_have_met_it_closed():
+    reading = Round.read(None, NOW)
+    reading.begin(NOW)
+    reading.plan([Listed("a", 1), Listed("b", 1)], "", NOW)
+    reading.reached(["a"], [NOW], "more", NOW)
+    assert reading.reopened() == ()
+    reading.reached(["a, older"], [], "", NOW)
+    reading.refused(NotPermitted())
+    assert reading.reopened() == ("a",)
+
+
 def test_a_post_elsewhere_that_was_refused_once_is_asked_again_the_next_day_however_old_the_channel_is():
     reading, tomorrow = Round(NOW, timedelta(days=60)), NOW + timedelta(days=1)
     reading.begin(NOW)
