@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from django.db import transaction
+
 from connectors.topics.comparing import COLUMNS, subject_of
 from connectors.topics.days import DAYS
 from connectors.topics.matching import View, matches
@@ -22,7 +24,7 @@ from routing.words import WordFinder, normalise
 if TYPE_CHECKING:
     from inbox.models import Agent
 
-LOOKED_AT, PIECE = 20_000, 2_000
+LOOKED_AT, PIECE = 20_000, 200
 SECONDS = 1.5
 SHOWN, TERMS = 20, 8
 SHORTEST = 3  # letters of a word that is offered for exclusion
@@ -76,21 +78,21 @@ def preview(tree: Tree, agent: Agent, channels: Sequence[int], now: datetime, hi
 
 
 def _rows(agent: Agent, channels: Sequence[int], since: datetime, found: Preview) -> Iterator[dict[str, Any]]:
-    """Newest first; notes in `found.since` where the time or the number ran out."""
+    """Newest first; notes in `found.since` where the time or the number ran out. One statement, of which the database
+    makes no more rows than are taken, as long as it is a transaction."""
     readable = Mention.objects.filter(conversation__team__in=agent.readable_team_ids, ours=False)
     readable = readable.filter(state__in=["live", "edited"])
     if channels:
         readable = readable.filter(channel__in=channels)
-    below, ends, looked = None, time.monotonic() + SECONDS, 0
-    while looked < LOOKED_AT and time.monotonic() < ends:
-        newest = readable.filter(pk__lt=below) if below else readable
-        rows = list(newest.order_by("-pk").values(*COLUMNS, "conversation_id")[:PIECE])
-        yield from (row for row in rows if row["posted_at"] >= since)
-        looked += len(rows)
-        if len(rows) < PIECE:
-            return
-        below = rows[-1]["pk"]
-        found.since = rows[-1]["seen_at"]
+    newest, ends = readable.order_by("-pk").values(*COLUMNS, "conversation_id"), time.monotonic() + SECONDS
+    with transaction.atomic():
+        for looked, row in enumerate(newest[: LOOKED_AT + 1].iterator(PIECE)):
+            if looked == LOOKED_AT or (looked and not looked % PIECE and time.monotonic() >= ends):
+                return
+            found.since = row["seen_at"]
+            if row["posted_at"] >= since:
+                yield row
+    found.since = None
 
 
 def _terms(tree: Tree, with_it: Counter[str], without: Counter[str], found: Preview) -> list[tuple[str, int]]:

@@ -9,7 +9,8 @@ from django.utils import timezone
 from connectors.models import Gap, Lookback, Source, Topic
 from connectors.networks.x.calls import PER_POST, PER_USER
 from connectors.opening import sealed_secrets
-from connectors.topics import comparing, dialects
+from connectors.topics import comparing, dialects, preview
+from connectors.topics.query import parse
 from inbox.models import Conversation, Event, Mention
 from inbox.models.conversation import State
 from tests import world
@@ -96,6 +97,26 @@ def test_the_preview_counts_what_the_reader_may_read(cast, client, heard):
     assert "<strong>1</strong> of the 2 posts" in page
     assert "my kettle number 1 leaks" in page
     assert "says HR" not in checked(client, cast.ada, "kettle")
+
+
+def test_the_preview_asks_once_and_stops_where_its_number_or_its_time_is_over(
+    cast, heard, monkeypatch, django_assert_num_queries
+):
+    assert cast.ada.readable_team_ids  # is kept
+
+    def previewed():
+        with django_assert_num_queries(3):  # two are the transaction
+            return preview.preview(parse("kettle"), cast.ada, [], timezone.now())
+
+    whole = previewed()
+    assert (whole.tried, whole.count, whole.since) == (3, 3, None)
+    monkeypatch.setattr(preview, "PIECE", 1)
+    assert previewed() == whole
+    monkeypatch.setattr(preview, "LOOKED_AT", 2)
+    part = previewed()
+    assert (part.tried, part.since) == (2, Mention.objects.order_by("pk")[1].seen_at)
+    monkeypatch.setattr(preview, "SECONDS", 0)
+    assert previewed().tried == 1
 
 
 def test_words_that_come_along_can_be_excluded(cast, client, heard):
