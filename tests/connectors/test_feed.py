@@ -24,9 +24,9 @@ class Site:
         self.url = f"{self.server.url}/feed"
 
     def answer(self, asked):
-        if asked.path in self.pages:
-            return self.pages[asked.path]
-        return Reply(self.status, self.body, dict(self.headers))
+        reply = self.pages.get(asked.path) or Reply(self.status, self.body, dict(self.headers))
+        known = asked.headers.get("if-none-match")
+        return Reply(304, "", reply.headers) if known and known == reply.headers.get("ETag") else reply
 
     def poll(self, cursor=None, url=None, now=NOW):
         seam = Seam(allow=["127.0.0.1"], guard=lambda: None)
@@ -84,16 +84,24 @@ def test_several_entries_with_one_id_are_all_kept(site):
     assert len({post.external_id for post in site.poll().posts}) == 3
 
 
-def test_ids_that_change_on_every_fetch_are_seen_through(site):
-    def fetch(number):
-        return rss(*(item(f"{number}-{each}", f"Title {each}", link=f"/{each}") for each in range(8)))
+def test_ids_that_change_on_every_fetch_are_seen_through_and_only_what_is_new_is_given(site):
+    def fetch(number, *titles):
+        return rss(*(item(f"{number}-{each}", f"Title {each}", link=f"/{each}") for each in titles))
 
-    site.body = fetch(1)
-    page = site.poll()
-    site.body = fetch(2)
-    page = site.poll(page.cursor)
-    site.body = fetch(3)
-    assert site.poll(page.cursor).posts == ()
+    cursor, given = None, []
+    for number, titles in enumerate([range(8), range(9), range(9), range(10)]):
+        site.body = fetch(number, *titles)
+        page = site.poll(cursor)
+        cursor = page.cursor
+        given.append([post.subject for post in page.posts])
+    assert (len(given[0]), given[1:]) == (8, [["Title 8"], [], ["Title 9"]])
+
+
+def test_many_new_entries_without_a_title_are_all_given(site):
+    site.body = rss(*(item(f"/{each}", "", link=f"/{each}") for each in range(8)))
+    cursor = site.poll().cursor
+    site.body = rss(*(item(f"/{each}", "", link=f"/{each}") for each in range(7, 15)))
+    assert len(site.poll(cursor).posts) == 7
 
 
 def test_entries_without_any_id_are_known_by_their_link_or_content(site):
@@ -112,6 +120,34 @@ def test_validators_are_sent_and_nothing_new_makes_the_interval_longer(site):
     assert site.server.asked[-1].headers["if-modified-since"] == "Sun, 22 Nov 2026 09:00:00 GMT"
     assert again.interval == min(page.interval * 1.5, 3600)
     assert again.cursor["ids"] == page.cursor["ids"]
+
+
+def test_another_address_is_read_from_the_beginning_and_then_kept_to(site):
+    site.body, site.headers = rss(item("kept"), item("edited")), {"ETag": '"v1"', "Last-Modified": "yesterday"}
+    cursor = site.poll().cursor
+    site.body = rss(item("kept"), item("edited", body="now"), item("new", date="Mon, 16 Nov 2026 10:00:00 GMT"))
+    site.pages["/moved"] = Reply(200, site.body, dict(site.headers))
+    before = len(site.server.asked)
+    for given in (["edited", "new"], []):
+        page = site.poll(cursor, url=f"{site.server.url}/moved")
+        assert sorted(post.external_id for post in page.posts) == given
+        assert not any(post.history for post in page.posts)
+        cursor = page.cursor
+    first, second = site.server.asked[before:]
+    assert (first.path, second.path) == ("/moved", "/moved")
+    assert ("if-none-match" in first.headers, "if-none-match" in second.headers) == (False, True)
+
+
+def test_the_old_entries_of_wholly_another_feed_are_history(site):
+    site.body = rss(*(item(f"a-{each}", f"A {each}", link=f"/a/{each}") for each in range(6)))
+    cursor = site.poll().cursor
+    old = "Mon, 02 Nov 2020 10:00:00 GMT"
+    body = rss(item("new", "New", link="/b/new"),
+               *(item(f"b-{each}", f"B {each}", old, f"/b/{each}") for each in range(6)))  # fmt: skip
+    site.pages["/other"] = Reply(200, body)
+    page = site.poll(cursor, url=f"{site.server.url}/other")
+    assert [post.external_id for post in page.posts if not post.history] == ["new"]
+    assert (len(page.posts), page.gaps) == (7, ())
 
 
 def test_a_feed_may_ask_to_be_left_alone_but_not_for_ever(site):

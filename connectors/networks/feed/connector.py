@@ -2,7 +2,6 @@
 its own dates, ids or encoding is believed without need. Feeds are listened to only: an answer is given on the site
 itself."""
 
-import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -40,7 +39,7 @@ from connectors.base import (
     Way,
 )
 from connectors.networks.feed.reading import ENTRIES, Entry, Parsed, looks_like_page, named_feed, parse
-from connectors.text import normalised, plain
+from connectors.text import plain
 
 HISTORY = timedelta(hours=48)
 KEPT_IDS, MOVES = 500, 3
@@ -79,20 +78,20 @@ class Feed(Connector):
         return Past(cursor=None, words="A feed holds its newest entries only.")
 
     def poll(self, source: str, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
-        place = _sound(cursor)
-        first = not place.get("ids")
-        url = str(place.get("url") or self._url) if place.get("given") == self._url else self._url
+        place = _sound(cursor, self._url)
+        first = not (place.get("given") and place.get("ids"))
+        url = str(place.get("url") or self._url)
         if budget.spent:
             return
         budget.spend()
         answer = self._fetch(url, {} if first else place, now)
         interval = float(place.get("interval") or 900)
         if answer.status == 304:
-            place |= {"given": self._url, "interval": min(interval * 1.5, MOST)}
+            place |= {"given": self._url, "url": url, "interval": min(interval * 1.5, MOST)}
             yield Page(posts=(), cursor=place, end=True, interval=place["interval"])
             return
         parsed, url = self._parsed(answer, url, budget, now)
-        known, by_content = (place.get("ids") or {}).keys(), bool(place.get("by_content"))
+        known, by_content = {} if first else place["ids"], bool(place.get("by_content"))
         posts, bad, place = self._stored(parsed, place, first, now)
         missed = () if place["by_content"] and not by_content else _missed(known, parsed, posts)
         news = bool(posts) and not first
@@ -152,9 +151,11 @@ class Feed(Connector):
     def _stored(
         self, parsed: Parsed, place: JSON, first: bool, now: datetime
     ) -> tuple[tuple[Post, ...], list[Bad], JSON]:
-        known, titles = dict(place.get("ids") or {}), set(place.get("titles") or ())
+        known, contents = dict(place.get("ids") or {}), set(place.get("contents") or ())
         entries = parsed.entries[:ENTRIES]
-        by_content = bool(place.get("by_content")) or _ids_are_not_ids(entries, known, titles)
+        seen_through = not place.get("by_content") and _ids_are_not_ids(entries, known, contents)
+        by_content = seen_through or bool(place.get("by_content"))
+        first = first and not any(_is_known(entry, known, contents) for entry in entries)
         taken: set[str] = set()
         posts, bad, ids = [], list(parsed.bad), {}
         for entry in entries:
@@ -166,11 +167,11 @@ class Feed(Connector):
                 bad.append(Bad(identity, f"{type(error).__name__}: {error}", dict(entry.raw)))
                 continue
             ids[identity] = post.version[:8]
-            if known.get(identity) != post.version[:8]:
+            if known.get(identity) != post.version[:8] and not (seen_through and _short(entry) in contents):
                 posts.append(post)
         kept = dict(list((ids | {one: mark for one, mark in known.items() if one not in ids}).items())[:KEPT_IDS])
-        hashes = [_short(entry.title) for entry in entries]
-        place = place | {"ids": _bounded(kept), "titles": hashes, "by_content": by_content}
+        contents_now = [_short(entry) for entry in entries]
+        place = place | {"ids": _bounded(kept), "contents": contents_now, "by_content": by_content}
         return tuple(sorted(posts, key=lambda post: (post.created_at, post.external_id))), bad, place
 
     def _post(self, entry: Entry, identity: str, parsed: Parsed, now: datetime, first: bool) -> Post:
@@ -221,12 +222,16 @@ def _identity(entry: Entry, by_content: bool, taken: set[str]) -> str:
     return entry.by_content() if identity in taken else identity
 
 
-def _ids_are_not_ids(entries: Sequence[Entry], known: Mapping[str, str], titles: set[str]) -> bool:
-    """Whether most entries have an id never seen under a title we know: then the ids change on every fetch."""
+def _ids_are_not_ids(entries: Sequence[Entry], known: Mapping[str, str], contents: set[str]) -> bool:
+    """Whether most entries have an id never seen with a content we know: then the ids change on every fetch."""
     if not known or len(entries) < 5:
         return False
-    strange = [entry for entry in entries if (entry.id or entry.link) not in known and _short(entry.title) in titles]
-    return len(strange) > 0.8 * len(entries)
+    renamed = [entry for entry in entries if (entry.id or entry.link) not in known and _short(entry) in contents]
+    return len(renamed) > 0.8 * len(entries)
+
+
+def _is_known(entry: Entry, known: Mapping[str, str], contents: set[str]) -> bool:
+    return (entry.id or entry.link) in known or _short(entry) in contents
 
 
 def _missed(known: Collection[str], parsed: Parsed, posts: Sequence[Post]) -> tuple[Gap, ...]:
@@ -238,13 +243,19 @@ def _missed(known: Collection[str], parsed: Parsed, posts: Sequence[Post]) -> tu
     return (Gap(None, oldest, "A feed holds its newest entries only, and all of them are new."),)
 
 
-def _sound(cursor: JSON | None) -> JSON:
-    """A cursor we wrote, or an empty one: everything in a feed can be read again, so nothing is lost and no Gap is
-    due."""
+def _sound(cursor: JSON | None, given: str) -> JSON:
+    """A cursor we wrote for this address, or an empty one: everything in a feed can be read again, so nothing is lost
+    and no Gap is due. Of one for another address only which entries are known holds here too: the same feed may have
+    moved."""
     shaped = (
-        isinstance(cursor, dict) and isinstance(cursor.get("ids"), dict) and isinstance(cursor.get("titles", []), list)
+        isinstance(cursor, dict)
+        and isinstance(cursor.get("ids"), dict)
+        and isinstance(cursor.get("contents", []), list)
     )
-    return dict(cursor) if shaped and cursor is not None else {}
+    if not shaped or cursor is None:
+        return {}
+    here = cursor.get("given") == given
+    return {name: value for name, value in cursor.items() if here or name in ("ids", "contents", "by_content")}
 
 
 def _bounded(ids: dict[str, str]) -> dict[str, str]:
@@ -274,5 +285,5 @@ def _hint(parsed: Parsed, answer: Any) -> float:
     return max(age, parsed.hint or 0.0)
 
 
-def _short(title: str) -> str:
-    return hashlib.sha256(normalised(title).encode()).hexdigest()[:12]
+def _short(entry: Entry) -> str:
+    return entry.by_content()[-12:]
