@@ -9,11 +9,13 @@ from typing import Any
 import redis
 from django.conf import settings
 from django.db import connection
-from django.db.models import Count, Min, Q
+from django.db.models import Count, Min
 
 from connectors import health as channel_health
 from inbox import ringing
-from inbox.models import Conversation, Reply
+from inbox.models import Reply, Tally, Team
+from inbox.models.conversation import OPEN
+from insights.standing import waiting
 
 DATABASE = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"}
 STALE = 60.0  # seconds after which a reply in doubt, or one that should have left, is a worry
@@ -58,13 +60,16 @@ def _outbox(now: datetime) -> dict[str, Any]:
 
 
 def _queue(now: datetime) -> dict[str, Any]:
-    """Numbers over all teams that are not private."""
-    found = (
-        Conversation.objects.open()
-        .filter(team__private=False)
-        .aggregate(open=Count("pk"), unassigned=Count("pk", filter=Q(agent=None)), oldest=Min("waiting_since"))
-    )
-    return {"open": found["open"], "unassigned": found["unassigned"], "oldest_waiting": _age(found["oldest"], now)}
+    """Numbers over all teams that are not private, from their counters."""
+    teams = list(Team.objects.filter(private=False))
+    since, free = waiting(teams), {f"{team.stream}:free" for team in teams}
+    counted = Tally.objects.by_scope({team.stream for team in teams} | free)
+    is_open = {(scope, state): n for (scope, state), n in counted.items() if state in OPEN}
+    return {
+        "open": sum(n for (scope, _state), n in is_open.items() if scope not in free),
+        "unassigned": sum(n for (scope, _state), n in is_open.items() if scope in free),
+        "oldest_waiting": _age(min(filter(None, since.values()), default=None), now),
+    }
 
 
 def _database() -> dict[str, Any]:

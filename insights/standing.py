@@ -44,11 +44,11 @@ def teams_of(agent: Agent) -> list[Team]:
 def lines(agent: Agent, now: datetime) -> list[Line]:
     """A line for each team whose figures the agent may read."""
     teams = teams_of(agent)
-    counts, since = desk.counts_of(teams, agent), _waiting(teams)
+    counts, since = desk.counts_of(teams, agent), waiting(teams)
     return [_line(team, agent, counts, since[team.pk], now) for team in teams]
 
 
-def _waiting(teams: list[Team]) -> dict[int, datetime | None]:
+def waiting(teams: list[Team]) -> dict[int, datetime | None]:
     """Since when each team's oldest open message waits; one look into the index for each."""
     waiting = Conversation.objects.open().filter(team=OuterRef("pk"), waiting_since__isnull=False)
     oldest = Subquery(waiting.order_by("waiting_since").values("waiting_since")[:1])

@@ -33,6 +33,11 @@ def test_the_figures_of_health_leave_private_teams_out(cast):
     after = figures(timezone.now())["queue"]
     assert (before["open"], before["unassigned"]) == (after["open"], after["unassigned"]) == (1, 1)
     assert after["oldest_waiting"] < 60
+    assert write(channel, "mine", cast.product, author="rob", ago=900).claim(cast.pia)
+    assert write(channel, "done", cast.product, author="theo", ago=9_000).close(cast.pia)
+    queue = figures(timezone.now())["queue"]
+    assert (queue["open"], queue["unassigned"]) == (2, 1)
+    assert 900 <= queue["oldest_waiting"] < 9_000
 
 
 def test_forms_of_passwords_speak_as_our_other_forms_do_and_say_no_label_twice(client, cast):
