@@ -206,13 +206,14 @@ class Round:
 
     def refused(self, fault: Fault) -> None:
         """The first post to be read is gone, takes no such question, or is kept from us: it holds up no other, and is
-        asked for again later."""
+        asked for again later. One that the list still shows then is not gone: a right may be missing."""
         stop, unlisted = self.todo[0], self.todo[0].mark < 0
-        known, gone = self.posts.pop(stop.post, None), isinstance(fault, Gone)
-        if unlisted or not gone:
-            newest = known[1] if known else self.began if unlisted else self.start
-            mark = KEPT_BACK if unlisted else min(-self.began, KEPT_BACK - 1)
-            self.posts[stop.post] = [mark, newest, self.number]
+        known = self.posts.pop(stop.post, None)
+        if isinstance(fault, Gone) and not unlisted and known and -self.began < known[0] < KEPT_BACK:
+            fault = NotPermitted("It lists the post, and says that there is none.", status=fault.status)
+        gone, newest = isinstance(fault, Gone), known[1] if known else self.began if unlisted else self.start
+        mark = KEPT_BACK if unlisted else min(-self.began, KEPT_BACK - 1)
+        self.posts[stop.post] = [mark, newest, self.number]
         self._next()
         if gone:
             self.held = [each for each in self.held if each[0] != stop.post]

@@ -181,6 +181,17 @@ def test_a_post_that_is_gone_says_nothing_of_the_others():
     assert (asked[:2], asked[-1], aside, barred) == (["a", "b"], "d", ["a", "b"], False)
 
 
+def test_posts_that_are_listed_for_hours_and_said_to_be_gone_are_a_fault_of_the_source():
+    listed, reading = [Listed(one, 1) for one in "abcd"], Round.read(None, NOW)
+    assert against(reading, listed, NOW, closed="", gone="abcd") == (list("abcd"), [], False)
+    soon, later = NOW + timedelta(minutes=2), NOW + HOUR
+    assert through(again(against.left, soon), listed, soon) == [], "nothing happened there since"
+    asked, aside, barred = against(again(against.left, later), listed, later, closed="", gone="abcd")
+    assert (len(asked), aside, barred) == (3, [], True)
+    asked, aside, barred = against(again(against.left, later), listed, later, closed="", gone="ab")
+    assert (aside, barred) == (["a", "b"], False)
+
+
 def test_posts_that_are_closed_by_themselves_stop_no_source_of_which_another_was_read():
     listed = [Listed(one, 1) for one in "abcd"]
     for minute in range(6):
