@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from connectors.base import Check, Connector
     from connectors.models import Channel
 
+WHO = "signed_in_as"
+"""The fact that says who signed in, as the network calls them for this app."""
+
 
 def decide(kind: type[Connector], names: Iterable[str]) -> bool:
     """Whether one of these fields says whose account it is."""
@@ -25,6 +28,17 @@ def beside[T](kind: type[Connector], held: Mapping[str, T], given: Mapping[str, 
         return dict(held)
     stay = lasting(kind)
     return {name: value for name, value in held.items() if name in stay}
+
+
+def who(settings: Mapping[str, Any]) -> str:
+    """Whose access a channel of these settings lives by, as far as the network said."""
+    return str((settings.get("facts") or {}).get(WHO) or "")
+
+
+def nobodys(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The same where that is not known."""
+    facts = {name: value for name, value in (settings.get("facts") or {}).items() if name != WHO}
+    return {**settings, "facts": facts}
 
 
 def lasting(kind: type[Connector]) -> set[str]:

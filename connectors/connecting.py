@@ -62,11 +62,19 @@ def connect(
 def keep_secrets(channel: Channel, given: Mapping[str, str]) -> None:
     """Seals and stores them beside those the channel has; a new value replaces the old one of the same name."""
     channel.sealed = _sealed_with(channel, given)
-    Channel.objects.filter(pk=channel.pk).update(sealed=channel.sealed, **_lasting(channel, given))
+    fields = _lasting(channel, given) | _anew(channel, given)
+    Channel.objects.filter(pk=channel.pk).update(sealed=channel.sealed, **fields)
 
 
 def _sealed_with(channel: Channel, given: Mapping[str, str]) -> dict[str, str]:
     return {**belonging.beside(channel.kind, channel.sealed, given), **sealed_secrets(channel.pk, given)}
+
+
+def _anew(channel: Channel, given: Mapping[str, str]) -> dict[str, Any]:
+    """Who signed in before is not who gave this access, unless the next look at it says so."""
+    whose = belonging.decide(channel.kind, (name for name, value in given.items() if value))
+    settings = Channel.objects.values_list("settings", flat=True).get(pk=channel.pk) if whose else {}
+    return {"settings": belonging.nobodys(settings)} if belonging.who(settings) else {}
 
 
 def _lasting(channel: Channel, given: Mapping[str, str]) -> dict[str, Any]:
@@ -181,7 +189,7 @@ def read_soon() -> None:
 def reconnect(channel: Channel, given: Mapping[str, str], by: Agent | None) -> None:
     """New secrets beside those that were not replaced; listening goes on at once from where it stood."""
     stands = Channel.objects.select_for_update().get(pk=channel.pk)  # a poll may have renewed others of them meanwhile
-    stands.reconnected(_sealed_with(stands, given), by, **_lasting(channel, given))
+    stands.reconnected(_sealed_with(stands, given), by, **_lasting(channel, given), **_anew(channel, given))
     channel.refresh_from_db()
     read_soon()
 

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 PREFIX = "withdrawn:"
 _CODE = re.compile(r"[0-9]{1,15}-[0-9a-f]{32}")
-WHO = "signed_in_as"
-"""The fact that says who signed in, as the network calls them for this app."""
 
 
 @transaction.atomic
@@ -37,9 +35,9 @@ def withdraw(channel: Channel, verdict: Withdrawn) -> JSON:
     if known is None:
         with recorded_together():
             for each in channels:
-                if _who(each) == verdict.account:
+                if belonging.who(each.settings) == verdict.account:
                     _let_go(each)
-                elif not _who(each):
+                elif not belonging.who(each.settings):
                     _ask_again(each)
             known = _noted(channel, verdict)
     answer: JSON = known.answer
@@ -60,10 +58,6 @@ def _noted(channel: Channel, verdict: Withdrawn) -> Delivery:
     return Delivery.objects.create(channel=channel, **fields)
 
 
-def _who(channel: Channel) -> str:
-    return str((channel.settings.get("facts") or {}).get(WHO) or "")
-
-
 def _ask_again(channel: Channel) -> None:
     """Nobody knows who signed in for it: anybody may sign in to an app and leave it again, so nothing is taken. If it
     was theirs, the network refuses what we hold."""
@@ -73,8 +67,7 @@ def _ask_again(channel: Channel) -> None:
 def _let_go(channel: Channel) -> None:
     """The keys of the app itself stay. A poll under way is overtaken."""
     sealed = {name: value for name, value in channel.sealed.items() if name in belonging.lasting(channel.kind)}
-    facts = {name: value for name, value in (channel.settings.get("facts") or {}).items() if name != WHO}
-    kept = {"sealed": sealed, "settings": {**channel.settings, "facts": facts}, "exchanges": []}
+    kept = {"sealed": sealed, "settings": belonging.nobodys(channel.settings), "exchanges": []}
     overtaken: dict[str, Any] = {"cursor_version": F("cursor_version") + 1, "polling_until": None}
     Channel.objects.filter(pk=channel.pk).update(**kept, **overtaken)
     channel.refresh_from_db()

@@ -115,6 +115,23 @@ def test_who_signed_in_stays_known_when_it_cannot_be_looked_up_again(fake, page,
     assert page.settings["facts"]["signed_in_as"] == "10158000000004711"
 
 
+@pytest.mark.parametrize("how", ["signed in again", "keys entered"])
+def test_who_signed_in_before_is_not_taken_for_whoever_signed_in_since(fake, page, monkeypatch, how):
+    fresh = {"access_token": CANARY, "user_token": "another-person"}
+    if how == "keys entered":
+        connecting.change(page, {"settings": {"page": "1"}}, None, fresh)
+    else:
+        connecting.reconnect(page, fresh, None)
+    monkeypatch.setattr(fake, "token_info", lambda given: refused(1, status=500))
+    page.refresh_from_db()
+    assert keep_facts(page, opened(page).check())
+    asked(page, request())
+    page.refresh_from_db()
+    assert ("access_token" in page.sealed, "signed_in_as" in page.settings["facts"]) == (True, False)
+    assert page.settings["facts"]["page_id"] == "1"
+    assert page.check_at <= timezone.now()
+
+
 def test_a_poll_under_way_does_not_call_a_channel_well_that_has_let_go(page):
     began = Channel.objects.get(pk=page.pk)
     asked(page, request())
