@@ -57,7 +57,19 @@ class ChannelQuerySet(models.QuerySet["Channel"]):
     def covered_by(self, topic: Topic) -> ChannelQuerySet:
         """The channels chosen for a topic; all when none is."""
         chosen = Topic.channels.through.objects.filter(topic=topic.pk)
-        return self.filter(Q(pk__in=chosen.values("channel")) | ~Exists(chosen)).order_by("name")
+        found = self.filter(Q(pk__in=chosen.values("channel")) | ~Exists(chosen))
+        return found.exclude(pk__in=Channel.objects.closed_to(topic)).order_by("name")
+
+    def closed_to(self, topic: Topic) -> ChannelQuerySet:
+        """Those of private teams, unless the topic is theirs or no team's."""
+        return self.none() if topic.team_id is None else self.filter(team__private=True).exclude(team=topic.team_id)
+
+    def named_to(self, agent: Agent) -> ChannelQuerySet:
+        """Those whose names the agent may read: a private team's are known to its people, and to admins, who set them
+        up."""
+        if agent.is_active and agent.is_admin:
+            return self
+        return self.filter(Q(team=None) | Q(team__private=False) | Q(team__in=agent.readable_team_ids))
 
     def due(self) -> ChannelQuerySet:
         free = Q(polling_until=None) | Q(polling_until__lt=Clock())

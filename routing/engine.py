@@ -86,13 +86,15 @@ _NOTHING_MORE = _More(None, (), False)
 
 @dataclass
 class RuleSet:
-    """Rules of one version, compiled. `triage` is the team for what no rule places; `teams` are names by id,
-    `names` those of channels for the words of a trace; `traces` are those that many posts share."""
+    """Rules of one version, compiled. `triage` is the team for what no rule places; `teams` are names by id, `private`
+    those that keep what their own channels hear; `names` those of channels for the words of a trace; `traces` are
+    those that many posts share."""
 
     version: int
     rules: Sequence[CompiledRule]
     teams: Mapping[int, str] = field(default_factory=dict)
     triage: int | None = None
+    private: frozenset[int] = frozenset()
     names: dict[str, str] = field(default_factory=dict)
     traces: dict[tuple[Any, ...], dict[str, Any]] = field(default_factory=dict)
 
@@ -174,12 +176,14 @@ class RuleSet:
         self, facts: Facts, members: frozenset[tuple[int, int]] = frozenset(), default_team: int | None = None
     ) -> Decision:
         """Team, agent, priority, tags and the trace. `members` are (agent, team) of active agents, `default_team`
-        the channel's own; RuleError without any team."""
+        the channel's own, and where that is private nothing else decides: what is written to HR is read by HR alone,
+        whatever rules and topics of others find in it. RuleError without any team."""
         judgement = self.judge(facts)
         outcome = judgement.outcome
-        team = outcome.team_id if outcome.team_id in self.teams else None
+        home = default_team if default_team in self.private else None
+        team = outcome.team_id if outcome.team_id in (self.teams if home is None else (home,)) else None
         asking = facts.team_id if facts.team_id in self.teams else None
-        chosen = team or asking or default_team or self.triage
+        chosen = home or team or asking or default_team or self.triage
         if chosen is None:
             raise RuleError("There is no team yet that could take this. Make a team first.")
         agent = outcome.agent_id if (outcome.agent_id, chosen) in members else None
@@ -190,19 +194,21 @@ class RuleSet:
             tags=tuple(outcome.tags),
             heard_only=outcome.heard_only and team is None,
             listen_only=facts.hidden or (facts.listen_only and team is None),
-            trace=self._trace(facts, judgement, chosen, decided_by_rule=team is not None)
+            trace=self._trace(facts, judgement, chosen, home, decided_by_rule=team is not None)
             if judgement.tried
-            else self._untouched(facts, judgement, chosen),
+            else self._untouched(facts, judgement, chosen, home),
         )
 
-    def _untouched(self, facts: Facts, judgement: Judgement, team: int) -> dict[str, Any]:
+    def _untouched(self, facts: Facts, judgement: Judgement, team: int, home: int | None) -> dict[str, Any]:
         """The trace of a post that no rule was tried on: one for all of a page that are alike."""
-        alike = (team, facts.team_id == team, facts.language, facts.kind, facts.network)
+        alike = (team, home, facts.team_id == team, facts.language, facts.kind, facts.network)
         if alike not in self.traces:
-            self.traces[alike] = self._trace(facts, judgement, team, decided_by_rule=False)
+            self.traces[alike] = self._trace(facts, judgement, team, home, decided_by_rule=False)
         return self.traces[alike]
 
-    def _trace(self, facts: Facts, judgement: Judgement, team: int, *, decided_by_rule: bool) -> dict[str, Any]:
+    def _trace(
+        self, facts: Facts, judgement: Judgement, team: int, home: int | None, *, decided_by_rule: bool
+    ) -> dict[str, Any]:
         """What answers “why is this here?”: at most about 2 kB, stored with the conversation and never computed
         again."""
         tried = self.verdicts(judgement)
@@ -211,6 +217,8 @@ class RuleSet:
         giver = next((v.rule for v in tried if v.matched and team in v.rule.teams()), None) if decided_by_rule else None
         if giver:
             because = f"of rule “{giver.name}” v{giver.version}"
+        elif team == home:
+            because = "its channel is of a private team, which keeps what is written there"
         elif facts.team_id == team:
             because = "its topic is theirs and no rule gives it to another team"
         else:
@@ -262,8 +270,9 @@ def current() -> RuleSet:
     number, changed_at, teams = standing()
     rules = copy(_compiled(number, changed_at))
     rules.traces = {}  # with the teams as they are
-    rules.teams = {pk: name for pk, name, _ in teams}
-    rules.triage = next((pk for pk, _, triage in teams if triage), teams[0][0] if teams else None)
+    rules.teams = {pk: name for pk, name, _triage, _private in teams}
+    rules.private = frozenset(pk for pk, _name, _triage, private in teams if private)
+    rules.triage = next((pk for pk, _name, triage, _private in teams if triage), teams[0][0] if teams else None)
     return rules
 
 

@@ -147,16 +147,16 @@ def rules_changed(what: happenings.SetUpChanged, by: Agent | None) -> None:
 
 
 _STANDING = """
-    SELECT coalesce(s.n, 0), r.changed_at, t.id, t.name, t.triage
+    SELECT coalesce(s.n, 0), r.changed_at, t.id, t.name, t.triage, t.private
       FROM (SELECT max(changed_at) AS changed_at FROM routing_rule) AS r
       LEFT JOIN inbox_stream s ON s.key = %s LEFT JOIN inbox_team t ON true ORDER BY t.id"""
 
 
-def standing() -> tuple[int, datetime | None, list[tuple[int, str, bool]]]:
+def standing() -> tuple[int, datetime | None, list[tuple[int, str, bool, bool]]]:
     """What tells one rule set from every other: its number, and when a rule last changed, because after a restored
-    backup the numbers come again. And id, name and triage mark of every team."""
+    backup the numbers come again. And of every team id, name, whether it takes the rest, and whether it is private."""
     with connection.cursor() as cursor:
         cursor.execute(_STANDING, (VERSION,))
         rows = cursor.fetchall()
     number, changed_at = rows[0][:2]
-    return number, changed_at, [(pk, name, triage) for _, _, pk, name, triage in rows if pk is not None]
+    return number, changed_at, [(pk, *more) for _, _, pk, *more in rows if pk is not None]

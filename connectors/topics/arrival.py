@@ -116,7 +116,7 @@ class Topics:
 
     @classmethod
     def of(cls, channel: Channel) -> Topics:
-        covering = Topic.objects.covering(channel.pk).with_sorting().order_by("pk")
+        covering = Topic.objects.covering(channel).with_sorting().order_by("pk")
         found = {topic.pk: topic for topic in covering}
         queries = tuple((pk, topic.query) for pk, topic in found.items())
         return cls(channel, found, _compiled(queries), Sorting(found.values()))

@@ -12,7 +12,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Max
 
-from connectors.models import Topic, TopicMention
+from connectors.models import Channel, Topic, TopicMention
 from connectors.topics import pieces
 from connectors.topics.matching import Subject, TopicSet
 from connectors.topics.sorting import Sorted, Sorting
@@ -101,6 +101,7 @@ class Piece:
 def _matched(topic: Topic, below: int) -> Piece:
     """As many mentions as there is time for, and at least one."""
     queries, channels = TopicSet({topic.pk: topic.tree}), set(topic.channels.values_list("pk", flat=True))
+    closed = set(Channel.objects.closed_to(topic).values_list("pk", flat=True))
     sorting = Sorting(Topic.objects.with_sorting().filter(pk=topic.pk))
     piece, ends = Piece(sorting.versions.get(topic.pk, 0)), time.monotonic() + SECONDS
     while not piece.ended and len(piece.versions) < PIECE:
@@ -109,7 +110,8 @@ def _matched(topic: Topic, below: int) -> Piece:
         for row in rows:
             below = piece.last = row["pk"]
             piece.versions[row["pk"]], piece.last_seen_at = row["version"], row["seen_at"]
-            fits = not row["ours"] and (not channels or row["channel_id"] in channels)
+            channel, is_ours = row["channel_id"], row["ours"]
+            fits = not is_ours and channel not in closed and (not channels or channel in channels)
             if fits and queries.matching(subject := subject_of(row)):
                 piece.found[row["pk"]] = row["posted_at"], sorting.of(subject)[topic.pk]
             if time.monotonic() >= ends:

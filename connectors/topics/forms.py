@@ -65,7 +65,7 @@ class TopicForm(forms.Form):
         managed = [team.pk for team in Team.objects.all() if agent.is_admin or agent.manages(team.pk)]
         teams.queryset = Team.objects.filter(pk__in=managed)  # type: ignore[attr-defined]
         teams.required = not agent.is_admin
-        channels.queryset = Channel.objects.order_by("name")  # type: ignore[attr-defined]
+        channels.queryset = Channel.objects.named_to(agent).order_by("name")  # type: ignore[attr-defined]
         self.fields["query"].widget.attrs["aria-describedby"] = "reads"
 
     @classmethod

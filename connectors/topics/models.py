@@ -27,14 +27,20 @@ if TYPE_CHECKING:
     from inbox.models import Agent
 
 
+_ANEW = ("since", "compare_at", "compare_below", "compared")
+
+
 class TopicQuerySet(models.QuerySet["Topic"]):
     def listening(self) -> TopicQuerySet:
         return self.filter(active=True)
 
-    def covering(self, channel_id: int) -> TopicQuerySet:
-        """Topics in force that listen on this channel: chosen for it, or for all."""
+    def covering(self, channel: Channel) -> TopicQuerySet:
+        """Topics in force that listen on this channel: chosen for it, or for all. What is written to a private team
+        is looked through for that team alone, or for none."""
         chosen = Topic.channels.through.objects.filter(topic=models.OuterRef("pk"))
-        return self.listening().filter(Q(models.Exists(chosen.filter(channel=channel_id))) | ~models.Exists(chosen))
+        found = self.listening().filter(Q(models.Exists(chosen.filter(channel=channel.pk))) | ~models.Exists(chosen))
+        is_closed = channel.team is not None and channel.team.private
+        return found.filter(Q(team=channel.team_id) | Q(team=None)) if is_closed else found
 
     def only_on(self, channel_id: int) -> TopicQuerySet:
         """Topics in force that listen there and nowhere else."""
@@ -148,7 +154,9 @@ class Topic(models.Model):
             self._begin_anew()
         if known is None:
             self.created_by = by
-        self.save()
+            self.save()
+        else:  # themes and exclusions have their own places in the row, and somebody may be at them
+            self.save(update_fields=[*fields, "version", "changed_at", *(_ANEW if asks_anew else ())])
         self.channels.set(chosen)
         self._told(by, changed(f"{'changed' if known else 'made'} the topic “{self.name}”", self, was))
         return True

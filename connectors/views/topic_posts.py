@@ -90,7 +90,7 @@ def posts(request: Request, pk: int) -> HttpResponse:
         "first": "after" not in request.GET,
         "mine": topic.may_be_changed_by(request.user),
         "tabs": _tabs(topic, found.hidden, "posts"),
-        **_coverage(topic),
+        **_coverage(topic, request.user),
     }
     return shown(request, "connectors/topic_posts.html", context, current="topics")
 
@@ -154,10 +154,11 @@ def restoration(request: Request, pk: int, mention: int) -> HttpResponse:
     return HttpResponseRedirect(reverse("topics:excluded", args=[topic.pk]), status=303)
 
 
-def _coverage(topic: Topic) -> dict[str, Any]:
-    """From when on the list is complete, channel by channel; nothing for a query that cannot be read any more."""
+def _coverage(topic: Topic, agent: Agent) -> dict[str, Any]:
+    """From when on the list is complete, channel by channel, of those the agent may know of; nothing for a query that
+    cannot be read any more."""
     try:
-        heard = listening(topic.tree, Channel.objects.covered_by(topic))
+        heard = listening(topic.tree, Channel.objects.covered_by(topic).named_to(agent))
     except QueryError:
         return {}
     return {"listening": heard, "complete_since": whole_since(heard)}

@@ -157,7 +157,7 @@ def _reads(agent: Agent, query: str, chosen: list[int], hides: list[Tree], count
         tree = parse_topic(query)
     except QueryError as error:
         return unread(query, error)
-    channels = Channel.objects.order_by("name")
+    channels = Channel.objects.named_to(agent).order_by("name")
     covered = channels.filter(pk__in=chosen) if chosen else channels
     now = timezone.now()
     found = preview(tree, agent, chosen, now, hides)

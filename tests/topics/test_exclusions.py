@@ -325,6 +325,16 @@ def test_what_is_hidden_stands_on_more_than_one_page(cast, client, heard, monkey
     assert ("kettle now" in page, "deals.example" in page, "?after=" in page) == (False, True, False)
 
 
+def test_a_topic_that_is_saved_meanwhile_keeps_the_exclusion_due(cast):
+    topic = make()
+    opened = Topic.objects.get(pk=topic.pk)
+    assert exclude(topic, [("phrase", "x y")], cast.max)
+    assert opened.rewrite(cast.ada, (), query="kettle OR pot")
+    topic.refresh_from_db()
+    assert (topic.query, topic.sort_version) == ("kettle OR pot", opened.sort_version + 1)
+    assert topic.sort_at is not None
+
+
 def test_two_who_exclude_the_same_keep_one(cast):
     topic = make()
     assert exclude(topic, [("phrase", "x y"), ("phrase", "x y")], cast.max)

@@ -13,6 +13,7 @@ from connectors.models import Channel, Quarantined, Source, Topic, TopicMention
 from connectors.opening import opened
 from connectors.retrying import retry
 from connectors.storing import Claim
+from connectors.topics import comparing
 from connectors.topics.query import QueryError
 from inbox.models import Conversation, Mention
 from inbox.models.conversation import State
@@ -117,6 +118,42 @@ def test_a_rule_may_take_what_a_topic_only_listens_to(cast, channel, fake):
     read(channel)
     assert conversation("my kettle is on fire").state == State.NEW
     assert conversation("a nice kettle").state == State.HEARD
+
+
+def test_what_is_written_to_a_private_team_is_taken_by_no_rule_and_no_topic_of_others(cast, channel, fake):
+    from routing.models import Rule
+
+    Channel.objects.filter(pk=channel.pk).update(team=cast.hr)
+    rule = Rule(name="Orders and money", when={"all": [{"is": "text_any", "words": ["salary"]}]})
+    rule.rewrite(None, then=[{"do": "team", "team": cast.support.pk}, {"do": "tag", "tags": ["money"]}])
+    theirs = make("salary", queues=True, team=cast.support)
+    own = make("salary OR pay", team=cast.hr)
+    fake.say("@brand my salary is late")
+    fake.say("@brand my pay too", "theo")
+    read(channel)
+    for text, tags in (("@brand my salary is late", ["money"]), ("@brand my pay too", [])):
+        one = conversation(text)
+        assert (one.team, one.state, one.tags) == (cast.hr, State.NEW, tags)
+        assert one.trace["because"] == "its channel is of a private team, which keeps what is written there"
+    while comparing.compare_piece():
+        pass
+    assert found(theirs) == []
+    assert found(own) == ["@brand my pay too", "@brand my salary is late"]
+    assert list(Channel.objects.covered_by(theirs)) == []
+    assert list(Channel.objects.covered_by(own)) == [channel]
+
+
+def test_a_private_teams_own_rule_and_agent_are_followed(cast, channel, fake):
+    from routing.models import Rule
+
+    Channel.objects.filter(pk=channel.pk).update(team=cast.hr)
+    rule = Rule(name="Pay", when={"all": [{"is": "text_any", "words": ["salary"]}]})
+    rule.rewrite(None, then=[{"do": "team", "team": cast.hr.pk}, {"do": "agent", "agent": cast.hugo.pk}])
+    fake.say("@brand my salary is late")
+    read(channel)
+    one = conversation("@brand my salary is late")
+    assert (one.team, one.agent) == (cast.hr, cast.hugo)
+    assert one.trace["because"].startswith("of rule “Pay”")
 
 
 def test_a_mention_of_us_is_work_although_a_listening_topic_found_it_first(channel, fake):

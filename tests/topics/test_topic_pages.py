@@ -168,6 +168,16 @@ def test_what_a_search_costs_is_told_before_it_is_kept(cast, client, heard):
     assert "a day if people" not in checked(client, cast.max, "pot")
 
 
+def test_the_channels_of_a_private_team_are_named_to_its_people_and_to_admins(cast, client, heard):
+    mailbox = world.make_channel("hr-complaints@acme.example", "demo", team=cast.hr)
+    one = topic(team=cast.support)
+    for agent in (cast.ana, cast.max):
+        client.force_login(agent)
+        assert mailbox.name not in client.get(f"/topics/{one.pk}/").content.decode()
+    assert mailbox.name not in checked(client, cast.max, "kettle")
+    assert mailbox.name in checked(client, cast.ada, "kettle")
+
+
 def test_each_channel_says_what_it_is_asked_and_since_when_it_is_complete(cast, client):
     mastodon = world.make_channel("@acme@far.example", "mastodon")
     blog = world.make_channel("Blog", "feed")
