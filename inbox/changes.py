@@ -16,7 +16,7 @@ from inbox import desk, shared
 from inbox.models import Conversation, Event, State
 from inbox.queue import PAGE, WHOLE, sentence
 from inbox.row import by_id, moved_away
-from inbox.templatetags.kept import conversation_row
+from inbox.templatetags.rows import conversation_rows
 from socialcare.pages import is_number
 
 if TYPE_CHECKING:
@@ -132,12 +132,12 @@ def _changed(queue: Queue, since: Numbers) -> Common | None:
     known = by_id(ids, [team.pk for team in queue.teams], inside) if ids else []
     rows = queue.rows(known, _reasons([one.id for one in known if not one.inside]))
     rows += [moved_away(pk) for pk in sorted(set(ids) - {one.id for one in known})]
-    return Common("\n".join(map(conversation_row, rows)), conversations=known)
+    return Common(conversation_rows(rows), conversations=known)
 
 
 def _whole(queue: Queue, size: int) -> Common:
     conversations, _more = queue.page(size=size)
-    return Common("\n".join(map(conversation_row, queue.rows(conversations))), True, conversations)
+    return Common(conversation_rows(queue.rows(conversations)), True, conversations)
 
 
 def _reasons(ids: Sequence[int]) -> dict[int, str]:

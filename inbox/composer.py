@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import ceil
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -217,7 +217,12 @@ def network_name(channel: Any) -> str:
 
 def network_label(network: str) -> str:
     """The same for a network of which no channel is at hand."""
-    return network_name(apps.get_model("connectors", "Channel")(network=network))
+    return network_name(_channel_of(network))
+
+
+@lru_cache(maxsize=100)
+def _channel_of(network: str) -> Any:
+    return apps.get_model("connectors", "Channel")(network=network)
 
 
 def safe(url: str) -> str:

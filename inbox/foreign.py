@@ -50,6 +50,8 @@ class Link:
 
 def clean(text: str) -> str:
     """The text without controls and overrides, with at most MARKS_KEPT combining marks on one character."""
+    if text.isascii() and text.isprintable():
+        return text
     text = _UNWANTED.sub("", _BREAKS.sub("\n", text))
     return _GRAPHEME.sub(_unpile, text) if _PILED_UP.search(text) else text
 
@@ -80,7 +82,9 @@ def _unpile(match: regex.Match[str]) -> str:
 def snippet(text: str, length: int = 140) -> str:
     """One line of the text for lists, at most `length` graphemes."""
     # Rows are cut by the style sheet; reading more than is needed would only cost time on hostile length.
-    line = _SPACES.sub(" ", clean(text[: length * 20])).strip()
+    line: str = _SPACES.sub(" ", clean(text[: length * 20])).strip()
+    if len(line) <= length:
+        return line
     graphemes = _GRAPHEME.findall(line)
     return line if len(graphemes) <= length else "".join(graphemes[: length - 1]).rstrip() + "…"
 

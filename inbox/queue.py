@@ -18,7 +18,7 @@ from inbox.happenings import Happening
 from inbox.models import Conversation
 from inbox.models.arrays import array
 from inbox.models.assignable import deal
-from inbox.row import Row, by_id, chip_of
+from inbox.row import Columns, Row, by_id, chip_of
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -151,7 +151,7 @@ class Queue:
     def rows(self, conversations: Sequence[Any], gone: dict[int, str] | None = None) -> list[Row]:
         return [self._row(one, (gone or {}).get(one.id, "")) for one in conversations]
 
-    def _row(self, one: Any, gone: str) -> Row:
+    def _row(self, one: Columns, gone: str) -> Row:
         return Row(
             id=one.id,
             url=self.url_of(one.id),

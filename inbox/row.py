@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import connection
 from django.utils.translation import gettext as _
@@ -25,17 +25,40 @@ _FROM = """
 TROUBLES = {"failed": ("danger", "not sent"), "in_doubt": ("warn", "in doubt"), "held": ("warn", "held back")}
 
 
-@dataclass(frozen=True)
-class Chip:
+class Columns(NamedTuple):
+    """What a list needs of a conversation, in the order of the statement."""
+
+    id: int
+    seen_seq: int
+    inbound_seq: int
+    state: int
+    rank: int
+    priority: int
+    newest_at: datetime
+    waiting_since: datetime
+    excerpt: str
+    language: str
+    trouble: str
+    tags: list[str]
+    team_id: int
+    agent_id: int | None
+    agent__name: str | None
+    identity__name: str
+    identity__handle: str
+    identity__network: str
+    team__name: str
+    inside: bool | None
+
+
+class Chip(NamedTuple):
     """What a row says at its end, and in which mood."""
 
     text: str
     mood: str = ""
 
 
-@dataclass(frozen=True)
-class Row:
-    """One conversation as parts/row.html wants it; the same for every reader of the view, and a key of what is kept."""
+class Row(NamedTuple):
+    """One conversation as a list shows it; the same for every reader of the view, and the key of its HTML."""
 
     id: int
     url: str
@@ -43,8 +66,8 @@ class Row:
     author_name: str
     handle: str
     network: str
-    age_at: Any
-    snippet: str
+    age_at: datetime | None  # of the newest message from outside
+    snippet: str  # as it was written
     language: str
     chip: Chip | None
     state: str
@@ -59,7 +82,7 @@ class Row:
         return network_label(self.network)
 
 
-def chip_of(one: Any) -> Chip | None:
+def chip_of(one: Columns) -> Chip | None:
     """The one chip of a row: trouble first, then what it waits for. Who has it stands beside."""
     if one.trouble in TROUBLES:
         mood, words = TROUBLES[one.trouble]
@@ -77,7 +100,7 @@ def moved_away(pk: int) -> Row:
     return Row(pk, "", "", words, "", "", None, "", "", None, "gone", 0, None, "", "", gone=words)
 
 
-def by_id(ids: Sequence[int], teams: Sequence[int], among: QuerySet[Any, Any] | None = None) -> list[Any]:
+def by_id(ids: Sequence[int], teams: Sequence[int], among: QuerySet[Any, Any] | None = None) -> list[Columns]:
     """The columns of rows for these conversations as far as they stand in one of the teams, in their order; with
     `inside`, whether each is among those others (a query for ids)."""
     if not ids:
@@ -86,16 +109,5 @@ def by_id(ids: Sequence[int], teams: Sequence[int], among: QuerySet[Any, Any] | 
     sql = f"SELECT {_COLUMNS}, c.id IN ({inside}) AS inside {_FROM}"
     with connection.cursor() as cursor:
         cursor.execute(sql, [*parameters, list(ids), list(teams)])
-        names = [column.name for column in cursor.description]
-        found = {values[0]: RowValues(zip(names, values, strict=True)) for values in cursor.fetchall()}
+        found = {values[0]: Columns(*values) for values in cursor.fetchall()}
     return [found[pk] for pk in ids if pk in found]
-
-
-class RowValues(dict[str, Any]):
-    """A row whose columns are read like attributes."""
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self[name]
-        except KeyError as error:
-            raise AttributeError(name) from error

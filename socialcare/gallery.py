@@ -19,6 +19,7 @@ from django.utils import timezone
 from django.utils.translation import override
 
 from inbox.pane import Group, Item
+from inbox.row import Chip, Row
 
 SAMPLES = Path(__file__).with_suffix(".toml")
 MOODS = ("", "warn", "danger", "good", "info", "praise", "accent")
@@ -45,14 +46,19 @@ def _timed(value: Any, now: datetime) -> Any:
 
 def _samples() -> dict[str, Any]:
     samples: dict[str, Any] = _timed(tomllib.loads(SAMPLES.read_text(encoding="utf-8")), timezone.now())
-    for row in samples["queue"]["rows"]:
-        row |= {"key": f"{1000 - row['id']:05d}", "url": f"/gallery/desk/?open={row['id']}"}
+    samples["queue"]["rows"] = [_row(**row) for row in samples["queue"]["rows"]]
     pane = samples["pane"]
     pane["groups"] = [Group(group["label"], _items(group["views"])) for group in pane["groups"]]
     pane["tabs"] = _items(pane["tabs"])
     for number, message in enumerate(samples["thread"]):
         message |= {"id": f"sample-{number}", "key": f"{number:05d}"}
     return samples
+
+
+def _row(*, chip: dict[str, str] | None = None, agent_id: int | None = None, gone: str = "", **said: Any) -> Row:
+    number = said["id"]
+    said |= {"key": f"{1000 - number:05d}", "url": f"/gallery/desk/?open={number}", "agent_id": agent_id, "gone": gone}
+    return Row(**said, chip=Chip(**chip) if chip else None, language="", priority=0, agent_name="")
 
 
 def _items(samples: list[dict[str, Any]]) -> tuple[Item, ...]:

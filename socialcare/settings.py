@@ -75,7 +75,7 @@ TEMPLATES = [
                 "socialcare.pages.frame",
                 "connectors.alarm.banner",
             ],
-            "builtins": ["inbox.templatetags.care", "inbox.templatetags.kept"],
+            "builtins": [f"inbox.templatetags.{name}" for name in ("care", "kept", "rows")],
         },
     }
 ]

@@ -21,10 +21,10 @@ HOMES = {"browser": ("tests/browser/",), "chaos": ("tests/chaos/", "tests/ground
 @receiver(setting_changed)
 def forget_what_names_files(*, setting, **_more):
     """What is kept as HTML names static files as this process finds them: outside of tests that never changes."""
-    from inbox.templatetags import care, kept
+    from inbox.templatetags import care, kept, rows
 
     if setting == "STORAGES":
-        for keeping in (care.icon, kept._made_part, kept._kept_row):
+        for keeping in (care.icon, kept._made_part, rows._kept):
             keeping.cache_clear()
 
 

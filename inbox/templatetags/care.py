@@ -139,19 +139,31 @@ def compact(number: int | None) -> str:
     return str(number)
 
 
+def span(seconds: float) -> tuple[int, str]:
+    """A length of time in the unit it is shown in."""
+    whole = int(abs(seconds))
+    if whole < 60:
+        return 0, "now"
+    if whole < 3600:
+        return whole // 60, "min"
+    if whole < DAY:
+        return whole // 3600, "h"
+    return (whole // DAY, "d") if whole < 14 * DAY else (whole // (7 * DAY), "wk")
+
+
 @register.filter
 def spell_out(seconds: float) -> str:
     """A length of time as rows show it: `4 min`, `2 h`, `3 d`, `5 wk`. local-time makes the same words in the page."""
-    seconds = abs(seconds)
-    if seconds < 60:
+    n, unit = span(seconds)
+    if unit == "now":
         return pgettext("age", "now")
-    if seconds < 3600:
-        return gettext("%(n)d min") % {"n": seconds // 60}
-    if seconds < DAY:
-        return gettext("%(n)d h") % {"n": seconds // 3600}
-    if seconds < 14 * DAY:
-        return gettext("%(n)d d") % {"n": seconds // DAY}
-    return ngettext("%(n)d wk", "%(n)d wk", int(seconds // (7 * DAY))) % {"n": seconds // (7 * DAY)}
+    if unit == "min":
+        return gettext("%(n)d min") % {"n": n}
+    if unit == "h":
+        return gettext("%(n)d h") % {"n": n}
+    if unit == "d":
+        return gettext("%(n)d d") % {"n": n}
+    return ngettext("%(n)d wk", "%(n)d wk", n) % {"n": n}
 
 
 def _iso(at: datetime) -> str:

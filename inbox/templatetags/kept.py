@@ -4,7 +4,7 @@ its key with the language and the zone: there is no request and no reader in it 
 from collections.abc import Hashable
 from datetime import tzinfo
 from functools import lru_cache
-from typing import Any, cast
+from typing import cast
 
 from django import template
 from django.template.loader import get_template
@@ -12,12 +12,9 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 
-from inbox.templatetags.care import spell_out
-
 register = template.Library()
 
 PARTS = 5_000  # kept at most: about 5 MB, most are a line or a button
-ROWS = 10_000  # rows kept as HTML: about 15 MB
 
 
 @register.simple_tag
@@ -37,22 +34,3 @@ def _made_part(_language: str | None, _zone: tzinfo, part: str, /, **values: Has
 def button(text: str, **options: Hashable) -> SafeString:
     """A button or a link that looks like one, as parts/button.html lists. A tag, so that nothing leaks in."""
     return _made_part(get_language(), timezone.get_current_timezone(), "parts/button.html", text=text, **options)
-
-
-@lru_cache(maxsize=ROWS)
-def _kept_row(_language: str | None, _age: str, row: Any) -> SafeString:
-    return _made_row(row)
-
-
-def _made_row(row: Any) -> SafeString:
-    return cast(SafeString, get_template("parts/row.html").render({"row": row}))
-
-
-@register.simple_tag
-def conversation_row(row: Any) -> SafeString:
-    """parts/row.html for this row. A row of the queue is made once for all who read the same: its HTML depends on
-    nothing but the row's own values, the language and the age in words."""
-    if isinstance(row, dict):
-        return _made_row(row)
-    age = spell_out((timezone.now() - row.age_at).total_seconds()) if row.age_at else ""
-    return _kept_row(get_language(), age, row)

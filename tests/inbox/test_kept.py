@@ -1,13 +1,19 @@
 """What is made once and kept as HTML is the same for all who are shown it, and nobody else's."""
 
 import re
+from datetime import timedelta
+from html.parser import HTMLParser
 from pathlib import Path
 
+import pytest
 from django.template import engines
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import override
 
 from inbox.pane import Item
+from inbox.row import Chip, Row
+from inbox.templatetags.rows import conversation_rows
 
 TEMPLATES = Path("templates")
 OF_A_REQUEST = r"\b(request|csrf_token|messages|perms|user|banner|organisation|version)\b"
@@ -67,3 +73,37 @@ def test_a_kept_part_is_made_anew_in_another_language():
     with override("de"):
         assert ">1,5<" in shown(line, item=item)
     assert ">1.5<" in shown(line, item=item)
+
+
+def row(**more):
+    calm = dict.fromkeys(("author_name", "handle", "snippet", "language", "state", "agent_name", "team_name"), "calm")
+    given = {"id": 7, "url": "/conversations/7/?view=all", "key": "0017", "network": "demo", "age_at": timezone.now()}
+    return Row(**{**given, **calm, "chip": Chip("calm", "warn"), "priority": 3, "agent_id": 2, **more})
+
+
+class Tags(HTMLParser):
+    """The elements of a piece of HTML with the names of their attributes, in order."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.seen = []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.append((tag, [name for name, _ in attrs]))
+
+
+@pytest.mark.parametrize("gone", ["", "calm"])
+def test_strangers_words_change_nothing_of_a_row_but_its_words(gone):
+    evil = "\"'><b onclick=x>&\u202e\x00</span><script>"
+    said = dict.fromkeys(("author_name", "handle", "snippet", "language", "agent_name", "team_name", "network"), evil)
+    hostile = conversation_rows([row(**said, chip=Chip(evil, evil), gone=gone and evil)])
+    assert Tags(hostile).seen == Tags(conversation_rows([row(gone=gone)])).seen
+
+
+def test_a_row_is_made_anew_when_a_value_or_its_age_in_words_is_another():
+    now = timezone.now()
+    ages = [conversation_rows([row(age_at=now - timedelta(minutes=n))]) for n in (4, 5)]
+    assert [re.search(r"data-ago>([^<]+)<", html)[1] for html in ages] == ["4 min", "5 min"]
+    assert "changed" in conversation_rows([row(snippet="changed")])
+    assert "data-agent" not in conversation_rows([row(agent_id=None)])

@@ -92,27 +92,13 @@ def palette(url):
 def row(number, key, **more):
     from django.utils import timezone
 
-    facts = {
-        "author_name": "Theo Silva",
-        "handle": "@theo",
-        "network": "demo",
-        "network_label": "Demo",
-        "snippet": "Thanks",
-    }
-    return render_to_string(
-        "parts/row.html",
-        {
-            "row": {
-                **facts,
-                "id": number,
-                "key": key,
-                "url": f"/gallery/desk/?open={number}",
-                "age_at": timezone.now(),
-                "state": "new",
-                **more,
-            }
-        },
-    )
+    from inbox.row import Row
+    from inbox.templatetags.rows import conversation_rows
+
+    facts = {"author_name": "Theo Silva", "handle": "@theo", "network": "demo", "language": "", "snippet": "Thanks"}
+    facts |= {"chip": None, "state": "new", "priority": 0, "agent_id": None, "agent_name": "", "team_name": ""}
+    url = f"/gallery/desk/?open={number}"
+    return conversation_rows([Row(**{**facts, "id": number, "key": key, "url": url, "age_at": timezone.now(), **more})])
 
 
 def ring(desk, number):
