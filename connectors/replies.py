@@ -27,6 +27,8 @@ type Verb = Literal[
     "mute",
     "unmute",
     "report",
+    "lock",
+    "unlock",
     "mark_seen",
 ]
 

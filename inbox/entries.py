@@ -109,7 +109,7 @@ def of_mention(mention: Mention, revisions: Sequence[Revision]) -> Message:
 
 def _marks(mention: Mention) -> list[str]:
     told = mention.grants.get("away")  # where the network says so itself, what we did is not all that counts
-    stands = mention.marks if told is None else [*(each for each in mention.marks if each not in AWAY), told]
+    stands = mention.marks if told is None else [*(each for each in mention.marks if each not in (*AWAY, told)), told]
     marks = [str(MARKS[mark]) for mark in stands if mark in MARKS]
     return [_("sent by a program"), *marks] if mention.grants.get("automatic") else marks
 
@@ -130,6 +130,7 @@ MARKS = {
     "blocked": gettext_lazy("author blocked"),
     "muted": gettext_lazy("muted there"),
     "reported": gettext_lazy("reported there"),
+    "locked": gettext_lazy("closed to answers"),
 }
 
 

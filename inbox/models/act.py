@@ -33,10 +33,12 @@ LEAVES: dict[str, tuple[str, bool]] = {
     "mute": ("muted", True),
     "unmute": ("muted", False),
     "report": ("reported", True),
+    "lock": ("locked", True),
+    "unlock": ("locked", False),
 }
 OPPOSITES = {
     "like": "unlike", "unlike": "like", "hide": "unhide", "unhide": "hide", "spam": "unspam", "unspam": "spam",
-    "trash": "restore", "restore": "trash", "mute": "unmute", "unmute": "mute",
+    "trash": "restore", "restore": "trash", "mute": "unmute", "unmute": "mute", "lock": "unlock", "unlock": "lock",
 }  # fmt: skip
 BRINGS_BACK = ("unspam", "restore")  # what was put away before anybody worked on it is work then
 # What is said of a verb: that it was done, and, after “did not”, that it was not.
@@ -56,6 +58,8 @@ SAID = {
     "mute": ("muted the {whom} of a message on the network", "mute it"),
     "unmute": ("took back a mute on the network", "take back the mute"),
     "report": ("reported a message to who runs the network", "report the message"),
+    "lock": ("closed a message to answers on the network", "close the message to answers"),
+    "unlock": ("opened a message to answers on the network", "open the message to answers"),
     "mark_seen": ("marked a message as seen on the network", "mark the message as seen"),
 }
 

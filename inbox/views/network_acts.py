@@ -38,6 +38,8 @@ VERBS = {
     "delete": (gettext_lazy("Delete there"), "trash-2", True),
     "mute": (gettext_lazy("Mute there"), "eye-off", False),
     "unmute": (gettext_lazy("Take back the mute"), "eye", False),
+    "lock": (gettext_lazy("Close to answers"), "lock", False),
+    "unlock": (gettext_lazy("Open to answers"), "undo-2", False),
     "report": (gettext_lazy("Report to who runs it"), "flag", True),
     "block": (gettext_lazy("Block the author"), "hand", True),
 }

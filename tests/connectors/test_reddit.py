@@ -5,6 +5,7 @@ import os
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -175,9 +176,10 @@ def test_a_message_is_answered_and_found_again(fake):
 
 
 def test_what_was_answered_may_be_gone_or_locked(fake):
-    fake.say("Help", locked=True)
-    post = only(fake)
-    assert not fake.connector().can(post, NOW)["reply"].allowed
+    post = as_it_is(fake, fake.say("Help", locked=True))
+    connector = fake.connector()
+    connector.facts = {"name": ME}  # a moderator may answer there
+    assert not connector.can(post, NOW)["reply"].allowed
     fake.things[post.external_id]["data"] |= {"body": "[removed]"}
     with pytest.raises(Gone):
         fake.connector().send(answer(post))
@@ -227,7 +229,7 @@ def test_a_refused_application_needs_a_person_and_a_broken_server_does_not(fake,
 
 def test_who_we_are_is_told_by_name(fake):
     check = fake.connector().check()
-    assert (check.account_name, check.facts) == (f"u/{ME}", {"name": ME})
+    assert (check.account_name, check.facts) == (f"u/{ME}", {"name": ME, "moderates": ["acme"]})
 
 
 def test_the_rate_headers_with_fractions_are_read(fake):
@@ -411,3 +413,112 @@ def test_modmail_needs_a_right_of_its_own_which_is_asked_for_and_missed_in_words
         mails(moderated)
     with Fake() as plain:
         assert "modmail" not in plain.connector().begin("https://care.example/back/", "state").url
+
+
+# Moderating
+
+
+def as_it_is(fake, name):
+    return fake.connector().refresh([name], NOW)[0]
+
+
+def offered(fake, post):
+    return {verb for verb, can in fake.connector().can(post, NOW).items() if can.allowed}
+
+
+@pytest.mark.parametrize(
+    ("verb", "path", "given", "back"),
+    [
+        ("hide", "/api/remove", {"spam": "false"}, "unhide"),
+        ("spam", "/api/remove", {"spam": "true"}, "unspam"),
+        ("lock", "/api/lock", {}, "unlock"),
+    ],
+)
+def test_a_moderator_removes_locks_and_takes_it_back(fake, verb, path, given, back):
+    name = fake.say("Buy my watches")
+    before = only(fake)
+    assert offered(fake, before) == {"reply", "hide", "spam", "lock"}
+    for _ in range(2):  # twice is success
+        done = fake.connector().do(verb, before).post
+    asked = fake.server.asked[-1]
+    assert asked.path == path
+    assert dict(parse_qsl(asked.body.decode())) == {"api_type": "json", "id": name, **given}
+    for post in (done, as_it_is(fake, name)):
+        assert post.text == "Buy my watches"
+        assert back in offered(fake, post)
+        assert verb not in offered(fake, post)
+        assert ("reply" in offered(fake, post)) == (verb == "lock")  # who moderates may answer in what is locked
+    again = fake.connector().do(back, done).post
+    for post in (again, as_it_is(fake, name)):
+        assert offered(fake, post) == {"reply", "hide", "spam", "lock"}
+
+
+@pytest.mark.parametrize("filtered_by", [True, "AutoModerator"])
+def test_what_a_filter_holds_back_waits_to_be_approved(fake, filtered_by):
+    name = fake.say("a first post")
+    fake.things[name]["data"] |= {"removed": True, "banned_by": filtered_by, "removed_by_category": "automod_filtered"}
+    post = as_it_is(fake, name)
+    assert post.visibility is Visibility.HELD
+    assert offered(fake, post) == {"approve", "hide", "spam"}
+    assert "waits" in fake.connector().can(post, NOW)["reply"].reason
+    done = fake.connector().do("approve", post).post
+    assert fake.server.asked[-1].path == "/api/approve"
+    assert done.visibility is as_it_is(fake, name).visibility is Visibility.PUBLIC
+
+
+def test_what_was_reported_is_approved_and_then_no_more_to_approve(fake):
+    name = fake.say("rude")
+    fake.things[name]["data"]["num_reports"] = 2
+    post = as_it_is(fake, name)
+    assert "approve" in offered(fake, post)
+    done = fake.connector().do("approve", post).post
+    assert "approve" not in offered(fake, done) | offered(fake, as_it_is(fake, name))
+
+
+def test_what_was_removed_before_it_was_read_is_heard_and_nobodys_work(fake):
+    names = [fake.say(text) for text in ("rude", "kind", "a first post")]
+    fake.things[names[0]]["data"] |= {"removed": True, "banned_by": "hugo"}
+    fake.things[names[2]]["data"] |= {"removed": True, "banned_by": "AutoModerator"}
+    assert {post.text: post.history for post in poll(fake, "comments:acme")} == {
+        "rude": True, "kind": False, "a first post": False}  # fmt: skip
+
+
+def test_what_moderators_removed_is_withheld_from_everybody_else(fake):
+    name = fake.say("rude")
+    fake.things[name]["data"] |= {"body": "[removed]", "removed_by_category": "moderator", "num_reports": None}
+    assert isinstance(as_it_is(fake, name), Withheld)
+
+
+def test_who_may_not_moderate_there_is_told_why(fake):
+    post = only(fake) if fake.say("Buy my watches") else None
+    connector = fake.connector()
+    connector.facts = {"name": ME, "moderates": ["other"]}
+    refused = connector.can(post, NOW)
+    assert {*refused} == {"reply", "hide"}
+    assert (refused["hide"].allowed, "r/acme" in refused["hide"].reason) == (False, True)
+    connector.secrets = connector.secrets.replace(scope="identity read submit")
+    assert "Sign in again" in connector.can(post, NOW)["hide"].reason
+    assert "Nothing can be moderated" in connector.check().warnings[0]
+    connector.settings = {**connector.settings, "moderation": ""}
+    assert {*connector.can(post, NOW)} == {"reply"}
+    fake.moderates = None
+    with pytest.raises(PolicyRefused):
+        fake.connector().do("hide", post)
+
+
+@pytest.mark.parametrize(("rights", "found"), [(["all"], ["acme"]), (["posts"], ["acme"]), (["wiki"], []), (None, [])])
+def test_the_test_finds_where_the_account_may_moderate_and_asks_for_the_right_to(fake, rights, found):
+    fake.moderates = rights
+    connector = fake.connector()
+    assert connector.check().facts["moderates"] == found
+    url = connector.begin("https://care.example/back/", "state").url
+    assert "modposts" in url
+    connector.settings = {**connector.settings, "moderation": ""}
+    asked = fake.requests()
+    assert connector.check().facts["moderates"] == []
+    assert fake.requests() == asked + 1
+    assert "modposts" not in connector.begin("https://care.example/back/", "state").url
+
+
+def test_private_messages_and_modmail_are_moderated_by_nobody(fake):
+    assert offered(fake, only(fake) if fake.write("Hello") else None) == {"reply"}

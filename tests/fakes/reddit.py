@@ -26,14 +26,15 @@ class Fake(FakeNetwork):
         super().__init__()
         self.things, self.locked, self.page, self.written = {}, set(), 100, []
         self.told, self.codes, self.access = [], {"good": ME}, CANARY
-        self.talks, self.scope = {}, "identity read submit"
+        self.talks, self.scope = {}, "identity read submit modposts mysubreddits"
+        self.moderates = ["all"]  # what the account may do as a moderator of r/acme
         self.things[POST] = self.thing("t3", POST, ME, "Tell us", self.start, title="Our new tea")
 
     def settings(self):
-        return {"base_url": self.server.url, "client_id": "app", "subreddits": ["acme"]}
+        return {"base_url": self.server.url, "client_id": "app", "subreddits": ["acme"], "moderation": "yes"}
 
     def facts(self):
-        return {"name": ME}
+        return {"name": ME, "moderates": ["acme"]}
 
     def above(self, first, second):
         return [second]
@@ -47,6 +48,7 @@ class Fake(FakeNetwork):
             "name": name, "id": name[3:], "author": author, "author_fullname": f"t2_{author.lower()}", "edited": False,
             "created_utc": at.timestamp(), "created": at.timestamp(), "locked": False, "archived": False, "replies": "",
             "subreddit": "acme", "permalink": f"/r/acme/comments/tea/our_new_tea/{name[3:]}/", "score": 1,
+            "num_reports": 0, "banned_by": None, "removed": False, "spam": False, "approved": False,
         }  # fmt: skip
         return {"kind": kind, "data": data | words | more}
 
@@ -164,10 +166,12 @@ class Fake(FakeNetwork):
         if path == "api/info":
             names = asked.one("id").split(",")
             return self.listing([self.things[name] for name in names if name in self.things])
-        if path == "message/inbox":
-            return self.paged([self.things[name] for name in self.told], asked)
-        if path == "message/sent":
-            return self.paged([one for one in self.made() if one["kind"] == "t4"], asked)
+        if path == "subreddits/mine/moderator":
+            return self.mine()
+        if path.startswith("message/"):
+            sent = [one for one in self.made() if one["kind"] == "t4"]
+            told = [self.briefly(self.things[name]) for name in self.told]
+            return self.paged(told if path == "message/inbox" else sent, asked)
         if path == f"user/{ME.lower()}/comments":
             return self.paged([one for one in self.made() if one["kind"] == "t1"], asked)
         if path == "api/mod/conversations":
@@ -181,6 +185,19 @@ class Fake(FakeNetwork):
             return self.paged(self.searched(asked.one("q")), asked)
         kind = {"comments": "t1", "new": "t3"}[path.rpartition("/")[2]]
         return self.paged([one for one in self.things.values() if one["kind"] == kind], asked)
+
+    def mine(self):
+        """The subreddits of which we are a moderator."""
+        if "mysubreddits" not in self.scope:
+            return Reply(403, {"message": "Forbidden", "error": 403})
+        about = {"display_name": "Acme", "name": "t5_1", "mod_permissions": self.moderates}
+        return self.listing([{"kind": "t5", "data": about}] if self.moderates is not None else [])
+
+    @staticmethod
+    def briefly(thing):
+        """As the inbox tells of it."""
+        left_out = ("num_reports", "banned_by", "removed", "spam", "approved", "locked", "archived")
+        return thing | {"data": {key: value for key, value in thing["data"].items() if key not in left_out}}
 
     def mails(self, asked):
         """The conversations that changed last, each with its newest message."""
@@ -236,6 +253,8 @@ class Fake(FakeNetwork):
         if path == "api/comment":
             return self.commented(given["thing_id"], given["text"])
         name = given.get("thing_id") or given["id"]
+        if path in ("api/remove", "api/approve", "api/lock", "api/unlock"):
+            return self.moderated(path.partition("/")[2], self.things[name]["data"], given)
         if path == "api/del":
             self.things[name]["data"] |= {"author": "[deleted]", "body": "[deleted]"}
             return Reply(200, {})
@@ -243,6 +262,21 @@ class Fake(FakeNetwork):
             return no("NO_THING_ID")
         self.edit(name, given["text"])
         return Reply(200, {"json": {"errors": [], "data": {"things": [self.things[name]]}}})
+
+    def moderated(self, act, thing, given):
+        """By a moderator, who may do it as often as he likes."""
+        rights = {*(self.moderates or ())}
+        if "modposts" not in self.scope or not rights & {"all", "posts"} or thing["subreddit"] != "acme":
+            return Reply(403, {"message": "Forbidden", "error": 403})
+        if act in ("lock", "unlock"):
+            thing["locked"] = act == "lock"
+        elif act == "approve":
+            thing |= {"removed": False, "spam": False, "approved": True, "banned_by": None, "num_reports": 0}
+            thing.pop("removed_by_category", None)
+        else:
+            spam = given["spam"] == "true"
+            thing |= {"removed": not spam, "spam": spam, "approved": False, "banned_by": ME}
+        return Reply(200, {})
 
     def commented(self, parent, text):
         above = self.things.get(parent)

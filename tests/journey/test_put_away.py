@@ -10,6 +10,7 @@ from connectors import acting
 from inbox.entries import of_mention
 from inbox.models import Act, Conversation, Event, Mention
 from inbox.models.conversation import State
+from tests.fakes.reddit import Fake as Reddit
 from tests.fakes.wordpress import Fake
 from tests.journey.steps import of_fake, read
 
@@ -116,3 +117,20 @@ def test_of_spam_and_more_spam_the_row_says_the_newest(fake, channel):
     read(channel)
     talk = Conversation.objects.get()
     assert (talk.state, talk.excerpt) == (State.HEARD, "buy more pills")
+
+
+def test_a_moderator_of_a_subreddit_removes_and_locks_what_was_said_there_and_takes_it_back(cast, settings):
+    settings.FETCH_ALLOW = ["127.0.0.1"]
+    with Reddit() as fake:
+        name = fake.say("Buy my watches")
+        read(of_fake(fake, team=cast.support))
+        for verb, back, chip in (
+            ("hide", "unhide", "hidden there"), ("spam", "unspam", "spam"), ("lock", "unlock", "closed to answers")
+        ):  # fmt: skip
+            assert ask(cast.ana, verb).state == "done"
+            assert chips() == [chip]
+            assert ask(cast.ana, verb).state == "done", "it is so already"
+            assert ask(cast.ana, back).state == "done"
+            assert chips() == []
+        assert (fake.things[name]["data"]["locked"], fake.things[name]["data"]["approved"]) == (False, True)
+        assert len([each for each in fake.server.asked if each.method == "POST"]) == 6

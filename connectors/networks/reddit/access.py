@@ -15,7 +15,7 @@ from connectors.base import (
     Secrets,
     Unreadable,
 )
-from connectors.networks.reddit import library
+from connectors.networks.reddit import library, moderating
 from connectors.networks.reddit.api import SITE, judged
 
 SCOPES = ("identity", "read", "history", "privatemessages", "submit", "edit")
@@ -32,7 +32,17 @@ class RedditAccess(Connector):
 
     @property
     def _more(self) -> tuple[str, ...]:
-        return (MODMAIL,) if self.settings.get("modmail") else ()
+        return ((MODMAIL,) if self.settings.get("modmail") else ()) + (moderating.SCOPES if self._wants_acts else ())
+
+    @property
+    def _wants_acts(self) -> bool:
+        return self.settings.get("moderation") == "yes"
+
+    @property
+    def _granted(self) -> frozenset[str]:
+        """The scopes of the session; all of them where it does not say."""
+        granted = frozenset(self.secrets.get("scope", "").replace(",", " ").split())
+        return frozenset({*SCOPES, *self._more}) if not granted or "*" in granted else granted
 
     @property
     def _library(self) -> library.Library:
@@ -67,14 +77,21 @@ class RedditAccess(Connector):
             account_url=f"{SITE}/user/{name}",
             server="Reddit",
             scopes=self.scopes,
-            facts={"name": name},
+            facts={"name": name, "moderates": self._moderated()},
             warnings=self._lacking(),
         )
 
+    def _moderated(self) -> list[str]:
+        """Where it may moderate posts, a hundred subreddits at most."""
+        if not self._wants_acts or not self._granted >= {*moderating.SCOPES}:
+            return []
+        return moderating.moderated(self._listing("subreddits/mine/moderator", limit="100")[1])
+
     def _lacking(self) -> tuple[str, ...]:
-        granted = self.secrets.get("scope", "").replace(",", " ").split()
-        lacking = [scope for scope in self._more if granted and scope not in granted and "*" not in granted]
-        return tuple("Modmail is not read: sign in again, and allow it." for _ in lacking)
+        lacking = {*self._more} - self._granted
+        modmail = ("Modmail is not read: sign in again, and allow it.",) if MODMAIL in lacking else ()
+        acts = ("Nothing can be moderated: sign in again, and allow it.",) if lacking - {MODMAIL} else ()
+        return modmail + acts
 
     def _signer(self, redirect_uri: str | None = None) -> tuple[library.Library, Any]:
         found = self._library

@@ -7,6 +7,7 @@ from typing import Any
 from connectors.answers import WAIT_UNTOLD, Answer, usual_fault, wait_until
 from connectors.faults import AuthExpired, Duplicate, Fault, Gone, InDoubt, Invalid, PolicyRefused, RateLimited
 from connectors.networks.reddit.library import BUCKET
+from connectors.networks.reddit.moderating import told_of
 from connectors.posts import Author, Post, PostKind, PostState, Visibility
 
 SITE = "https://www.reddit.com"
@@ -40,6 +41,8 @@ def post_of(thing: Mapping[str, Any], source: str, me: str, history_before: date
         raise ValueError(f"{name} is no {kind}")
     text = str(item.get("selftext") if kind == POST else item.get("body") or "")
     edited, handle = item.get("edited"), str(item.get("author") or GONE)
+    moderation = {"away": "", **told_of(item)} if kind != MESSAGE else {}
+    waits = moderation.pop("waits", False)
     return Post(
         external_id=name,
         kind=_kind_of(kind, item, source),
@@ -51,12 +54,14 @@ def post_of(thing: Mapping[str, Any], source: str, me: str, history_before: date
         parent_id=_parent_of(kind, item),
         root_id=_root_of(kind, item, name),
         url=_url_of(kind, item, name),
-        visibility=Visibility.DIRECT if kind == MESSAGE else Visibility.PUBLIC,
+        visibility=Visibility.DIRECT if kind == MESSAGE else Visibility.HELD if waits else Visibility.PUBLIC,
         state=state_of(kind, item, handle, text),
         ours=bool(me) and handle.lower() == me,
         subject=str(item.get(_SUBJECTS.get(kind, "")) or ""),
-        history=history_before is not None and made < history_before,
-        grants={"locked": bool(item.get("locked")), "archived": bool(item.get("archived"))},
+        # What was removed before we read it is heard, and nobody's work.
+        history=bool(moderation.get("away")) or (history_before is not None and made < history_before),
+        grants={"locked": bool(item.get("locked")), "archived": bool(item.get("archived")), **moderation},
+        whole=kind == MESSAGE or "num_reports" in item,  # the inbox does not say how it stands in its subreddit
         raw=dict(item),
     )  # fmt: skip
 
@@ -70,7 +75,8 @@ def author_of(handle: str, said: str) -> Author:
 
 
 def state_of(kind: str, item: Mapping[str, Any], handle: str, text: str) -> PostState:
-    if text == REMOVED or item.get("removed_by_category") not in (None, "deleted"):
+    shown = {*told_of(item)} & {"away", "waits"} and text != REMOVED  # moderators read what was removed
+    if text == REMOVED or (item.get("removed_by_category") not in (None, "deleted") and not shown):
         return PostState.WITHHELD
     if text == GONE or (handle == GONE and not text):
         return PostState.DELETED

@@ -28,7 +28,7 @@ from connectors.base import (
     Way,
 )
 from connectors.finding import Sought
-from connectors.networks.reddit import library
+from connectors.networks.reddit import library, moderating
 from connectors.networks.reddit.access import SCOPES
 from connectors.networks.reddit.api import MESSAGE, SITE, refused
 from connectors.networks.reddit.modmail import NAME
@@ -58,6 +58,14 @@ class Reddit(Reading):
         Field("subreddits", "Subreddits", "Read whole; one a line, such as acme", required=False, kind="lines"),
         Field(
             "modmail", "Modmail", "Of subreddits that the account moderates; one a line", required=False, kind="lines"
+        ),
+        Field(
+            "moderation",
+            "Moderating",
+            "In subreddits whose posts the account may moderate; needs a new sign-in",
+            required=False,
+            kind="choice",
+            choices=(("", "Only on Reddit"), ("yes", "From here: remove, approve, lock")),
         ),
         Field("searches", "Searches", "In posts of all of Reddit; one a line", required=False, kind="lines"),
     )
@@ -120,6 +128,9 @@ class Reddit(Reading):
                 self._ask("POST", "api/del", data={"id": post.external_id}).yes()
             except Gone:
                 return Done()
+        elif verb in moderating.PATHS:
+            self._ask("POST", moderating.PATHS[verb], data=moderating.asked(verb, post)).yes()
+            return Done(moderating.after(verb, post))
         else:
             return super().do(verb, post, text)
         return Done()
@@ -130,9 +141,25 @@ class Reddit(Reading):
         if not self.secrets.get("refresh_token"):
             words = "This channel only listens: no account is connected."
             return {"reply": Capability(False, words, hand_off=post.url)}
-        able = Capability(True, hand_off=post.url)
-        if post.grants.get("locked") or post.grants.get("archived"):
-            able = Capability(False, "The thread is locked or too old.", hand_off=post.url)
-        own = post.ours and not post.external_id.startswith((MESSAGE, NAME))
-        changing = Capability(True, hand_off=post.url)
-        return {"reply": able, "edit": changing, "delete": changing} if own else {"reply": able}
+        able, private = Capability(True, hand_off=post.url), post.external_id.startswith((MESSAGE, NAME))
+        acts = {} if private else self._acts(post, able)
+        moderates = any(each.allowed for each in acts.values())
+        words = moderating.unseen(post)
+        if post.grants.get("archived") or (post.grants.get("locked") and not moderates):
+            words = "The thread is locked or too old."
+        reply = Capability(False, words, hand_off=post.url) if words else able
+        own: dict[Verb, Capability] = {"edit": able, "delete": able} if post.ours and not private else {}
+        return {"reply": reply, **own, **acts}
+
+    def _acts(self, post: Post, able: Capability) -> dict[Verb, Capability]:
+        """Of a moderator, with the reason where the account is none there or its sign-in does not allow it."""
+        where = str(post.raw.get("subreddit") or "")
+        if not (self._wants_acts and where):  # what we have just written does not say where it stands
+            return {}
+        if not self._granted >= {*moderating.SCOPES}:
+            why = "The sign-in does not allow to moderate. Sign in again, and allow it."
+        elif where.lower() not in (self.facts.get("moderates") or ()):
+            why = f"The account may not moderate posts in r/{where}."
+        else:
+            return moderating.verbs(post, able)
+        return {"hide": Capability(False, why, hand_off=post.url)}
