@@ -172,7 +172,9 @@ class Fake(FakeNetwork):
         elif asked.method == "DELETE":
             self.delete(identity)
         elif asked.method == "PUT":
-            self.edit(identity, parse_qs(asked.body.decode())["status"][0])
+            given = {name: values[0] for name, values in parse_qs(asked.body.decode()).items()}
+            self.edit(identity, given["status"])
+            status |= _behind(given)  # what is not said again is taken away
         return Reply(200, status)
 
     def _post(self, asked):
@@ -181,5 +183,10 @@ class Fake(FakeNetwork):
         key = asked.headers.get("idempotency-key")
         if key not in self.keys or self.forgets:
             self.keys[key] = self._status(given["status"], ME, given["in_reply_to_id"], given["visibility"],
-                                          media_attachments=named)  # fmt: skip
+                                          media_attachments=named, **_behind(given))  # fmt: skip
         return Reply(200, self.keys[key])
+
+
+def _behind(given):
+    warning = given.get("spoiler_text", "")
+    return {"spoiler_text": warning, "sensitive": bool(warning) or given.get("sensitive") in ("1", "true", "True")}

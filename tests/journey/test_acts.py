@@ -11,6 +11,7 @@ from connectors import acting
 from connectors.base import Connector
 from connectors.http import Seam
 from connectors.models import Channel
+from connectors.stored import post_of
 from inbox.models import Act, Conversation, Event
 from inbox.models.answerable import KeyUsed
 from inbox.queue import sentence
@@ -98,6 +99,26 @@ def test_a_corrected_answer_still_names_whom_it_is_for(cast, fake, talk):
     reply.refresh_from_db()
     assert [one["content"] for one in fake.made()] == ["<p>@carla We look into it</p>"]
     assert reply.text == "We look into it"
+
+
+def test_an_answer_stands_behind_the_warning_of_what_it_answers_and_stays_there_when_corrected(cast, fake):
+    fake.say("I had a breakdown over your invoice", spoiler_text="mental health")
+    read(of_fake(fake, team=cast.support))
+    talk = Conversation.objects.get()
+    post = post_of(talk.last_inbound())
+    assert fake.connector().measure("Hello", post).used == len("@carla Hello" + "mental health")
+    reply = send(answer(cast.ana, talk, "We loook into it"))
+    work(ask(talk, cast.ana, "edit", reply=reply, text="We look into it"))
+    [made] = fake.made()
+    assert (made["content"], made["spoiler_text"]) == ("<p>@carla We look into it</p>", "mental health")
+
+
+def test_a_picture_that_is_covered_stays_covered_when_the_answer_is_corrected(cast, fake, talk):
+    reply = send(answer(cast.ana, talk, "We loook into it"))
+    [made] = fake.made()
+    made["sensitive"] = True
+    work(ask(talk, cast.ana, "edit", reply=reply, text="We look into it"))
+    assert (made["content"], made["sensitive"]) == ("<p>@carla We look into it</p>", True)
 
 
 def test_what_the_network_does_not_allow_is_refused_with_its_reason_and_nothing_is_asked(cast, fake, talk):

@@ -9,7 +9,7 @@ from connectors import listening, sending
 from connectors.base import Connector
 from connectors.models import Channel, Gap, Quarantined
 from connectors.opening import sealed_secrets
-from inbox.models import Conversation, Event, Mention, Reply
+from inbox.models import Conversation, Event, Identity, Mention, Reply
 from tests.fakes import google_play
 from tests.fakes.mastodon import Fake as Mastodon
 from tests.journey.steps import answer, connected, fails, make_due, of_fake, our_posts, read, send, told
@@ -467,6 +467,24 @@ def test_an_answer_to_a_direct_message_is_direct(cast):
         assert conversation.visibility == "direct"
         assert send(answer(cast.ana, conversation)).state == "sent"
         assert fake.made()[0]["visibility"] == "direct"
+
+
+def test_whom_two_servers_call_differently_is_named_as_the_channels_own_server_does(cast):
+    with Mastodon() as fake, Mastodon() as far:
+        channel, there = of_fake(fake, team=cast.support), of_fake(far, "#tea", team=cast.support)
+        fake.say("my order is 4711", visibility="direct", account={"acct": "carla@tea.example"})
+        read(channel)
+        conversation = Conversation.objects.get()
+        assert conversation.last_inbound().identity.handle == "carla@tea.example"
+        Channel.objects.filter(pk=there.pk).update(settings={**there.settings, "facts": {"domain": "tea.example"}})
+        far.say("I like tea")
+        read(there)
+        assert conversation.last_inbound().identity.handle == "carla@tea.example"
+        Identity.objects.filter(handle="carla@tea.example").update(handle="carla")  # as it was kept before
+        for text in ("It is on its way", "@carla@tea.example it is there"):
+            assert send(answer(cast.ana, conversation, text)).state == "sent"
+        said = [made["content"] for made in fake.made()]
+        assert said == ["<p>@carla@tea.example It is on its way</p>", "<p>@carla@tea.example it is there</p>"]
 
 
 def test_a_private_answer_to_a_public_post_is_direct(cast):

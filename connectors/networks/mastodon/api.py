@@ -31,12 +31,13 @@ def time_of(value: Any) -> datetime:
     return time.replace(tzinfo=time.tzinfo or UTC)
 
 
-def author_of(account: Mapping[str, Any]) -> Author:
-    followers = account.get("followers_count")
+def author_of(account: Mapping[str, Any], home: str = "") -> Author:
+    """`home`: the server's own name, which it leaves out of the names of its own accounts."""
+    followers, handle = account.get("followers_count"), str(account.get("acct") or account.get("username") or "")
     return Author(
         # An id is local to its server; the address is the account's everywhere.
         external_id=required(account.get("uri") or account.get("url") or ""),
-        handle=str(account.get("acct") or account.get("username") or ""),
+        handle=f"{handle}@{home}" if home and handle and "@" not in handle else handle,
         name=str(account.get("display_name") or ""),
         avatar_url=str(account.get("avatar_static") or account.get("avatar") or ""),
         url=str(account.get("url") or ""),

@@ -4,7 +4,7 @@ are tried, never told from a version number. A reply to a deleted post may answe
 is read before."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -145,7 +145,7 @@ class Mastodon(Joining):
                 self._said(outgoing.text, parent),
                 in_reply_to_id=parent.external_id,
                 visibility=visibility,
-                spoiler_text=parent.subject or None,
+                spoiler_text=_warning_of(parent.raw) or None,
                 language=outgoing.lang or None,
                 idempotency_key=outgoing.key,
                 media_ids=[medium.token for medium in outgoing.media] or None,
@@ -159,9 +159,14 @@ class Mastodon(Joining):
 
     @staticmethod
     def _said(text: str, parent: Post | None) -> str:
-        """Whoever is answered hears of it only when named."""
-        handle = parent.author.handle if parent is not None and not parent.ours else ""
-        return text if not handle or names(text, handle) else f"@{handle} {text}"
+        """Whoever is answered hears of it only when named, and as this server names accounts: what another one calls
+        carla is somebody else here."""
+        if parent is None or parent.ours:
+            return text
+        account, whole = parent.raw.get("account"), parent.author.handle
+        handle = str(account.get("acct") or "") if isinstance(account, dict) else ""
+        known = names(text, handle or whole) or ("@" in whole and names(text, whole))
+        return text if known or not (handle or whole) else f"@{handle or whole} {text}"
 
     def standing(self, text: str, post: Post) -> Standing:
         return Standing((post.external_id,), self._said(text, post))
@@ -182,9 +187,7 @@ class Mastodon(Joining):
         acts: dict[str, Callable[[mastodon.Mastodon], Any]] = {
             "like": lambda api: api.status_favourite(wanted),
             "unlike": lambda api: api.status_unfavourite(wanted),
-            "edit": lambda api: api.status_update(
-                wanted, text, spoiler_text=post.subject or None, media_ids=self._hanging(post) or None
-            ),
+            "edit": lambda api: api.status_update(wanted, text, **self._kept(post)),
             "delete": lambda api: api.status_delete(wanted),
             "mute": lambda api: api.status_mute(wanted),
             "unmute": lambda api: api.status_unmute(wanted),
@@ -204,10 +207,14 @@ class Mastodon(Joining):
             return Done()
         return Done(self._post(answer.json(dict), post.source))
 
-    def _hanging(self, post: Post) -> list[str]:
-        """The files of our own post: an edit that does not name them would take them away."""
-        path = f"/api/v1/statuses/{quote(post.external_id, safe='')}"
-        return [str(each["id"]) for each in self._ask("GET", path).json(dict).get("media_attachments") or ()]
+    def _kept(self, post: Post) -> dict[str, Any]:
+        """The files and the warning of our own post: an edit that does not name them would take them away."""
+        told = self._ask("GET", f"/api/v1/statuses/{quote(post.external_id, safe='')}").json(dict)
+        return {
+            "spoiler_text": _warning_of(told) or None,
+            "sensitive": bool(told.get("sensitive")) or None,
+            "media_ids": [str(each["id"]) for each in told.get("media_attachments") or ()] or None,
+        }
 
     def can(self, post: Post, now: datetime) -> dict[Verb, Capability]:
         if post.state in (PostState.DELETED, PostState.WITHHELD):
@@ -242,7 +249,7 @@ class Mastodon(Joining):
     def measure(self, text: str, post: Post | None = None, *, private: bool = False) -> Measure:
         limit, link = int(self.facts.get("longest") or 500), int(self.facts.get("link") or 23)
         counted = _LINK.sub("x" * link, self._said(text, post))
-        used = graphemes(_FAR_HANDLE.sub(r"@\1", counted)) + graphemes(post.subject if post else "")
+        used = graphemes(_FAR_HANDLE.sub(r"@\1", counted)) + graphemes(_warning_of(post.raw) if post else "")
         problems = (f"{used - limit} characters too long.",) if used > limit else ()
         return Measure(used, limit, "characters", problems)
 
@@ -254,6 +261,11 @@ class Mastodon(Joining):
 
 
 _MUTED = "The server tells us of nothing more that is answered in this conversation."
+
+
+def _warning_of(status: Mapping[str, Any]) -> str:
+    """What a post stands behind; an answer to it stands behind the same."""
+    return str(status.get("spoiler_text") or "")
 
 
 def _account_of(post: Post) -> str:

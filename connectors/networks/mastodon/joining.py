@@ -37,6 +37,7 @@ class Joining(Reading):
             "link": posts.get("characters_reserved_per_url") or 23,
             "media": uploads.facts_of(server.get("configuration") or {}),
             "streaming": streams_from(server),
+            "domain": str(server.get("domain") or server.get("uri") or "").rpartition("://")[2].partition("/")[0],
         }
         name = (
             f"{server.get('domain') or server.get('uri') or self._base} ({server.get('version') or 'version unknown'})"

@@ -4,7 +4,7 @@ again for posts we hold. Servers other than Mastodon: features are tried, never 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from connectors.base import (
     JSON,
@@ -56,6 +56,11 @@ class Reading(Streaming):
     def _base(self) -> str:
         server = str(self.settings.get("server", "")).strip().rstrip("/")
         return server if "://" in server else f"https://{server}"
+
+    @property
+    def _home(self) -> str:
+        """The server as it stands in the names of its accounts, which need not be its address."""
+        return str(self.facts.get("domain") or urlsplit(self._base).hostname or "")
 
     def _ask(self, method: str, path: str, **request: Any) -> Any:
         headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
@@ -198,7 +203,7 @@ class Reading(Streaming):
             kind = PostKind.DIRECT
         elif kind is None:
             kind = self._kind(status, source)
-        author = author_of(status["account"])
+        author = author_of(status["account"], self._home)
         uri = str(status.get("uri") or status.get("url") or "")
         return Post(
             external_id=required(status["id"]),
