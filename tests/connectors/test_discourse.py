@@ -393,15 +393,31 @@ def test_what_was_found_and_is_gone_or_closed_keeps_nothing_else(fake):
     assert [each.external_id for each in bad] == [str(closed)]
 
 
-def test_a_hit_that_is_told_oddly_is_set_aside_and_the_others_are_read(fake):
-    for number in range(3):
-        fake.say(f"kettle {number}", topic=77)
-    odd, real = next(one for one, post in fake.posts.items() if post["raw"] == "kettle 1"), fake.answer
-    page = Reply(200, "<html>Just a moment…</html>", {"Content-Type": "text/html"})
-    fake.answer = lambda asked: page if asked.path == f"/posts/{odd}.json" else real(asked)
-    posts, bad, cursor, _ = read(fake, "search:kettle")
-    assert sorted(post.text for post in posts) == ["kettle 0", "kettle 2"]
-    assert ([each.external_id for each in bad], cursor["todo"]) == ([str(odd)], [])
+@pytest.mark.parametrize("source", ["search:kettle", "notifications"])
+def test_a_post_that_is_told_oddly_is_set_aside_and_the_others_are_read(fake, source):
+    said = [fake.tell(fake.say(f"kettle {number}", topic=77), 1) for number in range(3)]
+    odd = str(fake.at(said[1])["id"])
+    answer_oddly(fake, f"/posts/{odd}.json")
+    posts, bad, cursor, _ = read(fake, source)
+    assert sorted(post.external_id for post in posts) == [said[0], said[2]]
+    assert ([each.external_id for each in bad], cursor["todo"]) == ([odd], [])
+
+
+@pytest.mark.parametrize("odd", ["<html>Just a moment…</html>", {"errors": ["no"], "error_type": "moon_landing"}])
+def test_what_is_not_known_to_be_public_or_wanted_since_its_topic_is_told_oddly_is_neither(fake, odd):
+    said = [fake.tell(fake.say(f"kettle {topic}", category_id=5, topic=topic), 1) for topic in (77, 78)]
+    answer_oddly(fake, "/t/78.json", odd)
+    shown = {post.external_id: post.visibility for post in read(fake, "notifications")[0]}
+    assert shown == {said[0]: Visibility.PUBLIC, said[1]: Visibility.DIRECT}
+    kept = fake.settings()
+    fake.settings = lambda: kept | {"categories": ["5"]}
+    assert [post.external_id for post in read(fake, "search:kettle")[0]] == [said[0]]
+
+
+def answer_oddly(fake, path, told="<html>Just a moment…</html>"):
+    odd = Reply(200, told, {"Content-Type": "text/html"}) if isinstance(told, str) else Reply(422, told)
+    real = fake.answer
+    fake.answer = lambda asked: odd if asked.path == path else real(asked)
 
 
 def gone(fake, identity, reply):

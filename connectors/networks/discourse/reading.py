@@ -22,9 +22,11 @@ from connectors.base import (
     PolicyRefused,
     Post,
     PostState,
+    Unreadable,
     Withheld,
 )
 from connectors.by_number import Standings, standing_of
+from connectors.faults import OF_ONE
 from connectors.networks.discourse.api import (
     MAPPING,
     PRIVATE,
@@ -155,7 +157,8 @@ class Reading(Connector):
             item = self._ask("GET", f"/posts/{one}.json", now=now).json(dict)
         except (Gone, Invalid):
             return [], ()
-        except (NotPermitted, PolicyRefused) as fault:  # its topic was closed to us since
+        # Its topic was closed to us since, or it is told oddly: the others are read all the same.
+        except (NotPermitted, PolicyRefused, Unreadable) as fault:
             return [], (Bad(str(one), fault.words, {"id": one}),)
         topic = item.get("topic_id")
         if not private and isinstance(topic, int) and topic not in public:
@@ -167,7 +170,7 @@ class Reading(Connector):
         """Whatever is not known to be meant for everybody is not."""
         try:
             return self._ask("GET", f"/t/{topic}.json", now=now).json(dict).get("archetype") in PUBLIC
-        except (Gone, NotPermitted):
+        except OF_ONE:
             return False
 
     def _one(self, one: str, now: datetime | None = None) -> tuple[Post, JSON]:

@@ -21,6 +21,7 @@ from connectors.base import (
     Source,
     Unreadable,
 )
+from connectors.faults import OF_ONE
 from connectors.networks.discourse.api import MAPPING, WINDOW, time_of
 from connectors.networks.discourse.reading import Reading
 from connectors.newest_first import Walk, overlap
@@ -84,7 +85,7 @@ class Searching(Reading):
             budget.spend()
             try:
                 told = self._ask("GET", f"/t/{topic}.json", now=now).json(dict).get("category_id")
-            except (Gone, NotPermitted, PolicyRefused):
+            except OF_ONE:
                 told = None
             topics[topic] = str(told)
         return not wanted or topics[topic] in wanted
