@@ -23,6 +23,8 @@ _BREAKS = regex.compile("\r\n?|\u2028|\u2029")
 _PILED_UP = regex.compile(rf"(?:\p{{M}}\u200d?){{{MARKS_KEPT + 1}}}")
 _GRAPHEME = regex.compile(r"\X")
 _SPACES = regex.compile(r"\s+")
+_LETTER_OR_DIGIT = regex.compile(r"[\p{L}\p{N}]")
+_TWO_LETTERS = regex.compile(r"\p{L}{2}")
 _SEEN = regex.compile(r"[^\s\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}\u2800]")
 _SCRIPTS = (
     "Latin",
@@ -91,15 +93,15 @@ def snippet(text: str, length: int = 140) -> str:
 
 def initials(name: str) -> str:
     """Two letters for the face of a person, in any script; never empty."""
-    words = [word for word in _SPACES.split(clean(name)) if regex.search(r"[\p{L}\p{N}]", word)]
+    words = [word for word in _SPACES.split(clean(name)) if _LETTER_OR_DIGIT.search(word)]
     firsts = [_first(word) for word in (words[:1] + words[-1:] if len(words) > 1 else words)]
     if len(words) == 1:
-        firsts += [_first(words[0][len(firsts[0]) :])] if regex.match(r"\p{L}{2}", words[0]) else []
+        firsts += [_first(words[0][len(firsts[0]) :])] if _TWO_LETTERS.match(words[0]) else []
     return "".join(firsts).upper() or "?"
 
 
 def _first(word: str) -> str:
-    return next((g for g in _GRAPHEME.findall(word) if regex.match(r"[\p{L}\p{N}]", g)), "")
+    return next((g for g in _GRAPHEME.findall(word) if _LETTER_OR_DIGIT.match(g)), "")
 
 
 def is_long(text: str) -> bool:

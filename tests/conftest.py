@@ -24,7 +24,7 @@ def forget_what_names_files(*, setting, **_more):
     from inbox.templatetags import care, kept, rows
 
     if setting == "STORAGES":
-        for keeping in (care.icon, kept._made_part, rows._kept):
+        for keeping in (care.icon, kept._made_part, rows._glyph, rows._kept):
             keeping.cache_clear()
 
 

@@ -55,14 +55,6 @@ def network_icon(network: str, label: str = "") -> SafeString:
 
 
 @register.simple_tag
-def face_glyph(network: str) -> SafeString:
-    """The glyph at the corner of a row's face; the face is hidden from screen readers as a whole."""
-    name = f"net-{network}"
-    glyph = name if name in icon_names() else "net-other"
-    return format_html('<svg><use href="{}#{}"/></svg>', static("icons.svg"), glyph)
-
-
-@register.simple_tag
 def foreign(text: object, lang: str = "") -> SafeString:
     """Text of strangers: cleaned, escaped, isolated from our direction and from htmx, web addresses made into links."""
     body = format_html_join("", "{}", ((_piece(piece),) for piece in text_of.pieces(str(text or ""))))
@@ -81,16 +73,10 @@ def _piece(piece: str | text_of.Link) -> SafeString:
 
 
 @register.simple_tag
-def foreign_line(text: object, lang: str = "", css: str = "") -> SafeString:
-    """One line of foreign text for lists and names: cleaned, isolated, no links. `css`: a class of its own."""
+def foreign_line(text: object, lang: str = "") -> SafeString:
+    """One line of foreign text for lists and names: cleaned, isolated, no links."""
     language = format_html(' lang="{}"', lang) if lang else ""
-    name = format_html(' class="{}"', css) if css else ""
-    return format_html(
-        '<bdi{} dir="auto" hx-ignore{}>{}</bdi>',
-        name,
-        language,
-        text_of.snippet(str(text or "")),
-    )
+    return format_html('<bdi dir="auto" hx-ignore{}>{}</bdi>', language, text_of.snippet(str(text or "")))
 
 
 @register.simple_tag
@@ -171,13 +157,12 @@ def _iso(at: datetime) -> str:
 
 
 @register.simple_tag
-def ago(at: datetime | None, css: str = "") -> SafeString | str:
+def ago(at: datetime | None) -> SafeString | str:
     """The age of a row: always relative, so that the row holds no zone and is the same for every reader."""
     if at is None:
         return ""
-    name = format_html(' class="{}"', css) if css else ""
     age = spell_out((timezone.now() - at).total_seconds())
-    return format_html('<time{} datetime="{}" data-ago>{}</time>', name, _iso(at), age)
+    return format_html('<time datetime="{}" data-ago>{}</time>', _iso(at), age)
 
 
 @register.simple_tag

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from django import template
+from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -19,7 +20,7 @@ from django.utils.translation import get_language, gettext
 
 from inbox import foreign
 from inbox.row import Chip, Row
-from inbox.templatetags.care import ago, face_glyph, foreign_line, span
+from inbox.templatetags.care import ago, icon_names, span
 
 register = template.Library()
 
@@ -29,8 +30,10 @@ ROW = (
     '<span role="gridcell"><input type="checkbox" class="row__box" name="conversation" value="{id}" form="bulk"'
     ' aria-label="{pick}"><span class="face" aria-hidden="true">{initials}{glyph}</span></span>'
     '<span role="gridcell"><a class="row__open" id="c{id}-open" href="{url}" hx-get="{url}">'
-    '<span>{author}{handle}<span class="unseen">{network}</span>{age}</span>'
-    '<span>{text}<span class="row__mark">{mark}</span></span><span>{team}</span></a></span></div>'
+    '<span><bdi class="row__author" dir="auto" hx-ignore>{author}</bdi>{handle}'
+    '<span class="unseen">{network}</span>{age}</span>'
+    '<span><bdi class="row__text" dir="auto" hx-ignore{language}>{text}</bdi>'
+    '<span class="row__mark">{mark}</span></span><span>{team}</span></a></span></div>'
 )
 
 
@@ -53,14 +56,24 @@ def _kept(_language: str | None, _age: tuple[int, str] | None, row: Row) -> Safe
         gone=format_html(' data-gone="{}"', row.gone) if row.gone else "",
         pick=gettext("Pick %(name)s") % {"name": foreign.snippet(row.author_name, 200)},
         initials=foreign.initials(row.author_name),
-        glyph=face_glyph(row.network),
-        author=foreign_line(row.author_name, css="row__author"),
+        glyph=_glyph(row.network),
+        author=foreign.snippet(row.author_name),
         handle=_handle(row.handle),
         network=row.network_label,
         age=ago(row.age_at),
-        text=foreign_line(row.snippet, row.language, "row__text"),
+        language=format_html(' lang="{}"', row.language) if row.language else "",
+        text=foreign.snippet(row.snippet),
         mark=_mark(row),
         team=_place(row),
+    )
+
+
+@lru_cache(maxsize=1_000)
+def _glyph(network: str) -> SafeString:
+    """At the corner of the face, which is hidden from screen readers as a whole."""
+    name = f"net-{network}"
+    return format_html(
+        '<svg><use href="{}#{}"/></svg>', static("icons.svg"), name if name in icon_names() else "net-other"
     )
 
 
