@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from inbox import desk
 from inbox.models import SavedView
-from inbox.models.saved_view import MOST
+from inbox.models.saved_view import Named
 from inbox.rights import may_read_figures
 
 if TYPE_CHECKING:
@@ -87,8 +87,7 @@ def pane(
     shown = tuple(_view(view, total, current) for view, total in views if _is_shown(view, total, current))
     topics = Item(address("topics:topics"), _("Topics"), "hash", current=current == "topics")
     standing = (search, *shown, *((topics,) if agent.works else ()), *figures(agent, current))
-    kept = SavedView.objects.shown_to(agent).select_related(None)[:MOST] if whole else ()
-    saved = tuple(_saved(view, current) for view in kept)
+    saved = tuple(_saved(view, current) for view in (SavedView.objects.named_to(agent) if whole else ()))
     of_teams = tuple(_team(team, agent, known, current) for team in teams)
     groups = [Group("", standing), Group(_("Saved views"), saved, stays=True), Group(_("Teams"), of_teams)]
     tabs = tuple(replace(view, count=None) for view in shown[:2])
@@ -124,7 +123,7 @@ def _is_shown(view: type[desk.View], total: int, current: str) -> bool:
     return view not in (desk.Spam, desk.Heard) or total > 0 or current == view.name
 
 
-def _saved(view: SavedView, current: str) -> Item:
+def _saved(view: Named, current: str) -> Item:
     icon = "list-filter" if view.team_id is None else "users"
     return Item(address("inbox:view", view.slug), view.name, icon, current=current == view.slug)
 
