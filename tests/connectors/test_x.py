@@ -493,6 +493,28 @@ def test_what_is_older_than_a_search_reaches_is_a_gap(fake):
     assert fake.read(fake.connector(), cursor)[3] == []
 
 
+@pytest.mark.parametrize(("away", "gap"), [(timedelta(days=8), True), (timedelta(minutes=6), False)])
+def test_a_search_that_was_cut_goes_on_however_long_it_was_away(fake, away, gap):
+    """X refuses to search for what is older than a week, also behind a page that it gave before."""
+    fake.source = "search:tea"
+    for number in range(250):
+        fake.say(f"tea {number}")
+    first, _, cursor, gaps = fake.read(fake.connector(), {"read": (now() - timedelta(days=9)).isoformat()}, requests=1)
+    assert (len(first), len(gaps)) == (100, 1)
+    fake.passed = away
+    posts, _, cursor, gaps = fake.read(fake.connector(), cursor, now=now() + away)
+    assert bool(gaps) == gap
+    assert "walk" not in cursor
+    assert len(posts) == (0 if gap else 150)
+
+
+def test_messages_that_are_no_longer_kept_are_a_gap(fake):
+    fake.source = "direct"
+    cursor = {"read": (now() - timedelta(days=45)).isoformat()}
+    assert len(fake.read(fake.connector(), cursor)[3]) == 1
+    assert fake.read(fake.connector(), {"read": (now() - timedelta(days=20)).isoformat()})[3] == []
+
+
 def test_a_search_leaves_our_own_posts_and_reposts_out(fake):
     fake.source = "search:acme OR tea"
     fake.read(fake.connector())
@@ -578,6 +600,15 @@ def test_a_reply_is_found_by_its_words_and_own_links_when_pictures_hang_from_it(
 def test_a_message_whose_links_the_network_shortens_is_never_called_absent(fake, text, verdict):
     wish = outgoing(heard(fake, fake.say("help me")), text, private=True)
     assert isinstance(fake.connector().find(wish), verdict)
+
+
+def test_a_list_that_goes_on_is_not_all_there_is_however_few_of_it_are_posts(fake):
+    wish = outgoing(heard(fake, fake.say("Help!")))
+    for number in range(100):
+        fake.post(ME, f"post {number}")
+    reposted = {"referenced_tweets": [{"type": "retweeted", "id": fake.say("look")}]}
+    fake.post(ME, "RT @carla: look", **reposted)
+    assert isinstance(fake.connector().find(wish), CannotKnow)
 
 
 def test_two_posts_of_ours_that_look_alike_are_for_a_person(fake):

@@ -58,7 +58,7 @@ class Fake(FakeNetwork):
         self.processing = {"state": "pending", "check_after_secs": 1}
         # Reading looks a quarter of an hour back; whatever is said now is at most that old.
         self.start = datetime.now(UTC) - timedelta(minutes=6)
-        self.media, self.told_of_media = {}, set()
+        self.media, self.told_of_media, self.passed = {}, set(), timedelta(0)
         self.posts, self.users, self.messages, self.spoiled, self.hidden = {}, {ME["id"]: ME}, [], [], set()
         self.muted, self.bearer, self.counts, self.quota = set(), f"{CANARY}-bearer", {}, (1_200, 3_000_000)
         self.access, self.refresh, self.asked_names = self.secrets["access_token"], self.secrets["refresh_token"], "old"
@@ -313,6 +313,8 @@ class Fake(FakeNetwork):
         if not LEAST_PAGE[kind] <= limit <= 100:
             return problem(400, "invalid-request", errors=[{"parameters": {"max_results": [str(limit)]}}])
         above = int(asked.one("since_id", "0"))
+        if kind == "recent" and 0 < above < int(id_at(datetime.now(UTC) + self.passed - timedelta(days=7))):
+            return problem(400, "invalid-request", errors=[{"parameters": {"since_id": [str(above)]}}])
         items = sorted((item for item in items if int(item["id"]) > above), key=lambda item: -int(item["id"]))
         if self.stuck:
             return self._list(items[:limit], "the-same-for-ever")

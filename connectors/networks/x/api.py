@@ -214,6 +214,8 @@ def newest_of_each(posts: Sequence[Post]) -> tuple[Post, ...]:
 def newer_version(item: Any) -> str | None:
     """The id of the newest version, when this is not it."""
     history = either(item, "edit_history_tweet_ids", "edit_history_post_ids") if isinstance(item, dict) else None
+    if not isinstance(history, list):
+        return None
     return str(history[-1]) if history and str(history[-1]) != str(item.get("id")) else None
 
 

@@ -221,12 +221,12 @@ class Walk:
             why = "The place where reading stopped could not be used."
             return cls(now - WINDOW, now), (Gap(None, now - WINDOW, why),)
 
-    def no_further_than(self, most: timedelta, now: datetime) -> tuple["Walk", tuple[Gap, ...]]:
+    def no_further_than(self, most: timedelta, now: datetime, words: str) -> tuple["Walk", tuple[Gap, ...]]:
         """What is older than the network keeps is a gap."""
         oldest = now - most
         if self.since >= oldest:
             return self, ()
-        return replace(self, since=oldest), (Gap(self.since, oldest, "X searches back for seven days only."),)
+        return replace(self, since=oldest), (Gap(self.since, oldest, words),)
 
     def onward(self, token: str, arrived: bool) -> "Walk":
         """After a page; a token that does not change would lead round for ever."""
@@ -274,6 +274,12 @@ class Bill:
         each = {"direct": PER_MESSAGE, "mentions": PER_OWN}.get(source, PER_POST)
         cost = self.charge(ids, each) + self.charge((f"u{user}" for user in users), PER_USER)
         return cost + self.charge(posts, PER_POST)
+
+
+def next_of(body: Mapping[str, Any]) -> str:
+    """The token of the page behind this one; "" when there is none."""
+    meta = body.get("meta")
+    return str((meta if isinstance(meta, dict) else {}).get("next_token") or "")
 
 
 def items_of(answer: "Answer", body: Mapping[str, Any]) -> list[Any]:

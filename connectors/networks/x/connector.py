@@ -56,6 +56,7 @@ from connectors.networks.x.calls import (
     WANTED,
     Caller,
     items_of,
+    next_of,
 )
 from connectors.networks.x.project import TOKEN
 from connectors.networks.x.reading import PAGE, mapped
@@ -199,7 +200,7 @@ class X(Listening):
         sought = Sought(outgoing, same)
         sought.among([replace(post, url="") for post in posts] if direct else posts, answer.skew, bad)
         shortened = direct and has_link(outgoing.text)  # its links stand there under addresses of X's own
-        return sought.verdict(whole=not shortened and (sought.passed or len(posts) < PAGE))
+        return sought.verdict(whole=not shortened and (sought.passed or not next_of(body)))
 
     def _look(self, caller: Caller, reader: Reader, outgoing: Outgoing, direct: bool) -> "Answer":
         conversation = str(outgoing.parent.grants.get("conversation") or "")

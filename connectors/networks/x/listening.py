@@ -10,6 +10,7 @@ from connectors.base import (
     Connector,
     Deleted,
     Fault,
+    Gap,
     Invalid,
     Page,
     Past,
@@ -36,7 +37,9 @@ from connectors.text import lines
 if TYPE_CHECKING:
     from connectors.answers import Answer
 
-SEARCHED, KEPT = timedelta(days=7) - timedelta(minutes=5), timedelta(days=30)
+SEARCHED, KEPT = timedelta(days=7), timedelta(days=30)
+AT_EDGE, AT_ONCE = timedelta(minutes=30), timedelta(minutes=1)
+"""How far inside of what X searches a walk begins, so that it may take a while, and how far inside every page stays."""
 
 
 class Listening(Connector):
@@ -98,9 +101,8 @@ class Listening(Connector):
         if budget.spent:
             return
         (walk, gaps), bill, caller = Walk.of(cursor, now), Bill.of(cursor, now), self._caller()
-        if source.startswith("search") and not walk.token:
-            walk, beyond = walk.no_further_than(SEARCHED, now)
-            gaps = (*gaps, *beyond)
+        walk, beyond = _reachable(source, walk, now)
+        gaps = (*gaps, *beyond)
         reader = self._reader()
         while not (walk.ended or budget.spent):
             budget.spend()
@@ -132,7 +134,7 @@ class Listening(Connector):
         """Every post is paid, so that somebody has to want it."""
         back = since
         if source.startswith("search"):
-            back, words = now - SEARCHED, "X lets us look back 7 days only."
+            back, words = now - SEARCHED + AT_EDGE, "X lets us look back 7 days only."
         elif source == "direct":
             back, words = now - KEPT, "X lets us look back 30 days only."
         else:
@@ -159,6 +161,16 @@ class Listening(Connector):
             raise Unreadable("X did not say who we are.")
         self.bill({f"u{me['id']}": PER_USER})
         return me
+
+
+def _reachable(source: str, walk: Walk, now: datetime) -> tuple[Walk, tuple[Gap, ...]]:
+    """The walk with its end inside of what X still gives; it refuses a search that asks for older posts."""
+    if source.startswith("search"):
+        inside = AT_ONCE if walk.token else AT_EDGE
+        return walk.no_further_than(SEARCHED - inside, now, "X searches back for seven days only.")
+    if source == "direct" and not walk.token:
+        return walk.no_further_than(KEPT, now, "X keeps messages for thirty days only.")
+    return walk, ()
 
 
 def _from(since: datetime, now: datetime) -> JSON:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from connectors.base import Bad, Deleted, Gap, Page, Post, PostKind, Withheld
 from connectors.networks.x.api import DIRECT, Includes, Reader, id_at, newer_version, newest_of_each
-from connectors.networks.x.calls import DIRECT_WANTED, PER_POST, WANTED, Bill, Caller, Walk, items_of, problems
+from connectors.networks.x.calls import DIRECT_WANTED, PER_POST, WANTED, Bill, Caller, Walk, items_of, next_of, problems
 
 if TYPE_CHECKING:
     from connectors.answers import Answer
@@ -42,8 +42,7 @@ def page_of(
     items, includes = items_of(answer, body), Includes.of(body)
     posts, bad = mapped(items, includes, reader, source)
     cost = bill.of_page(items, includes.users, includes.posts, source)
-    meta = body.get("meta")
-    token = str((meta if isinstance(meta, dict) else {}).get("next_token") or "")
+    token = next_of(body)
     arrived = source == "direct" and bool(posts) and min(post.created_at for post in posts) < walk.since
     repeats = int(bool(token) and token == walk.token)
     walk = walk.onward(token, arrived)
