@@ -158,8 +158,8 @@ class GoogleBusiness(Reviews, GoogleAccess):
         for each in places[:5]:
             self._page(each, "", None)
         return Check(
-            # Places come and go; whose they are stays.
-            account_id=min(places).rpartition("/locations/")[0] if called else places[0],
+            # Places come and go, and are named in this way or that; whose they are stays.
+            account_id=min(places).partition("/locations/")[0],
             account_name=f"{self.label}: {_names([called.get(each, each) for each in places])}",
             account_url=_WEB,
             server="Business Profile v4",

@@ -397,7 +397,7 @@ def test_a_place_that_nobody_manages_is_said_with_those_that_are(business):
     assert len(of_google(business, ["Acme"]).check().facts["places"]) == 51
 
 
-def test_places_named_by_their_paths_need_no_list_of_them(business):
+def test_places_named_by_their_paths_need_no_list_of_them_and_are_of_the_same_account(business):
     check = of_google(business, [google_business.PLACE]).check()
-    assert (check.account_id, check.account_name) == (google_business.PLACE, f"Google reviews: {google_business.PLACE}")
+    assert (check.account_id, check.account_name) == ("accounts/1", f"Google reviews: {google_business.PLACE}")
     assert not [asked for asked in business.server.asked if asked.path.startswith("/v1/")]
