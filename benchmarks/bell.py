@@ -2,6 +2,7 @@
 writer of frames on uvloop, and beside the shape of the Channels tutorial."""
 
 import asyncio
+import contextlib
 import os
 import socket
 import statistics
@@ -79,30 +80,48 @@ def cookie_of(agent):
     return f"sessionid={session.session_key}"
 
 
-async def measured(served, sockets, ring, rings, pause, first):
-    """Rings so many times; (CPU seconds a delivery, sorted delays, deliveries). What the server uses in the same time
-    when nobody rings (keeping lines alive, asking the counters) belongs to no delivery."""
-    await asyncio.sleep(0.5)
-    quiet = processor_seconds(served.process.pid)
-    await asyncio.sleep(QUIET)
-    quiet = (processor_seconds(served.process.pid) - quiet) / QUIET
-    started, before, began = {}, processor_seconds(served.process.pid), time.perf_counter()
-    for number in range(first, first + rings):
-        started[number] = time.perf_counter()
-        await ring(number)
-        await asyncio.sleep(pause)
-    for _ in range(PATIENCE * 10):
-        if all(one.newest == first + rings - 1 for one in sockets):
-            break
-        await asyncio.sleep(0.1)
-    used = processor_seconds(served.process.pid) - before - quiet * (time.perf_counter() - began)
-    late = [one for one in sockets if one.newest != first + rings - 1]
-    check(not late, f"{len(late)} of {len(sockets)} sockets do not have the last number ({served.name})")
-    delays = sorted(one.times[n] - at for one in sockets for n, at in started.items() if n in one.times)
-    return used / len(delays), delays, len(delays)
+class Shape:
+    """A server whose sockets are open, what it uses when nobody rings (keeping lines alive, asking the counters), which
+    belongs to no delivery, and what ringing it took."""
+
+    def __init__(self, served, sockets, ring):
+        self.served, self.sockets, self.ring = served, sockets, ring
+        self.quiet, self.taken, self.delays, self.next = 0.0, [], [], 1_000
+
+    @property
+    def used(self):
+        return processor_seconds(self.served.process.pid)
+
+    @property
+    def cpu(self):
+        """Processor seconds a delivery."""
+        return statistics.median(self.taken)
+
+    def share(self, part):
+        self.delays.sort()
+        return self.delays[int(len(self.delays) * part)]
+
+    async def rung(self, rings, pause):
+        started, before, began = {}, self.used, time.perf_counter()
+        for number in range(self.next, self.next + rings):
+            started[number] = time.perf_counter()
+            await self.ring(number)
+            await asyncio.sleep(pause)
+        self.next += rings
+        for _ in range(PATIENCE * 10):
+            if all(one.newest == self.next - 1 for one in self.sockets):
+                break
+            await asyncio.sleep(0.1)
+        used = self.used - before - self.quiet * (time.perf_counter() - began)
+        late = [one for one in self.sockets if one.newest != self.next - 1]
+        check(not late, f"{len(late)} of {len(self.sockets)} sockets do not have the last number ({self.served.name})")
+        delays = [one.times[n] - at for one in self.sockets for n, at in started.items() if n in one.times]
+        self.taken.append(used / len(delays))
+        self.delays += delays
 
 
-async def product(count, rings, pause):
+@contextlib.asynccontextmanager
+async def product(count):
     port = free_port()
     sessions = cookies_of_house
     with Served("-m", "uvicorn", "socialcare.asgi:application", f"--port={port}", *UVICORN, port=port) as served:
@@ -111,31 +130,31 @@ async def product(count, rings, pause):
         def make(number):
             return Socket(handshake("/live/", origin, sessions[number % len(sessions)]), (STREAM,))
 
-        sockets = await connect(port, count, make)
         layer = get_channel_layer()
 
         async def ring(number):
             await layer.group_send(GROUP, {"type": "bell", "streams": {STREAM: number}})
 
-        return await measured(served, sockets, ring, rings, pause, 1_000)
+        yield Shape(served, await connect(port, count, make), ring)
 
 
-async def tutorial(count, rings, pause):
+@contextlib.asynccontextmanager
+async def tutorial(count):
     port = free_port()
     with Served(
         "-m", "uvicorn", "benchmarks.tutorial.bell:application", f"--port={port}", *UVICORN, port=port
     ) as served:
         origin = f"http://127.0.0.1:{port}"
-        sockets = await connect(port, count, lambda _: Socket(handshake("/live/", origin)))
         layer = RedisChannelLayer(**layer_settings())
 
         async def ring(number):
             await layer.group_send("tutorial", {"type": "bell", "stream": STREAM, "n": number})
 
-        return await measured(served, sockets, ring, rings, pause, 1_000)
+        yield Shape(served, await connect(port, count, lambda _: Socket(handshake("/live/", origin))), ring)
 
 
-async def bare(count, rings, pause):
+@contextlib.asynccontextmanager
+async def bare(count):
     port = free_port()
     with Served("-m", "benchmarks.bare", str(port), port=port) as served:
         sockets = await connect(port, count, lambda _: Socket(bare=True))
@@ -143,7 +162,23 @@ async def bare(count, rings, pause):
         async def ring(number):
             sockets[0].transport.write(b"%d " % number)
 
-        return await measured(served, sockets, ring, rings, pause, 1_000)
+        yield Shape(served, sockets, ring)
+
+
+async def measured(count, rings, pause, rounds):
+    """The three beside each other, rung in turn."""
+    async with contextlib.AsyncExitStack() as stack:
+        made = {"product": product, "bare": bare, "tutorial": tutorial}
+        shapes = {name: await stack.enter_async_context(make(count)) for name, make in made.items()}
+        await asyncio.sleep(0.5)
+        before = {name: shape.used for name, shape in shapes.items()}
+        await asyncio.sleep(QUIET)
+        for name, shape in shapes.items():
+            shape.quiet = (shape.used - before[name]) / QUIET
+        for _ in range(rounds):
+            for shape in shapes.values():
+                await shape.rung(rings, pause)
+    return shapes
 
 
 cookies_of_house = []
@@ -152,38 +187,26 @@ cookies_of_house = []
 def run(options):
     make_house()
     cookies_of_house[:] = cookies()
-    for count, rings in ((100, 40), (1_000, 16)):
-        found = {"product": [], "bare": [], "tutorial": []}
-        for _ in range(2 if count == 100 else 1):
-            for name, shape in (("product", product), ("bare", bare), ("tutorial", tutorial)):
-                found[name].append(uvloop.run(shape(count, rings, 0.12 if count == 100 else 0.3)))
-        cpu = {name: statistics.median(take[0] for take in takes) for name, takes in found.items()}
-        delays = {name: sorted(d for take in takes for d in take[1]) for name, takes in found.items()}
-        p50, p99 = (delays["product"][int(len(delays["product"]) * share)] for share in (0.5, 0.99))
-        named = f"bell to {count:,} sockets"
+    for count, rings, pause, rounds in ((100, 40, 0.12, 2), (1_000, 16, 0.3, 1)):
+        shapes = uvloop.run(measured(count, rings, pause, rounds))
+        ours, limit, peer = (shapes[name] for name in ("product", "bare", "tutorial"))
+        named, p99 = f"bell to {count:,} sockets", ours.share(0.99)
         yield row(
             "BM-10",
             f"{named}, CPU a delivery, to a bare writer",
-            micro(cpu["product"]),
-            micro(cpu["bare"]),
-            cpu["product"] / cpu["bare"],
+            micro(ours.cpu),
+            micro(limit.cpu),
+            ours.cpu / limit.cpu,
             most=2.2,
-            note=f"p50 {milli(p50)}",
+            note=f"p50 {milli(ours.share(0.5))}",
         )
         yield row(
             "BM-10",
             f"{named}, CPU of the tutorial's shape to ours",
-            micro(cpu["tutorial"]),
-            micro(cpu["product"]),
-            cpu["tutorial"] / cpu["product"],
+            micro(peer.cpu),
+            micro(ours.cpu),
+            peer.cpu / ours.cpu,
             least=10,
         )
-        yield row(
-            "BM-10",
-            f"{named}, p99, to 100 ms",
-            milli(p99),
-            "100 ms",
-            p99 / 0.1,
-            most=1,
-            note=f"the tutorial's {milli(delays['tutorial'][int(len(delays['tutorial']) * 0.99)])}",
-        )
+        note = f"the tutorial's {milli(peer.share(0.99))}"
+        yield row("BM-10", f"{named}, p99, to 100 ms", milli(p99), "100 ms", p99 / 0.1, most=1, note=note)

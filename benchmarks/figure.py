@@ -24,6 +24,11 @@ def main():
 
         load(options.rows)
         return 0
+    if options.name == "words":
+        from benchmarks import search
+
+        search.load()
+        return 0
     figure = importlib.import_module(f"benchmarks.{options.name}")
     with Path(os.environ.get("BENCH_ROWS", os.devnull)).open("a") as file:
         try:

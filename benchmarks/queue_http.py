@@ -21,7 +21,7 @@ from inbox.models import Agent, Conversation, Membership, Team
 from inbox.queue import PAGE, Queue
 
 PATH = "/views/all/?order=newest"
-CLIENTS = {1: 60, 20: 200, 100: 300}  # how many ask at once, and how often in all
+CLIENTS = {1: 40, 20: 120, 100: 200}  # how many ask at once, and how often in all
 COLD = 12
 _ROW = re.compile(rb'id="conversation-(\d+)" data-key=')
 
@@ -46,7 +46,7 @@ class Pages:
 
     async def warm(self):
         for clients in CLIENTS:
-            await at_once(self.served.port, self.cookie, PATH, clients, clients * 2)
+            await at_once(self.served.port, self.cookie, PATH, clients, clients)
 
     async def cached(self, clients):
         requests = CLIENTS[clients]
