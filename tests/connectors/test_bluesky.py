@@ -452,6 +452,20 @@ def test_an_author_is_muted_and_blocked_once(fake):
     assert not fake.connector().can(blocked, NOW)["reply"].allowed
 
 
+def test_a_post_is_reported_as_it_stands_and_one_that_is_gone_is_not(fake):
+    identity = fake.say("buy pills")
+    post = heard(fake, identity)
+    assert fake.connector().can(post, NOW)["report"].allowed
+    assert "report" not in fake.connector().can(replace(post, ours=True), NOW)
+    fake.edit(identity, "buy more pills")
+    fake.connector().do("report", post)
+    assert fake.reports == [(identity, "reasonOther")]
+    fake.delete(identity)
+    with pytest.raises(Gone):
+        fake.connector().do("report", post)
+    assert len(fake.reports) == 1
+
+
 def test_liking_twice_is_one_like_and_unliking_takes_it_back(fake):
     post = heard(fake, fake.say("nice"))
     liked = fake.connector().do("like", post).post

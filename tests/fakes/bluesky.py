@@ -29,7 +29,7 @@ class Fake(FakeNetwork):
         self.blobs, self.jobs, self.vouchers = {}, {}, set()
         self.records, self.people, self.told, self.hidden = {}, {ME: MEMBER}, [], set()
         self.commits, self.tokens, self.expired, self.passwords = [], {CANARY}, set(), {PASSWORD}
-        self.closed, self.shut, self.logins = set(), set(), 0
+        self.closed, self.shut, self.logins, self.reports = set(), set(), 0, []
         self.search_refused = False
 
     def settings(self):
@@ -131,6 +131,7 @@ class Fake(FakeNetwork):
             "com.atproto.repo.putRecord": self._put,
             "com.atproto.repo.uploadBlob": self._blob,
             "com.atproto.repo.deleteRecord": self._drop,
+            "com.atproto.moderation.createReport": self._report,
             "app.bsky.graph.muteActor": self._mute,
             "app.bsky.graph.unmuteActor": self._mute,
             "app.bsky.actor.getProfile": self._profile,
@@ -260,6 +261,15 @@ class Fake(FakeNetwork):
         person = self.people[asked.json()["actor"]]
         person["viewer"] = {"muted": "unmute" not in asked.path}
         return Reply(200, "")
+
+    def _report(self, asked):
+        """Of a post as it stands; each one is read by somebody."""
+        subject = asked.json()["subject"]
+        view = self.view(subject["uri"])
+        if (subject["$type"], subject["cid"]) != ("com.atproto.repo.strongRef", view["cid"]):
+            return named(400, "InvalidRequest")
+        self.reports.append((subject["uri"], asked.json()["reasonType"].rpartition("#")[2]))
+        return Reply(200, {"id": len(self.reports), "reportedBy": ME, **asked.json()})
 
     def _posts(self, asked):
         uris = asked.many("uris")

@@ -404,6 +404,13 @@ def test_an_author_is_muted_and_blocked_and_a_second_time_changes_nothing(desk, 
     eventually(seen)
 
 
+def test_a_post_is_reported_to_the_moderators(desk, carla):
+    post = desk.hears(carla.say("cheap pills @brand.test", names=[desk.person])["uri"])
+    desk.connector().do("report", post)
+    with pytest.raises(Gone):
+        desk.connector().do("report", replace(post, external_id=f"{post.external_id}x"))
+
+
 def test_our_own_reply_can_be_deleted_twice(desk, carla):
     post = desk.hears(carla.say("quick @brand.test", names=[desk.person])["uri"])
     wish = desk.answer(post, key="deleted again")

@@ -170,6 +170,8 @@ class Bluesky(Reading):
             return Done(replace(post, grants={**post.grants, "muted": verb == "mute"}))
         if verb == "block":
             return self._block(post)
+        if verb == "report":
+            return self._report(post)
         if verb == "delete":
             self._drop(post.external_id)
             return Done()
@@ -197,6 +199,18 @@ class Bluesky(Reading):
             record = {"$type": BLOCKS, "subject": did, "createdAt": self._server_time(post)}
             self._put(BLOCKS, rkey, record).json(dict)
         return Done(replace(post, grants={**post.grants, "blocked": True}))
+
+    def _report(self, post: Post) -> Done:
+        """To whoever moderates for the account's server: this very version of the post, as nothing in particular."""
+        views = self._views([post.external_id])
+        if not views:
+            raise Gone("It was deleted or is no longer visible to us.", what=post.external_id)
+        subject = {"$type": "com.atproto.repo.strongRef", "uri": post.external_id, "cid": views[0]["cid"]}
+        body = {"reasonType": "com.atproto.moderation.defs#reasonOther", "subject": subject}
+        answer = self._ask("POST", "com.atproto.moderation.createReport", json=body)
+        if answer.json(dict).get("id") is None:
+            raise answer.unreadable("The answer to a report has no number.")
+        return Done()
 
     def _gate(self, post: Post, hide: bool) -> Done:
         """Whose thread it is may hide replies in it, by a list beside the thread's first post."""
@@ -240,6 +254,7 @@ class Bluesky(Reading):
         root = str(grants.get("root") or "")
         if self._me and root.startswith(f"at://{self._me}/"):
             verbs["unhide" if grants.get("hidden") else "hide"] = able
+        verbs["report"] = Capability(True, "Bluesky's moderators, or those of your server, get it.", hand_off=post.url)
         if grants.get("muted"):
             return verbs | {"unmute": able, "block": able}
         muting = Capability(True, "Bluesky tells us of nothing more that its author writes to us.", hand_off=post.url)
