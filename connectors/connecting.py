@@ -18,6 +18,7 @@ from inbox import ringing
 from inbox.models import Act, Reply
 from inbox.models.event import recorded_together
 from inbox.models.reply import Clock
+from inbox.overtaking import refuse_overtaken
 from inbox.setting import changed, made, removed
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ def _anew(channel: Channel, given: Mapping[str, str]) -> dict[str, Any]:
     """Who signed in before is not who gave this access, unless the next look at it says so."""
     whose = belonging.decide(channel.kind, (name for name, value in given.items() if value))
     settings = Channel.objects.values_list("settings", flat=True).get(pk=channel.pk) if whose else {}
-    return {"settings": belonging.nobodys(settings)} if belonging.who(settings) else {}
+    fresh = belonging.nobodys(settings)
+    return {"settings": fresh} if fresh["facts"] != (settings.get("facts") or {}) else {}
 
 
 def _lasting(channel: Channel, given: Mapping[str, str]) -> dict[str, Any]:
@@ -123,11 +125,18 @@ def channels_of(network: str, account: str) -> QuerySet[Channel]:
 
 @transaction.atomic
 def change(
-    channel: Channel, given: Mapping[str, Any], by: Agent | None, fresh: Mapping[str, str] | None = None
+    channel: Channel,
+    given: Mapping[str, Any],
+    by: Agent | None,
+    fresh: Mapping[str, str] | None = None,
+    *,
+    seen: str | None = None,
 ) -> None:
     """What a person may change of a channel that is there: `name`, `settings` (those named), `team`, `monthly_cap`,
-    `answers_beyond_cap` and `listens_until`, and `fresh` secrets that replace those of the same name."""
+    `answers_beyond_cap` and `listens_until`, and `fresh` secrets that replace those of the same name. `seen`: see
+    inbox/overtaking.py."""
     stands = Channel.objects.select_for_update().get(pk=channel.pk)  # somebody else may have changed it since
+    refuse_overtaken(stands, seen)
     was, fields = stands.as_setting(), dict(given)
     fields["settings"] = {**stands.settings, **fields.get("settings", {})}
     if fresh or is_elsewhere(stands, fields["settings"]):
@@ -147,14 +156,21 @@ def change(
 
 
 @transaction.atomic
-def change_access(channel: Channel, given: Mapping[str, Any], fresh: Mapping[str, str], by: Agent | None) -> bool:
+def change_access(
+    channel: Channel,
+    given: Mapping[str, Any],
+    fresh: Mapping[str, str],
+    by: Agent | None,
+    *,
+    seen: str | None = None,
+) -> bool:
     """`change` with access that was tried for `channel` as it was then; a channel that waited for it reads on. False,
     and nothing is done, when somebody has changed its settings since: nobody knows what the two make together."""
     stands = Channel.objects.select_for_update().get(pk=channel.pk)
     if _typed(stands) != _typed(channel) or belonging.account_of(stands) != belonging.account_of(channel):
         return False
     with recorded_together():
-        change(channel, given, by)
+        change(channel, given, by, seen=seen)
         if fresh:
             reconnect(channel, fresh, by)
     channel.refresh_from_db()

@@ -14,6 +14,7 @@ from connectors.listening_first import DAYS, MOST, may_listen_first
 from connectors.models import Channel
 from inbox.foreign import visible
 from inbox.models import Team
+from inbox.overtaking import carry_version
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
@@ -169,6 +170,7 @@ class SettingsForm(NetworkForm):
         super().__init__(channel.kind, *args, stored=frozenset(channel.sealed), settings=channel.settings, **kwargs)
         self.initial.update(channel_name=channel.name, team=channel.team_id, monthly_cap=channel.monthly_cap)
         self.initial.update(answers_beyond_cap=channel.answers_beyond_cap)
+        carry_version(self, channel)
         if currency := channel.kind.currency:
             self.fields["monthly_cap"].label = _("At most in a month, in %(currency)s") % {"currency": currency}
         elif channel.monthly_cap is None:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from connectors import belonging, connecting, trying
 from connectors.faults import AuthExpired, AuthRevoked
+from inbox.overtaking import refuse_overtaken
 
 if TYPE_CHECKING:
     from connectors.models import Channel
@@ -30,15 +31,18 @@ class Refusal:
     text: str = ""
 
 
-def change(channel: Channel, given: Mapping[str, Any], fresh: Mapping[str, str], by: Agent) -> Refusal | None:
+def change(
+    channel: Channel, given: Mapping[str, Any], fresh: Mapping[str, str], by: Agent, *, seen: str | None = None
+) -> Refusal | None:
     """`connecting.change`, after a test where the account could become another. None when it was done."""
+    refuse_overtaken(channel, seen)  # before the network is asked; what counts is asked again under the lock
     trial = _tried(channel, given["settings"], fresh)
     if trial is None:
-        connecting.change(channel, given, by, fresh)
+        connecting.change(channel, given, by, fresh, seen=seen)
         return None
     if refusal := refused(channel, trial, keys=bool(fresh)):
         return refusal
-    if not connecting.change_access(channel, given, {**fresh, **trial.renewed}, by):
+    if not connecting.change_access(channel, given, {**fresh, **trial.renewed}, by, seen=seen):
         return Refusal(_("Somebody changed this channel meanwhile. Look at it as it is now, and enter this again."))
     if trial.check:
         connecting.keep_facts(channel, trial.check)

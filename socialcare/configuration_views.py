@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from django import forms
 from django.contrib import messages
-from django.http import HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect, QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET
 
+from inbox.overtaking import Overtaken, carry_version, overtaken
 from inbox.rights import admins_only
 from inbox.views.answering import shown
 from socialcare import configuration as text_of
@@ -37,18 +38,34 @@ class FileForm(forms.Form):
 
 @admins_only
 def organisation(request: Request) -> HttpResponse:
-    one = Organisation.shown()
-    kept = {"name": one.name, "zone": one.zone, "words": ", ".join(one.brand_words)}
-    form = BrandForm(request.POST or None, initial=kept)
-    form.fields["zone"].help_text = _("New people start with it.")
+    form, status = _brand(request.POST or None), 422
     if request.method == "POST" and form.is_valid():
-        given = form.cleaned_data
-        words = given["words"] or [given["name"]]
-        Organisation.change(request.user, name=given["name"], zone=given["zone"], brand_words=words)
-        messages.info(request, _("Kept."))
-        return HttpResponseRedirect("/set-up/organisation/", status=303)
+        form, status = _keep(request, form)
+        if status == 303:
+            messages.info(request, _("Kept."))
+            return HttpResponseRedirect("/set-up/organisation/", status=303)
     context = {"form": form, "file_form": FileForm()}
-    return shown(request, "set_up/organisation.html", context, status=422 if form.errors else 200)
+    return shown(request, "set_up/organisation.html", context, status=status if form.errors else 200)
+
+
+def _brand(data: QueryDict | None) -> BrandForm:
+    one = Organisation.shown()
+    form = BrandForm(data, initial={"name": one.name, "zone": one.zone, "words": ", ".join(one.brand_words)})
+    form.fields["zone"].help_text = _("New people start with it.")
+    carry_version(form, one)
+    return form
+
+
+def _keep(request: Request, form: BrandForm) -> tuple[BrandForm, int]:
+    """The form to show and with which status; 303: it is kept."""
+    given = form.cleaned_data
+    plain = {"name": given["name"], "zone": given["zone"], "brand_words": given["words"] or [given["name"]]}
+    try:
+        Organisation.change(request.user, seen=given["version"], **plain)
+    except Overtaken:
+        again = overtaken(_brand, request.POST)
+        return (again, 409) if again else (form, 303)
+    return form, 303
 
 
 @require_GET

@@ -13,6 +13,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from inbox.models.event import Entry, record
+from inbox.overtaking import refuse_overtaken
 from inbox.setting import changed
 
 if TYPE_CHECKING:
@@ -59,10 +60,11 @@ class Organisation(models.Model):
 
     @classmethod
     @transaction.atomic
-    def change(cls, by: Agent | None, **fields: Any) -> None:
-        """Sets name, zone or brand words; the last work of a transaction."""
+    def change(cls, by: Agent | None, *, seen: str | None = None, **fields: Any) -> None:
+        """Sets name, zone or brand words; the last work of a transaction. `seen`: see inbox/overtaking.py."""
         cls.objects.get_or_create(pk=1, defaults={"finished_at": timezone.now()})
         one = cls.objects.select_for_update().get(pk=1)
+        refuse_overtaken(one, seen)
         was = one.as_setting()
         for name, value in fields.items():
             setattr(one, name, value)

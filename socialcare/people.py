@@ -13,6 +13,7 @@ from inbox import presence
 from inbox.happenings import SetUpChanged
 from inbox.models import Agent, Membership, Role, Team
 from inbox.models.event import Entry, record
+from inbox.overtaking import refuse_overtaken
 from inbox.setting import changed, made, removed
 from socialcare.models import Invitation, Organisation
 
@@ -77,9 +78,10 @@ def new_link(agent: Agent, by: Agent | None) -> str:
 
 
 @transaction.atomic
-def change_rights(agent: Agent, by: Agent | None, **fields: bool) -> None:
-    """Admin, reader or active; by nobody: from the command line."""
+def change_rights(agent: Agent, by: Agent | None, *, seen: str | None = None, **fields: bool) -> None:
+    """Admin, reader or active; by nobody: from the command line. `seen`: see inbox/overtaking.py."""
     _refuse_without_admin(agent, by, **fields)
+    refuse_overtaken(Agent.objects.select_for_update().get(pk=agent.pk), seen)
     agent.change_rights(by, **fields)
 
 
@@ -131,35 +133,46 @@ def managed_by(agent: Agent) -> list[Team]:
 
 
 @transaction.atomic
-def set_role(team: Team, agent: Agent, role: str, by: Agent) -> None:
-    """Makes or changes a membership; members of a private team are told by `join`."""
+def set_role(team: Team, agent: Agent, role: str, by: Agent, *, seen: str | None = None) -> None:
+    """Makes or changes a membership; members of a private team are told by `join`. `seen`: of the membership."""
     if not may_manage(by, team):
         raise Refused(_("You do not manage this team."))
     if role not in Role.values:
         raise Refused(_("A member is an agent or a manager."))
     if not agent.is_active:
         raise Refused(_("This account is disabled."))
-    if not Membership.objects.filter(team=team, agent=agent, role=role).exists():
+    membership = _held(team, agent)
+    if membership is None or membership.role != role:
+        refuse_overtaken(membership, seen)
         agent.join(team, role, by)
 
 
 @transaction.atomic
-def end_membership(team: Team, agent: Agent, by: Agent) -> None:
+def end_membership(team: Team, agent: Agent, by: Agent, *, seen: str | None = None) -> None:
     if not may_manage(by, team):
         raise Refused(_("You do not manage this team."))
-    agent.leave(team, by)
+    if membership := _held(team, agent):
+        refuse_overtaken(membership, seen)
+        agent.leave(team, by)
+
+
+def _held(team: Team, agent: Agent) -> Membership | None:
+    """The membership, which nobody changes before this transaction ends."""
+    Agent.objects.select_for_update().get(pk=agent.pk)
+    return Membership.objects.filter(team=team, agent=agent).first()
 
 
 @transaction.atomic
-def change_team(team: Team, by: Agent | None, given: dict[str, Any]) -> None:
+def change_team(team: Team, by: Agent | None, given: dict[str, Any], *, seen: str | None = None) -> None:
     """Keeps a team, new or changed; by nobody: from the command line. A private team is opened only from inside,
-    because opening it shows all its work to every admin."""
+    because opening it shows all its work to every admin. `seen`: see inbox/overtaking.py."""
     by_admin, inside = (by.is_admin, by.roles) if by else (True, {})
     if team.pk is None and not by_admin:
         raise Refused(_("Only admins make teams."))
     if team.pk and by and not may_manage(by, team):
         raise Refused(_("You do not manage this team."))
     was = Team.objects.select_for_update().get(pk=team.pk) if team.pk else None
+    refuse_overtaken(was, seen)
     if was and was.private and not given["private"] and team.pk not in inside:
         raise Refused(_("Only a member can make a private team public: that shows its work to every admin."))
     if not by_admin:  # which team gets the rest, and which is walled off, concerns everybody

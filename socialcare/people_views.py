@@ -6,26 +6,24 @@ from typing import Any
 
 from allauth.account.internal.flows.reauthentication import did_recently_reauthenticate
 from allauth.core.exceptions import ReauthenticationRequired
-from django import forms
 from django.contrib import messages
-from django.contrib.auth import password_validation
 from django.contrib.auth.decorators import login_not_required
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
-from inbox.foreign import visible
 from inbox.models import Agent, Role, Team
 from inbox.once import TOKEN, form_sent, once
+from inbox.overtaking import Overtaken, overtaken, refuse_overtaken, version_of
 from inbox.rights import admins_only, managers_too
 from inbox.views.answering import shown
 from socialcare import people
 from socialcare.models import Invitation
 from socialcare.pages import Request, is_number, page
+from socialcare.people_forms import InviteForm, PasswordForm, TeamForm
 from socialcare.restoring import free_slug
 
 
@@ -33,68 +31,6 @@ def ask_password_again(request: Request) -> None:
     """Before somebody gets more rights; allauth then goes on with what was posted."""
     if not did_recently_reauthenticate(request):
         raise ReauthenticationRequired
-
-
-class TeamForm(forms.ModelForm):  # type: ignore[type-arg]
-    triage = forms.BooleanField(label=gettext_lazy("Gets what no rule places"), required=False)
-
-    class Meta:
-        model = Team
-        fields = ("name", "purpose", "private")
-        labels = {
-            "name": gettext_lazy("Name"),
-            "purpose": gettext_lazy("What it is for"),
-            "private": gettext_lazy("Private"),
-        }
-        help_texts = {
-            "private": gettext_lazy("Only members see its work; for everybody else it does not exist, admins included.")
-        }
-
-    def __init__(self, by: Agent, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.initial["triage"] = self.instance.triage
-        self.fields["name"].validators.append(visible)
-        if not by.is_admin:
-            del self.fields["private"], self.fields["triage"]
-
-    def clean_name(self) -> str:
-        name = str(self.cleaned_data["name"])
-        if Team.objects.filter(name__iexact=name).exclude(pk=self.instance.pk).exclude(name=name).exists():
-            raise forms.ValidationError(_("A team is called that already, written in other letters."))
-        return name
-
-    def given(self) -> dict[str, Any]:
-        return {"private": False, "triage": False, **self.cleaned_data}
-
-
-class InviteForm(forms.Form):
-    name = forms.CharField(label=gettext_lazy("Name"), max_length=80, validators=[visible])
-    email = forms.EmailField(label=gettext_lazy("E-mail"))
-    team = forms.ModelChoiceField(Team.objects.all(), label=gettext_lazy("Team"), required=False, empty_label="–")
-    role = forms.ChoiceField(label=gettext_lazy("Role there"), choices=Role.choices)
-    is_reader = forms.BooleanField(
-        label=gettext_lazy("Reader"), required=False, help_text=gettext_lazy("Sees figures, not conversations.")
-    )
-    is_admin = forms.BooleanField(
-        label=gettext_lazy("Admin"), required=False, help_text=gettext_lazy("Sets everything up and invites others.")
-    )
-
-
-class PasswordForm(forms.Form):
-    password = forms.CharField(
-        label=gettext_lazy("Password"),
-        help_text=gettext_lazy("At least 10 characters. A sentence is easy to keep in mind and hard to guess."),
-        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-    )
-
-    def __init__(self, agent: Agent, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.agent = agent
-
-    def clean_password(self) -> str:
-        password = str(self.cleaned_data["password"])
-        password_validation.validate_password(password, self.agent)
-        return password
 
 
 @require_GET
@@ -110,20 +46,42 @@ def team(request: Request, pk: int | None = None) -> HttpResponse:
     one = _managed(request.user, pk) if pk else Team()
     if not pk and not request.user.is_admin:
         raise Http404
-    form = TeamForm(request.user, request.POST or None, instance=one)
+    form, status = TeamForm(request.user, request.POST or None, instance=one), 422
     if request.method == "POST" and form.is_valid():
         fresh = _managed(request.user, pk) if pk else Team(slug=free_slug(form.cleaned_data["name"]))
-        try:
-            people.change_team(fresh, request.user, form.given())
-        except people.Refused as refused:
-            form.add_error(None, str(refused))
-        else:
+        form, status = _keep(request, fresh, form)
+        if status == 303:
             return HttpResponseRedirect(f"/set-up/teams/{fresh.pk}/", status=303)
-    members = one.memberships.select_related("agent").order_by("agent__name") if pk else ()
+    return _team_page(request, one, form, status=status if form.errors else 200)
+
+
+def _keep(request: Request, fresh: Team, form: TeamForm) -> tuple[TeamForm, int]:
+    """The form to show and with which status; 303: it is kept."""
+    try:
+        people.change_team(fresh, request.user, form.given(), seen=form.cleaned_data["version"])
+    except people.Refused as refused:
+        form.add_error(None, str(refused))
+        return form, 422
+    except Overtaken:
+        now = _managed(request.user, fresh.pk)
+        again = overtaken(lambda sent: TeamForm(request.user, sent, instance=now), request.POST)
+        return (again, 409) if again else (form, 303)
+    return form, 303
+
+
+def _team_page(request: Request, one: Team, form: TeamForm, words: str = "", *, status: int) -> HttpResponse:
+    members = list(one.memberships.select_related("agent").order_by("agent__name")) if one.pk else []
     inside = {membership.agent_id for membership in members}
-    others = Agent.objects.filter(is_active=True).exclude(pk__in=inside).order_by("name") if pk else ()
-    context = {"team": one, "form": form, "members": members, "others": others, "roles": Role.choices}
-    return shown(request, "set_up/team.html", context, status=422 if form.errors else 200)
+    others = Agent.objects.filter(is_active=True).exclude(pk__in=inside).order_by("name") if one.pk else ()
+    context = {
+        "team": one,
+        "form": form,
+        "members": [(each, version_of(each)) for each in members],
+        "others": others,
+        "roles": Role.choices,
+        "words": words,
+    }
+    return shown(request, "set_up/team.html", context, status=status)
 
 
 def _managed(agent: Agent, pk: int | None) -> Team:
@@ -141,15 +99,27 @@ def members(request: Request, pk: int) -> HttpResponse:
     given = request.POST.get("agent", "")
     agent = get_object_or_404(Agent, pk=int(given) if is_number(given) else 0)
     try:
-        if request.POST.get("role") == "none":
-            people.end_membership(one, agent, request.user)
-        else:
-            if one.private and not one.memberships.filter(agent=agent).exists():
-                ask_password_again(request)
-            people.set_role(one, agent, request.POST.get("role", ""), request.user)
+        _set_membership(request, one, agent, request.POST.get("version", ""))
     except people.Refused as refused:
         messages.info(request, str(refused))
+    except Overtaken:
+        form = TeamForm(request.user, instance=one)
+        return _team_page(request, one, form, _changed_meanwhile(agent), status=409)
     return HttpResponseRedirect(f"/set-up/teams/{pk}/", status=303)
+
+
+def _set_membership(request: Request, one: Team, agent: Agent, seen: str) -> None:
+    if request.POST.get("role") == "none":
+        return people.end_membership(one, agent, request.user, seen=seen)
+    there = one.memberships.filter(agent=agent).first()
+    if one.private and there is None:
+        refuse_overtaken(there, seen)
+        ask_password_again(request)
+    return people.set_role(one, agent, request.POST.get("role", ""), request.user, seen=seen)
+
+
+def _changed_meanwhile(agent: Agent) -> str:
+    return _("Somebody changed this of %(name)s meanwhile. It stands here as it is now.") % {"name": agent.name}
 
 
 @require_POST
@@ -177,9 +147,13 @@ def agents(request: Request) -> HttpResponse:
             form = InviteForm()
         except people.Refused as refused:
             form.add_error("email", str(refused))
-    everybody = Agent.objects.prefetch_related("memberships__team").order_by("-is_active", "name")
-    context = {"agents": everybody, "form": form, "link": link, "invited": invited}
-    return shown(request, "set_up/agents.html", context, status=422 if form.errors else 200)
+    return _everybody(request, 422 if form.errors else 200, form=form, link=link, invited=invited)
+
+
+def _everybody(request: Request, status: int = 200, **context: Any) -> HttpResponse:
+    found = Agent.objects.prefetch_related("memberships__team").order_by("-is_active", "name")
+    given = {"form": InviteForm(), **context, "agents": [(each, version_of(each)) for each in found]}
+    return shown(request, "set_up/agents.html", given, status=status)
 
 
 def _token(request: Request) -> str:
@@ -215,14 +189,18 @@ def rights(request: Request, pk: int) -> HttpResponse:
     agent = get_object_or_404(Agent, pk=pk)
     ticked = {name: request.POST.get(name) == "yes" for name in ("is_admin", "is_reader")}
     changed = {name: value for name, value in ticked.items() if value != getattr(agent, name)}
-    if changed.get("is_admin"):
-        ask_password_again(request)
+    seen = request.POST.get("version", "")
     try:
         if changed:
-            people.change_rights(agent, request.user, **changed)
+            refuse_overtaken(agent, seen)  # before a password is asked for
+            if changed.get("is_admin"):
+                ask_password_again(request)
+            people.change_rights(agent, request.user, seen=seen, **changed)
             messages.info(request, _("The rights of %(name)s changed, as of now.") % {"name": agent.name})
     except people.Refused as refused:
         messages.info(request, str(refused))
+    except Overtaken:
+        return _everybody(request, 409, words=_changed_meanwhile(agent))
     return HttpResponseRedirect("/set-up/agents/" if request.user.pk != pk else "/", status=303)
 
 
@@ -246,10 +224,7 @@ def new_link(request: Request, pk: int) -> HttpResponse:
     agent = get_object_or_404(Agent, pk=pk)
     ask_password_again(request)
     link = people.new_link(agent, request.user) if agent.is_active else people.enable(agent, request.user)
-    everybody = Agent.objects.prefetch_related("memberships__team").order_by("-is_active", "name")
-    return shown(
-        request, "set_up/agents.html", {"agents": everybody, "form": InviteForm(), "link": link, "invited": agent}
-    )
+    return _everybody(request, link=link, invited=agent)
 
 
 @login_not_required

@@ -83,3 +83,10 @@ def answer(channel, conversation, text, **fields):
 def without_tokens(page):
     """The page as it was sent, without its tokens: they are random and hold any short word now and then."""
     return re.sub(r'value="[A-Za-z0-9_-]{32,}"', 'value=""', page)
+
+
+def as_shown(thing, **typed):
+    """What the form of a thing says that was made of it as it is now, and what is typed into it."""
+    from inbox.overtaking import version_of
+
+    return {"version": version_of(type(thing).objects.get(pk=thing.pk)), **typed}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.contrib import messages
@@ -31,6 +32,7 @@ from connectors.lookback import complete_since
 from connectors.models import Channel, Quarantined
 from connectors.views.connect import described
 from inbox.models import Agent
+from inbox.overtaking import Overtaken, overtaken
 from inbox.rights import admins_only
 from inbox.views.answering import shown
 from socialcare.pages import Request
@@ -112,13 +114,24 @@ def settings(request: Request, pk: int) -> HttpResponse:
     """Secrets are never shown: an empty field keeps the one that is stored. What could make another account of the
     channel is tried before it is kept."""
     one = get_object_or_404(Channel, pk=pk)
-    form, refusal = SettingsForm(one, request.POST or None), None
+    form, refusal, status = SettingsForm(one, request.POST or None), None, 422
     if request.method == "POST" and form.is_valid():
-        refusal = rekeying.change(one, form.given_values(), form.secrets(), request.user)
-        if refusal is None:
+        form, refusal, status = _keep(request, one, form)
+        if status == 303:
             return _changed(request, one)
     context = channel_context(one, "settings") | {"form": form, "refusal": refusal}
-    return shown(request, "connectors/settings.html", context, status=422 if form.errors or refusal else 200)
+    return shown(request, "connectors/settings.html", context, status=status if form.errors or refusal else 200)
+
+
+def _keep(request: Request, channel: Channel, form: SettingsForm) -> tuple[SettingsForm, rekeying.Refusal | None, int]:
+    """The form to show, why nothing was changed, and with which status; 303: it is kept."""
+    seen = form.cleaned_data["version"]
+    try:
+        refusal = rekeying.change(channel, form.given_values(), form.secrets(), request.user, seen=seen)
+    except Overtaken:
+        again = overtaken(partial(SettingsForm, get_object_or_404(Channel, pk=channel.pk)), request.POST)
+        return (again, None, 409) if again else (form, None, 303)
+    return form, refusal, 422 if refusal else 303
 
 
 def _changed(request: Request, channel: Channel) -> HttpResponse:

@@ -118,6 +118,7 @@ class Agent(AbstractBaseUser):
     def join(self, team: Team, role: str, by: Agent | None) -> None:
         """Makes or changes the membership. Members of a private team are told who joined before that person reads a
         row."""
+        self._lock()
         Membership.objects.update_or_create(agent=self, team=team, defaults={"role": role})
         members = team.memberships.exclude(agent=self).values_list("agent_id", flat=True) if team.private else ()
         told = (self.stream, *(f"agent:{pk}" for pk in members))
@@ -130,10 +131,12 @@ class Agent(AbstractBaseUser):
 
     @transaction.atomic
     def leave_all(self, team_ids: Sequence[int], by: Agent | None) -> None:
-        """Several memberships at once; must be the last work of a transaction."""
+        """Several memberships at once, of those that are there; must be the last work of a transaction."""
         self._lock()
-        Membership.objects.filter(agent=self, team__in=team_ids).delete()
-        self.rights_changed(by, *hand_back(self, team_ids, by), *self._left(team_ids, by))
+        held = self.memberships.filter(team__in=team_ids)
+        if left := sorted(held.values_list("team_id", flat=True)):
+            held.delete()
+            self.rights_changed(by, *hand_back(self, left, by), *self._left(left, by))
 
     @transaction.atomic
     def depart(self, by: Agent | None, *also: Entry) -> None:
@@ -144,8 +147,8 @@ class Agent(AbstractBaseUser):
         self.change_rights(by, *hand_back(self, None, by), *self._left(team_ids, by), *also, is_active=False)
 
     def _lock(self) -> None:
-        """Before what this agent owns is handed back: whoever gives something to the agent waits here, and finds the
-        rights gone."""
+        """Before a membership changes, and what this agent owns is handed back: whoever gives something to the agent
+        waits here, and finds the rights gone."""
         Agent.objects.select_for_update().get(pk=self.pk)
 
     def _left(self, team_ids: Sequence[int], by: Agent | None) -> list[Entry]:
@@ -157,9 +160,13 @@ class Membership(models.Model):
     team = models.ForeignKey(Team, models.CASCADE, related_name="memberships")
     agent = models.ForeignKey(Agent, models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=8, choices=Role, default=Role.AGENT)
+    setting_kind = "membership"
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["agent", "team"], name="one_membership_per_team")]
 
     def __str__(self) -> str:
         return f"{self.agent_id} in {self.team_id} as {self.role}"
+
+    def as_setting(self) -> dict[str, Any]:
+        return {"role": self.role}

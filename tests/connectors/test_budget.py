@@ -19,7 +19,7 @@ from socialcare.demo.server import DemoServer
 from tests.journey.steps import answer, connected, send
 from tests.journey.steps import read as read_now
 from tests.journey.threads import in_threads
-from tests.world import write
+from tests.world import as_shown, write
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PAST = datetime(2020, 1, 1, tzinfo=UTC)
@@ -281,7 +281,7 @@ def test_where_the_admin_chose_so_answers_and_acts_wait_for_money_and_leave_with
     base = f"/set-up/channels/{spent_up.pk}/"
     assert "answers and acts wait for the next month" in client.get(f"{base}settings/").content.decode()
     given = {"channel_name": spent_up.name, "base_url": spent_up.settings["base_url"], "monthly_cap": "9"}
-    assert client.post(f"{base}settings/", given).status_code == 303
+    assert client.post(f"{base}settings/", as_shown(spent_up, **given)).status_code == 303
     sending.send_due()
     acting.act_due()
     assert Reply.objects.get().state == "sent"

@@ -17,7 +17,7 @@ from inbox.models import Mention, Role
 from socialcare.demo.network import Network
 from socialcare.demo.server import DemoServer
 from tests.journey.steps import connected, read
-from tests.world import make_channel, write
+from tests.world import as_shown, make_channel, write
 
 pytestmark = pytest.mark.django_db(transaction=True)
 DAY = timedelta(days=1)
@@ -159,9 +159,9 @@ def test_a_monthly_limit_is_set_on_the_settings_page_where_something_costs(ada, 
     monkeypatch.setattr(Connector.named("demo"), "currency", "$")
     assert "At most in a month, in $" in ada.get(address).content.decode()
     given = {"channel_name": channel.name, "base_url": channel.settings["base_url"], "monthly_cap": "12.50"}
-    assert ada.post(address, given).status_code == 303
+    assert ada.post(address, as_shown(channel, **given)).status_code == 303
     channel.refresh_from_db()
     assert channel.monthly_cap == Decimal("12.50")
-    ada.post(address, {**given, "monthly_cap": ""})
+    ada.post(address, as_shown(channel, **{**given, "monthly_cap": ""}))
     channel.refresh_from_db()
     assert channel.monthly_cap is None

@@ -18,6 +18,7 @@ from socialcare.demo.server import DemoServer, Fault
 from tests.fakes import facebook, instagram, x, youtube
 from tests.fakes import mastodon as mastodon_fake
 from tests.fakes.server import FakeServer, Reply
+from tests.world import as_shown
 
 
 @pytest.fixture
@@ -108,7 +109,8 @@ def test_a_refused_token_is_told_in_words_and_new_keys_end_it(ada, demo, channel
 
 
 def test_an_empty_secret_in_the_settings_keeps_the_stored_one(ada, demo, channel):
-    ada.post(f"/set-up/channels/{channel.pk}/settings/", {"channel_name": "@acme2", "base_url": demo.url, "token": ""})
+    form = as_shown(channel, channel_name="@acme2", base_url=demo.url, token="")
+    ada.post(f"/set-up/channels/{channel.pk}/settings/", form)
     channel.refresh_from_db()
     assert channel.name == "@acme2"
     assert opened_secrets(channel)["token"] == "demo"
@@ -321,14 +323,15 @@ def test_connecting_that_was_left_is_gone_on_with(ada, demo):
     assert f'href="/set-up/channels/{channel.pk}/connect/"' in text
     assert "resumption" not in text
     assert "connecting it was not finished" in ada.get("/set-up/channels/").content.decode()
-    form = {"channel_name": "@acme", "base_url": demo.url, "token": ""}
+    form = as_shown(channel, channel_name="@acme", base_url=demo.url, token="")
     answer = ada.post(f"/set-up/channels/{channel.pk}/settings/", form)
     assert answer.headers["Location"] == f"/set-up/channels/{channel.pk}/connect/"
 
 
 def test_a_stored_token_goes_to_no_other_address(ada, demo):
     channel = connect("demo", "@acme", {"base_url": "http://127.0.0.1:8790"}, {"token": "a secret token"}, None)
-    address, form = f"/set-up/channels/{channel.pk}/settings/", {"channel_name": "@acme", "base_url": demo.url}
+    address = f"/set-up/channels/{channel.pk}/settings/"
+    form = as_shown(channel, channel_name="@acme", base_url=demo.url)
     answer = ada.post(address, form)
     assert answer.status_code == 422
     assert "The address changed: enter this again." in answer.content.decode()

@@ -9,6 +9,7 @@ from django.test import Client
 from connectors.models import Channel
 from tests.fakes.telegram import Fake
 from tests.journey.steps import of_fake, read
+from tests.world import as_shown
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PUBLIC = "https://care.example.com"
@@ -99,7 +100,7 @@ def test_a_webhook_of_somebody_else_is_left_alone(ada, bot, fake):
 
 def test_a_channel_that_asks_again_can_ask(ada, bot, fake):
     press(ada, bot, "trial")
-    given = {"channel_name": bot.name, "arrival": "asked"}
+    given = as_shown(bot, channel_name=bot.name, arrival="asked")
     assert ada.post(f"/set-up/channels/{bot.pk}/settings/", given).status_code == 303
     assert fake.hook == ""
     fake.say("Hello")

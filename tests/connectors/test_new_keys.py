@@ -13,6 +13,7 @@ from inbox.models import Event
 from socialcare.demo.network import Network
 from socialcare.demo.server import DemoServer
 from tests.fakes import bluesky, discourse, matrix, youtube
+from tests.world import as_shown
 
 
 @pytest.fixture
@@ -46,7 +47,8 @@ def of_fake(fake, settings):
 
 
 def typed(ada, channel, **more):
-    form = {"channel_name": "@acme", "base_url": channel.settings["base_url"], "token": "demo", **more}
+    given = {"channel_name": "@acme", "base_url": channel.settings["base_url"], "token": "demo", **more}
+    form = as_shown(channel, **given)
     answer = ada.post(f"/set-up/channels/{channel.pk}/settings/", form)
     return answer.status_code, answer.content.decode()
 

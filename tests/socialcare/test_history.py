@@ -15,6 +15,7 @@ from socialcare.history import PAGE, changes
 from socialcare.models import Organisation
 from tests.conftest import PASSWORD
 from tests.socialcare.test_people import confirmed, signed_in
+from tests.world import as_shown
 
 
 def newest(agent):
@@ -36,7 +37,7 @@ def refund_rule(cast, **changed):
 
 def test_a_change_of_a_team_is_told_with_before_and_after_and_can_be_put_back(cast):
     ada = signed_in(cast.ada)
-    ada.post(f"/set-up/teams/{cast.support.pk}/", {"name": "Help", "purpose": "Answers"})
+    ada.post(f"/set-up/teams/{cast.support.pk}/", as_shown(cast.support, name="Help", purpose="Answers"))
     change = newest(cast.ada)
     assert change.sentence == "Ada changed the team Help"
     assert [(one.label, one.was, one.now) for one in change.differences] == [
@@ -153,8 +154,8 @@ def test_a_theme_and_an_exclusion_come_back(cast):
 
 def test_putting_an_admin_back_asks_the_password_and_the_last_one_stays(cast):
     ada = confirmed(signed_in(cast.ada), cast.ada)
-    ada.post(f"/set-up/agents/{cast.max.pk}/rights/", {"is_admin": "yes"})
-    ada.post(f"/set-up/agents/{cast.max.pk}/rights/", {})
+    ada.post(f"/set-up/agents/{cast.max.pk}/rights/", as_shown(cast.max, is_admin="yes"))
+    ada.post(f"/set-up/agents/{cast.max.pk}/rights/", as_shown(cast.max))
     change = newest(cast.ada)
     assert ("Admin", "yes", "no") in [(one.label, one.was, one.now) for one in change.differences]
     fresh = signed_in(cast.ada)
@@ -169,14 +170,14 @@ def test_what_must_never_happen_does_not_happen_by_putting_back(cast):
     ada = signed_in(cast.ada)
     ada.post("/set-up/teams/new/", {"name": "Board", "private": ""})
     board = Team.objects.get(name="Board")
-    ada.post(f"/set-up/teams/{board.pk}/", {"name": "Board", "private": "on"})
+    ada.post(f"/set-up/teams/{board.pk}/", as_shown(board, name="Board", private="on"))
     assert "Only a member can make a private team public" in put_back(ada, newest(cast.ada))
     assert Team.objects.get(pk=board.pk).private
 
 
 def test_a_name_that_another_has_now_is_refused_in_words(cast):
     ada = signed_in(cast.ada)
-    ada.post(f"/set-up/teams/{cast.support.pk}/", {"name": "Help"})
+    ada.post(f"/set-up/teams/{cast.support.pk}/", as_shown(cast.support, name="Help"))
     change = newest(cast.ada)
     ada.post("/set-up/teams/new/", {"name": "Support"})
     assert "Something else has its name now." in put_back(ada, change)
@@ -185,7 +186,7 @@ def test_a_name_that_another_has_now_is_refused_in_words(cast):
 
 def test_the_organisation_is_changed_on_its_page_and_told(cast):
     Organisation.change(None, name="Acme", zone="UTC", brand_words=["Acme"])
-    form = {"name": "Acme & Sons", "zone": "Europe/Berlin", "words": "Acme, Acme Go"}
+    form = as_shown(Organisation.ours(), name="Acme & Sons", zone="Europe/Berlin", words="Acme, Acme Go")
     assert signed_in(cast.ada).post("/set-up/organisation/", form).status_code == 303
     assert people.invite("nora@acme.example", "Nora", cast.ada)[0].zone == "Europe/Berlin"
     change = changes(cast.ada)[1]
@@ -209,9 +210,9 @@ def test_the_history_is_read_page_by_page_and_by_kind(cast):
 
 def test_putting_back_touches_only_what_that_change_changed(cast):
     ada = signed_in(cast.ada)
-    ada.post(f"/set-up/teams/{cast.support.pk}/", {"name": "Help"})
+    ada.post(f"/set-up/teams/{cast.support.pk}/", as_shown(cast.support, name="Help"))
     renamed = newest(cast.ada)
-    ada.post(f"/set-up/teams/{cast.support.pk}/", {"name": "Help", "purpose": "Answers"})
+    ada.post(f"/set-up/teams/{cast.support.pk}/", as_shown(cast.support, name="Help", purpose="Answers"))
     put_back(ada, renamed)
     team = Team.objects.get(pk=cast.support.pk)
     assert (team.name, team.purpose) == ("Support", "Answers")

@@ -21,6 +21,7 @@ from tests.conftest import PASSWORD
 from tests.inbox.test_receive import offer, post
 from tests.journey.threads import in_threads
 from tests.waiting import PATIENCE
+from tests.world import as_shown
 
 
 def signed_in(agent):
@@ -92,7 +93,7 @@ def test_disabling_ends_logins_work_and_links_at_once(cast):
 
 def test_making_an_admin_asks_for_the_password_again_and_then_goes_on(cast):
     ada = signed_in(cast.ada)
-    answer = ada.post(f"/set-up/agents/{cast.ana.pk}/rights/", {"is_admin": "yes"})
+    answer = ada.post(f"/set-up/agents/{cast.ana.pk}/rights/", as_shown(cast.ana, is_admin="yes"))
     assert "/account/reauthenticate/" in answer.headers["Location"]
     assert not Agent.objects.get(pk=cast.ana.pk).is_admin
     ada.post(answer.headers["Location"], {"password": PASSWORD})
@@ -101,7 +102,7 @@ def test_making_an_admin_asks_for_the_password_again_and_then_goes_on(cast):
 
 def test_the_last_admin_cannot_vanish(cast):
     ada = signed_in(cast.ada)
-    ada.post(f"/set-up/agents/{cast.ada.pk}/rights/", {})
+    ada.post(f"/set-up/agents/{cast.ada.pk}/rights/", as_shown(cast.ada))
     ada.post(f"/set-up/agents/{cast.ada.pk}/disabling/")
     kept = Agent.objects.get(pk=cast.ada.pk)
     assert kept.is_admin
@@ -146,18 +147,20 @@ def test_joining_a_private_team_asks_the_password_and_tells_its_members(cast):
 def test_a_private_team_is_opened_from_inside_only(cast):
     ada = signed_in(cast.ada)
     form = {"name": "HR", "purpose": ""}
-    answer = ada.post(f"/set-up/teams/{cast.hr.pk}/", form)
+    answer = ada.post(f"/set-up/teams/{cast.hr.pk}/", as_shown(cast.hr, **form))
     assert answer.status_code == 422
     assert Team.objects.get(pk=cast.hr.pk).private
     cast.ada.join(cast.hr, "agent", by=None)
-    assert ada.post(f"/set-up/teams/{cast.hr.pk}/", form).status_code == 303
+    assert ada.post(f"/set-up/teams/{cast.hr.pk}/", as_shown(cast.hr, **form)).status_code == 303
     assert not Team.objects.get(pk=cast.hr.pk).private
 
 
 def test_there_is_always_one_team_for_the_rest(cast):
     ada = signed_in(cast.ada)
-    assert ada.post(f"/set-up/teams/{cast.marketing.pk}/", {"name": "Marketing"}).status_code == 422
-    ada.post(f"/set-up/teams/{cast.support.pk}/", {"name": "Support", "triage": "on"})
+    assert (
+        ada.post(f"/set-up/teams/{cast.marketing.pk}/", as_shown(cast.marketing, name="Marketing")).status_code == 422
+    )
+    ada.post(f"/set-up/teams/{cast.support.pk}/", as_shown(cast.support, name="Support", triage="on"))
     assert Team.objects.get(triage=True) == cast.support
     ada.post("/set-up/teams/new/", {"name": "Legal & Press", "purpose": "Letters"})
     assert Team.objects.get(name="Legal & Press").slug == "legal-press"
@@ -174,12 +177,14 @@ def test_managers_keep_the_members_of_their_own_teams(cast):
     assert max_.post(f"/set-up/teams/{cast.hr.pk}/members/", form).status_code == 404
     max_.post(f"/set-up/teams/{cast.support.pk}/members/", form)
     assert Membership.objects.filter(team=cast.support, agent=cast.pia).exists()
-    max_.post(f"/set-up/teams/{cast.support.pk}/members/", {**form, "role": "none"})
+    form = as_shown(cast.pia.memberships.get(team=cast.support), agent=cast.pia.pk, role="none")
+    max_.post(f"/set-up/teams/{cast.support.pk}/members/", form)
     assert not Membership.objects.filter(team=cast.support, agent=cast.pia).exists()
 
 
 def test_a_manager_cannot_wall_off_a_team_or_take_the_rest(cast):
-    signed_in(cast.max).post(f"/set-up/teams/{cast.support.pk}/", {"name": "Support", "private": "on", "triage": "on"})
+    form = as_shown(cast.support, name="Support", private="on", triage="on")
+    signed_in(cast.max).post(f"/set-up/teams/{cast.support.pk}/", form)
     kept = Team.objects.get(pk=cast.support.pk)
     assert not kept.private
     assert not kept.triage
