@@ -386,6 +386,18 @@ def test_an_answer_to_a_message_goes_to_the_person_and_is_found_again(fake):
     assert isinstance(fake.connector().find(outgoing), CannotKnow)
 
 
+@pytest.mark.parametrize("minutes", [-5, 0, 5])
+def test_an_answer_below_a_comment_is_found_again_however_far_our_clocks_are_apart(fake, minutes):
+    fake.skew = timedelta(minutes=minutes)
+    top = fake.say("Hello?")
+    for number in range(8):
+        fake.say(f"{number}?", parent=top)
+    outgoing = answering(fake, one(fake, top))
+    assert isinstance(fake.connector().find(outgoing), Absent)
+    sent = fake.connector().send(outgoing)
+    assert fake.connector().find(outgoing) == Found(sent.external_id, sent.url)
+
+
 def test_an_answer_with_twenty_newer_messages_above_it_is_not_called_absent(fake):
     wish = answering(fake, one(fake, fake.message("Hello?"), "messages"))
     for number in range(25):

@@ -127,7 +127,7 @@ class FakeGraph(FakeNetwork):
         return told | ({"next": f"https://graph.facebook.com/next?access_token={CANARY}&after={after}"} if more else {})
 
     def now(self):
-        return stamp(datetime.now(UTC))
+        return stamp(datetime.now(UTC) + self.skew)
 
 
 def _seconds(text):

@@ -34,7 +34,7 @@ from connectors.base import (
     Verb,
     Way,
 )
-from connectors.finding import NEAR, Sought
+from connectors.finding import Sought
 from connectors.meta.app import mapped
 from connectors.meta.graph import Graph, following, listed, named, onward, rows, version_of
 from connectors.meta.messages import TALK
@@ -118,22 +118,22 @@ class Facebook(PageReading):
         return Uploaded(str(made["id"]))
 
     def find(self, outgoing: Outgoing) -> Found | Absent | CannotKnow:
-        """An answer to an answer may stand under the comment above it, so all of that is read."""
+        """An answer to an answer may stand under the comment above it, so all of that is read, from the newest back to
+        the first try. Meta is not asked for what came since: by its clock that may be another time."""
         if outgoing.private or outgoing.parent.kind is PostKind.DIRECT:
             return self._find_message(outgoing)
         graph, after, sought = self._graph(outgoing.sending_at), "", Sought(outgoing, partial(_is_it, outgoing))
-        since = int((outgoing.since - 2 * NEAR).timestamp())
         for _ in range(LOOKED):
             asked = {"filter": "stream", "order": "reverse_chronological", "limit": 100, "fields": COMMENT,
-                     "since": since, **onward(after)}  # fmt: skip
+                     **onward(after)}  # fmt: skip
             told = graph.get_connections(_thread_of(outgoing.parent), "comments", **asked)
             posts, bad = mapped(listed(graph.answer, told), lambda item: comment_of(item, self._me))
             sought.among(posts, graph.answer.skew, bad)
             after = following(told)
-            if not after:
+            if sought.passed or not after:
                 break
         alone = bool(sought.perhaps) and self._alone_with(outgoing.parent, graph)
-        return sought.verdict(whole=not after, alone=alone)
+        return sought.verdict(whole=sought.passed or not after, alone=alone)
 
     def _alone_with(self, post: Post, graph: Graph) -> bool:
         told = graph.get_object(_thread_of(post), fields="id,from,comments.filter(stream).limit(100){id,from}")
