@@ -128,6 +128,26 @@ def test_a_group_that_became_another_keeps_its_conversation(fake):
     assert fake.read(fake.connector(), cursor)[0][0].root_id == "-456"
 
 
+def test_a_group_that_became_another_keeps_its_conversation_where_messages_are_delivered(fake):
+    moves = {"message_id": 99, "date": 1, "chat": GROUP, "migrate_to_chat_id": -100456}
+    message = {"message_id": 1, "date": 2, "chat": {"id": -100456, "type": "supergroup"}, "text": "after",
+               "from": {"id": 7, "first_name": "Carla"}}  # fmt: skip
+    bodies = [
+        json.dumps({"update_id": number, "message": each}).encode() for number, each in enumerate((moves, message))
+    ]
+    connector, learned = hooked(fake), {}
+    connector.learned = learned.update
+    assert connector.unpack(bodies[0], NOW).posts == ()
+    connector.facts = {**fake.facts(), **learned}
+    assert connector.check().facts["moves"] == {"-100456": "-456"}
+    later = hooked(fake)
+    later.facts = connector.facts
+    assert [post.root_id for each in (connector, later) for post in each.unpack(bodies[1], NOW).posts] == ["-456"] * 2
+    later.settings = {**later.settings, "arrival": "asked"}
+    fake.update("message", message)
+    assert [post.root_id for post in fake.read(later)[0]] == ["-456"]
+
+
 def test_an_answer_into_a_group_that_moved_is_one_refused_request_and_then_one_that_counts(fake):
     fake.say("Help", chat=GROUP)
     post = only(fake)

@@ -140,20 +140,21 @@ class Queue:
     id before."""
 
     def __init__(self, update: int | None, at: datetime, moves: dict[str, str], asked: datetime | None = None) -> None:
-        self.update, self.at, self.moves, self.asked = update, at, moves, asked or at
+        self.update, self.at, self.moves, self.asked = update, at, _newest(moves), asked or at
 
     @classmethod
-    def read(cls, cursor: JSON | None, now: datetime) -> tuple[Self, tuple[Gap, ...]]:
+    def read(cls, cursor: JSON | None, now: datetime, moves: JSON) -> tuple[Self, tuple[Gap, ...]]:
+        """`moves`: those that are known beside the cursor."""
         if cursor is None:
-            return cls(None, now, {}), ()
+            return cls(None, now, moves), ()
         try:
             update, at = cursor["update"], datetime.fromisoformat(cursor["at"])
-            moves = {str(new): str(old) for new, old in cursor["moves"].items()}
+            moves = {**moves, **{str(new): str(old) for new, old in cursor["moves"].items()}}
             asked = datetime.fromisoformat(cursor.get("asked") or cursor["at"])
             if at.tzinfo is None or asked.tzinfo is None or not (update is None or isinstance(update, int)):
                 raise ValueError("no place")
         except (KeyError, TypeError, ValueError, AttributeError):
-            return cls(None, now, {}), (Gap(None, now, "The place where reading stopped could not be used."),)
+            return cls(None, now, moves), (Gap(None, now, "The place where reading stopped could not be used."),)
         away = now - asked > KEPT
         gaps = (Gap(asked, now - KEPT, "Telegram keeps for a day what nobody fetches."),) if away else ()
         return cls(update if now - at < NUMBERED_ANEW else None, at, moves, asked), gaps
@@ -173,8 +174,7 @@ class Queue:
 
     def moved(self, old: int, new: int) -> None:
         """A group became a supergroup with another id; its conversations go on."""
-        self.moves[str(new)] = self.moves.get(str(old), str(old))
-        self.moves = dict(list(self.moves.items())[-MOVES:])
+        self.moves = _newest({**self.moves, str(new): self.first_id(old)})
 
     def first_id(self, chat: int) -> str:
         return self.moves.get(str(chat), str(chat))
@@ -182,3 +182,7 @@ class Queue:
     def kept(self) -> JSON:
         told = {"at": self.at.isoformat(), "asked": self.asked.isoformat()}
         return {"update": self.update, "moves": self.moves, **told}
+
+
+def _newest(moves: JSON) -> dict[str, str]:
+    return dict(list(moves.items())[-MOVES:])

@@ -187,7 +187,7 @@ class Telegram(Announced):
             account_name=str(me.get("first_name") or handle),
             account_url=f"https://t.me/{handle}" if handle else "",
             server="Telegram",
-            facts={"account_id": str(me["id"])},
+            facts={"account_id": str(me["id"]), "moves": self._moves},
             warnings=tuple(self._warnings(me, hook if isinstance(hook, dict) else {})),
         )
 

@@ -106,7 +106,7 @@ class Reading(Connector):
     # Listening
 
     def poll(self, source: str, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
-        queue, gaps = Queue.read(cursor, now)
+        queue, gaps = Queue.read(cursor, now, self._moves)
         history_before = now - WINDOW if cursor is None or gaps else None
         while not budget.spent:
             budget.spend()
@@ -152,9 +152,20 @@ class Reading(Connector):
             return None
         if message.get("migrate_to_chat_id"):
             queue.moved(int(message["chat"]["id"]), int(message["migrate_to_chat_id"]))
+            self._keep(queue.moves)
             return None
         text, media = str(message.get("text") or message.get("caption") or ""), media_of(message)
         return self._post(message, text, media, queue, history_before) if text or media else None
+
+    @property
+    def _moves(self) -> JSON:
+        return dict(self.facts.get("moves") or {})
+
+    def _keep(self, moves: JSON) -> None:
+        """Beside the cursor, which deliveries do not have."""
+        if moves != self._moves:
+            self.facts = {**self.facts, "moves": moves}
+            self.learned({"moves": moves})
 
     def _post(self, message: Any, text: str, media: Any, queue: Queue, history_before: datetime | None = None) -> Post:
         chat, number, created_at = message["chat"], int(message["message_id"]), time_of(message["date"])
@@ -198,7 +209,7 @@ class Reading(Connector):
         return Accepted(f"update:{number}", {"accepted": 1}, 200)
 
     def unpack(self, body: bytes, now: datetime) -> Page:
-        posts, bad = self._mapped([_delivered(body)], Queue(None, now, {}), None)
+        posts, bad = self._mapped([_delivered(body)], Queue(None, now, self._moves), None)
         return Page(posts=posts, bad=bad, cursor={}, end=True)
 
 
