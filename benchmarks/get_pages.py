@@ -91,7 +91,7 @@ def prepare():
         )
         days.count_due(600, alone=True)  # as the sweep has done by then
         cursor.execute("VACUUM (ANALYZE) connectors_topicmention, inbox_conversation")  # others changed rows before
-        cursor.execute("VACUUM (ANALYZE) connectors_findingday, connectors_findingdue")
+        cursor.execute("VACUUM (ANALYZE) connectors_findingday, connectors_findingposts, connectors_findingdue")
         cursor.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
     return admin
 
@@ -102,7 +102,8 @@ def undo():
     from routing.models import Rule
 
     with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE connectors_topicmention, connectors_findingday, connectors_findingdue CASCADE")
+        cursor.execute("TRUNCATE connectors_topicmention CASCADE")
+        cursor.execute("TRUNCATE connectors_findingday, connectors_findingposts, connectors_findingdue")
     Topic.objects.filter(name="growth").delete()
     Agent.objects.filter(email="growth@acme.example").delete()
     Rule.objects.all().delete()

@@ -17,7 +17,7 @@ from connectors.metering import Billed, Usage, Window
 from connectors.plain_settings import told
 from connectors.revisit import Revisit
 from connectors.topics.clusters import Cluster, ClusterKey
-from connectors.topics.days import FindingDay, FindingDue
+from connectors.topics.days import FindingDay, FindingDue, FindingPosts
 from connectors.topics.exclusions import Exclusion
 from connectors.topics.models import Topic, TopicMention
 from connectors.topics.rivals import RivalAnswer
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from connectors.base import Connector
 
 __all__ = [
-    "Billed", "Channel", "Cluster", "ClusterKey", "Delivery", "Exclusion", "FindingDay", "FindingDue", "Gap",
-    "Lookback", "Quarantined", "Reread", "Revisit", "RivalAnswer", "Source", "Theme", "Topic", "TopicMention", "Usage",
-    "Window",
+    "Billed", "Channel", "Cluster", "ClusterKey", "Delivery", "Exclusion", "FindingDay", "FindingDue", "FindingPosts",
+    "Gap", "Lookback", "Quarantined", "Reread", "Revisit", "RivalAnswer", "Source", "Theme", "Topic", "TopicMention",
+    "Usage", "Window",
 ]  # fmt: skip
 
 

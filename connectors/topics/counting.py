@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from django.db.models import JSONField
 from django.db.models.expressions import RawSQL
 
-from connectors.topics.days import BARE, HIDDEN, KEYS, SHOWN, window
+from connectors.topics.days import BARE, HIDDEN, HOLDS, KEYS, SHOWN, window
 from inbox.models.arrays import array
 
 if TYPE_CHECKING:
@@ -25,10 +25,7 @@ _COUNTS = f"""
               FROM (SELECT d.since, d.until, w.counts
                       FROM unnest(%s::timestamptz[], %s::timestamptz[]) AS d(since, until)
                       LEFT JOIN (SELECT since, until, counts FROM connectors_findingday w
-                                  WHERE w.topic_id = connectors_topic.id
-                                    AND NOT EXISTS (SELECT FROM connectors_findingdue e
-                                                     WHERE e.topic_id = w.topic_id
-                                                       AND e.at >= w.since AND e.at < w.until)) w
+                                  WHERE w.topic_id = connectors_topic.id AND {HOLDS}) w
                              ON w.since = d.since AND w.until = d.until) day
              CROSS JOIN LATERAL (
                     SELECT by_key.key::bigint, by_key.value::bigint

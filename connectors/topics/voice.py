@@ -6,12 +6,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 
 from connectors.topics.audience import ESTIMATE
+from connectors.topics.days import DAY, HOLDS, STANDS, STORY, window
 from inbox.models.arrays import array
 
 if TYPE_CHECKING:
@@ -20,28 +21,33 @@ if TYPE_CHECKING:
 
 CONFIDENCE = 1.959964  # of 95 %
 FEW = 30  # below it a share says little
-_ITEMS = f"""
-    WITH items AS (
-        SELECT DISTINCT {{key}} AS key, m.id, coalesce(f.cluster_id, -m.id) AS cluster, m.followers
-          FROM connectors_topicmention f
-          JOIN connectors_topic t ON t.id = f.topic_id
-          JOIN inbox_mention m ON m.id = f.mention_id
-          JOIN inbox_conversation c ON c.id = m.conversation_id
-         WHERE f.topic_id = ANY(%s::bigint[]) AND c.team_id = ANY(%s::bigint[])
-           AND f.posted_at >= %s AND f.posted_at < %s AND m.state IN ('live', 'edited') AND f.hidden_by_id IS NULL)
-    SELECT key, count(DISTINCT cluster), count(*), count(*) FILTER (WHERE followers IS NULL),
-           coalesce(sum({ESTIMATE.format("followers")}), 0)::float
-      FROM items GROUP BY key"""  # noqa: S608  nothing of it comes from outside
-_BOTH = """
-    SELECT count(*) FROM (
-        SELECT coalesce(f.cluster_id, -m.id)
-          FROM connectors_topicmention f
-          JOIN connectors_topic t ON t.id = f.topic_id
-          JOIN inbox_mention m ON m.id = f.mention_id
-          JOIN inbox_conversation c ON c.id = m.conversation_id
-         WHERE f.topic_id = ANY(%s::bigint[]) AND c.team_id = ANY(%s::bigint[])
-           AND f.posted_at >= %s AND f.posted_at < %s AND m.state IN ('live', 'edited') AND f.hidden_by_id IS NULL
-         GROUP BY 1 HAVING bool_or(t.rival) AND NOT bool_and(t.rival)) AS both_sides"""
+_AUDIENCE = f"coalesce(sum({ESTIMATE.format('followers')}), 0)::float"
+_HEARD = f"count(DISTINCT story), count(*), count(*) - count(followers), {_AUDIENCE}"
+_VOICE = f"""
+    WITH found AS MATERIALIZED (
+        SELECT t.id AS topic, t.rival, p.mention, p.story, p.followers
+          FROM connectors_topic t CROSS JOIN {DAY} d
+          LEFT JOIN (SELECT w.until, k.* FROM connectors_findingday w
+                       JOIN connectors_findingposts k ON k.topic_id = w.topic_id AND k.since = w.since
+                      WHERE {HOLDS}) k ON k.topic_id = t.id AND k.since = d.since AND k.until = d.until
+         CROSS JOIN LATERAL (
+                SELECT * FROM unnest(k.teams, k.mentions, k.stories, k.followers, k.times)
+                 UNION ALL
+                SELECT c.team_id, f.mention_id, {STORY}, m.followers, f.posted_at
+                  FROM connectors_topicmention f
+                  JOIN inbox_mention m ON m.id = f.mention_id
+                  JOIN inbox_conversation c ON c.id = m.conversation_id
+                 WHERE k.id IS NULL AND f.topic_id = t.id AND f.posted_at >= d.since AND f.posted_at < d.until
+                   AND {STANDS}) AS p(team, mention, story, followers, at)
+         WHERE t.id = ANY(%(topics)s::bigint[]) AND p.team = ANY(%(teams)s::bigint[])
+           AND p.at >= %(first)s AND p.at < %(last)s)
+    SELECT topic, NULL::boolean, {_HEARD} FROM (SELECT DISTINCT topic, mention, story, followers FROM found) f
+     GROUP BY topic
+     UNION ALL
+    SELECT NULL, rival, {_HEARD} FROM (SELECT DISTINCT rival, mention, story, followers FROM found) f GROUP BY rival
+     UNION ALL
+    SELECT NULL, NULL, count(*), 0, 0, 0
+      FROM (SELECT FROM found GROUP BY story HAVING bool_or(rival) AND NOT bool_and(rival)) AS on_both_sides"""  # noqa: S608
 
 
 @dataclass(frozen=True)
@@ -105,16 +111,15 @@ def interval(part: int, whole: int) -> tuple[float, float]:
 
 
 def voice(topics: Sequence[Topic], agent: Agent, since: datetime, until: datetime) -> Voice:
-    """Of what was posted in [since, until) and the agent may read; three statements."""
-    asked = (array([topic.pk for topic in topics]), array(sorted(agent.readable_team_ids)), since, until)
-    sides = _heard("t.rival", asked)
+    """Of what was posted in [since, until) and the agent may read."""
+    days = (until.astimezone(UTC).date() - since.astimezone(UTC).date()).days + 1
+    mornings, nights = zip(*window(until, days), strict=True)
+    asked: dict[str, Any] = {"since": array(mornings), "until": array(nights), "first": since, "last": until}
+    asked |= {"topics": array([topic.pk for topic in topics]), "teams": array(sorted(agent.readable_team_ids))}
     with connection.cursor() as cursor:
-        cursor.execute(_BOTH, asked)
-        both = cursor.fetchone()[0]
-    return Voice(sides.get(False, Heard()), sides.get(True, Heard()), both, _heard("t.id", asked))
-
-
-def _heard(key: str, asked: tuple[Any, ...]) -> dict[Any, Heard]:
-    with connection.cursor() as cursor:
-        cursor.execute(_ITEMS.format(key=key), asked)
-        return {row[0]: Heard(*row[1:]) for row in cursor.fetchall()}
+        cursor.execute(_VOICE, asked)
+        rows = cursor.fetchall()
+    of_topics = {topic: Heard(*heard) for topic, _rival, *heard in rows if topic is not None}
+    sides = {rival: Heard(*heard) for topic, rival, *heard in rows if topic is None and rival is not None}
+    both = next(stories for topic, rival, stories, *_none in rows if topic is None and rival is None)
+    return Voice(sides.get(False, Heard()), sides.get(True, Heard()), both, of_topics)
