@@ -65,16 +65,17 @@ def _row(rule: Rule, names: dict[str, str], place: int, agent: Agent, teams: lis
 @once
 def rule(request: Request, pk: int | None = None) -> HttpResponse:
     """The editor. Every button posts the whole form; only “save” keeps anything."""
-    one = _seen(request.user, pk) if pk else Rule()
+    gone = request.method == "POST" and not Rule.objects.filter(pk=pk).exists()
+    one = _seen(request.user, pk) if pk and not gone else Rule()
     if request.method != "POST":
         return _editor(request, one, _draft(one) if pk else _new())
     draft, verb = editor.posted(request.POST), request.POST.get("do", "look")
     if verb != "save":
         draft.edit(verb, request.POST.dict())
         return _editor(request, one, draft, request.POST)
-    if pk and not access.may_change(request.user, one):
+    if one.pk and not access.may_change(request.user, one):
         raise Http404
-    words, status = _save(one, draft, request.user)
+    words, status = _save(one, draft, request.user, pk)
     if words:
         draft.version = one.version if status == 409 else draft.version
         return _editor(request, one, draft, request.POST, words, status)
@@ -98,16 +99,10 @@ def _seen(agent: Agent, pk: int) -> Rule:
 
 
 @transaction.atomic
-def _save(one: Rule, draft: editor.Draft, agent: Agent) -> tuple[str, int]:
+def _save(one: Rule, draft: editor.Draft, agent: Agent, pk: int | None) -> tuple[str, int]:
     """("", 0), or why nothing was kept and the status that says so."""
-    if one.pk:
-        current = Rule.objects.select_for_update().get(pk=one.pk)
-        one.version = current.version
-        if current.version != draft.version:
-            words = _(
-                "Somebody kept version %(n)d meanwhile. Keep yours to put it in its place, or reload to see theirs."
-            )
-            return words % {"n": current.version}, 409
+    if pk and (words := _overtaken(one, draft, pk)):
+        return words, 409
     try:
         if not draft.name:
             raise RuleError(_("A rule needs a name."))
@@ -122,6 +117,20 @@ def _save(one: Rule, draft: editor.Draft, agent: Agent) -> tuple[str, int]:
     except RuleError as error:
         return str(error), 422
     return "", 0
+
+
+def _overtaken(one: Rule, draft: editor.Draft, pk: int) -> str:
+    """What somebody else did to the rule since its page was made. One that was removed is a new one from here on."""
+    current = Rule.objects.select_for_update().filter(pk=pk).first()
+    one.version = current.version if current else 0
+    if current is None:
+        one.pk = None
+    if one.version == draft.version:
+        return ""
+    if current is None:
+        return _("Somebody removed this rule meanwhile. Keep yours to make it anew.")
+    words = _("Somebody kept version %(n)d meanwhile. Keep yours to put it in its place, or reload to see theirs.")
+    return words % {"n": one.version}
 
 
 def _editor(
@@ -192,9 +201,9 @@ def restoration(request: Request, pk: int, number: int) -> HttpResponse:
     old = get_object_or_404(one.versions, number=number)
     draft = editor.stored(old.name, old.when, old.then, stop=old.stop, active=old.active, version=one.version)
     draft.why = _("Version %(n)d again") % {"n": number}
-    words, _status = _save(one, draft, request.user)
+    words, _status = _save(one, draft, request.user, pk)
     messages.info(request, words or draft.why)
-    return HttpResponseRedirect(f"/set-up/rules/{pk}/", status=303)
+    return HttpResponseRedirect(f"/set-up/rules/{pk}/" if one.pk else "/set-up/rules/", status=303)
 
 
 def _changeable(agent: Agent, pk: int) -> Rule:

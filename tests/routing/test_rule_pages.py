@@ -1,12 +1,16 @@
 """The rules page: reading, editing without script, trying out, and who may do what."""
 
+import threading
+
 import pytest
+from django.db import connection, transaction
 
 from connectors.models import Channel
 from inbox.models import Conversation
 from routing.groups import read_tree
 from routing.models import Rule
 from tests.inbox.test_receive import offer, post
+from tests.waiting import PATIENCE, soon
 from tests.world import without_tokens
 
 
@@ -97,6 +101,47 @@ def test_who_edits_an_older_version_is_told_and_nothing_is_lost(cast, client, ru
     assert "refund, money back" in text
     rule.refresh_from_db()
     assert rule.name == "Refunds and returns"
+
+
+def test_who_keeps_a_rule_that_was_removed_is_told_and_can_make_it_anew(cast, client, rules):
+    address = f"/set-up/rules/{rules[0].pk}/"
+    rules[0].remove(None)
+    form = filled(a__0__f__team=cast.support.pk)
+    answer = signed_in(client, cast.ada).post(address, form)
+    text = answer.content.decode()
+    assert answer.status_code == 409
+    assert "Somebody removed this rule meanwhile" in text
+    assert "refund, money back" in text
+    assert 'name="version" value="0"' in text
+    assert not Rule.objects.filter(name="Refunds").exists()
+    assert client.post(address, form | {"version": "0"}).status_code == 303
+    assert Rule.objects.get(name="Refunds").version == 1
+    assert client.get(address).status_code == 404
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_rule_that_is_removed_while_it_is_kept_is_no_error_of_the_server(cast, client, rules):
+    def keep():
+        """Waits for the lock that the removal holds."""
+        try:
+            answers.append(client.post(address, form).status_code)
+        finally:
+            connection.close()
+
+    def waits():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            return cursor.fetchone()[0]
+
+    signed_in(client, cast.ada)
+    address, form, answers = f"/set-up/rules/{rules[0].pk}/", filled(a__0__f__team=cast.support.pk), []
+    keeping = threading.Thread(target=keep)
+    with transaction.atomic():
+        rules[0].remove(None)
+        keeping.start()
+        soon(waits)
+    keeping.join(PATIENCE)
+    assert answers == [409]
 
 
 def test_conditions_and_groups_are_added_and_removed_by_plain_posts(cast, client):
