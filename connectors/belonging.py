@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from connectors.base import Check, Connector
     from connectors.models import Channel
 
-WHO = "signed_in_as"
-"""The fact that says who signed in, as the network calls them for this app."""
+WHO, LEFT = "signed_in_as", "left_by_somebody"
+"""The facts that say who signed in, as the network calls them for this app; and that somebody took access back while
+nobody knew whether it was this one. The next look that the network grants ends that."""
 
 
 def decide(kind: type[Connector], names: Iterable[str]) -> bool:
@@ -37,8 +38,24 @@ def who(settings: Mapping[str, Any]) -> str:
 
 def nobodys(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The same where that is not known."""
-    facts = {name: value for name, value in (settings.get("facts") or {}).items() if name != WHO}
+    facts = {name: value for name, value in (settings.get("facts") or {}).items() if name not in (WHO, LEFT)}
     return {**settings, "facts": facts}
+
+
+def left(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The same after somebody took access back."""
+    return {**settings, "facts": {**(settings.get("facts") or {}), LEFT: True}}
+
+
+def is_left(channel: Channel) -> bool:
+    return LEFT in (channel.settings.get("facts") or {})
+
+
+def freed(channel: Channel) -> dict[str, Any]:
+    """The columns of a channel that holds nothing of an account any more; the keys of its app stay."""
+    stay = lasting(channel.kind)
+    sealed = {name: value for name, value in channel.sealed.items() if name in stay}
+    return {"sealed": sealed, "settings": nobodys(channel.settings), "exchanges": []}
 
 
 def lasting(kind: type[Connector]) -> set[str]:

@@ -161,10 +161,12 @@ def change_access(
     given: Mapping[str, Any],
     fresh: Mapping[str, str],
     by: Agent | None,
+    check: Check | None = None,
     *,
     seen: str | None = None,
 ) -> bool:
-    """`change` with access that was tried for `channel` as it was then; a channel that waited for it reads on. False,
+    """`change` with access that was tried for `channel` as it was then; a channel that waited for it reads on, and by
+    what the network said in the test, `check`: what it said of another address would take the new access there. False,
     and nothing is done, when somebody has changed its settings since: nobody knows what the two make together."""
     stands = Channel.objects.select_for_update().get(pk=channel.pk)
     if _typed(stands) != _typed(channel) or belonging.account_of(stands) != belonging.account_of(channel):
@@ -173,7 +175,9 @@ def change_access(
         change(channel, given, by, seen=seen)
         if fresh:
             reconnect(channel, fresh, by)
-    channel.refresh_from_db()
+        channel.refresh_from_db()
+        if check:
+            keep_facts(channel, check)
     return True
 
 

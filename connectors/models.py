@@ -9,6 +9,7 @@ from django.db import models, transaction
 from django.db.models import Exists, F, Q, Value
 from django.utils import timezone
 
+from connectors import belonging
 from connectors.answering import Answering
 from connectors.completeness import Reread
 from connectors.listening_first import ListeningFirst
@@ -197,7 +198,7 @@ class Channel(Answering, ListeningFirst, models.Model):
     ) -> None:
         """A poll (with its claim, which ends with it) or a sender met a fault. The admins hear of it once, when the
         channel's state changes. A poll that was overtaken has no say, and secrets that were replaced meanwhile are
-        not accused of what the old ones did."""
+        not accused of what the old ones did. Access that may be somebody's who took it back goes when it is refused."""
         with transaction.atomic():
             was = Channel.objects.select_for_update().filter(pk=self.pk).first()
             if was is None or claim not in (None, was.cursor_version):
@@ -206,6 +207,7 @@ class Channel(Answering, ListeningFirst, models.Model):
             if state == "reconnect" and was.sealed != self.sealed:
                 Channel.objects.filter(pk=self.pk).update(next_poll_at=Clock(), **ends)
             else:
+                ends |= belonging.freed(was) if state == "reconnect" and belonging.is_left(was) else {}
                 Channel.objects.filter(pk=self.pk).update(
                     state=state,
                     fault=fault,

@@ -1,5 +1,6 @@
 """What is done when somebody takes back, at the network, the access that they gave us by signing in: what we hold by it
-goes at once, and the channels ask for another sign-in. What others wrote to the account is not theirs and stays."""
+goes at once, where nobody knows whose it is as soon as the network refuses it, and the channels ask for another
+sign-in. What others wrote to the account is not theirs and stays."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from connectors.deliveries import Withdrawn
     from connectors.posts import JSON
 
-PREFIX = "withdrawn:"
+PREFIX, ANSWERED = "withdrawn:", ("url", "confirmation_code")
 _CODE = re.compile(r"[0-9]{1,15}-[0-9a-f]{32}")
 
 
@@ -33,15 +34,15 @@ def withdraw(channel: Channel, verdict: Withdrawn) -> JSON:
     channels = list(Channel.objects.select_for_update().filter(pk__in=_of_app(channel, verdict.app)).order_by("pk"))
     known = Delivery.objects.filter(channel=channel, delivery_id=verdict.delivery).first()
     if known is None:
+        theirs = [each for each in channels if belonging.who(each.settings) == verdict.account]
         with recorded_together():
+            for each in theirs:
+                _let_go(each)
             for each in channels:
-                if belonging.who(each.settings) == verdict.account:
-                    _let_go(each)
-                elif not belonging.who(each.settings):
+                if not belonging.who(each.settings) and each not in theirs:
                     _ask_again(each)
-            known = _noted(channel, verdict)
-    answer: JSON = known.answer
-    return answer
+            known = _noted(channel, verdict, theirs)
+    return {name: known.answer[name] for name in ANSWERED}
 
 
 def _of_app(channel: Channel, app: str) -> set[int]:
@@ -51,25 +52,29 @@ def _of_app(channel: Channel, app: str) -> set[int]:
     return {channel.pk, *of_app.values_list("pk", flat=True)}
 
 
-def _noted(channel: Channel, verdict: Withdrawn) -> Delivery:
+def _noted(channel: Channel, verdict: Withdrawn, theirs: list[Channel]) -> Delivery:
     code, now = f"{channel.pk}-{verdict.delivery.removeprefix(PREFIX)}", timezone.now()
-    answer = {"url": f"{settings.PUBLIC_URL}/deletions/{code}/", "confirmation_code": code}
+    own = any(belonging.account_of(each) == verdict.account for each in theirs)
+    done = {"deleted": len(theirs), "own": own}
+    answer = {"url": f"{settings.PUBLIC_URL}/deletions/{code}/", "confirmation_code": code, **done}
     fields = {"delivery_id": verdict.delivery, "body": "", "answer": answer, "at": now, "done_at": now}
     return Delivery.objects.create(channel=channel, **fields)
 
 
 def _ask_again(channel: Channel) -> None:
     """Nobody knows who signed in for it: anybody may sign in to an app and leave it again, so nothing is taken. If it
-    was theirs, the network refuses what we hold."""
-    Channel.objects.filter(pk=channel.pk).update(check_at=Clock(), next_poll_at=Clock())
+    was theirs, the network refuses what we hold, and then it goes."""
+    if channel.state == Channel.State.RECONNECT:
+        Channel.objects.filter(pk=channel.pk).update(**belonging.freed(channel))
+        return
+    marked = belonging.left(channel.settings)
+    Channel.objects.filter(pk=channel.pk).update(settings=marked, check_at=Clock(), next_poll_at=Clock())
 
 
 def _let_go(channel: Channel) -> None:
-    """The keys of the app itself stay. A poll under way is overtaken."""
-    sealed = {name: value for name, value in channel.sealed.items() if name in belonging.lasting(channel.kind)}
-    kept = {"sealed": sealed, "settings": belonging.nobodys(channel.settings), "exchanges": []}
+    """A poll under way is overtaken."""
     overtaken: dict[str, Any] = {"cursor_version": F("cursor_version") + 1, "polling_until": None}
-    Channel.objects.filter(pk=channel.pk).update(**kept, **overtaken)
+    Channel.objects.filter(pk=channel.pk).update(**belonging.freed(channel), **overtaken)
     channel.refresh_from_db()
     words = _("Whoever signed in for this channel took the access back at the network. Sign in again.")
     channel.broken("reconnect", "AuthRevoked", words)

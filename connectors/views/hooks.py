@@ -46,7 +46,7 @@ def hook(request: HttpRequest, path: str) -> HttpResponse:
 def deletion(request: HttpRequest, code: str) -> HttpResponse:
     """What became of a request to delete, for whoever has its confirmation code."""
     found = withdrawing.carried_out(code)
-    context = {"at": found.at, "code": code} if found else {}
+    context = {"deleted": 0, "own": False, **found.answer, "at": found.at, "code": code} if found else {}
     return render(request, "connectors/deletion.html", context, status=200 if found else 404)
 
 

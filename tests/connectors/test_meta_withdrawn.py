@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from connectors import connecting
 from connectors.connecting import keep_facts
+from connectors.listening import listen
 from connectors.models import Channel, Delivery
 from connectors.opening import opened, opened_secrets
 from inbox.models import Event
@@ -59,11 +60,27 @@ def asked(channel, signed):
     return Client().post(f"/hooks/{channel.path}/", f"signed_request={signed}", content_type=FORM)
 
 
+def shown(told):
+    """What the page of the confirmation code says."""
+    answer = Client().get(f"/deletions/{told['confirmation_code']}/")
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def unknown(page):
+    """A channel of which nobody knows who signed in for it."""
+    facts = {name: value for name, value in page.settings["facts"].items() if name != "signed_in_as"}
+    later = timezone.now() + timedelta(days=1)
+    Channel.objects.filter(pk=page.pk).update(settings={**page.settings, "facts": facts}, check_at=later)
+    return Channel.objects.get(pk=page.pk)
+
+
 def test_what_was_held_by_that_access_goes_and_whoever_asked_can_read_so(page):
     assert page.settings["facts"]["signed_in_as"] == "10158000000004711"
     answer = asked(page, request())
     assert answer.status_code == 200
     told = answer.json()
+    assert set(told) == {"url", "confirmation_code"}
     assert told["url"].endswith(f"/deletions/{told['confirmation_code']}/")
     page.refresh_from_db()
     assert dict(opened_secrets(page)) == {"app_secret": SECRET}
@@ -72,8 +89,8 @@ def test_what_was_held_by_that_access_goes_and_whoever_asked_can_read_so(page):
     )
     assert (page.state, page.fault) == ("reconnect", "AuthRevoked")
     assert Event.objects.filter(stream="admin").count()
-    shown = Client().get(f"/deletions/{told['confirmation_code']}/")
-    assert (shown.status_code, "Carried out" in shown.content.decode()) == (200, True)
+    assert "The access to the network" in shown(told)
+    assert "the number by which the network knows you there, were deleted here" in shown(told)
 
 
 def test_the_same_request_once_more_gets_the_same_answer_and_takes_no_new_access(page):
@@ -97,15 +114,37 @@ def test_all_channels_of_the_app_that_live_by_it_let_go_and_no_other(fake, page)
     assert held == {page.name: False, same.name: False, another.name: True, others.name: True}
 
 
-def test_where_nobody_knows_who_signed_in_nothing_is_taken_and_the_network_is_asked(page):
-    facts = {name: value for name, value in page.settings["facts"].items() if name != "signed_in_as"}
-    Channel.objects.filter(pk=page.pk).update(settings={**page.settings, "facts": facts})
-    Channel.objects.filter(pk=page.pk).update(check_at=timezone.now() + timedelta(days=1))
-    assert asked(page, request(user="anybody")).status_code == 200
+def test_where_nobody_knows_who_signed_in_nothing_is_taken_before_the_network_refuses_it(fake, page):
+    page = unknown(page)
+    told = asked(page, request(user="anybody")).json()
+    assert "no access was held here that is known to be yours" in shown(told)
+    assert "were deleted" not in shown(told)
     page.refresh_from_db()
     assert opened_secrets(page)["access_token"] == CANARY
     assert page.state == Channel.State.OK
     assert page.check_at <= timezone.now()
+    fake.order("401")
+    page = read(page)
+    assert (page.state, dict(opened_secrets(page))) == ("reconnect", {"app_secret": SECRET})
+
+
+def test_what_the_network_still_grants_was_not_taken_back(fake, page):
+    page = read(unknown(page))
+    asked(page, request(user="anybody"))
+    assert listen(page.pk)
+    page.refresh_from_db()
+    assert page.settings["facts"]["signed_in_as"] == "10158000000004711"
+    fake.order("401")
+    page = read(page)
+    assert (page.state, "access_token" in page.sealed) == ("reconnect", True)
+
+
+def test_what_the_network_refused_before_goes_too_where_nobody_knows_who_signed_in(page):
+    page = unknown(page)
+    page.broken("reconnect", "AuthRevoked", "Sign in again.")
+    asked(page, request(user="anybody"))
+    page.refresh_from_db()
+    assert dict(opened_secrets(page)) == {"app_secret": SECRET}
 
 
 def test_who_signed_in_stays_known_when_it_cannot_be_looked_up_again(fake, page, monkeypatch):
@@ -164,7 +203,8 @@ def test_threads_hears_it_of_its_own_app_and_for_the_account_that_signed_in(page
         Channel.objects.filter(pk=others.pk).update(settings={**others.settings, "facts": facts})
         assert asked(channel, request(user="77", secret="another")).status_code == 403
         told = asked(channel, request(user="77")).json()
-    assert Client().get(f"/deletions/{told['confirmation_code']}/").status_code == 200
+    assert "The access to your account" in shown(told)
+    assert "Number and name of the account stay" in shown(told)
     held = {one.name: "access_token" in one.sealed for one in Channel.objects.all()}
     assert held == {page.name: True, channel.name: False, others.name: True}
 
