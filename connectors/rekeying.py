@@ -42,10 +42,8 @@ def change(
         return None
     if refusal := refused(channel, trial, keys=bool(fresh)):
         return refusal
-    if not connecting.change_access(channel, given, {**fresh, **trial.renewed}, by, seen=seen):
+    if not connecting.change_access(channel, given, {**fresh, **trial.renewed}, by, trial.check, seen=seen):
         return Refusal(_("Somebody changed this channel meanwhile. Look at it as it is now, and enter this again."))
-    if trial.check:
-        connecting.keep_facts(channel, trial.check)
     return None
 
 

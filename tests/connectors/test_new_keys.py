@@ -9,6 +9,7 @@ from connectors.base import Secrets
 from connectors.connecting import connect
 from connectors.models import Channel
 from connectors.opening import opened_secrets
+from inbox import ringing
 from inbox.models import Event
 from socialcare.demo.network import Network
 from socialcare.demo.server import DemoServer
@@ -169,6 +170,17 @@ def test_a_key_of_the_account_stands_alone_and_the_page_says_so(ada, transaction
         assert rekeying.change(channel, {"settings": {}}, {"access_token": fresh["access_token"]}, None) is None
         channel.refresh_from_db()
         assert dict(opened_secrets(channel)) == {"access_token": fresh["access_token"]}
+
+
+def test_whoever_reads_as_soon_as_new_keys_are_there_takes_them_to_the_new_address(
+    transactional_db, settings, monkeypatch
+):
+    with matrix.Fake() as before, matrix.Fake() as fake:
+        channel, led = of_fake(before, settings), []
+        monkeypatch.setattr(ringing, "task", lambda name: led.append(Channel.objects.get().settings["facts"]["base"]))
+        given = {"settings": {"homeserver": fake.server.url}}
+        assert rekeying.change(channel, given, {"access_token": fake.secrets["access_token"]}, None) is None
+        assert set(led) == {fake.server.url}
 
 
 def test_the_secret_of_an_app_is_kept_untried_because_it_is_nobodys_account(transactional_db, settings):
