@@ -35,7 +35,7 @@ class Walk:
     ) -> None:
         self.since, self.floor, self.at, self.aside, self.tops, self.last = since, floor, at, aside, tops, last
         self.gaps: tuple[Gap, ...] = ()
-        self.ended = False
+        self.ended = self.restarted = False
         self.page = ""
 
     @classmethod
@@ -84,8 +84,9 @@ class Walk:
 
     def restart(self) -> bool:
         """The network does not know the token any more: from the newest page again, to the same floor. False when
-        there was no token to blame."""
-        had, self.at = bool(self.at), ""
+        there was no token to blame, or a fresh one is refused as well."""
+        had, self.restarted = bool(self.at) and not self.restarted, True
+        self.at, self.page = "", ""
         return had
 
     def kept(self) -> JSON:

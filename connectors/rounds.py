@@ -11,9 +11,9 @@ from zlib import crc32
 from connectors.faults import Fault, Gone, Invalid, NotPermitted, PolicyRefused
 from connectors.newest_first import overlap
 from connectors.posts import BELOW, JSON, Bad, Gap
+from connectors.text import storable
 
-OVERLAP, WINDOW, FIRST = timedelta(minutes=15), timedelta(hours=48), timedelta(days=7)
-LONGEST = timedelta(hours=12)
+OVERLAP, WINDOW, FIRST, LONGEST = timedelta(minutes=15), timedelta(hours=48), timedelta(days=7), timedelta(hours=12)
 KEPT, LEAST, EXCERPT, ROOM = 240, 60, 100, 30_000
 """Posts a cursor remembers, and at least before posts to be read are left to the next round; bytes of a post shown
 above its comments, and of the whole cursor, both as JSON."""
@@ -49,6 +49,9 @@ class Listed:
     always: bool = False
     changed: int = 0
 
+    def __post_init__(self) -> None:
+        self.post, self.subject = storable(self.post), storable(self.subject)
+
 
 class Round:
     """One round lists the posts and reads those with something new; once a day it reads all of them 48 hours back.
@@ -62,7 +65,7 @@ class Round:
         self.at, self.aside, self.listing, self.began, self.last = "", 0, "", 0, 0
         self.listed, self.number, self.daily, self.whole = False, 0, int(now.timestamp()), False
         self.gaps: tuple[Gap, ...] = ()
-        self.page, self.cut = "", False
+        self.page, self.cut, self.restarted = "", False, False
         self.read_now = set[str]()
         self.heard, self.held, self.opened = False, list[list[str]](), list[str]()
         self.witness = ""
@@ -134,10 +137,10 @@ class Round:
         again = int(bool(onward) and onward == self.listing)
         for each in found:
             known = self.posts.get(each.post)
+            if self._is_due(each, known, now):
+                self.todo.append(Stop(each.post, self._since(known, now), each.mark, _short(each.subject)))
             if known:
                 known[2] = self.number
-            if self.whole or self._is_due(each, known, now):
-                self.todo.append(Stop(each.post, self._since(known, now), each.mark, _short(each.subject)))
         self.listing, self.listed = ("" if again else onward), bool(again or not onward)
         if self.listed and self.whole:
             self._remembered(now)
@@ -156,10 +159,11 @@ class Round:
 
     def _is_due(self, post: Listed, known: Sequence[int] | None, now: datetime) -> bool:
         if not known:
-            return post.always or self._is_new(post)
+            return self.whole or post.always or self._is_new(post)
+        first = known[2] != self.number  # else the list moved, or began anew
         if known[0] < KEPT_BACK:
-            return post.changed > -known[0] or now.timestamp() + known[0] >= HOUR
-        return post.always or known[0] != post.mark
+            return (first and self.whole) or post.changed > -known[0] or now.timestamp() + known[0] >= HOUR
+        return (first and (self.whole or post.always)) or known[0] != post.mark
 
     def _is_new(self, post: Listed) -> bool:
         """A post we do not remember, unless it says that nothing happened there since the last round."""
@@ -187,14 +191,14 @@ class Round:
         self, items: Sequence[Any], times: Sequence[datetime], onward: str, now: datetime, more: bool = False
     ) -> int:
         """Takes note of a page of comments of the first post to be read; returns how often the network repeated
-        itself. `more`: go on although the page is old enough."""
+        itself. An old comment may stand among new ones. `more`: go on although all of the page are old."""
         stop, page = self.todo[0], json.dumps(items, sort_keys=True, default=str)
         self.heard = True
         again = bool(onward) and (onward == self.at or (page == self.page and bool(items)))
         self.page = page
         seconds = [min(int(time.timestamp()), int(now.timestamp())) for time in times]
         self.aside = max([self.aside, *seconds])
-        if (seconds and min(seconds) < stop.since and not more) or again or not onward:
+        if (seconds and max(seconds) < stop.since and not more) or again or not onward:
             newest = self.posts.get(stop.post, [0, self.start, 0])[1]
             self.opened.append(stop.post)
             self.posts[stop.post] = [max(stop.mark, UNLISTED), max(newest, self.aside), self.number]
@@ -203,6 +207,12 @@ class Round:
         else:
             self.at = onward
         return int(again)
+
+    def restart(self) -> bool:
+        """The network knows the token no more: the first page again. False when none, or a fresh one, is to blame."""
+        had, self.restarted = bool(self.at if self.todo else self.listing) and not self.restarted, True
+        self.at, self.page, self.listing = "", "", self.listing if self.todo else ""
+        return had
 
     def refused(self, fault: Fault) -> None:
         """The first post to be read is gone, takes no such question, or is kept from us: it holds up no other, and is

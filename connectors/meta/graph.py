@@ -38,6 +38,7 @@ with warnings.catch_warnings():
 GRAPH, VERSION = "https://graph.facebook.com", "v26.0"
 UNTOLD = timedelta(minutes=5)
 """How long to wait when a limit is reached and nobody says until when."""
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 BUSY, FULL = 75, 95
 """Percent of a limit from which we ask half as often, and not at all."""
 _ONWARD = ("after", "until", "__paging_token", "offset")
@@ -221,7 +222,7 @@ def time_of(value: Any) -> datetime:
     """A time as Graph writes it: ISO with or without colon in its zone, Unix seconds, or milliseconds."""
     if isinstance(value, int | float) or (isinstance(value, str) and value.isdecimal()):
         seconds = float(value)
-        return datetime.fromtimestamp(seconds / 1000 if seconds > 100_000_000_000 else seconds, UTC)
+        return BEGINNING + timedelta(seconds=seconds / 1000 if seconds > 100_000_000_000 else seconds)
     time = datetime.fromisoformat(value)
     return time.replace(tzinfo=time.tzinfo or UTC)
 
@@ -249,7 +250,7 @@ def following(told: Any) -> str:
     cursors = paging.get("cursors")
     if isinstance(cursors, dict) and cursors.get("after"):
         given = {"after": str(cursors["after"])}
-    return urlencode({name: given[name] for name in _ONWARD if given.get(name)})
+    return urlencode({name: given[name] for name in _ONWARD if given.get(name)}, errors="replace")
 
 
 def onward(token: str) -> dict[str, str]:
@@ -273,7 +274,7 @@ def version_of(text: str) -> str:
 def named(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip():
         raise ValueError("no id")
-    return str(value)
+    return storable(str(value))
 
 
 def _object(text: str | None) -> JSON:

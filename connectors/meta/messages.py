@@ -4,6 +4,7 @@ answer for a day after the person's last message, and take one private reply to 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, ClassVar
 
 from connectors.base import (
@@ -14,6 +15,7 @@ from connectors.base import (
     Budget,
     CannotKnow,
     Capability,
+    Fault,
     Found,
     Invalid,
     Measure,
@@ -26,6 +28,7 @@ from connectors.base import (
     TextRule,
     Visibility,
 )
+from connectors.faults import OF_ONE
 from connectors.finding import NEAR, Sought
 from connectors.meta.app import MAPPING, Meta, mapped
 from connectors.meta.graph import (
@@ -41,11 +44,14 @@ from connectors.meta.graph import (
     time_of,
     version_of,
 )
+from connectors.meta.rounds import page_of
 from connectors.newest_first import OVERLAP, Walk
-from connectors.text import normalised
+from connectors.posts import BELOW
+from connectors.text import normalised, storable
 
 WINDOW = timedelta(hours=48)
 ANSWERABLE, LONGER, PRIVATE = timedelta(hours=24), timedelta(days=7), timedelta(days=7)
+REST = timedelta(hours=1)
 MESSAGE, MESSAGES = "id,message,from,to,created_time,attachments", 20
 TALK = f"messages.limit({MESSAGES}){{{MESSAGE}}}"
 TALKS = f"id,updated_time,participants,{TALK}"
@@ -67,49 +73,67 @@ class Messaging(Meta):
 
     def _messages(self, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
         walk, graph = Walk.read(cursor, now, WINDOW), self._graph(now)
-        deep = [each for each in rows(cursor, "deep") if isinstance(each, list) and len(each) == 3]
+        deep = [each for each in rows(cursor, "deep") if isinstance(each, list) and len(each) in (3, 4)]
         gaps = walk.gaps
-        while not budget.spent and not (walk.ended and not deep):
+        while not budget.spent and not (walk.ended and not _due(deep, now)):
             budget.spend()
             posts: list[Post] = []
             bad: list[Bad] = []
-            repeats = 0
-            if deep:
-                self._deeper(graph, deep, walk, posts, bad)
+            repeats, read = 0, ""
+            if talk := _due(deep, now):
+                deep.remove(talk)
+                read = self._deeper(graph, talk, deep, walk, posts, bad, now)
             else:
-                found = {"platform": self.platform, "fields": TALKS, "limit": 25, **onward(walk.at)}
-                told = graph.get_connections(self._page_id, "conversations", **found)
-                talks = listed(graph.answer, told)
-                for talk in talks:
-                    self._talk(talk, walk, deep, posts, bad)
-                repeats = walk.reached(talks, _times(talks, "updated_time"), following(told), now, sorts=True)
+                repeats = self._talks(graph, deep, walk, posts, bad, now)
             kept = {**walk.kept(), "deep": deep[:50]}
-            end = walk.ended and not deep
+            end = walk.ended and not _due(deep, now)
             posts.sort(key=lambda post: (post.created_at, post.external_id))
             yield Page(posts=tuple(posts), bad=tuple(bad), cursor=kept, end=end, rate=graph.rates, gaps=gaps,
-                       repeats=repeats, interval=slower(graph.rates, self.interval, now))  # fmt: skip
+                       repeats=repeats, interval=slower(graph.rates, self.interval, now),
+                       reopened=(read,) if read else ())  # fmt: skip
             gaps = ()
             pause(graph.rates, now)
+
+    def _talks(
+        self, graph: Graph, deep: list[Any], walk: Walk, posts: list[Post], bad: list[Bad], now: datetime
+    ) -> int:
+        """A page of the list of conversations, each with its newest messages."""
+        asked = {"platform": self.platform, "fields": TALKS, "limit": 25}
+        told = page_of(walk.at, walk.restart, partial(graph.get_connections, self._page_id, "conversations", **asked))
+        talks = listed(graph.answer, told)
+        for talk in talks:
+            self._talk(talk, walk, deep, posts, bad)
+        return walk.reached(talks, _times(talks, "updated_time"), following(told), now, sorts=True)
 
     def _talk(self, talk: Any, walk: Walk, deep: list[Any], posts: list[Post], bad: list[Bad]) -> None:
         if not isinstance(talk, dict) or not talk.get("id"):
             bad.append(Bad(None, "A conversation without id.", talk))
             return
-        messages, identity = rows(talk.get("messages")), str(talk["id"])
+        messages, identity = rows(talk.get("messages")), storable(str(talk["id"]))
         self._spoken(messages, identity, walk, posts, bad)
         times, more = _times(messages, "created_time"), following(talk.get("messages"))
-        if more and times and min(times) > walk.floor - OVERLAP:
+        whole = any(each[:2] == [identity, ""] for each in deep)  # it is to be read from its first page anyway
+        if more and times and min(times) > walk.floor - OVERLAP and not whole:
             deep.append([identity, more, walk.floor.isoformat()])
 
-    def _deeper(self, graph: Any, deep: list[Any], walk: Walk, posts: list[Post], bad: list[Bad]) -> None:
-        """A conversation with more new messages than the list shows."""
-        identity, after, floor = (str(each) for each in deep.pop(0))
-        told = graph.get_connections(identity, "messages", fields=MESSAGE, limit=50, **onward(after))
-        messages = listed(graph.answer, told)
+    def _deeper(
+        self, graph: Graph, talk: list[Any], deep: list[Any], walk: Walk, posts: list[Post], bad: list[Bad],
+        now: datetime,
+    ) -> str:  # fmt: skip
+        """A conversation with more new messages than the list shows; its number when it was read to its end."""
+        identity, after, floor = (str(each) for each in talk[:3])
+        try:
+            told = graph.get_connections(identity, "messages", fields=MESSAGE, limit=50, **onward(after))
+            messages = listed(graph.answer, told)
+        except OF_ONE as fault:
+            _hold(talk, fault, deep, bad, now)
+            return ""
         self._spoken(messages, identity, walk, posts, bad)
         times, more = _times(messages, "created_time"), following(told)
         if more and more != after and times and min(times) > time_of(floor) - OVERLAP:
-            deep.insert(0, [identity, more, floor])
+            deep.insert(0, [identity, more, floor, *("" for _ in talk[3:])])
+            return ""
+        return identity
 
     def _spoken(self, messages: list[Any], talk: str, walk: Walk, posts: list[Post], bad: list[Bad]) -> None:
         """The messages of one conversation. An answer of ours hangs under the message it follows."""
@@ -217,6 +241,23 @@ class Messaging(Meta):
     def _sought(outgoing: Outgoing) -> Sought:
         wanted = normalised(outgoing.text)
         return Sought(outgoing, lambda post: normalised(post.text) == wanted)
+
+
+def _due(deep: list[Any], now: datetime) -> Any:
+    """The first conversation to be read on that does not rest: [its number, the token, how far back, and the time when
+    it was refused or "" where it began anew]."""
+    return next((each for each in deep if not each[3:] or not each[3] or time_of(each[3]) <= now - REST), None)
+
+
+def _hold(talk: list[Any], fault: Fault, deep: list[Any], bad: list[Bad], now: datetime) -> None:
+    """One that is refused holds up no other. It may be for its token, which does not last: then it begins anew, once;
+    else it is asked for again after an hour, for as long as an answer could be sent."""
+    identity, after, floor = (str(each) for each in talk[:3])
+    if isinstance(fault, Invalid) and after and not talk[3:]:
+        deep.insert(0, [identity, "", floor, ""])
+    elif time_of(floor) > now - LONGER:
+        deep.append([identity, "", floor, now.isoformat()])
+        bad.append(Bad(identity, fault.words, {BELOW: identity}))
 
 
 def under_each_other(posts: list[Post]) -> list[Post]:

@@ -1,14 +1,25 @@
-"""Reads comments that hang on many posts, round by round, as fast as Meta's limits let us."""
+"""Reads lists page by page, and comments that hang on many posts round by round, as fast as Meta's limits let us."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from connectors.base import JSON, Bad, Budget, Page, Post, Rate
-from connectors.meta.graph import pause, slower
+from connectors.base import JSON, Bad, Budget, Invalid, Page, Post, Rate
+from connectors.meta.graph import onward, pause, slower
 from connectors.rounds import Round
 
 type Step = tuple[Sequence[Post], tuple[Bad, ...], int, tuple[Rate, ...]]
+
+
+def page_of[T](token: str, restart: Callable[[], bool], ask: Callable[..., T]) -> T:
+    """The page of this token. Meta's tokens do not last: where it takes one no more, the first page of the list, if
+    `restart` allows that."""
+    try:
+        return ask(**onward(token))
+    except Invalid:
+        if not restart():
+            raise
+    return ask()
 
 
 def in_rounds(

@@ -63,9 +63,9 @@ def test_what_is_said_below_a_picture_older_than_a_month_is_read_while_a_convers
     assert again in {post.external_id for post in posts}
 
 
-def test_below_an_old_busy_picture_only_the_newest_comments_are_read_each_time(fake):
+def test_below_an_old_busy_picture_comments_are_read_each_time_until_a_whole_page_is_old(fake):
     fake.media[MEDIUM]["timestamp"] = stamp(fake.start - timedelta(days=40))
-    for number in range(120):
+    for number in range(190):
         fake.say(f"{number}", at=stamp(fake.start - timedelta(days=30, minutes=number)))
     first = fake.say("Is it green?")
     connector, cursor, asked = fake.connector(), None, []
@@ -75,7 +75,7 @@ def test_below_an_old_busy_picture_only_the_newest_comments_are_read_each_time(f
         posts, _, cursor, _ = fake.read(connector, cursor, now=NOW + timedelta(minutes=minute))
         assert first in {post.external_id for post in posts}
         asked.append(sum(each.path.endswith("/comments") for each in fake.server.asked[before:]))
-    assert asked == [1, 1, 1]
+    assert asked == [2, 2, 2], "of four pages"
 
 
 def test_media_whose_number_of_comments_changed_are_read_and_the_others_not(fake):
@@ -244,6 +244,16 @@ def test_a_mention_is_asked_for_when_a_delivery_tells_its_number(fake):
     fake.tagged = [shown(fake, "301", "hey @acme")]
     (post,) = fake.connector().unpack(delivery("mentions", media_id="301"), NOW).posts
     assert (post.kind, post.external_id) == (PostKind.MENTION, "301")
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [("love @acmecorp", False), ("@acme.tea is better", False), ("write to care@acme.example", False),
+     ("Thank you, @acme.", True), ("(@ACME)", True), ("Hallo @acme-Team", True), ("@acme素敵", True)],
+)  # fmt: skip
+def test_a_post_of_others_is_answered_only_where_our_own_name_stands_in_it(fake, words, named):
+    fake.tagged = [shown(fake, "301", words)]
+    assert fake.connector().can(one(fake, "301", "tags"), NOW)["reply"].allowed is named
 
 
 def test_a_mention_deleted_meanwhile_is_set_aside(fake):

@@ -95,6 +95,35 @@ def test_a_list_or_a_page_that_repeats_itself_ends():
     assert reading.over
 
 
+def test_an_old_comment_among_new_ones_hides_none_behind_it():
+    reading = Round.read(None, NOW)
+    through(reading, [Listed("a", 1)], NOW, {"a": [NOW]})
+    reading.begin(NOW)
+    reading.plan([Listed("a", 2)], "", NOW)
+    reading.reached(["pinned", "new"], [NOW - 5 * HOUR, NOW], "more", NOW)
+    assert (reading.todo[0].post, reading.at) == ("a", "more")
+    reading.reached(["old"], [NOW - 5 * HOUR], "further", NOW)
+    assert not reading.todo
+
+
+def test_a_list_that_begins_anew_brings_nothing_twice_in_one_round():
+    reading, listed = Round.read(None, NOW), [Listed("a", 1, always=True), Listed("b", 1)]
+    through(reading, listed, NOW)
+    tomorrow = NOW + 25 * HOUR
+    reading = again(reading, tomorrow)
+    reading.begin(tomorrow)
+    reading.plan(listed, "second page", tomorrow)
+    assert [stop.post for stop in reading.todo] == ["a", "b"]
+    while reading.todo:
+        reading.reached([reading.todo[0].post], [], "", tomorrow)
+    reading = again(reading, tomorrow)
+    assert reading.restart()
+    reading.plan([*listed, Listed("c", 1)], "another second page", tomorrow)
+    assert [stop.post for stop in reading.todo] == ["c"]
+    reading.reached(["c"], [], "", tomorrow)
+    assert not reading.restart(), "it was just given"
+
+
 def test_a_time_in_the_future_hides_nothing_that_comes_after_it():
     reading = Round.read(None, NOW)
     through(reading, [Listed("a", 1)], NOW, {"a": [NOW + timedelta(days=900)]})

@@ -101,6 +101,20 @@ def test_reading_cut_by_its_budget_goes_on_until_everything_is_there(fake):
     assert seen == fake.ids()
 
 
+def test_where_a_page_token_is_taken_no_more_the_list_is_read_from_its_first_page(fake):
+    if not fake.forget_pages():
+        pytest.skip(f"{fake.name} cannot be told to forget")
+    for number in range(120):
+        fake.say(f"post {number}")
+    before, _, cursor, _ = fake.read(fake.connector(), requests=2)
+    assert 0 < len(latest(before)) < 120
+    fake.forget_pages()
+    posts, bad, _, gaps = fake.read(fake.connector(), json.loads(json.dumps(cursor)))
+    assert set(latest([*before, *posts])) == fake.ids()
+    assert not bad
+    assert not gaps
+
+
 def test_a_spent_budget_asks_nothing(fake):
     connector, before = fake.connector(), fake.requests()
     pages = list(connector.poll(fake.source, None, Budget(requests=0), datetime.now(UTC)))

@@ -123,11 +123,11 @@ class Fake(FakeGraph):
             since = stamp(datetime.fromtimestamp(int(given["since"]), UTC))
             posts = [post for post in self.posts.values() if post.get("edge") != "tagged"]  # they stand elsewhere
             shown = [self.with_news(post) for post in posts if post["created_time"] >= since]
-            return {"data": sorted(shown, key=lambda post: post["created_time"])}
+            return self.whole(sorted(shown, key=lambda post: post["created_time"]), given)
         if edge == "conversations":
             return self.page(self.talks_of(given), given, "updated_time")
         if edge == "ratings":
-            return {"data": self.ratings}
+            return self.whole(self.ratings, given)
         if edge == "subscribed_apps":
             return {"data": self.subscribed}
         return self.page([post for post in self.posts.values() if post.get("edge") == edge], given)

@@ -54,12 +54,30 @@ def form(asked):
     return {name: values[0] for name, values in parse_qs(asked.body.decode(), keep_blank_values=True).items()}
 
 
+class UnknownToken(Exception):
+    """A page was asked for by a token that is none, or is one no longer."""
+
+
 class FakeGraph(FakeNetwork):
     secrets = {"access_token": CANARY, "app_secret": SECRET, "verify_token": "our word"}
     app = {"app_id": "app-1", "page": ""}
 
     def settings(self):
         return {**self.app, "base_url": self.server.url}
+
+    def __init__(self):
+        super().__init__()
+        self.age = 0  # of the tokens that it takes
+
+    def forget_pages(self):
+        self.age += 1
+        return True
+
+    def _told(self, asked):
+        try:
+            return super()._told(asked)
+        except UnknownToken:
+            return refused(100)
 
     def fault(self, name):
         return refused(*CODES[name]) if name in CODES else super().fault(name)
@@ -113,8 +131,7 @@ class FakeGraph(FakeNetwork):
         found = [item for item in found if _seconds(item.get(time)) >= since]
         if self.stuck:
             return {"data": found[:3], "paging": self.paging("again", True)}
-        ids = [item.get("id") for item in found]
-        start = ids.index(given["after"]) + 1 if given.get("after") in ids else 0
+        start = self.begins([item.get("id") for item in found], given.get("after"))
         size = min(int(given.get("limit") or 25), few)
         shown = found[start : start + size]
         told = {"data": shown}
@@ -122,7 +139,22 @@ class FakeGraph(FakeNetwork):
             told["paging"] = self.paging(shown[-1]["id"], start + size < len(found))
         return told
 
+    def begins(self, ids, after):
+        """Where the page of a token begins among what is listed."""
+        if not after:
+            return 0
+        identity, _, age = after.rpartition("~")
+        if identity not in ids or age != str(self.age):
+            raise UnknownToken
+        return ids.index(identity) + 1
+
+    def whole(self, items, given):
+        """A list of one page."""
+        self.begins((), given.get("after"))
+        return {"data": items}
+
     def paging(self, after, more):
+        after = f"{after}~{self.age}"
         told = {"cursors": {"before": "b", "after": after}}
         return told | ({"next": f"https://graph.facebook.com/next?access_token={CANARY}&after={after}"} if more else {})
 

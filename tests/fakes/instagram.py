@@ -100,6 +100,8 @@ class Fake(FakeGraph):
             return Reply(200, self.page(self.hashtags, given, "timestamp"))
         if edge in ("comments", "replies"):
             return self.under(head, edge, given)
+        if edge == "messages":
+            return Reply(200, self.page(self.talks[head], given))
         return Reply(200, self.comments[head]) if head in self.comments else refused(*GONE)
 
     def by_ids(self, wanted, fields):

@@ -191,6 +191,10 @@ class Ledger:
         """From now on it takes the same key twice, like servers that know no keys. Nothing where the network itself
         promises more."""
 
+    def forget_pages(self):
+        """From now on it takes none of the page tokens it gave before; False where it cannot be told to."""
+        return False
+
     def close_off(self):
         """One more thing in the list of what is read thing by thing, the newest, into which we may not look; False
         where nothing is read so."""

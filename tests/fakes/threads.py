@@ -178,7 +178,7 @@ class Fake(FakeGraph):
     def mine(self, edge, given):
         if edge == "threads_publishing_limit":
             return {"data": [{"reply_quota_usage": 3, "reply_config": {"quota_total": 1000, "quota_duration": 86400}}]}
-        return {"data": self.ours[::-1]} if edge == "threads" else self.page(self.found, given, "timestamp")
+        return self.whole(self.ours[::-1], given) if edge == "threads" else self.page(self.found, given, "timestamp")
 
     def written(self, method, head, edge, given):
         if edge == "threads":

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from connectors.base import (
@@ -20,9 +21,9 @@ from connectors.base import (
 )
 from connectors.by_number import standing_of
 from connectors.meta.app import MAPPING, mapped
-from connectors.meta.graph import Graph, following, listed, onward, pause, slower
+from connectors.meta.graph import Graph, following, listed, pause, slower
 from connectors.meta.messages import Messaging
-from connectors.meta.rounds import Step, in_rounds
+from connectors.meta.rounds import Step, in_rounds, page_of
 from connectors.networks.facebook.api import (
     ABOVE,
     COMMENT,
@@ -78,7 +79,8 @@ class PageReading(Messaging):
         gaps = walk.gaps
         while not budget.spent and not walk.ended:
             budget.spend()
-            told = graph.get_connections(self._page_id, edge, fields=fields, limit=50, **onward(walk.at))
+            ask = partial(graph.get_connections, self._page_id, edge, fields=fields, limit=50)
+            told = page_of(walk.at, walk.restart, ask)
             items = listed(graph.answer, told)
             posts, bad = mapped(items, lambda item: self._heard(item, source, walk.since))
             repeats = walk.reached(items, [post.created_at for post in posts], following(told), now)
@@ -104,7 +106,8 @@ class PageReading(Messaging):
     def _posts_page(self, graph: Graph, reading: Round, now: datetime) -> Step:
         """A page of the list. Visitors' posts are heard at once, so that their comments find them."""
         asked = {"fields": VISIT, "limit": 50, "since": int((now - LISTED).timestamp())}
-        told = graph.get_connections(self._page_id, "feed", **onward(reading.listing), **asked)
+        ask = partial(graph.get_connections, self._page_id, "feed", **asked)
+        told = page_of(reading.listing, reading.restart, ask)
         items = [item for item in listed(graph.answer, told) if isinstance(item, dict) and item.get("id")]
         found = [_listed(item, now) for item in items]
         repeats = reading.plan(sorted(found, key=lambda each: -each.mark), following(told), now)
@@ -117,9 +120,9 @@ class PageReading(Messaging):
     def _comments_page(self, graph: Graph, reading: Round, now: datetime) -> Step:
         stop = reading.todo[0]
         asked = {"filter": "stream", "order": "reverse_chronological", "limit": 100, "fields": COMMENT,
-                 "since": max(0, stop.since), **onward(reading.at)}  # fmt: skip
+                 "since": max(0, stop.since)}  # fmt: skip
         try:
-            told = graph.get_connections(stop.post, "comments", **asked)
+            told = page_of(reading.at, reading.restart, partial(graph.get_connections, stop.post, "comments", **asked))
         except REFUSED as fault:
             reading.refused(fault)
             return [], (), 0, graph.rates

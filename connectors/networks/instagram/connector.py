@@ -43,7 +43,7 @@ from connectors.text import lines, names, normalised
 
 LOOKED, HASHTAGS, NAMES = 3, 30, 20
 """Pages of answers looked through for one reply; what a comment may have at most of each."""
-_HASHTAG, _NAME = re.compile(r"#\w+"), re.compile(r"@\w[\w.]*")
+_HASHTAG, _NAME = re.compile(r"#\w+"), re.compile(r"@\w[\w.]*", re.ASCII)
 
 
 class Instagram(AccountReading):
@@ -180,8 +180,8 @@ class Instagram(AccountReading):
         return {"reply": able, "private_reply": self._may_reply_privately(post, now, None), hide: able, "delete": able}
 
     def _names_us(self, post: Post) -> bool:
-        name = str(self.facts.get("username") or "")
-        return bool(name) and f"@{name}".lower() in normalised(post.text).lower()
+        said = {name.rstrip(".").lower() for name in _NAME.findall(post.text)}
+        return f"@{self.facts.get('username') or ''}".lower() in said
 
     # Connecting
 

@@ -4,6 +4,7 @@ deliveries tell of."""
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from connectors.base import (
@@ -22,9 +23,9 @@ from connectors.base import (
 )
 from connectors.by_number import standing_of
 from connectors.meta.app import MAPPING, mapped
-from connectors.meta.graph import Graph, following, listed, named, onward, pause, slower, time_of
+from connectors.meta.graph import Graph, following, listed, named, pause, slower, time_of
 from connectors.meta.messages import Messaging
-from connectors.meta.rounds import Step, in_rounds
+from connectors.meta.rounds import Step, in_rounds, page_of
 from connectors.networks.facebook.api import excerpt, newest_first
 from connectors.networks.instagram.api import (
     COMMENT,
@@ -88,7 +89,7 @@ class AccountReading(Messaging):
                 yield Page(posts=(), cursor={**walk.kept(), "tag": tag}, end=False, rate=graph.rates, gaps=gaps)
                 gaps = ()
                 continue
-            told = self._shown_page(graph, tag, walk.at)
+            told = page_of(walk.at, walk.restart, partial(self._shown_page, graph, tag))
             items = listed(graph.answer, told)
             posts, bad = mapped(items, lambda item: medium_of(item, self._ours, source))
             repeats = walk.reached(items, [post.created_at for post in posts], following(told), now)
@@ -106,11 +107,11 @@ class AccountReading(Messaging):
             raise Gone("Instagram does not know this hashtag.", what=source)
         return named(found[0]["id"])
 
-    def _shown_page(self, graph: Graph, tag: str, at: str) -> JSON:
+    def _shown_page(self, graph: Graph, tag: str, **more: str) -> JSON:
         if tag:
             asked = {"user_id": self._account_id, "fields": HASHTAG, "limit": 50}
-            return dict(graph.get_connections(tag, "recent_media", **asked, **onward(at)))
-        return dict(graph.get_connections(self._account_id, "tags", fields=TAGGED, limit=50, **onward(at)))
+            return dict(graph.get_connections(tag, "recent_media", **asked, **more))
+        return dict(graph.get_connections(self._account_id, "tags", fields=TAGGED, limit=50, **more))
 
     def _comments(self, cursor: JSON | None, budget: Budget, now: datetime) -> Iterator[Page]:
         """Lists the media of a month, then reads those whose number of comments changed."""
@@ -122,7 +123,8 @@ class AccountReading(Messaging):
         yield from in_rounds(cursor, budget, now, 120, step)
 
     def _media(self, graph: Graph, reading: Round, now: datetime) -> Step:
-        told = graph.get_connections(self._account_id, "media", fields=MEDIA, limit=50, **onward(reading.listing))
+        ask = partial(graph.get_connections, self._account_id, "media", fields=MEDIA, limit=50)
+        told = page_of(reading.listing, reading.restart, ask)
         items = [item for item in listed(graph.answer, told) if isinstance(item, dict) and item.get("id")]
         recent = [item for item in items if _is_after(item, now - LISTED)]
         more = following(told) if len(recent) == len(items) else ""
@@ -134,8 +136,9 @@ class AccountReading(Messaging):
 
     def _under(self, graph: Graph, reading: Round, now: datetime) -> Step:
         stop = reading.todo[0]
+        ask = partial(graph.get_connections, stop.post, "comments", fields=UNDER_MEDIA, limit=50)
         try:
-            told = graph.get_connections(stop.post, "comments", fields=UNDER_MEDIA, limit=50, **onward(reading.at))
+            told = page_of(reading.at, reading.restart, ask)
         except REFUSED as fault:
             reading.refused(fault)
             return [], (), 0, graph.rates

@@ -1,6 +1,6 @@
 """Access to Threads: its calls, signing in, and tokens that last 60 days and are renewed half-way."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -27,6 +27,7 @@ from connectors.base import (
 )
 from connectors.meta.app import MAPPING, Meta, receive
 from connectors.meta.graph import judging, moment, named, usage, whole
+from connectors.meta.rounds import page_of
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
@@ -87,6 +88,11 @@ class ThreadsAccess(Connector):
         answer = self.seam.answer(method, url, now=now, headers=headers, judge=judge, **how)
         answer.rates = usage(answer.headers, moment(answer, now))
         return whole(answer, judge), answer
+
+    def _page(
+        self, path: str, asked: JSON, token: str, restart: Callable[[], bool], now: datetime
+    ) -> tuple[JSON, Answer]:
+        return page_of(token, restart, lambda **more: self._ask("GET", path, {**asked, **more}, now=now))
 
     @property
     def can_search(self) -> bool:

@@ -119,7 +119,7 @@ class Threads(ThreadsAccess):
             path, asked = "keyword_search", {"fields": SOUGHT, "limit": 50, "q": words, "search_type": "RECENT"}
         while not budget.spent and not walk.ended:
             budget.spend()
-            told, answer = self._ask("GET", path, {**asked, **onward(walk.at)}, now=now)
+            told, answer = self._page(path, asked, walk.at, walk.restart, now)
             items = listed(answer, told)
             posts, bad = mapped(items, lambda item: post_of(item, source, self._me))
             repeats = walk.reached(items, [post.created_at for post in posts], following(told), now)
@@ -139,7 +139,8 @@ class Threads(ThreadsAccess):
         return in_rounds(cursor, budget, now, 300, step)
 
     def _threads(self, reading: Round, now: datetime) -> Step:
-        told, answer = self._ask("GET", "me/threads", {"fields": OWN, "limit": 50, **onward(reading.listing)}, now=now)
+        asked = {"fields": OWN, "limit": 50}
+        told, answer = self._page("me/threads", asked, reading.listing, reading.restart, now)
         items = [item for item in listed(answer, told) if id_in(item)]
         recent = [item for item in items if _age(item, now) < LISTED]
         found = [Listed(str(item["id"]), 0, str(item.get("text") or ""), _age(item, now) < FRESH) for item in recent]
@@ -156,9 +157,9 @@ class Threads(ThreadsAccess):
 
     def _under(self, reading: Round, now: datetime) -> Step:
         stop = reading.todo[0]
-        asked = {"fields": FIELDS, "limit": 100, "reverse": "true", **onward(reading.at)}
+        path, asked = f"{stop.post}/conversation", {"fields": FIELDS, "limit": 100, "reverse": "true"}
         try:
-            told, answer = self._ask("GET", f"{stop.post}/conversation", asked, now=now)
+            told, answer = self._page(path, asked, reading.at, reading.restart, now)
         except REFUSED as fault:
             reading.refused(fault)
             return [], (), 0, ()
