@@ -282,6 +282,17 @@ class Connector(Kind, ABC, scan="connectors.networks"):
         """How these posts, at most `follows`, stand now; ids the network did not answer for are left out."""
         return []
 
+    @property
+    def audits(self) -> int:
+        """Posts of closed conversations that one `audit` may name; 0 where the network has none, and they are asked for
+        by `refresh`."""
+        return 0
+
+    def audit(self, ids: Sequence[str], place: str, now: datetime) -> list[Deleted | Withheld] | None:
+        """Which of these posts were deleted or are kept from us now, by a job of the network that takes its time: None
+        until it is done. Asked for again with the same `place`, the job is found and not begun anew."""
+        return []
+
     def ancestors(self, post: Post, now: datetime) -> list[Post]:
         """The posts above this one, oldest first, by at most one request; [] where the network has none."""
         return []

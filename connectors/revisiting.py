@@ -5,7 +5,7 @@ answers, so that whoever dies at whatever line leaves no post out."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -19,7 +19,7 @@ from connectors.budgeting import Allowance
 from connectors.faults import CONCERNS_ONE
 from connectors.models import Revisit
 from connectors.stored import as_it_is_now
-from connectors.storing import Claim
+from connectors.storing import PAGE, Claim
 from inbox.models import Mention
 from inbox.models.conversation import OPEN
 
@@ -28,6 +28,8 @@ EVERY = timedelta(minutes=5)
 REQUESTS = 4  # in one poll; the rest goes on later
 FRESH = timedelta(hours=1)  # so long what was read is as it was read
 THROUGH = 500  # stored posts looked through for one request
+AUDITED = timedelta(days=1)  # from one round of audits to the next, at least
+LATER = timedelta(minutes=10)  # until it is asked whether the network's own look is done
 REFUSED = timedelta(hours=6)  # until a network that does not say how posts stand is asked again
 PATIENCE = 3  # times the same posts are asked for in vain
 
@@ -41,9 +43,10 @@ class Revisiting:
     now: datetime
 
     def run(self, connector: Connector) -> None:
-        """Never more than the poll may ask for, and while half of what a window or the month's money allows is left
-        to what is new."""
-        if connector.revisits is None or type(connector).refresh is Connector.refresh or not self.allowance.roomy:
+        """Never more than the poll may ask for. What is asked post by post leaves half of what a window or the month's
+        money allows to what is new; an audit is free and has limits of its own."""
+        asks = connector.revisits is not None and type(connector).refresh is not Connector.refresh
+        if not (connector.audits or (asks and self.allowance.roomy)):
             return
         row, _ = Revisit.objects.get_or_create(channel=self.claim.channel, defaults={"due_at": self.now})
         if row.due_at > self.now:
@@ -60,30 +63,47 @@ class Revisiting:
 
     def _go_on(self, connector: Connector, row: Revisit) -> bool:
         """One request, as a rule; whether there may be more."""
-        begun_at = row.begun_at if row.at and row.begun_at else self.now
-        posts, at = self._next(connector, row.at)
-        due_at = self.now + EVERY if at else max(begun_at + (connector.revisits or EVERY), self.now + EVERY)
+        pause = connector.revisits or AUDITED
+        goes_on = row.begun_at is not None and (row.at or self.now < row.begun_at + pause)
+        begun_at = row.begun_at if goes_on and row.begun_at else self.now
+        ids, at = self._next(connector, row.at)
+        due_at = self.now + EVERY if at else max(begun_at + pause, self.now + EVERY)
         onward = {"at": at, "begun_at": begun_at, "due_at": due_at, "tried": 0}
-        if not posts or row.tried >= PATIENCE:
-            if posts:
+        if not ids or row.tried >= PATIENCE:
+            if ids:
                 log.warning("posts of closed conversations are passed over", channel=row.channel_id, after=row.at)
             self._put_down(row, **onward)
             return bool(at)
         # Before they are asked for, so that what kills whoever asks is not asked for for ever.
         self._put_down(row, begun_at=begun_at, due_at=self.now + EVERY, tried=row.tried + 1)
-        answers = self._asked(connector, row, posts)
+        answers = self._asked(connector, row, ids)
         if answers is None:
             return False
-        known = [(posts[each.external_id], each) for each in answers if each.external_id in posts]
-        standing = [as_it_is_now(mention, each) for mention, each in known]
-        self.claim.follow(connector, standing, partial(self._write, row, **onward))
+        known = {*ids}
+        mine = [each for each in answers if each.external_id in known]
+        self._keep(connector, mine, partial(self._write, row, **onward))
         return bool(at)
 
-    def _asked(self, connector: Connector, row: Revisit, posts: dict[str, Mention]) -> Sequence[Any] | None:
-        """How they stand; None where the network does not say, which makes it no worse a channel."""
+    def _keep(self, connector: Connector, answers: Sequence[Any], advance: Callable[[], None]) -> None:
+        """In pieces, of which the last moves the place: before it, whoever dies has the others told once more."""
+        pieces = [answers[start : start + PAGE] for start in range(0, len(answers), PAGE)] or [[]]
+        for piece in pieces:
+            named = [one.external_id for one in piece]
+            here = Mention.objects.filter(channel=self.claim.channel, external_id__in=named).select_related("identity")
+            stored = {each.external_id: each for each in here} if named else {}
+            standing = [as_it_is_now(stored[one.external_id], one) for one in piece if one.external_id in stored]
+            self.claim.follow(connector, standing, advance if piece is pieces[-1] else None)
+
+    def _asked(self, connector: Connector, row: Revisit, ids: list[str]) -> Sequence[Any] | None:
+        """How they stand; None where the network does not say, which makes it no worse a channel, or not yet."""
         asked, budget = self.claim.requests, self.claim.budget
         try:
-            return connector.refresh(list(posts), self.now)
+            if not connector.audits:
+                return connector.refresh(ids, self.now)
+            found = connector.audit(ids, f"{row.channel_id} {row.begun_at} {row.at}", self.now)
+            if found is None:
+                self._put_down(row, due_at=self.now + LATER, tried=row.tried - 1)
+            return found
         except Fault as fault:
             if fault.name not in CONCERNS_ONE:
                 self._put_down(row, tried=row.tried - 1)
@@ -94,13 +114,14 @@ class Revisiting:
         finally:
             budget.spend(max(1, self.claim.requests - asked))
 
-    def _next(self, connector: Connector, at: str) -> tuple[dict[str, Mention], str]:
+    def _next(self, connector: Connector, at: str) -> tuple[list[str], str]:
         """The next posts, as many as one request asks for, and after which one it goes on; "" at the end."""
-        most, since = connector.at_once, connector.follows_for and self.now - connector.follows_for
+        most, since = connector.audits or connector.at_once, connector.follows_for and self.now - connector.follows_for
         stored = Mention.objects.filter(channel=self.claim.channel, external_id__gt=at).order_by("external_id")
         fields = ("external_id", "ours", "state", "posted_at", "seen_at", "conversation__state")
-        rows, ids = list(stored.values_list(*fields)[:THROUGH]), list[str]()
-        onward = rows[-1][0] if len(rows) == THROUGH else ""
+        through, ids = max(THROUGH, most), list[str]()
+        rows = list(stored.values_list(*fields)[:through])
+        onward = rows[-1][0] if len(rows) == through else ""
         for external_id, ours, state, posted_at, seen_at, talk in rows:
             if len(ids) == most:
                 break
@@ -109,8 +130,7 @@ class Revisiting:
                 ids.append(external_id)
         if len(ids) == most and ids[-1] != rows[-1][0]:
             onward = ids[-1]
-        mentions = Mention.objects.filter(channel=self.claim.channel, external_id__in=ids).select_related("identity")
-        return {each.external_id: each for each in mentions} if ids else {}, onward
+        return ids, onward
 
     def _put_down(self, row: Revisit, **fields: Any) -> None:
         with transaction.atomic():

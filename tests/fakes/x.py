@@ -1,6 +1,7 @@
 """The API of X as far as we use it: ids that carry their time, newest first with page tokens, edits with ids of their
 own, only the summoned may be answered, a repeated text is refused."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html import escape
@@ -60,6 +61,7 @@ class Fake(FakeNetwork):
         self.start = datetime.now(UTC) - timedelta(minutes=6)
         self.media, self.told_of_media, self.passed = {}, set(), timedelta(0)
         self.posts, self.users, self.messages, self.spoiled, self.hidden = {}, {ME["id"]: ME}, [], [], set()
+        self.jobs, self.audited, self.reasons = {}, {}, {}
         self.muted, self.bearer, self.counts, self.quota = set(), f"{CANARY}-bearer", {}, (1_200, 3_000_000)
         self.access, self.refresh, self.asked_names = self.secrets["access_token"], self.secrets["refresh_token"], "old"
 
@@ -172,15 +174,20 @@ class Fake(FakeNetwork):
     def answer(self, asked):
         if asked.path == "/2/oauth2/token":
             return self._token(asked)
+        if asked.path.startswith("/storage/"):
+            return self._stored(asked, asked.path.rpartition("/")[2])
         parts = asked.path.split("/")[2:]
-        of_the_app = parts in (["tweets", "counts", "recent"], ["usage", "tweets"])
+        of_the_app = parts in (["tweets", "counts", "recent"], ["usage", "tweets"], ["compliance", "jobs"])
         if asked.headers.get("authorization") != f"Bearer {self.bearer if of_the_app else self.access}":
             return FAULTS["401"]()
         if of_the_app:
-            return self._counted(asked) if parts[0] == "tweets" else self._used(asked)
+            return {"tweets": self._counted, "usage": self._used, "compliance": self._job}[parts[0]](asked)
         if asked.method == "GET":
             reply = self._get(asked, parts)
             return replace(reply, body=_called_anew(reply.body)) if self.asked_names == "new" else reply
+        return self._written(asked, parts)
+
+    def _written(self, asked, parts):
         if asked.method == "PUT":
             return self._hide(parts[1], asked.json()["hidden"])
         if parts[0] == "users" and parts[2] == "muting":
@@ -192,6 +199,35 @@ class Fake(FakeNetwork):
         if parts[0] == "dm_conversations":
             return self._write(parts[2], asked.json()["text"])
         return self._post(asked.json())
+
+    def _job(self, asked):
+        """One at a time; its addresses are good for whoever knows them."""
+        if asked.method == "GET":
+            assert asked.one("type") == "tweets"
+            return Reply(200, {"data": list(self.jobs.values())} if self.jobs else {"meta": {"result_count": 0}})
+        if any(job["status"] in ("created", "in_progress") for job in self.jobs.values()):
+            return Reply(409, {"title": "Conflict", "type": "about:blank"})
+        identity, at = str(7000 + len(self.jobs)), datetime.now(UTC).isoformat()
+        where = f"{self.server.url}/storage/{{}}/{identity}?X-Goog-Signature={CANARY}".format
+        self.jobs[identity] = {
+            "id": identity, "name": asked.json()["name"], "type": asked.json()["type"], "status": "created",
+            "created_at": at, "upload_url": where("up"), "download_url": where("down"),
+            "upload_expires_at": at, "download_expires_at": at,
+        }  # fmt: skip
+        return Reply(200, {"data": self.jobs[identity]})
+
+    def _stored(self, asked, identity):
+        assert "authorization" not in asked.headers
+        if asked.one("X-Goog-Signature") != CANARY:
+            return Reply(403, "<Error/>")
+        if asked.method == "PUT":
+            assert asked.headers["content-type"] == "text/plain"
+            self.audited[identity] = asked.body.decode().split("\n")
+            self.jobs[identity]["status"] = "in_progress"
+            return Reply(200, "")
+        told = [{"id": one, "action": "delete", "reason": self.reasons.get(one, "deleted")}
+                for one in self.audited[identity] if one not in self.posts or one in self.reasons]  # fmt: skip
+        return Reply(200, "\n".join(map(json.dumps, told)) + "\n")
 
     def _file(self, asked, parts):
         if parts == ["metadata"]:

@@ -16,6 +16,7 @@ from connectors.metering import Window, account_of
 from connectors.models import Channel, Revisit
 from inbox.models import Conversation, Mention
 from inbox.models import receive as receiving
+from tests.fakes.x import Fake as X
 from tests.journey.steps import of_fake, read
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -235,3 +236,24 @@ def test_more_closed_conversations_cost_no_more_statements_a_request(network, ch
             revisit(channel)
         counts.append(len(seen))
     assert counts[1] <= counts[0]
+
+
+def test_where_a_network_looks_itself_it_is_asked_for_once_and_its_word_is_waited_for(cast, settings):
+    settings.FETCH_ALLOW = ["127.0.0.1"]
+    with X() as fake:
+        fake.secrets = {**fake.secrets, "bearer_token": fake.bearer}
+        gone, shy, there = (fake.say(f"@acme {text}") for text in ("gone", "shy", "there"))
+        channel = read(of_fake(fake, team=cast.support))
+        put_away()
+        fake.delete(gone)
+        fake.reasons[shy] = "protected"
+        for _ in range(2):
+            revisit(channel)
+        [(job, ids)] = fake.audited.items()
+        assert (sorted(ids), deleted(), Revisit.objects.get().tried) == (sorted([gone, shy, there]), set(), 0)
+        fake.jobs[job]["status"] = "complete"
+        revisit(channel)
+        states = dict(Mention.objects.values_list("external_id", "state"))
+        assert states == {gone: "deleted", shy: "withheld", there: "live"}
+        row = Revisit.objects.get()
+        assert (row.at, row.due_at, channel.state) == ("", row.begun_at + timedelta(days=1), "ok")

@@ -130,6 +130,15 @@ def test_what_x_tells_the_app_alone(fake):
     assert connector.check().facts["quota"] == {"used": 1_200, "limit": 3_000_000, "days": 9}
 
 
+def test_a_look_for_what_has_to_go_fits(fake):
+    connector, one = fake.connector({**fake.secrets, "bearer_token": fake.bearer}), fake.say("hello")
+    assert connector.audit([one], "here", now()) is None
+    fake.delete(one)
+    for job in fake.jobs.values():
+        job["status"] = "complete"
+    assert connector.audit([one], "here", now()) == [Deleted(one)]
+
+
 def test_the_checker_sees_what_breaks_the_specification(fake):
     """Else the other tests could not fail."""
     headers = {"Authorization": f"Bearer {fake.access}"}

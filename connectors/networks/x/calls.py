@@ -175,6 +175,18 @@ class Caller:
             **request,
         )
 
+    def job(self, route: str, body: JSON) -> "Answer":
+        """Something X is to do for the app, which a second time changes nothing that people see."""
+        return self.seam.answer(
+            "POST",
+            f"{_LIBRARY}{route}",
+            write=False,
+            headers={"Authorization": f"Bearer {self._token()}"},
+            bucket="x:compliance",
+            judge=lambda answer: fault_of(answer, renewable=False),
+            json=body,
+        )
+
     def call(self, act: Callable[["tweepy.Client"], Any], bucket: str, post: Post | None = None) -> "Answer":
         """One call of the library. Its result and its exceptions are not used: it loses bodies and breaks on odd
         ones."""

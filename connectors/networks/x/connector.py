@@ -95,8 +95,8 @@ class X(Listening):
         Field("client_id", "Client ID", "Of your own app at developer.x.com, made by the account that is to listen"),
         Field("client_secret", "Client secret", "Empty if the app is a public client", secret=True, required=False),
         Field("searches", "Searches", "One a line; each post found costs $0.005", required=False, kind="lines"),
-        Field("bearer_token", "Bearer token", "Of the app: only with it X says how much a search would find, and what "
-              "of the project's month is used up", secret=True, required=False, advanced=True),
+        Field("bearer_token", "Bearer token", "Of the app: only with it X says how much a search would find, what of "
+              "the project's month is used up, and what was deleted", secret=True, required=False, advanced=True),
         Field("consumer_secret", "API key secret", "Only if X is to deliver posts at once by a webhook", secret=True,
               required=False, advanced=True),
     )  # fmt: skip

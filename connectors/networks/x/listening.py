@@ -20,7 +20,7 @@ from connectors.base import (
     Unreadable,
     Withheld,
 )
-from connectors.networks.x import access, project
+from connectors.networks.x import access, compliance, project
 from connectors.networks.x.api import Reader
 from connectors.networks.x.calls import (
     PER_COUNT,
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from connectors.answers import Answer
 
 SEARCHED, KEPT = timedelta(days=7), timedelta(days=30)
+AUDITED = 2_000
+"""Posts of one look for what has to go; X takes many more."""
 AT_EDGE, AT_ONCE = timedelta(minutes=30), timedelta(minutes=1)
 """How far inside of what X searches a walk begins, so that it may take a while, and how far inside every page stays."""
 
@@ -144,6 +146,14 @@ class Listening(Connector):
 
     def refresh(self, ids: Sequence[str], now: datetime) -> list[Post | Deleted | Withheld]:
         return list(look_up(self._caller(), self._reader(), ids).values())
+
+    @property
+    def audits(self) -> int:
+        return AUDITED if self.secrets.get(project.TOKEN) else 0
+
+    def audit(self, ids: Sequence[str], place: str, now: datetime) -> list[Deleted | Withheld] | None:
+        posts = [one for one in ids if one.isdecimal()]  # messages have other numbers
+        return compliance.look(project.caller_of(self._caller(), self._base), posts, place) if posts else []
 
     def ancestors(self, post: Post, now: datetime) -> list[Post]:
         """The beginning of the thread and the post answered; what lies between would cost a search."""
