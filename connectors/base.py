@@ -33,6 +33,7 @@ from connectors.media import IMAGES, MediaRule, Medium, Uploaded
 from connectors.posts import (
     CURSOR_LIMIT,
     JSON,
+    MAPPING,
     URL_LIMIT,
     Author,
     Bad,
@@ -74,13 +75,13 @@ if TYPE_CHECKING:
     from connectors.http import Seam
 
 __all__ = [
-    "CURSOR_LIMIT", "IMAGES", "JSON", "URL_LIMIT", "Absent", "Accepted", "AuthExpired", "AuthRevoked", "Author", "Bad",
-    "Budget", "CannotKnow", "Capability", "Challenge", "Check", "Connector", "Deleted", "Done", "Duplicate",
-    "Fault", "Field", "Found", "Gap", "Gone", "Grant", "InDoubt", "Incoming", "Invalid", "Measure", "Media",
-    "MediaRule", "Medium", "Needs", "NotPermitted", "Outcome", "Outgoing", "Page", "Past", "PolicyRefused", "Post",
-    "PostKind", "PostState", "Prepared", "QuotaSpent", "Rate", "RateLimited", "Rejected", "Secrets", "Sent", "Source",
-    "Standing", "TextRule", "Unavailable", "Undelivered", "Unreadable", "Uploaded", "Verb", "Visibility", "Way",
-    "Withheld",
+    "CURSOR_LIMIT", "IMAGES", "JSON", "MAPPING", "URL_LIMIT", "Absent", "Accepted", "AuthExpired", "AuthRevoked",
+    "Author", "Bad", "Budget", "CannotKnow", "Capability", "Challenge", "Check", "Connector", "Deleted", "Done",
+    "Duplicate", "Fault", "Field", "Found", "Gap", "Gone", "Grant", "InDoubt", "Incoming", "Invalid", "Measure",
+    "Media", "MediaRule", "Medium", "Needs", "NotPermitted", "Outcome", "Outgoing", "Page", "Past", "PolicyRefused",
+    "Post", "PostKind", "PostState", "Prepared", "QuotaSpent", "Rate", "RateLimited", "Rejected", "Secrets", "Sent",
+    "Source", "Standing", "TextRule", "Unavailable", "Undelivered", "Unreadable", "Uploaded", "Verb", "Visibility",
+    "Way", "Withheld",
 ]  # fmt: skip
 
 

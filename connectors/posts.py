@@ -180,6 +180,11 @@ class Gap:
     reason: str
 
 
+MAPPING = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, OSError, RecursionError, StopIteration)
+"""What an odd item raises while it is mapped, which asks nobody anything: a field that is none of what it was, a time
+beyond the calendar (OSError), lists without an end. The item is set aside, the others are kept."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bad:
     """One item that could not be mapped. It is quarantined with its reason and never stops its page."""

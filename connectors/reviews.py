@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from connectors.answers import Answer
 from connectors.base import (
     JSON,
+    MAPPING,
     Absent,
     Author,
     Bad,
@@ -36,6 +37,7 @@ from connectors.base import (
     PostState,
     Sent,
     Source,
+    Unreadable,
     Verb,
     Withheld,
 )
@@ -44,8 +46,6 @@ from connectors.newest_first import Walk
 from connectors.text import lines, normalised
 
 WINDOW, MONTH, DAY = timedelta(hours=48), timedelta(days=30), 86_400
-MAPPING = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
-"""What an odd item raises while it is mapped."""
 REPLY = "/reply"
 _OTHER = "Somebody else answered this review meanwhile; another answer would replace theirs."
 _ONE = "A review takes one answer, and it has it. Correct that one instead."
@@ -195,7 +195,10 @@ class Reviews(Connector):
 
     def refresh(self, ids: Sequence[str], now: datetime) -> list[Post | Deleted | Withheld]:
         def ask(asked: list[str]) -> Standings:
-            review = self._look(asked[0].removesuffix(REPLY), now)
+            try:
+                review = self._look(asked[0].removesuffix(REPLY), now)
+            except MAPPING:
+                return []  # told oddly, it stays as it stands
             return [(review.answer or Deleted(asked[0])) if asked[0].endswith(REPLY) else review.post]
 
         return standing_of(ids, 1, ask)
@@ -204,7 +207,7 @@ class Reviews(Connector):
 
     def send(self, outgoing: Outgoing) -> Sent:
         parent = outgoing.parent
-        review = self._look(parent.external_id, outgoing.sending_at)
+        review = self._looked_at(parent.external_id, outgoing.sending_at)
         sent = Sent(parent.external_id + REPLY, parent.url)
         if review.answer is None:
             self._write(review, outgoing.text, outgoing.sending_at)
@@ -215,16 +218,22 @@ class Reviews(Connector):
     def find(self, outgoing: Outgoing) -> Found | Absent | CannotKnow:
         one = outgoing.parent.external_id + REPLY
         try:
-            answer = self._look(outgoing.parent.external_id, outgoing.sending_at).answer
+            answer = self._looked_at(outgoing.parent.external_id, outgoing.sending_at).answer
         except Gone:
             return Absent()
         ours = answer is not None and normalised(answer.text) == normalised(outgoing.text)
         return Found(one, outgoing.parent.url) if ours and one not in outgoing.bound else Absent()
 
+    def _looked_at(self, one: str, now: datetime | None) -> Review:
+        try:
+            return self._look(one, now)
+        except MAPPING as error:
+            raise Unreadable("The review cannot be read.") from error
+
     def do(self, verb: Verb, post: Post, text: str = "") -> Done:
         if verb not in ("edit", "delete") or (verb == "delete" and not self.removable):
             return super().do(verb, post, text)
-        review = self._look(post.external_id.removesuffix(REPLY), None)
+        review = self._looked_at(post.external_id.removesuffix(REPLY), None)
         answer = review.answer
         if answer is None:
             if verb == "delete":

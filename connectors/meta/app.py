@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from connectors.authorizing import address
 from connectors.base import (
     JSON,
+    MAPPING,
     Accepted,
     AuthRevoked,
     Bad,
@@ -36,8 +37,6 @@ from connectors.text import read_json
 
 SIGN_IN = "https://www.facebook.com"
 BODY, SOON = 1_000_000, timedelta(days=7)
-MAPPING = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
-"""What an odd item raises while it is mapped."""
 WITHOUT = {
     "pages_show_list": "The page cannot be found",
     "pages_read_engagement": "Comments are not read",

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from connectors.base import (
     JSON,
+    MAPPING,
     Absent,
     Author,
     Bad,
@@ -30,7 +31,7 @@ from connectors.base import (
 )
 from connectors.faults import OF_ONE
 from connectors.finding import NEAR, Sought
-from connectors.meta.app import MAPPING, Meta, mapped
+from connectors.meta.app import Meta, mapped
 from connectors.meta.graph import (
     Graph,
     bare,

@@ -151,8 +151,9 @@ def _with_answer(item: Any, included: Any) -> Any:
     """The review with the answer that came beside it."""
     if not isinstance(item, dict):
         return item
-    link = ((item.get("relationships") or {}).get("response") or {}).get("data")
-    number = link.get("id") if isinstance(link, dict) else None
+    number: Any = item
+    for name in ("relationships", "response", "data", "id"):
+        number = number.get(name) if isinstance(number, dict) else None
     beside = [each for each in included if isinstance(each, dict)] if isinstance(included, list) else []
     found = [each for each in beside if number is not None and each.get("id") == number]
     kept = {name: item.get(name) for name in ("type", "id", "attributes")}

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy
 from connectors.base import (
     IMAGES,
     JSON,
+    MAPPING,
     Absent,
     Author,
     Bad,
@@ -125,7 +126,7 @@ class Demo(Connector):
         for place, item in enumerate(items):
             try:
                 posts.append(self._post(item, now - WINDOW if first else None))
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
+            except MAPPING as error:
                 named = str(item["id"]) if isinstance(item, dict) and item.get("id") else None
                 bad.append(Bad(named, f"{type(error).__name__}: {error}", item, place))
         return tuple(sorted(posts, key=lambda post: (post.created_at, post.external_id))), tuple(bad)

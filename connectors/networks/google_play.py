@@ -88,7 +88,9 @@ class GooglePlay(Reviews):
 
     def _review(self, item: Any, subject: str, source: str) -> Review:
         said = [each for each in item["comments"] if isinstance(each, dict)]
-        user = next(each["userComment"] for each in said if isinstance(each.get("userComment"), dict))
+        user = next((each["userComment"] for each in said if isinstance(each.get("userComment"), dict)), None)
+        if user is None:
+            raise ValueError("nothing its writer said")
         ours = next((each["developerComment"] for each in said if isinstance(each.get("developerComment"), dict)), None)
         one, changed = named(item["reviewId"]), time_of(user["lastModified"])
         # The store puts a title, where there is one, before the text with a tab between them.

@@ -20,6 +20,7 @@ from connectors.faults import (
     QuotaSpent,
     RateLimited,
     Unavailable,
+    Unreadable,
 )
 from connectors.http import Seam
 from connectors.signed_tokens import pem
@@ -220,6 +221,41 @@ def test_a_check_says_who_we_are(fake):
     assert check.account_id
     assert fake.connector().label in check.account_name
     assert check.warnings == ()
+
+
+def test_a_review_that_is_told_oddly_holds_up_no_other_and_no_answer_to_it_leaves(fake, monkeypatch):
+    odd, other = fake.say("Weak tea"), fake.say("Good tea", "theo")
+    review, answer = posts(fake)[odd], fake.answer
+
+    def answered(asked):
+        reply = answer(asked)
+        body = reply.body if asked.method == "GET" and odd.rpartition("/")[2] in asked.path else {}
+        about = body.get("data", {}).get("attributes") or body
+        about.update({"comments": [], "createdDate": "soon", "updateTime": "soon"} if body else {})
+        return reply
+
+    monkeypatch.setattr(fake, "answer", answered)
+    assert [post.external_id for post in fake.connector().refresh([odd, other], NOW)] == [other]
+    with pytest.raises(Unreadable):
+        fake.connector().send(answering(review))
+    with pytest.raises(Unreadable):
+        fake.connector().find(answering(review))
+
+
+def test_a_review_that_its_writer_took_back_holds_up_no_other(play, monkeypatch):
+    for number in range(4):
+        play.say(f"review {number}")
+    answer = play.answer
+
+    def answered(asked):
+        reply = answer(asked)
+        if isinstance(reply.body, dict) and reply.body.get("reviews"):
+            reply.body["reviews"][1]["comments"] = [{"developerComment": {"text": "Thanks"}}]
+        return reply
+
+    monkeypatch.setattr(play, "answer", answered)
+    found, bad, _, _ = play.read(play.connector())
+    assert (len(found), len(bad)) == (3, 1)
 
 
 def test_a_channel_without_reviews_reads_an_empty_page(fake):

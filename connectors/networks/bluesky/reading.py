@@ -8,6 +8,7 @@ from typing import Any
 
 from connectors.base import (
     JSON,
+    MAPPING,
     Bad,
     Budget,
     Deleted,
@@ -117,7 +118,7 @@ class Reading(Announced):
                 if source == "notifications" and kind is None:
                     continue
                 post = post_of(item, source=source, me=me, kind=kind, history_before=history_before)
-            except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            except MAPPING as error:
                 bad.append(Bad(uri_of(item) or None, f"{type(error).__name__}: {error}", item, place))
                 continue
             if not post.ours or post.parent_id:

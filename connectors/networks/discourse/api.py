@@ -22,7 +22,6 @@ HEARD, PRIVATE = {1, 2, 3, 6, 9, 15}, 6
 """Notifications of being named, answered, quoted, written to, of a watched topic, of a group of ours; of messages."""
 PUBLIC = ("regular", "banner")
 """What topics call themselves that are not a private message (unverified)."""
-MAPPING = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
 
 
 def host_of(site: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from connectors.answers import Answer
 from connectors.base import (
     JSON,
+    MAPPING,
     Bad,
     Budget,
     Connector,
@@ -28,7 +29,6 @@ from connectors.base import (
 from connectors.by_number import Standings, standing_of
 from connectors.faults import OF_ONE
 from connectors.networks.discourse.api import (
-    MAPPING,
     PRIVATE,
     PUBLIC,
     WINDOW,

@@ -8,6 +8,7 @@ from typing import Any
 
 from connectors.base import (
     JSON,
+    MAPPING,
     Bad,
     Budget,
     Gone,
@@ -22,7 +23,7 @@ from connectors.base import (
     Unreadable,
 )
 from connectors.faults import OF_ONE
-from connectors.networks.discourse.api import MAPPING, WINDOW, time_of
+from connectors.networks.discourse.api import WINDOW, time_of
 from connectors.networks.discourse.reading import Reading
 from connectors.newest_first import Walk, overlap
 from connectors.text import lines

@@ -10,6 +10,7 @@ from typing import Any
 
 from connectors.base import (
     JSON,
+    MAPPING,
     Budget,
     Deleted,
     Invalid,
@@ -20,7 +21,7 @@ from connectors.base import (
     Withheld,
 )
 from connectors.by_number import standing_of
-from connectors.meta.app import MAPPING, mapped
+from connectors.meta.app import mapped
 from connectors.meta.graph import Graph, following, listed, pause, slower
 from connectors.meta.messages import Messaging
 from connectors.meta.rounds import Step, in_rounds, page_of

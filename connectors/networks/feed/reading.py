@@ -12,7 +12,7 @@ from urllib.parse import urljoin
 
 import feedparser
 
-from connectors.posts import Bad, Media
+from connectors.posts import MAPPING, Bad, Media
 from connectors.text import is_trap, plain, read_json
 
 ENTRIES = 200
@@ -73,7 +73,7 @@ def parse(content: bytes, headers: Mapping[str, str], url: str) -> Parsed:
     for place, item in enumerate(found.entries[:ENTRIES]):
         try:
             entries.append(_entry(item, url))
-        except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+        except MAPPING as error:
             bad.append(Bad(str(item.get("id") or "") or None, f"{type(error).__name__}: {error}", None, place))
     return Parsed(plain(channel.get("title", "")), str(channel.get("link", "")), entries, bad, _period(channel))
 
@@ -117,7 +117,7 @@ def _json_feed(content: bytes, url: str) -> Parsed:
     for place, item in enumerate(feed["items"][:ENTRIES]):
         try:
             entries.append(_json_entry(item, url))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except MAPPING as error:
             named = str(item["id"]) if isinstance(item, dict) and item.get("id") else None
             bad.append(Bad(named, f"{type(error).__name__}: {error}", item, place))
     return Parsed(str(feed.get("title") or ""), str(feed.get("home_page_url") or ""), entries, bad)

@@ -9,6 +9,7 @@ from typing import Any
 
 from connectors.base import (
     JSON,
+    MAPPING,
     Budget,
     Deleted,
     Fault,
@@ -22,7 +23,7 @@ from connectors.base import (
     Withheld,
 )
 from connectors.by_number import standing_of
-from connectors.meta.app import MAPPING, mapped
+from connectors.meta.app import mapped
 from connectors.meta.graph import Graph, following, listed, named, pause, slower, time_of
 from connectors.meta.messages import Messaging
 from connectors.meta.rounds import Step, in_rounds, page_of

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from connectors.answers import Answer
 from connectors.base import (
     JSON,
+    MAPPING,
     Absent,
     Bad,
     Budget,
@@ -57,7 +58,7 @@ from connectors.networks.linkedin.api import (
 from connectors.rounds import REFUSED, Listed, Round, Stop
 from connectors.text import normalised
 
-MAPPING = (KeyError, TypeError, ValueError, AttributeError, OverflowError, Gone)
+ODD = (*MAPPING, Gone)
 FRESH, LISTED, PAGE = timedelta(days=3), timedelta(days=30), 100
 MENTION = "SHARE_MENTION"
 TOLD = ("COMMENT", MENTION)
@@ -166,7 +167,7 @@ class LinkedIn(LinkedInAccess):
         """Answers to a comment hang on it and are told as a number."""
         try:
             urn, count = name_of(item), answers_below(item)
-        except MAPPING:
+        except ODD:
             return  # it is set aside as bad by the mapper
         known = reading.posts.get(urn)
         if not known or known[0] != count:
@@ -177,7 +178,7 @@ class LinkedIn(LinkedInAccess):
         for place, item in enumerate(items):
             try:
                 posts.append(read(item, source, self._me))
-            except MAPPING as error:
+            except ODD as error:
                 one = str(item.get("commentUrn") or item.get("id") or "") if isinstance(item, dict) else ""
                 bad.append(Bad(one or None, f"{type(error).__name__}: {error}", item, place))
         return posts, bad
@@ -270,7 +271,7 @@ def _told_of(items: Sequence[Any]) -> list[Listed]:
     for item in items:
         try:
             post, at = urn_in(item.get("sourcePost")), int(item["lastModifiedAt"])
-        except MAPPING:
+        except ODD:
             continue  # a notification is only a hint; the other source finds what it told of
         if post:
             newest[post] = max(newest.get(post, 0), at)
@@ -284,7 +285,7 @@ def _listed(items: Sequence[Any], now: datetime) -> list[Listed]:
     for item in items:
         try:
             post, age = urn_in(item.get("id")), now - time_of(item.get("publishedAt") or item["createdAt"])
-        except MAPPING:
+        except ODD:
             continue
         if post and age < LISTED:
             found.append(Listed(post, 0, str(item.get("commentary") or ""), always=age < FRESH))

@@ -8,6 +8,7 @@ from typing import Any
 
 from connectors.base import (
     JSON,
+    MAPPING,
     Bad,
     Budget,
     Deleted,
@@ -133,7 +134,7 @@ class Reading(MailAccess):
         for uid, weight in weights.items():
             try:
                 post = post_of(read(given[uid]), source, self._address, weight, now, history_before)
-            except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+            except MAPPING as error:
                 head = given.get(uid, b"")[:2000].decode("utf-8", "replace")
                 bad.append(Bad(f"{source}:{uid}", f"{type(error).__name__}: {error}", {"head": head}))
                 continue

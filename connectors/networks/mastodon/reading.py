@@ -8,6 +8,7 @@ from urllib.parse import quote, urlsplit
 
 from connectors.base import (
     JSON,
+    MAPPING,
     Bad,
     Budget,
     Deleted,
@@ -151,7 +152,7 @@ class Reading(Streaming):
         for place, item in enumerate(items):
             try:
                 post = self._heard(item, source, history_before)
-            except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            except MAPPING as error:
                 bad.append(Bad(id_of(item) or None, f"{type(error).__name__}: {error}", item, place))
                 continue
             if post is not None:

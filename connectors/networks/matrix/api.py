@@ -18,10 +18,9 @@ from connectors.faults import (
     PolicyRefused,
     RateLimited,
 )
-from connectors.posts import Author, Media, Post, PostKind, PostState, Visibility
+from connectors.posts import MAPPING, Author, Media, Post, PostKind, PostState, Visibility
 from connectors.text import KEY_LIMIT, read_json
 
-MAPPING = (KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError)
 SAID = ("m.room.message", "m.sticker")
 SEALED = "m.room.encrypted"
 HIDDEN = "(An encrypted message. It cannot be read here.)"

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from connectors.answers import Answer
 from connectors.base import (
     JSON,
+    MAPPING,
     Absent,
     CannotKnow,
     Capability,
@@ -38,7 +39,7 @@ from connectors.base import (
     Way,
 )
 from connectors.finding import Sought
-from connectors.networks.matrix.api import MAPPING, SAID, link_to, newest_content, place_of, post_of, replaces, table
+from connectors.networks.matrix.api import SAID, link_to, newest_content, place_of, post_of, replaces, table
 from connectors.networks.matrix.uploads import Uploading, file_part
 from connectors.text import normalised
 

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from connectors.base import JSON, Gone, Invalid, NotPermitted, PolicyRefused, RateLimited, Unavailable
-from connectors.networks.matrix.api import MAPPING, table, time_of
+from connectors.base import JSON, MAPPING, Gone, Invalid, NotPermitted, PolicyRefused, RateLimited, Unavailable
+from connectors.networks.matrix.api import table, time_of
 from connectors.networks.matrix.asking import NEWEST, TOKEN, Asking
 from connectors.networks.matrix.place import TRIES, WINDOW, Place, onward, state_in
 

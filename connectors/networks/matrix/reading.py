@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from connectors.base import (
     JSON,
+    MAPPING,
     Bad,
     Budget,
     Deleted,
@@ -23,7 +24,6 @@ from connectors.base import (
     Withheld,
 )
 from connectors.networks.matrix.api import (
-    MAPPING,
     SAID,
     SEALED,
     people_of,

@@ -10,6 +10,7 @@ from typing import Any
 from connectors.answers import Answer
 from connectors.base import (
     JSON,
+    MAPPING,
     Absent,
     Bad,
     Budget,
@@ -34,7 +35,6 @@ SOURCE, NAME = "modmail:", "modmail/"
 """How sources of modmail begin, and the ids of its messages: modmail/<conversation>/<message>."""
 LISTED, PAGE = timedelta(days=30), 100
 PATH = "api/mod/conversations"
-MAPPING = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
 
 type Step = tuple[tuple[Post, ...], tuple[Bad, ...], int, tuple[Rate, ...]]
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from connectors.base import JSON, Bad, Budget, Deleted, Page, Past, Post, PostState, Source, Withheld
+from connectors.base import JSON, MAPPING, Bad, Budget, Deleted, Page, Past, Post, PostState, Source, Withheld
 from connectors.networks.reddit.api import MESSAGE, post_of
 from connectors.networks.reddit.modmail import NAME, SOURCE, Modmail
 from connectors.newest_first import Walk
@@ -13,7 +13,6 @@ from connectors.rounds import Round
 from connectors.text import lines
 
 WINDOW, BATCH = timedelta(hours=48), 100
-MAPPING = (KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError)
 
 
 class Reading(Modmail):

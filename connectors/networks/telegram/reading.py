@@ -8,6 +8,7 @@ from typing import Any
 
 from connectors.base import (
     JSON,
+    MAPPING,
     Accepted,
     AuthRevoked,
     Bad,
@@ -137,7 +138,7 @@ class Reading(Connector):
         for number, item in enumerate(items):
             try:
                 post = self._heard(item, queue, history_before)
-            except (KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError) as error:
+            except MAPPING as error:
                 named = str(item.get("update_id") or "") if isinstance(item, dict) else ""
                 bad.append(Bad(named or None, f"{type(error).__name__}: {error}", item, number))
                 continue

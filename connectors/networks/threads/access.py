@@ -11,6 +11,7 @@ from connectors.answers import Answer
 from connectors.authorizing import address
 from connectors.base import (
     JSON,
+    MAPPING,
     Accepted,
     Challenge,
     Check,
@@ -25,7 +26,7 @@ from connectors.base import (
     Rejected,
     Secrets,
 )
-from connectors.meta.app import MAPPING, Meta, receive
+from connectors.meta.app import Meta, receive
 from connectors.meta.graph import judging, moment, named, usage, whole
 from connectors.meta.rounds import page_of
 

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from connectors.base import (
     JSON,
+    MAPPING,
     Absent,
     Budget,
     CannotKnow,
@@ -40,7 +41,7 @@ from connectors.base import (
 )
 from connectors.by_number import Standings, standing_of
 from connectors.finding import Sought
-from connectors.meta.app import MAPPING, mapped
+from connectors.meta.app import mapped
 from connectors.meta.graph import following, listed, onward, pause, slower, time_of
 from connectors.meta.rounds import Step, in_rounds
 from connectors.networks.facebook.api import newest_first

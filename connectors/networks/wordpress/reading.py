@@ -9,6 +9,7 @@ from typing import Any
 
 from connectors.base import (
     JSON,
+    MAPPING,
     Bad,
     Budget,
     Connector,
@@ -122,7 +123,7 @@ class Reading(Connector):
         for place, item in enumerate(items):
             try:
                 post = post_of(item, self._site, self._me, since)
-            except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            except MAPPING as error:
                 bad.append(Bad(id_of(item) or None, f"{type(error).__name__}: {error}", item, place))
                 continue
             posts[post.external_id] = post

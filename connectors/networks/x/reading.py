@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from connectors.base import Bad, Deleted, Gap, Page, Post, PostKind, Withheld
+from connectors.base import MAPPING, Bad, Deleted, Gap, Page, Post, PostKind, Withheld
 from connectors.networks.x.api import DIRECT, Includes, Reader, id_at, newer_version, newest_of_each
 from connectors.networks.x.calls import DIRECT_WANTED, PER_POST, WANTED, Bill, Caller, Walk, items_of, next_of, problems
 
@@ -62,7 +62,7 @@ def mapped(
     for place, item in enumerate(items):
         try:
             post = read(item, includes, source)
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        except MAPPING as error:
             named = str(item["id"]) if isinstance(item, dict) and item.get("id") else None
             bad.append(Bad(named, f"{type(error).__name__}: {error}", item, place))
             continue

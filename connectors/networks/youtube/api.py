@@ -9,7 +9,7 @@ from typing import Any
 from connectors.faults import Fault, Gone
 from connectors.google import midnight_pacific
 from connectors.newest_first import Walk
-from connectors.posts import JSON, Author, Bad, Post, PostKind, PostState, Rate, Visibility
+from connectors.posts import JSON, MAPPING, Author, Bad, Post, PostKind, PostState, Rate, Visibility
 
 WATCH = "https://www.youtube.com/watch"
 WINDOW, FRESH, MONTH = timedelta(hours=48), timedelta(hours=48), timedelta(days=30)
@@ -19,7 +19,6 @@ QUOTA, FOR_ANSWERS = 10_000, 2_000
 """Units of a day as Google gives them to a new app, and what reading leaves of them: an answer costs 50."""
 SHARE = {"comments": 0.6, "held": 0.15, "spam": 0.15}
 """Of reading, by source; a tenth is left for looking how single comments stand."""
-MAPPING = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
 _HELD = ("heldForReview", "likelySpam")
 
 
@@ -208,10 +207,10 @@ def posts_of(items: Sequence[Any], source: str, me: str) -> tuple[list[Post], li
             whole = [snippet["topLevelComment"], *replies_of(item)]
             if not isinstance(whole[0], dict):
                 raise ValueError("a thread without its comment")
+            told = any("moderationStatus" in (each.get("snippet") or {}) for each in whole if isinstance(each, dict))
         except MAPPING as error:
             bad.append(Bad(id_in(item) or None, f"{type(error).__name__}: {error}", item, place))
             continue
-        told = any("moderationStatus" in (each.get("snippet") or {}) for each in whole if isinstance(each, dict))
         waiting = source != "comments" and not told
         about = {"video": str(snippet.get("videoId") or ""), "can_reply": snippet.get("canReply") is not False}
         found, odd = comments_of(whole, source, me, about)
