@@ -121,7 +121,7 @@ CACHES = {
         "OPTIONS": {"MAX_ENTRIES": 1_000_000},  # beyond it rows go that are not over, limits on passwords among them
     }
 }
-SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_ENGINE = "socialcare.sessions"
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
