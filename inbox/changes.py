@@ -14,6 +14,7 @@ from django.utils.translation import get_language
 
 from inbox import desk, shared
 from inbox.models import Conversation, Event, State
+from inbox.models.arrays import array
 from inbox.queue import PAGE, WHOLE, sentence
 from inbox.row import by_id, moved_away
 from inbox.templatetags.rows import conversation_rows
@@ -171,7 +172,7 @@ def _own(agents: Sequence[int], ids: Sequence[int]) -> list[tuple[int, int, int 
                 WHERE agent_id = ANY(%(agents)s) AND conversation_id = ANY(%(ids)s)
                 UNION ALL SELECT agent_id, conversation_id, NULL FROM inbox_draft
                 WHERE agent_id = ANY(%(agents)s) AND conversation_id = ANY(%(ids)s) AND text <> ''""",
-            {"agents": list(agents), "ids": list(ids)},
+            {"agents": array(agents), "ids": array(ids)},
         )
         own: list[tuple[int, int, int | None]] = cursor.fetchall()
         return own

@@ -5,16 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from inbox import desk
 from inbox.models import SavedView
 from inbox.models.saved_view import Named
 from inbox.rights import may_read_figures
+from socialcare.pages import address
 
 if TYPE_CHECKING:
     from inbox.models import Agent, Team
@@ -98,11 +97,6 @@ def pane(
 def keys_of(items: Iterable[Item]) -> tuple[tuple[str, str], ...]:
     """The keys that lead to these, with their words."""
     return tuple((item.key, item.text) for item in items if item.key)
-
-
-@lru_cache(maxsize=1_000)
-def address(name: str, *parts: str) -> str:
-    return reverse(name, args=parts)
 
 
 def _view(view: type[desk.View], total: int, current: str) -> Item:

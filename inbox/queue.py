@@ -19,6 +19,7 @@ from inbox.models import Conversation
 from inbox.models.arrays import array
 from inbox.models.assignable import deal
 from inbox.row import Columns, Row, by_id, chip_of
+from socialcare.pages import address
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -63,8 +64,8 @@ class Queue:
         """The view's own address with its filters and order; a changed value of None leaves that one out."""
         query = self._chosen({**self.filters, "order": self.order.name, **changed})
         query = {name: value for name, value in query.items() if value not in (None, [])}
-        address = reverse("inbox:view", args=[self.slug])
-        return f"{address}?{urlencode(query, doseq=True)}" if query else address
+        plain = address("inbox:view", self.slug)
+        return f"{plain}?{urlencode(query, doseq=True)}" if query else plain
 
     def _chosen(self, query: dict[str, Any]) -> dict[str, Any]:
         """Without what the view's own address says already: its first order, or all that it was saved with."""

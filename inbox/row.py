@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from inbox.composer import network_label
 from inbox.models import State
+from inbox.models.arrays import array
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -108,6 +109,6 @@ def by_id(ids: Sequence[int], teams: Sequence[int], among: QuerySet[Any, Any] | 
     inside, parameters = among.query.sql_with_params() if among is not None else ("NULL", ())
     sql = f"SELECT {_COLUMNS}, c.id IN ({inside}) AS inside {_FROM}"
     with connection.cursor() as cursor:
-        cursor.execute(sql, [*parameters, list(ids), list(teams)])
+        cursor.execute(sql, [*parameters, array(ids), array(teams)])
         found = {values[0]: Columns(*values) for values in cursor.fetchall()}
     return [found[pk] for pk in ids if pk in found]

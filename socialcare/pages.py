@@ -12,6 +12,7 @@ from django.core.exceptions import BadRequest, DisallowedHost
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.utils.functional import lazy
 
@@ -30,6 +31,12 @@ def is_number(text: str) -> bool:
     """Whether this is the number of a row: digits that every column of ours holds. Python refuses to read longer ones
     with an error of its own."""
     return text.isascii() and text.isdigit() and len(text) < 19
+
+
+@lru_cache(maxsize=1_000)
+def address(name: str, *parts: str) -> str:
+    """Where a page is that many pages name, such as a view; what there are many of has no place here."""
+    return reverse(name, args=parts)
 
 
 def page(

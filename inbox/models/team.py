@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connection, models
 
+from inbox.models.arrays import array
+
 if TYPE_CHECKING:
     from collections.abc import Collection
 
@@ -65,7 +67,7 @@ def read_by(agents: Collection[Agent]) -> dict[int, list[Team]]:
     active = [agent for agent in agents if agent.is_active]
     if active:
         with connection.cursor() as cursor:
-            cursor.execute(_READ, [[agent.pk for agent in active], [agent.is_admin for agent in active]])
+            cursor.execute(_READ, [array(agent.pk for agent in active), array(agent.is_admin for agent in active)])
             for reader, role, *values in cursor.fetchall():
                 team = Team(*values)
                 team.role = role

@@ -23,7 +23,7 @@ from inbox.queue import WHOLE, Queue
 from inbox.rights import may_read_figures
 from inbox.talk import Talk
 from inbox.views.answering import SLUG, conversation_or_404, is_alive, shown
-from socialcare.pages import Request, is_number
+from socialcare.pages import Request, address, is_number
 
 SAVED = "saved-"
 DENSITIES = {"normal": _lazy("Normal"), "roomy": _lazy("Roomy"), "dense": _lazy("Dense")}
@@ -140,16 +140,16 @@ def desk_context(request: Request, queue: Queue, talk: Talk | None = None) -> di
             **first_marks(queue, conversations),
             "orders": orders_of(queue),
             "densities": tuple(Option(name, str(text), name == density) for name, text in DENSITIES.items()),
-            "save_url": reverse("inbox:save_view", args=[queue.slug]) + query,
+            "save_url": address("inbox:save_view", queue.slug) + query,
             "saved": queue.saved,
             "is_changed": queue.is_changed,
             "chosen": chips_of(queue),
-            "deal_url": reverse("inbox:deal", args=[queue.slug]) + query,
-            "bulk_url": reverse("inbox:bulk", args=[queue.slug]) + query,
-            "bulk_teams_url": reverse("inbox:bulk", args=[queue.slug]) + "?only=teams",
+            "deal_url": address("inbox:deal", queue.slug) + query,
+            "bulk_url": address("inbox:bulk", queue.slug) + query,
+            "bulk_teams_url": address("inbox:bulk", queue.slug) + "?only=teams",
             "put_away": issubclass(queue.view, desk.PutAway) and queue.view is not desk.Snoozed,
             "snoozes": lambda: snooze_choices(timezone.now()),
-            "filters_url": reverse("inbox:filters", args=[queue.slug]) + query,
+            "filters_url": address("inbox:filters", queue.slug) + query,
         },
         "talk": talk,
     }
@@ -186,7 +186,7 @@ def facts_of(queue: Queue, total: int, count: int, more: bool) -> str:
 
 def empty_of(queue: Queue, total: int) -> dict[str, Any]:
     if queue.filters:
-        url = reverse("inbox:view", args=[queue.slug])
+        url = address("inbox:view", queue.slug)
         return {
             "what": _("0 of %d open match.") % total,
             "action": {"url": url, "text": _("Clear filters")},
