@@ -65,7 +65,7 @@ def _row(rule: Rule, names: dict[str, str], place: int, agent: Agent, teams: lis
 @once
 def rule(request: Request, pk: int | None = None) -> HttpResponse:
     """The editor. Every button posts the whole form; only “save” keeps anything."""
-    gone = request.method == "POST" and not Rule.objects.filter(pk=pk).exists()
+    gone = request.method == "POST" and pk is not None and not Rule.objects.filter(pk=pk).exists()
     one = _seen(request.user, pk) if pk and not gone else Rule()
     if request.method != "POST":
         return _editor(request, one, _draft(one) if pk else _new())
