@@ -170,7 +170,8 @@ class Hub:
         agents = sorted({bell.agent_id for bell in bells})
         seen = await database_sync_to_async(watch.look)(sorted(self.sockets), agents)
         for bell in bells:
-            bell.check(seen.rights.get(bell.agent_id))
+            if seen.rights.get(bell.agent_id) != bell.rights:
+                bell.check(await database_sync_to_async(watch.allowed)(bell.agent_id, bell.streams))
             bell.lose({stream for stream in bell.streams if seen.teams.get(stream, -1) not in bell.teams | {-1}})
         self.moved(seen.numbers)
 
@@ -184,6 +185,7 @@ class Bell(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def connect(self) -> None:
         self.streams: set[str] = set()
         self.teams: frozenset[int] = frozenset()
+        self.held: frozenset[str] = frozenset()
         self.line: Line = self.scope["extensions"]["line"]  # there is none without `--ws inbox.line:Line`
         self._missed: dict[str, bytes] = {}
         self._since = 0.0
@@ -212,12 +214,11 @@ class Bell(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.close(TOO_MUCH)
             return
         answer = await database_sync_to_async(watch.allowed)(self.agent_id, wanted)
-        if answer.rights is None:
-            await self.close(NO_LOGIN)
-        elif not answer.numbers or not wanted - answer.numbers.keys() <= answer.gone:
+        if not self.check(answer):
+            return
+        if not answer.numbers or not wanted - answer.numbers.keys() <= answer.gone:
             await self.close(NO_RIGHT)
         else:
-            self.rights, self.teams = answer.rights, answer.teams
             hub().watch(self, set(answer.numbers))
             for stream, number in hub().heard(answer.numbers).items():
                 self.ring(stream, frame(stream, number))
@@ -257,12 +258,14 @@ class Bell(AsyncWebsocketConsumer):  # type: ignore[misc]
         for stream in streams:
             self.ring(stream, frame(stream, 0, gone=True))
 
-    def check(self, rights: int | None) -> None:
-        """Ends the socket when the account was switched off or its rights are not those it was opened with."""
-        if rights is None:
-            self._end(NO_LOGIN)
-        elif rights != self.rights:
-            self._end(NO_RIGHT)
+    def check(self, answer: watch.Allowed) -> bool:
+        """Ends the socket when the account was switched off or a right was taken since it was opened; one that was
+        given takes nothing away from the page."""
+        if answer.rights is None or not self.held <= answer.held:
+            self._end(NO_LOGIN if answer.rights is None else NO_RIGHT)
+            return False
+        self.rights, self.teams, self.held = answer.rights, answer.teams, answer.held
+        return True
 
     def _end(self, code: int) -> None:
         hub().leave(self)

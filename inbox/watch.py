@@ -15,12 +15,13 @@ from socialcare.pages import is_number
 class Allowed:
     """`rights` is the agent's rights_version, None when the account is gone or off; `numbers` holds the streams
     allowed, `gone` those of conversations that are not, or not any more, the agent's to read, `teams` whose
-    conversations the agent reads."""
+    conversations the agent reads, `held` all that the agent may: what is missing there later was taken."""
 
     rights: int | None
     numbers: dict[str, int] = field(default_factory=dict)
     teams: frozenset[int] = frozenset()
     gone: frozenset[str] = frozenset()
+    held: frozenset[str] = frozenset()
 
 
 def allowed(agent_id: int, wanted: Collection[str]) -> Allowed:
@@ -40,7 +41,14 @@ def allowed(agent_id: int, wanted: Collection[str]) -> Allowed:
     readable = dict(Conversation.objects.visible_to(agent).filter(pk__in=asked.values()).values_list("id", "seen_seq"))
     numbers |= {stream: _number(stream, readable[pk]) for stream, pk in asked.items() if pk in readable}
     gone = frozenset(stream for stream, pk in asked.items() if pk not in readable)
-    return Allowed(agent.rights_version, numbers, agent.readable_team_ids, gone)
+    return Allowed(agent.rights_version, numbers, agent.readable_team_ids, gone, _held(agent))
+
+
+def _held(agent: Agent) -> frozenset[str]:
+    """The password counts among it: another one ends what was opened with the old one."""
+    plain = {name for name in ("is_admin", "is_reader") if getattr(agent, name)}
+    managed = {f"manages:{team.pk}" for team in agent.readable_teams if agent.manages(team.pk)}
+    return frozenset({agent.get_session_auth_hash(), *plain, *managed, *(team.stream for team in agent.readable_teams)})
 
 
 def _is_of_channel(stream: str) -> bool:

@@ -49,7 +49,7 @@ customElements.define("live-bell", class extends HTMLElement {
   }
   #closed(code) {
     clearTimeout(this.#silence); this.#silence = null
-    if (code === 4401 || code === 4403) { this.#ended = true; return this.dispatchEvent(new CustomEvent(code === 4401 ? "signed-out" : "right-taken", { bubbles: true })) }
+    if (code === 4401 || code === 4403) { this.#show("ended"); this.#ended = true; return this.dispatchEvent(new CustomEvent(code === 4401 ? "signed-out" : "right-taken", { bubbles: true })) }
     this.#lost ||= Date.now()
     if (this.getAttribute("state") !== "polling") this.#show(navigator.onLine ? "quiet" : "offline")
     setTimeout(() => this.#open(), Math.min(15_000, 500 * 2 ** this.#tries++) * (0.5 + Math.random()))
@@ -71,6 +71,7 @@ customElements.define("live-bell", class extends HTMLElement {
     if (build && build !== this.getAttribute("build")) this.toggleAttribute("outdated", true)
   }
   #show(state) {
+    if (this.#ended) return
     const [at, lang] = [new Date(this.#heard), document.documentElement.lang || undefined]
     const text = this.dataset[this.hasAttribute("outdated") && state === "live" ? "textNew" : `text${state[0].toUpperCase()}${state.slice(1)}`]
     const words = text.replace("%s", at.toLocaleTimeString(lang, { hour: "2-digit", minute: "2-digit", second: state === "quiet" ? "2-digit" : undefined }))

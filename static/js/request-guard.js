@@ -15,7 +15,10 @@ customElements.define("request-guard", class extends HTMLElement {
     if (event.type === "htmx:config:request") return void (event.detail.ctx.request.headers["X-CSRFToken"] = this.#token)
     if (event.type === "htmx:after:request") return this.#answered(event.detail.ctx?.response?.status)
     if (event.type === "signed-out") return document.getElementById("signed-out")?.showModal()
-    if (event.type === "right-taken") return document.querySelector("main")?.replaceChildren(document.getElementById("right-taken")?.content.cloneNode(true) ?? "")
+    if (event.type === "right-taken") {
+      for (const count of document.querySelectorAll("#pane-counts .count")) count.remove()
+      return document.querySelector("main")?.replaceChildren(document.getElementById("right-taken")?.content.cloneNode(true) ?? "")
+    }
     const wrong = event.detail.ctx?.response?.status === 422 && document.querySelector("main :is(input, select, textarea)[aria-invalid=true], dialog[open] [aria-invalid=true]")
     if (wrong) wrong.focus()
   }

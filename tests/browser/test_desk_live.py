@@ -241,6 +241,17 @@ def test_an_account_without_rights_sees_a_calm_page_and_hears_no_bell(site, desk
     assert len(set(bodies)) == 1
 
 
+def test_a_right_that_is_taken_clears_the_page_and_says_that_the_line_ended(site, desk_of):
+    write(site.channel, "hello", site.cast.support)
+    page = desk_of(site.cast.ana).open("/views/support/")
+    expect(page.locator("#pane-counts .count")).not_to_have_count(0)
+    site.cast.ana.leave(site.cast.support, by=None)
+    expect(page.locator("main")).to_contain_text("Your rights changed.")
+    expect(page.locator("live-bell")).to_have_attribute("state", "ended")
+    expect(page.locator("live-bell")).to_contain_text("Live updates have ended")
+    expect(page.locator("#pane-counts .count")).to_have_count(0)
+
+
 def test_a_phone_shows_one_pane_at_a_time(site, desk_of):
     one = write(site.channel, "my parcel is late " + "w" * 300, site.cast.support)
     page = desk_of(site.cast.ana, viewport=PHONE, has_touch=True).open("/views/support/")

@@ -16,7 +16,8 @@ from connectors.models import Channel
 from inbox import live, ringing
 from inbox.line import KEPT
 from inbox.live import TOO_MUCH
-from inbox.models import Agent, Conversation
+from inbox.models import Agent, Conversation, Role
+from socialcare.models import Invitation
 from tests.conftest import make_cast
 from tests.inbox.test_receive import offer, post
 from tests.waiting import PATIENCE, soon
@@ -197,6 +198,45 @@ def test_a_socket_that_never_reads_is_closed_and_holds_up_nobody(web, house, mon
 def test_taking_a_right_away_ends_the_socket(web, house):
     _, code = talk(web, house.ana, [house.support.stream], lambda: house.ana.leave(house.support, by=None))
     assert code == 4403
+
+
+@pytest.mark.parametrize("change", ["joins", "manages", "reads figures"])
+def test_a_right_that_is_given_takes_no_page_away(web, house, change):
+    """The line goes on, also for what it may hear from now on, until something is taken."""
+    acts = {
+        "joins": lambda: house.ana.join(house.product, Role.AGENT, by=None),
+        "manages": lambda: house.ana.join(house.support, Role.MANAGER, by=None),
+        "reads figures": lambda: house.ana.change_rights(None, is_reader=True),
+    }
+    cookie, own = session_of(house.ana), [house.ana.stream, house.support.stream]
+
+    async def until(socket, stream):
+        while json.loads(await asyncio.wait_for(socket.recv(), PATIENCE))["stream"] != stream:
+            pass
+
+    async def run():
+        async with connect(web, cookie, max_queue=None) as socket:
+            await socket.send(json.dumps({"where": own}))
+            await until(socket, house.support.stream)
+            [bell] = live.hub().sockets[house.support.stream]
+            await in_thread(acts[change])
+            version = (await Agent.objects.aget(pk=house.ana.pk)).rights_version
+            await in_thread(soon, lambda: bell.rights == version)
+            await socket.send(json.dumps({"where": own}))
+            await until(socket, house.support.stream)
+            await in_thread(house.ana.leave, house.support, None)
+            with pytest.raises(websockets.ConnectionClosed) as closed:
+                while True:
+                    await asyncio.wait_for(socket.recv(), PATIENCE)
+            assert closed.value.rcvd.code == 4403
+
+    asyncio.run(run())
+
+
+def test_a_new_password_ends_the_socket(web, house):
+    link = Invitation.make(house.ana, None).rstrip("/").rpartition("/")[2]
+    accept = Invitation.objects.of_token(link).accept
+    assert talk(web, house.ana, [house.support.stream], lambda: accept("another long sentence"))[1] == 4403
 
 
 def test_switching_an_account_off_ends_the_socket(web, house):
