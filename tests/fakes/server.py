@@ -124,6 +124,8 @@ class FakeServer:
         for name, value in reply.headers.items():
             handler.send_header(name, value)
         handler.send_header("Content-Length", str(len(raw)))
+        if handler.close_connection:  # as asked for; who is not told may send the next request into the closing
+            handler.send_header("Connection", "close")
         handler.end_headers()
         if reply.manner == "cut":
             handler.wfile.write(raw[: len(raw) // 2])
