@@ -16,7 +16,7 @@ from inbox.models.arrays import array
 
 DAYS = 30  # that are counted on pages
 KEPT = 91  # days that have rows: ninety, of which the first is not whole
-PIECE = 20  # days of topics that are counted at once
+PIECE, MARKS = 20, 10_000  # days of topics that are counted, and marks that are looked at, at once
 REST = timedelta(minutes=1)  # a day in which something changes all the time is counted as often
 LOCK = 0x64617973  # of the worker
 
@@ -124,20 +124,25 @@ _STALE = f"""
 _LEFT = """
     DELETE FROM connectors_findingposts p
      WHERE NOT EXISTS (SELECT FROM connectors_findingday k WHERE k.topic_id = p.topic_id AND k.since = p.since)"""
-# One statement, so that the marks it takes away are of the moment in which it counts.
+# One statement, so that the marks it takes away are of the moment in which it counts. It looks at some marks only: a
+# topic that is sorted anew leaves them by the thousand.
 _COUNT = f"""
-    WITH ripe AS MATERIALIZED (SELECT id, topic_id, at FROM connectors_findingdue WHERE {_RIPE}),
+    WITH day AS MATERIALIZED {DAY},
+    ripe AS MATERIALIZED (
+        SELECT topic_id, at FROM connectors_findingdue WHERE {_RIPE} ORDER BY id LIMIT %(marks)s),
     w AS MATERIALIZED (
         SELECT t.id AS topic_id, d.since, d.until
-          FROM connectors_topic t CROSS JOIN {DAY} d
+          FROM ripe r JOIN connectors_topic t ON t.id = r.topic_id JOIN day d ON r.at >= d.since AND r.at < d.until
+         UNION
+        SELECT t.id, d.since, d.until
+          FROM connectors_topic t CROSS JOIN day d
           LEFT JOIN connectors_findingday k ON k.topic_id = t.id AND k.since = d.since AND k.until = d.until
           LEFT JOIN connectors_findingposts p ON p.topic_id = k.topic_id AND p.since = k.since
-         WHERE p.id IS NULL
-            OR EXISTS (SELECT FROM ripe r WHERE r.topic_id = t.id AND r.at >= d.since AND r.at < d.until)
-         ORDER BY d.since DESC, t.id LIMIT %(piece)s),
+         WHERE p.topic_id IS NULL
+         ORDER BY since DESC, topic_id LIMIT %(piece)s),
     taken AS (
-        DELETE FROM connectors_findingdue e USING ripe r, w
-         WHERE e.id = r.id AND r.topic_id = w.topic_id AND r.at >= w.since AND r.at < w.until),
+        DELETE FROM connectors_findingdue e USING w
+         WHERE {_RIPE} AND e.topic_id = w.topic_id AND e.at >= w.since AND e.at < w.until),
     fresh AS MATERIALIZED (SELECT w.topic_id, w.since, w.until, d.* FROM w CROSS JOIN LATERAL ({_COUNTED}) AS d),
     made AS (
         INSERT INTO connectors_findingday (topic_id, since, until, counts)
@@ -163,30 +168,34 @@ _RIPEN = """
 def count_due(seconds: float = 10.0, *, alone: bool = False) -> int:
     """Counts days that are not, or not any more, until none is due or the time is over; how many. `alone`: nobody else
     writes, so that nobody has to be waited for."""
-    ends, done, last = time.monotonic() + seconds, 0, PIECE
-    while time.monotonic() < ends and last == PIECE:
-        last = _piece(window(timezone.now(), KEPT), alone)
-        done += last
+    ends, done, goes_on = time.monotonic() + seconds, 0, True
+    while goes_on and time.monotonic() < ends:
+        counted, goes_on = _piece(window(timezone.now(), KEPT), alone)
+        done += counted
     return done
 
 
 @transaction.atomic
-def _piece(days: list[tuple[datetime, datetime]], alone: bool) -> int:
-    """The newest days first; nothing when another worker is at them. When it dies, nothing of the piece is kept and it
-    comes again."""
+def _piece(days: list[tuple[datetime, datetime]], alone: bool) -> tuple[int, bool]:
+    """The newest days first: how many, and whether there may be more; nothing when another worker is at them. When it
+    dies, nothing of the piece is kept and it comes again."""
     since, until = (array(column) for column in zip(*days, strict=True))
-    asked: dict[str, Any] = {"since": since, "until": until, "piece": PIECE, "alone": alone}
+    asked: dict[str, Any] = {"since": since, "until": until, "piece": PIECE, "marks": MARKS, "alone": alone}
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", (LOCK,))
         if not cursor.fetchone()[0]:
-            return 0
+            return 0, False
         cursor.execute(_STALE, asked)
-        cursor.execute(_LEFT)
+        if cursor.rowcount:
+            cursor.execute(_LEFT)
         cursor.execute(_COUNT, asked)
         counted: int = cursor.fetchone()[0]
-        cursor.execute(_OUTSIDE, asked)
+        goes_on = counted == PIECE
+        if not goes_on:
+            cursor.execute(_OUTSIDE, asked)
+            goes_on = cursor.rowcount > 0
         cursor.execute(_RIPEN, (REST.total_seconds(),))
-    return counted
+    return counted, goes_on
 
 
 _WRONG = f"""
