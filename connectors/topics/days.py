@@ -190,8 +190,7 @@ def _piece(days: list[tuple[datetime, datetime]], alone: bool) -> tuple[int, boo
             cursor.execute(_LEFT)
         cursor.execute(_COUNT, asked)
         counted: int = cursor.fetchone()[0]
-        goes_on = counted == PIECE
-        if not goes_on:
+        if not (goes_on := counted > 0):
             cursor.execute(_OUTSIDE, asked)
             goes_on = cursor.rowcount > 0
         cursor.execute(_RIPEN, (REST.total_seconds(),))
