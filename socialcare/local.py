@@ -38,11 +38,12 @@ def fill_environment(command: str) -> None:
         _make_keys(folder / "keys")
     elif command == "gate":
         _fill_for_checks()
-    if not (folder / "keys" / "secret_key").exists():
+    if not (folder / "keys").is_dir():  # which `up` leaves behind also where both keys are given
         return
     for name in KEYS:
-        if not is_given(name):
-            os.environ[f"{name}_FILE"] = str(folder / "keys" / name.lower())
+        path = folder / "keys" / name.lower()
+        if not is_given(name) and path.exists():
+            os.environ[f"{name}_FILE"] = str(path)
     _set_addresses(folder)
     if command not in {"up", "demo"} and (url := trial.before(folder)):  # those two choose its place anew
         trial.tell(url)

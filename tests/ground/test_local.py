@@ -57,6 +57,17 @@ def test_what_is_given_is_kept(monkeypatch, folder):
     assert list((folder / "var" / "keys").iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["SECRET_KEY", "SECRET_KEY_FILE"])
+def test_a_secret_key_that_is_given_leaves_all_else_to_up(monkeypatch, folder, name):
+    (folder / "given").write_text("given")
+    monkeypatch.setenv(name, str(folder / "given"))
+    for command in ("up", "shell"):
+        local.fill_environment(command)
+        assert os.environ["SEAL_KEYS_FILE"].endswith("keys/seal_keys")
+        assert os.environ.pop("DATABASE_URL").startswith("postgresql://")
+        assert os.environ["PUBLIC_URL"] == "http://127.0.0.1:8000"
+
+
 def test_the_address_of_the_page_follows_host_and_port(monkeypatch):
     monkeypatch.setenv("HOST", "0.0.0.0")
     monkeypatch.setenv("PORT", "8123")
@@ -110,6 +121,8 @@ def test_what_whoever_starts_it_can_mend_is_one_sentence(folder):
     assert "SECRET_KEY is not set" in told(folder, "channel", "list")
     assert told(folder, "up", DATABASE_URL="foo") == "DATABASE_URL must begin with postgresql://."
     assert "The database cannot be reached; is Socialcare running?" in told(folder, "channel", "list")
+    (folder / "var" / "keys" / "secret_key").unlink()
+    assert "SECRET_KEY is not set" in told(folder, "channel", "list")
 
 
 @pytest.mark.parametrize(
