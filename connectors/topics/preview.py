@@ -35,8 +35,8 @@ SURE = 6.63  # of the likelihood ratio: one in a hundred by chance
 
 @dataclass
 class Preview:
-    """`count` of `tried` posts match and are shown, `hidden` more are excluded; `since`: the age of the
-    oldest one looked at, when not all of the days were; `terms` are (word, in how many of the
+    """`count` of `tried` posts match and are shown, `hidden` more are excluded; `since`: when the
+    oldest one looked at was posted, when not all of the days were looked at; `terms` are (word, in how many of the
     matches); `too_few`: there are too few other posts to tell what is usual."""
 
     tried: int = 0
@@ -89,8 +89,8 @@ def _rows(agent: Agent, channels: Sequence[int], since: datetime, found: Preview
         for looked, row in enumerate(newest[: LOOKED_AT + 1].iterator(PIECE)):
             if looked == LOOKED_AT or (looked and not looked % PIECE and time.monotonic() >= ends):
                 return
-            found.since = row["seen_at"]
-            if row["posted_at"] >= since:
+            if row["posted_at"] >= since:  # what was fetched of a channel's past came today and is of its own day
+                found.since = min(found.since or row["posted_at"], row["posted_at"])
                 yield row
     found.since = None
 

@@ -114,7 +114,10 @@ def test_the_preview_asks_once_and_stops_where_its_number_or_its_time_is_over(
     assert previewed() == whole
     monkeypatch.setattr(preview, "LOOKED_AT", 2)
     part = previewed()
-    assert (part.tried, part.since) == (2, Mention.objects.order_by("pk")[1].seen_at)
+    assert (part.tried, part.since) == (
+        2,
+        Mention.objects.order_by("pk")[2].posted_at,
+    )  # posted before the one stored after it
     monkeypatch.setattr(preview, "SECONDS", 0)
     assert previewed().tried == 1
 
