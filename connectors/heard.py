@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
+from django.db import connection
 from django.db.models import Max
 from django.utils.dates import WEEKDAYS_ABBR
 from django.utils.translation import get_language_info
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from inbox.models import Agent
 
 LOOKED_AT = 20_000  # newest posts, so that the page costs the same however much is stored
+AHEAD = timedelta(days=1)  # of ours, a network's clock may be
 MOST = 8  # lines of a list
 LEVELS = 5  # shades of the hours
 RANGES = (7, 30, 90)  # days
@@ -139,7 +141,7 @@ def of(channel: Channel, reader: Agent, days: int, zone: ZoneInfo, now: datetime
     no news among the words."""
     start = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=days - 1)
     closed = closed_to(reader)
-    newest = _newest(channel, closed)
+    newest = _newest(channel, closed, first_seen(start - AHEAD))
     rows = [row for row in newest if start <= row.at <= now]
     heard = counted(rows, _sent(channel, start), start, now, zone)
     heard.partial, heard.closed = len(newest) == LOOKED_AT, bool(closed)
@@ -151,9 +153,30 @@ def of(channel: Channel, reader: Agent, days: int, zone: ZoneInfo, now: datetime
     return heard
 
 
-def _newest(channel: Channel, closed: frozenset[int]) -> list[Row]:
-    """By when they came, the newest first: no index knows when the posts of one channel were written."""
-    stored = Mention.objects.filter(channel=channel, state__in=["live", "edited"])
+# Numbers are given in the order in which posts came: halves what is in question until one is left.
+_FIRST_SEEN = """
+    WITH RECURSIVE half(low, high) AS (
+        SELECT min(id), max(id) + 1 FROM inbox_mention
+         UNION ALL
+        SELECT CASE WHEN m.seen_at < %(at)s THEN m.id + 1 ELSE low END,
+               CASE WHEN m.seen_at < %(at)s THEN high ELSE middle END
+          FROM half CROSS JOIN LATERAL (SELECT low + (high - low) / 2 AS middle) AS h
+         CROSS JOIN LATERAL (SELECT id, seen_at FROM inbox_mention WHERE id >= middle ORDER BY id LIMIT 1) AS m
+         WHERE low < high)
+    SELECT coalesce(max(low), 0) FROM half"""
+
+
+def first_seen(at: datetime) -> int:
+    """The number from which on posts came since then, in two dozen looks however many are stored."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FIRST_SEEN, {"at": at})
+        return int(cursor.fetchone()[0])
+
+
+def _newest(channel: Channel, closed: frozenset[int], first: int) -> list[Row]:
+    """By when they came, the newest first: no index knows when the posts of one channel were written. What came before
+    `first` was written too early."""
+    stored = Mention.objects.filter(channel=channel, state__in=["live", "edited"], pk__gte=first)
     columns = ("pk", "identity_id", "posted_at", "language", "ours", "history", "conversation_id")
     found = stored.exclude(conversation__team__in=closed).order_by("-pk").values_list(*columns)
     return [Row(*values) for values in found[:LOOKED_AT]]

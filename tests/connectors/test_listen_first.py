@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db.models import F
 from django.utils import timezone
 
 from connectors import acting, connecting, heard, sending
@@ -305,6 +306,25 @@ def row(identity=1, *, hours=1, language="en", ours=False, history=False, conver
 
 def counted(*rows, sent=None, zone=LISBON, days=7):
     return heard.counted(rows, sent or {}, NOW - timedelta(days=days - 1, hours=12), NOW, zone)
+
+
+def test_only_posts_that_came_in_the_time_are_looked_at(cast, channel, monkeypatch):
+    assert heard.first_seen(NOW) == 0
+    store(channel, *(post(f"kettle {n}", f"a{n}", at=NOW - timedelta(days=24 - n)) for n in range(24)))
+    Mention.objects.filter(text__in=["kettle 0", "kettle 7", "kettle 8", "kettle 23"]).delete()
+    ids = sorted(Mention.objects.values_list("pk", flat=True))
+    for n, pk in enumerate(ids):
+        Mention.objects.filter(pk=pk).update(seen_at=NOW - timedelta(days=20 - n // 2))  # two at a time
+    for days in range(22):
+        came = list(Mention.objects.filter(seen_at__gte=NOW - timedelta(days=days)).order_by("pk"))
+        assert list(Mention.objects.filter(pk__gte=heard.first_seen(NOW - timedelta(days=days))).order_by("pk")) == came
+    Mention.objects.update(seen_at=F("posted_at"))
+    found = heard.of(channel, cast.ada, 7, LISBON, NOW)
+    assert (found.posts, found.partial) == (5, False)
+    monkeypatch.setattr(heard, "LOOKED_AT", 10)  # more than there are in the time
+    assert heard.of(channel, cast.ada, 7, LISBON, NOW) == found
+    monkeypatch.setattr(heard, "LOOKED_AT", 3)
+    assert heard.of(channel, cast.ada, 7, LISBON, NOW).partial
 
 
 def test_who_speaks_is_counted_without_our_own_account():
