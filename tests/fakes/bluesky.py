@@ -27,10 +27,15 @@ class Fake(FakeNetwork):
     def __init__(self):
         super().__init__()
         self.blobs, self.jobs, self.vouchers = {}, {}, set()
+        self.age = 0  # of the tokens of pages
         self.records, self.people, self.told, self.hidden = {}, {ME: MEMBER}, [], set()
         self.commits, self.tokens, self.expired, self.passwords = [], {CANARY}, set(), {PASSWORD}
         self.closed, self.shut, self.logins, self.reports = set(), set(), 0, []
         self.search_refused = False
+
+    def forget_pages(self):
+        self.age += 1
+        return True
 
     def settings(self):
         here = self.server.url
@@ -304,10 +309,11 @@ class Fake(FakeNetwork):
         if self.stuck:
             return Reply(200, {what: items[:100], "cursor": "for ever"})
         cursor, limit = asked.one("cursor", ""), int(asked.one("limit"))
-        if cursor == "unknown":
+        at, _, age = cursor.rpartition("~")
+        if cursor and (not at or age != str(self.age)):
             return named(400, "InvalidRequest")
-        below = [item for item in items if not cursor or item["indexedAt"] < cursor][:limit]
-        return Reply(200, {what: below} | ({"cursor": below[-1]["indexedAt"]} if below else {}))
+        below = [item for item in items if not at or item["indexedAt"] < at][:limit]
+        return Reply(200, {what: below} | ({"cursor": f"{below[-1]['indexedAt']}~{self.age}"} if below else {}))
 
 
 def _ref(one):

@@ -32,6 +32,11 @@ class Fake(FakeNetwork):
         super().__init__()
         self.comments, self.rejected, self.banned, self.units, self.spoiled = {}, {}, set(), 0, []
         self.access = CANARY
+        self.age = 0  # of the tokens of pages
+
+    def forget_pages(self):
+        self.age += 1
+        return True
 
     def settings(self):
         return {"base_url": self.server.url, "client_id": "client-1"}
@@ -171,12 +176,13 @@ class Fake(FakeNetwork):
     def page(self, asked, items):
         if self.stuck:
             return Reply(200, {"items": items[:3], "nextPageToken": "again"})
-        token = asked.one("pageToken", "0")
-        if not token.isdecimal():
+        token, _, age = asked.one("pageToken", f"0~{self.age}").partition("~")
+        if not token.isdecimal() or age != str(self.age):
             return refused(400, "invalidPageToken")
         start, size = int(token), int(asked.one("maxResults"))
         told = {"kind": "x", "pageInfo": {"totalResults": 7}, "items": items[start : start + size]}
-        return Reply(200, told | ({"nextPageToken": str(start + size)} if start + size < len(items) else {}))
+        onward = {"nextPageToken": f"{start + size}~{self.age}"} if start + size < len(items) else {}
+        return Reply(200, told | onward)
 
     def replies(self, asked):
         if ids := asked.one("id"):
