@@ -144,6 +144,9 @@ class Connector(Kind, ABC, scan="connectors.networks"):
     """From one round through all open conversations to the next, at least; longer where every post costs money."""
     follows_for: ClassVar[timedelta | None] = None
     """How old a post may be to be asked for; None: as old as it likes. An older one would be taken for deleted."""
+    unasked: ClassVar[tuple[str, ...]] = ()
+    """How the sources begin whose posts the network tells nobody by their number: asked for, they would be taken for
+    deleted."""
     at_once: ClassVar[int] = 1
     """Posts of which one request tells how they stand."""
     revisits: ClassVar[timedelta | None] = timedelta(days=1)

@@ -133,6 +133,8 @@ class Following:
         mentions = Mention.objects.filter(conversation__in=conversations, channel=self.claim.channel, ours=False)
         if connector.follows_for is not None:
             mentions = mentions.filter(posted_at__gte=self.now - connector.follows_for)
+        for source in connector.unasked:
+            mentions = mentions.exclude(source__startswith=source)
         return mentions.exclude(state="deleted").select_related("identity")
 
 

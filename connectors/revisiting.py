@@ -118,14 +118,15 @@ class Revisiting:
         """The next posts, as many as one request asks for, and after which one it goes on; "" at the end."""
         most, since = connector.audits or connector.at_once, connector.follows_for and self.now - connector.follows_for
         stored = Mention.objects.filter(channel=self.claim.channel, external_id__gt=at).order_by("external_id")
-        fields = ("external_id", "ours", "state", "posted_at", "seen_at", "conversation__state")
+        fields = ("external_id", "ours", "state", "source", "posted_at", "seen_at", "conversation__state")
         through, ids = max(THROUGH, most), list[str]()
         rows = list(stored.values_list(*fields)[:through])
         onward = rows[-1][0] if len(rows) == through else ""
-        for external_id, ours, state, posted_at, seen_at, talk in rows:
+        for external_id, ours, state, source, posted_at, seen_at, talk in rows:
             if len(ids) == most:
                 break
             stands = not ours and state != "deleted" and (since is None or posted_at >= since)
+            stands = stands and not source.startswith(connector.unasked)
             if stands and talk not in OPEN and seen_at < self.now - FRESH:
                 ids.append(external_id)
         if len(ids) == most and ids[-1] != rows[-1][0]:

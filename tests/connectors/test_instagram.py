@@ -271,15 +271,14 @@ def test_a_delivered_comment_is_the_one_the_poll_finds(fake):
     assert [getattr(pushed, name) for name in same] == [getattr(polled, name) for name in same]
 
 
-def test_deleted_media_and_comments_are_told_apart_from_living_ones(fake):
+def test_deleted_comments_are_told_apart_from_living_ones_and_our_media_tell_nothing(fake):
     here, gone = fake.say("here"), fake.say("gone")
-    fake.tagged = [shown(fake, "301", "nice")]
     fake.delete(gone)
     standing = fake.connector().refresh([here, gone], NOW)
     assert [each.external_id for each in standing] == [here, gone]
     assert isinstance(standing[1], Deleted)
-    assert fake.connector().refresh(["301", here], NOW) == []
-    assert fake.connector().refresh(["301", gone], NOW) == [Deleted(gone)]
+    assert fake.connector().refresh([MEDIUM, here], NOW) == []
+    assert fake.connector().refresh([MEDIUM, gone], NOW) == [Deleted(gone)]
     assert fake.connector().refresh(["m_1", "t_2"], NOW) == []
 
 

@@ -16,6 +16,7 @@ from connectors.metering import Window, account_of
 from connectors.models import Channel, Revisit
 from inbox.models import Conversation, Mention
 from inbox.models import receive as receiving
+from tests.fakes.instagram import Fake as Instagram
 from tests.fakes.x import Fake as X
 from tests.journey.steps import of_fake, read
 
@@ -257,3 +258,18 @@ def test_where_a_network_looks_itself_it_is_asked_for_once_and_its_word_is_waite
         assert states == {gone: "deleted", shy: "withheld", there: "live"}
         row = Revisit.objects.get()
         assert (row.at, row.due_at, channel.state) == ("", row.begun_at + timedelta(days=1), "ok")
+
+
+@pytest.mark.parametrize("state", [0, 4])
+def test_what_a_network_tells_nobody_by_its_number_is_not_taken_for_deleted(cast, settings, state):
+    settings.FETCH_ALLOW = ["127.0.0.1"]
+    with Instagram() as fake:
+        fake.tagged = [{"id": "301", "caption": "nice @acme", "media_type": "IMAGE", "username": "carla",
+                        "permalink": "https://www.instagram.com/p/y/", "timestamp": fake.now()}]  # fmt: skip
+        comment = fake.say("gone")
+        channel = read(of_fake(fake, team=cast.support))
+        put_away()
+        Conversation.objects.update(state=state)
+        fake.delete(comment)
+        revisit(channel)
+        assert dict(Mention.objects.values_list("external_id", "state")) == {"301": "live", comment: "deleted"}

@@ -78,6 +78,7 @@ class Instagram(AccountReading):
     delivers = ("feed",)  # any field of the page opens it for what the app is told of the account
     text_rule, message_rule = TextRule(2_200), TextRule(1_000, "bytes")
     recordings = ("instagram",)
+    unasked = ("tags", "hashtag", "mentions")  # media of others are told by their number to their owners only
 
     def listening(self) -> tuple[Source, ...]:
         *always, hashtag = self.sources

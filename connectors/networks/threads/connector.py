@@ -84,6 +84,7 @@ class Threads(ThreadsAccess):
     )
     text_rule = TextRule(500)
     follows = 10  # of one request each
+    unasked = ("search",)  # whether posts that do not concern us are told by their number is not known
     recordings = ("threads",)
     dialect = dialects.THREADS
 
