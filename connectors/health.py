@@ -16,6 +16,7 @@ from connectors.access import ending, ends_in_words
 from connectors.base import Connector
 from connectors.bells import liveness
 from connectors.budgeting import SOFT, money, unit
+from connectors.came_since import FIRST_NUMBER
 from connectors.connecting import unfinished
 from connectors.faults import Fault
 from connectors.metering import Spent, account_of, forecast, spent
@@ -46,6 +47,8 @@ TO_DO: dict[str, StrPromise] = {
     "quota": gettext_lazy("It goes on by itself when that is over. A limit of your own stands in the settings."),
     "slow": gettext_lazy("Nothing to do yet: it is tried again by itself. If it stays so, run the live test."),
 }
+NOT_PERMITTED = gettext_lazy("not permitted"), gettext_lazy("Somebody has to permit it. Then “Read now” reads it at once.")
+"""Of the same state, and trying again changes nothing: the word and what to do."""
 
 
 @dataclass(frozen=True)
@@ -181,6 +184,8 @@ def _told(channel: Channel, now: datetime, gaps: int, held: int, waiting: int, s
     mood, word = WORDS[channel.state]
     why = channel.fault_words or (_meaning(channel.fault) if channel.fault else "")
     to_do = str(TO_DO.get(channel.state, ""))
+    if channel.state == "slow" and channel.fault == "NotPermitted":
+        word, to_do = NOT_PERMITTED[0], str(NOT_PERMITTED[1])
     overdue = channel.state in {"ok", "slow"} and not channel.paused and channel.next_poll_at < now - OVERDUE
     shown = str(word)
     if channel.paused:
@@ -227,15 +232,17 @@ def _length(seconds: float) -> str:
     return spell_out(seconds) if seconds >= MINUTE else _("%(n)d s") % {"n": max(1, round(seconds))}
 
 
-_LATENESS = """
+_LATENESS = f"""
     SELECT channel_id, percentile_cont(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP (ORDER BY late), count(*)
     FROM (SELECT m.channel_id, greatest(extract(epoch FROM seen_at - posted_at), 0) AS late FROM inbox_mention m
           JOIN connectors_channel ch ON ch.id = m.channel_id
           JOIN inbox_conversation c ON c.id = m.conversation_id
-          WHERE m.id > (SELECT max(id) FROM inbox_mention) - %s AND m.channel_id = ANY(%s)
-            AND seen_at > %s AND posted_at >= ch.created_at AND NOT ours AND NOT history
-            AND c.team_id <> ALL(%s)) AS recent
-    GROUP BY channel_id"""
+          WHERE m.id > (SELECT max(id) FROM inbox_mention) - %(recent)s AND m.id >= ({FIRST_NUMBER})
+            AND m.channel_id = ANY(%(channels)s) AND seen_at > %(since)s
+            AND posted_at >= ch.created_at AND NOT ours AND NOT history
+            AND c.team_id <> ALL(%(closed)s)) AS recent
+    GROUP BY channel_id"""  # noqa: S608  nothing of it comes from outside
+AT_ODDS = timedelta(hours=1)  # two who store posts side by side give their numbers so far out of order at most
 RECENT = 200_000  # numbers looked at, one in four of which is a mention: the page costs the same however many there are
 
 
@@ -244,7 +251,9 @@ def lateness(channels: Sequence[Channel], now: datetime, reader: Agent | None = 
     before a channel was connected are not late: the first read brings them."""
     ids = [channel.pk for channel in channels]
     with connection.cursor() as cursor:
-        cursor.execute(_LATENESS, (RECENT, ids, now - timedelta(days=1), array(closed_to(reader))))
+        since = now - timedelta(days=1)
+        asked: dict[str, Any] = {"since": since, "came": since - AT_ODDS, "recent": RECENT, "channels": ids}
+        cursor.execute(_LATENESS, asked | {"closed": array(closed_to(reader))})
         found = {pk: Lateness(cuts[0], cuts[1], cuts[2], count) for pk, cuts, count in cursor.fetchall()}
     return {pk: found.get(pk, Lateness(None, None, None, 0)) for pk in ids}
 

@@ -10,12 +10,12 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
-from django.db import connection
 from django.db.models import Max
 from django.utils.dates import WEEKDAYS_ABBR
 from django.utils.translation import get_language_info
 from django.utils.translation import gettext as _
 
+from connectors.came_since import first_number
 from connectors.frequent import frequent
 from connectors.models import Theme, TopicMention
 from connectors.samples import closed_to
@@ -141,7 +141,7 @@ def of(channel: Channel, reader: Agent, days: int, zone: ZoneInfo, now: datetime
     no news among the words."""
     start = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=days - 1)
     closed = closed_to(reader)
-    newest = _newest(channel, closed, first_seen(start - AHEAD))
+    newest = _newest(channel, closed, first_number(start - AHEAD))
     rows = [row for row in newest if start <= row.at <= now]
     heard = counted(rows, _sent(channel, start), start, now, zone)
     heard.partial, heard.closed = len(newest) == LOOKED_AT, bool(closed)
@@ -151,26 +151,6 @@ def of(channel: Channel, reader: Agent, days: int, zone: ZoneInfo, now: datetime
     theirs = [row.pk for row in rows if not row.ours]
     heard.subjects, heard.terms = _subjects(theirs, closed), frequent(theirs, known)
     return heard
-
-
-# Numbers are given in the order in which posts came: halves what is in question until one is left.
-_FIRST_SEEN = """
-    WITH RECURSIVE half(low, high) AS (
-        SELECT min(id), max(id) + 1 FROM inbox_mention
-         UNION ALL
-        SELECT CASE WHEN m.seen_at < %(at)s THEN m.id + 1 ELSE low END,
-               CASE WHEN m.seen_at < %(at)s THEN high ELSE middle END
-          FROM half CROSS JOIN LATERAL (SELECT low + (high - low) / 2 AS middle) AS h
-         CROSS JOIN LATERAL (SELECT id, seen_at FROM inbox_mention WHERE id >= middle ORDER BY id LIMIT 1) AS m
-         WHERE low < high)
-    SELECT coalesce(max(low), 0) FROM half"""
-
-
-def first_seen(at: datetime) -> int:
-    """The number from which on posts came since then, in two dozen looks however many are stored."""
-    with connection.cursor() as cursor:
-        cursor.execute(_FIRST_SEEN, {"at": at})
-        return int(cursor.fetchone()[0])
 
 
 def _newest(channel: Channel, closed: frozenset[int], first: int) -> list[Row]:

@@ -13,6 +13,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from connectors import acting, connecting, heard, sending
+from connectors.came_since import first_number
 from connectors.frequent import frequent
 from connectors.listening_first import may_listen_first
 from connectors.models import Channel
@@ -309,7 +310,7 @@ def counted(*rows, sent=None, zone=LISBON, days=7):
 
 
 def test_only_posts_that_came_in_the_time_are_looked_at(cast, channel, monkeypatch):
-    assert heard.first_seen(NOW) == 0
+    assert first_number(NOW) == 0
     store(channel, *(post(f"kettle {n}", f"a{n}", at=NOW - timedelta(days=24 - n)) for n in range(24)))
     Mention.objects.filter(text__in=["kettle 0", "kettle 7", "kettle 8", "kettle 23"]).delete()
     ids = sorted(Mention.objects.values_list("pk", flat=True))
@@ -317,7 +318,7 @@ def test_only_posts_that_came_in_the_time_are_looked_at(cast, channel, monkeypat
         Mention.objects.filter(pk=pk).update(seen_at=NOW - timedelta(days=20 - n // 2))  # two at a time
     for days in range(22):
         came = list(Mention.objects.filter(seen_at__gte=NOW - timedelta(days=days)).order_by("pk"))
-        assert list(Mention.objects.filter(pk__gte=heard.first_seen(NOW - timedelta(days=days))).order_by("pk")) == came
+        assert list(Mention.objects.filter(pk__gte=first_number(NOW - timedelta(days=days))).order_by("pk")) == came
     Mention.objects.update(seen_at=F("posted_at"))
     found = heard.of(channel, cast.ada, 7, LISBON, NOW)
     assert (found.posts, found.partial) == (5, False)
