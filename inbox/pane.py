@@ -76,7 +76,7 @@ def pane(
     teams = agent.readable_teams
     if not teams:
         alone = figures(agent, current)
-        groups = [Group("", alone)] * bool(alone) + set_up(agent, path)
+        groups = (Group("", alone),) * bool(alone) + set_up(agent, path)
         return {"groups": groups, "keyed": keys_of(alone), "find": False}
     known = desk.counts_of(teams, agent) if counts is None else counts
     views = [(view, view.total(known, teams, agent)) for view in desk.standard()]
@@ -88,9 +88,9 @@ def pane(
     standing = (search, *shown, *((topics,) if agent.works else ()), *figures(agent, current))
     saved = tuple(_saved(view, current) for view in (SavedView.objects.named_to(agent) if whole else ()))
     of_teams = tuple(_team(team, agent, known, current) for team in teams)
-    groups = [Group("", standing), Group(_("Saved views"), saved, stays=True), Group(_("Teams"), of_teams)]
-    tabs = tuple(replace(view, count=None) for view in shown[:2])
+    groups = (Group("", standing), Group(_("Saved views"), saved, stays=True), Group(_("Teams"), of_teams))
     groups += set_up(agent, path)
+    tabs = tuple(replace(view, count=None) for view in shown[:2])
     return {"groups": groups, "tabs": tabs, "keyed": keys_of(standing), "search_url": search.url, "current": current}
 
 
@@ -135,10 +135,11 @@ def figures(agent: Agent, current: str) -> tuple[Item, ...]:
     return (Item(address("reports"), _("Figures"), "activity", "g r", current=current == "reports"),)
 
 
-def set_up(agent: Agent, path: str = "") -> list[Group]:
+def set_up(agent: Agent, path: str = "") -> tuple[Group, ...]:
     """The set-up pages that this build has and this agent may open."""
     if not agent.is_active or not agent.manages_any:
-        return []
+        return ()
     open_to = [page for page in SET_UP if agent.is_admin or page[3]]
     named = [(address(name), icon, _(text)) for name, icon, text, _too in open_to]
-    return [Group(_("Set up"), tuple(Item(url, text, icon, current=path.startswith(url)) for url, icon, text in named))]
+    pages = tuple(Item(url, text, icon, current=path.startswith(url)) for url, icon, text in named)
+    return (Group(_("Set up"), pages),)

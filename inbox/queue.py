@@ -168,9 +168,13 @@ class Queue:
             priority=one.priority,
             agent_id=one.agent_id,
             agent_name=one.agent__name or "",
-            team_name=one.team__name,
+            team_name=self._names[one.team_id],
             gone=gone,
         )
+
+    @cached_property
+    def _names(self) -> dict[int, str]:
+        return {team.pk: team.name for team in self.teams}
 
     @cached_property
     def _address(self) -> tuple[str, str]:

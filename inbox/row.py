@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 _COLUMNS = """c.id, c.seen_seq, c.inbound_seq, c.state, c.rank, c.priority, c.newest_at, c.waiting_since, c.excerpt,
     c.language, c.trouble, c.tags, c.team_id, c.agent_id, a.name AS agent__name, i.name AS identity__name,
-    i.handle AS identity__handle, i.network AS identity__network, t.name AS team__name"""
+    i.handle AS identity__handle, i.network AS identity__network"""
 _FROM = """
-      FROM inbox_conversation c JOIN inbox_identity i ON i.id = c.identity_id JOIN inbox_team t ON t.id = c.team_id
+      FROM inbox_conversation c JOIN inbox_identity i ON i.id = c.identity_id
       LEFT JOIN inbox_agent a ON a.id = c.agent_id
      WHERE c.id = ANY(%s) AND c.team_id = ANY(%s)"""
 TROUBLES = {"failed": ("danger", "not sent"), "in_doubt": ("warn", "in doubt"), "held": ("warn", "held back")}
@@ -47,7 +47,6 @@ class Columns(NamedTuple):
     identity__name: str
     identity__handle: str
     identity__network: str
-    team__name: str
     inside: bool | None
 
 

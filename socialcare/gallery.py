@@ -48,7 +48,7 @@ def _samples() -> dict[str, Any]:
     samples: dict[str, Any] = _timed(tomllib.loads(SAMPLES.read_text(encoding="utf-8")), timezone.now())
     samples["queue"]["rows"] = [_row(**row) for row in samples["queue"]["rows"]]
     pane = samples["pane"]
-    pane["groups"] = [Group(group["label"], _items(group["views"])) for group in pane["groups"]]
+    pane["groups"] = tuple(Group(group["label"], _items(group["views"])) for group in pane["groups"])
     pane["tabs"] = _items(pane["tabs"])
     for number, message in enumerate(samples["thread"]):
         message |= {"id": f"sample-{number}", "key": f"{number:05d}"}
