@@ -1,6 +1,8 @@
 """The faults a network may name, each with what happens next and what a person is told. Everything else is our own
 defect."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
@@ -25,6 +27,9 @@ class Fault(Exception):
 
     outcome: ClassVar[Outcome]
     meaning: ClassVar[str]
+    while_connecting: ClassVar[str] = ""
+    """The meaning for whoever tries a connection, where nothing was posted and something may be mistyped; "" where it
+    is the same."""
 
     def __init__(
         self,
@@ -54,14 +59,22 @@ class Fault(Exception):
         """What a person is told: the meaning, then the detail."""
         return f"{self.meaning} {self.detail}".strip()
 
+    @property
+    def words_while_connecting(self) -> str:
+        return f"{self.while_connecting} {self.detail}".strip() if self.while_connecting else self.words
+
     def __str__(self) -> str:
         return f"{self.name}: {self.detail}" if self.detail else self.name
+
+
+NOT_ACCEPTED = "The network does not accept the access: look at what is entered here, or sign in again."
 
 
 class AuthExpired(Fault):
     """Renew once under the lease and repeat once; again is `AuthRevoked`."""
 
     outcome, meaning = Outcome.RETRY, "Access has run out and is being renewed."
+    while_connecting = NOT_ACCEPTED
 
 
 class AuthRevoked(Fault):
@@ -69,6 +82,7 @@ class AuthRevoked(Fault):
         Outcome.RECONNECT,
         "The network no longer accepts our access. An admin has to connect the channel again.",
     )
+    while_connecting = NOT_ACCEPTED
 
 
 class NotPermitted(Fault):
@@ -98,6 +112,7 @@ class Duplicate(Fault):
 
 class Gone(Fault):
     outcome, meaning = Outcome.PERSON, "The post is no longer there."
+    while_connecting = "The network does not know what is named here."
 
 
 class PolicyRefused(Fault):
@@ -122,6 +137,15 @@ class Unreadable(Fault):
     """Retried three times, then a person; `body` shows what came."""
 
     outcome, meaning = Outcome.RETRY, "The network answered something that cannot be read."
+
+
+@contextmanager
+def looked_up(field: str, words: str) -> Iterator[None]:
+    """While a connection is tried: what is not there is what an admin entered in that field of the form."""
+    try:
+        yield
+    except Gone as fault:
+        raise Gone(words, field=field, status=fault.status) from fault
 
 
 OF_ONE = (Gone, Invalid, NotPermitted, PolicyRefused, Unreadable)

@@ -141,11 +141,17 @@ def _trial(
             found = {**values, "facts": trial.check.facts}
             _looked_around(trial, connector_of(network, found, given, trial.exchanges), purse)
     except Fault as fault:
-        trial.words, trial.fault, trial.detail = fault.words, fault.name, fault.detail
+        trial.words, trial.fault, trial.detail = _words(Connector.named(network), fault), fault.name, fault.detail
     except Exception:
         log.exception("a defect in trying out a network", network=network)
         trial.words, trial.fault = "The test failed by a defect of ours; the log has the details.", "defect"
     return trial
+
+
+def _words(kind: type[Connector], fault: Fault) -> str:
+    """What whoever connects is told, under the name of the field that is to be corrected where it is known."""
+    label = next((field.label for field in kind.form if field.name == fault.field), "")
+    return f"{label}: {fault.detail}" if label and fault.detail else fault.words_while_connecting
 
 
 def _checked(
@@ -197,7 +203,7 @@ def _look(connector: Connector, source: str, label: str, budget: Budget) -> Look
             look.posts = newest[:SHOWN]
             break
     except Fault as fault:
-        look.words = "" if connector.does_without(source, fault.name) else fault.words
+        look.words = "" if connector.does_without(source, fault.name) else _words(type(connector), fault)
     return look
 
 

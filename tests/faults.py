@@ -380,9 +380,12 @@ def document(found):
         parts.append("\n")
     names = sorted({said.partition(",")[0] for said in found.values()})
     kinds = {kind.__name__: kind for kind in Fault.__subclasses__()}
-    parts.append("## What happens next\n\n| outcome | next | what people are told |\n| --- | --- | --- |\n")
+    parts.append("## What happens next\n\n| outcome | next | what people are told | what whoever connects is told |\n")
+    parts.append("| --- | --- | --- | --- |\n")
     told = [(name, NEXT.get(name) or NEXT[kinds[name].outcome]) for name in names if name in kinds]
-    parts += [f"| {name} | {following} | {kinds[name].meaning} |\n" for name, following in told]
+    for name, following in told:
+        connecting = kinds[name].while_connecting or "the same"
+        parts.append(f"| {name} | {following} | {kinds[name].meaning} | {connecting} |\n")
     return "".join(parts)
 
 

@@ -25,6 +25,7 @@ from connectors.base import (
     TextRule,
     Way,
 )
+from connectors.faults import looked_up
 from connectors.reviews import Review, Reviews, answer_to, named, stars, time_of, writer
 from connectors.signed_tokens import signed
 from connectors.text import read_json
@@ -136,7 +137,8 @@ class AppStore(Reviews):
             raise Invalid("No app is named.", field="apps")
         names = []
         for each in apps[:5]:
-            told = self._ask("GET", f"apps/{each}", None, params={"fields[apps]": "name"}).json(dict).get("data")
+            with looked_up("apps", f"There is no app “{each}” in this account."):
+                told = self._ask("GET", f"apps/{each}", None, params={"fields[apps]": "name"}).json(dict).get("data")
             about = told.get("attributes") if isinstance(told, dict) else None
             names.append(str((about or {}).get("name") or each) if isinstance(about, dict) else each)
         return Check(

@@ -26,6 +26,7 @@ from connectors.base import (
     TextRule,
     Way,
 )
+from connectors.faults import looked_up
 from connectors.google import GoogleAccess, judging
 from connectors.reviews import Review, Reviews, answer_to, named, stars, time_of, writer
 from connectors.text import lines
@@ -156,7 +157,8 @@ class GoogleBusiness(Reviews, GoogleAccess):
         places = chosen(wanted, called)
         _must_be_there(wanted, places, called)
         for each in places[:5]:
-            self._page(each, "", None)
+            with looked_up("places", f"There is no place “{each}” that the account manages."):
+                self._page(each, "", None)
         return Check(
             # Places come and go, and are named in this way or that; whose they are stays.
             account_id=min(places).partition("/locations/")[0],

@@ -22,6 +22,7 @@ from connectors.base import (
     TextRule,
     Way,
 )
+from connectors.faults import looked_up
 from connectors.google import TOKEN, given_token, judging
 from connectors.reviews import Review, Reviews, answer_to, named, stars, time_of, writer
 from connectors.signed_tokens import service_account, signed
@@ -137,7 +138,8 @@ class GooglePlay(Reviews):
         if not apps:
             raise Invalid("No app is named.", field="apps")
         for each in apps[:5]:
-            self._page(each, "", None)
+            with looked_up("apps", f"There is no app “{each}” that the service account may see."):
+                self._page(each, "", None)
         account = service_account(self.secrets.get("service_account", ""))
         return Check(
             account_id=account["client_email"],

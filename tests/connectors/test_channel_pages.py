@@ -78,7 +78,7 @@ def test_secrets_are_sealed_and_on_no_page(ada, demo):
 def test_a_test_that_fails_says_why_and_does_not_go_on(ada, demo):
     channel, _ = connected(ada, demo, "wrong")
     text = ada.post(f"/set-up/channels/{channel.pk}/connect/", follow=True).content.decode()
-    assert "no longer accepts our access" in text
+    assert "The network does not accept the access: look at what is entered here, or sign in again." in text
     assert "/connect/place/" not in text
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from connectors import connecting, rekeying, signing_in, trying
 from connectors.base import Connector, Secrets
+from connectors.faults import AuthExpired, AuthRevoked, Gone
 from connectors.models import Channel
 from connectors.opening import opened, opened_secrets
 
@@ -48,6 +49,34 @@ def of_another(channel):
 def changed(channel, fresh):
     given = {"name": "@acme 2", "settings": {**channel.settings}}
     return rekeying.change(channel, given, fresh, None)
+
+
+@pytest.mark.parametrize("fault", ["401", "404"])
+def test_whoever_connects_is_told_of_what_is_entered_and_never_of_a_post(fake, fault):
+    if Connector.named(fake.name).pushed:
+        pytest.skip(f"{fake.name} asks for nothing")
+    for _ in range(4):
+        fake.order(fault)
+    trial = trying.try_out(fake.name, fake.settings(), Secrets(fake.secrets))
+    words = [trial.words, *(look.words for look in trial.looks)]
+    assert any(words)
+    assert not any(kind.meaning in each for each in words for kind in (AuthExpired, AuthRevoked, Gone))
+
+
+@pytest.mark.parametrize(
+    ("network", "typed", "words"),
+    [
+        ("app_store", {"apps": ["60019999"]}, "Apps: There is no app “60019999” in this account."),
+        ("google_play", {"apps": ["com.acme.tae"]}, "Apps: There is no app “com.acme.tae” that the service account "),
+        ("mail", {"folders": ["INBOX", "Suport"]}, "Folders: There is no folder “Suport” in this mailbox."),
+        ("mail", {"sent_folder": "Snet"}, "Folder for sent mail: There is no folder “Snet” in this mailbox."),
+    ],
+)
+def test_what_was_mistyped_is_said_with_its_field(settings, network, typed, words):
+    settings.FETCH_ALLOW = ["127.0.0.1"]
+    with import_module(f"tests.fakes.{network}").Fake() as fake:
+        trial = trying.try_out(network, {**fake.settings(), **typed}, Secrets(fake.secrets))
+    assert trial.words.startswith(words)
 
 
 @pytest.mark.parametrize("network", NETWORKS)

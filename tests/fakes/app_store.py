@@ -68,6 +68,8 @@ class Fake(FakeReviews):
 
     def given(self, asked, path):
         if path[0] == "apps" and len(path) == 2:
+            if path[1] != APP:
+                return no(404, "NOT_FOUND")
             return Reply(200, {"data": {"type": "apps", "id": path[1], "attributes": {"name": "Tea"}}})
         if path[0] == "apps":
             assert (asked.one("sort"), asked.one("include")) == ("-createdDate", "response")

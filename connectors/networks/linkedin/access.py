@@ -18,6 +18,7 @@ from connectors.base import (
     Post,
     Secrets,
 )
+from connectors.faults import looked_up
 from connectors.http import UPLOAD
 from connectors.networks.linkedin.api import encoded, judging, months_old, onward
 from connectors.rates import http_date
@@ -104,7 +105,8 @@ class LinkedInAccess(Connector):
     def check(self) -> Check:
         me = self._me
         number = me.rpartition(":")[2]
-        answer = self._ask("GET", f"organizations/{number}")
+        with looked_up("organization", f"There is no page with the number {number} for this sign-in."):
+            answer = self._ask("GET", f"organizations/{number}")
         told = answer.json(dict)
         name, vanity = str(told.get("localizedName") or number), str(told.get("vanityName") or number)
         granted = self.secrets.get("scope", "").replace(",", " ").split()

@@ -31,6 +31,7 @@ from connectors.base import (
     Verb,
     Way,
 )
+from connectors.faults import looked_up
 from connectors.media import NAMES
 from connectors.networks.mail import guess
 from connectors.networks.mail.announcing import Announced
@@ -190,7 +191,10 @@ class Mail(Announced):
         with self._mailbox() as box:
             idle, sent = box.announces(), self._sent(box)
             for source in self.listening():
-                box.select(self._folder(source.name, box))
+                folder = self._folder(source.name, box)
+                field = "sent_folder" if source.name == "sent" else "folders"
+                with looked_up(field, f"There is no folder “{folder}” in this mailbox."):
+                    box.select(folder)
         with self._submission():
             pass  # signing in is the test
         warnings = [] if sent else ["There is no folder for sent mail: answers given elsewhere will not be seen."]
