@@ -16,7 +16,7 @@ from inbox.models.arrays import array
 
 DAYS = 30  # that are counted on pages
 KEPT = 91  # days that have rows: ninety, of which the first is not whole
-PIECE, MARKS = 20, 10_000  # days of topics that are counted, and marks that are looked at, at once
+PIECE, MARKS = 5, 10_000  # days of topics that are counted, and marks that are looked at, at once
 REST = timedelta(minutes=1)  # a day in which something changes all the time is counted as often
 LOCK = 0x64617973  # of the worker
 
