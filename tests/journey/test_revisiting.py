@@ -120,13 +120,13 @@ def test_those_that_sleep_are_spam_or_only_heard_are_asked_for_and_open_ones_are
 
 
 def test_however_many_are_closed_each_has_its_turn_and_the_next_round_begins_a_day_later(network, channel, demo):
-    ids = closed(network, channel, 95)
+    ids = closed(network, channel, 45)
     delete(network, *ids[::2])
     found = []
-    for _ in range(3):
+    for _ in range(2):
         revisit(channel)
         found.append(len(deleted()))
-    assert found == [20, 40, 48]
+    assert found == [20, 23]
     row = Revisit.objects.get()
     assert (row.at, row.due_at) == ("", row.begun_at + timedelta(days=1))
     delete(network, ids[1])
@@ -138,7 +138,7 @@ def test_however_many_are_closed_each_has_its_turn_and_the_next_round_begins_a_d
 
 
 def test_nothing_is_asked_for_beyond_what_a_poll_and_the_account_may_ask_for(network, channel, demo, monkeypatch):
-    ids = closed(network, channel, 60)
+    ids = closed(network, channel, 25)
     delete(network, *ids)
     monkeypatch.setattr(revisiting, "REQUESTS", 1)
     revisit(channel)
@@ -231,7 +231,7 @@ def test_a_slow_twin_moves_nothing(network, channel, demo, monkeypatch):
 def test_more_closed_conversations_cost_no_more_statements_a_request(network, channel, demo, monkeypatch):
     monkeypatch.setattr(revisiting, "REQUESTS", 1)
     counts = []
-    for number in (AT_ONCE, 90):
+    for number in (AT_ONCE, 30):
         closed(network, channel, number)
         with CaptureQueriesContext(connection) as seen:
             revisit(channel)
