@@ -14,7 +14,7 @@ from django.utils.translation import get_language
 
 register = template.Library()
 
-PARTS = 5_000  # kept at most: about 5 MB, most are a line or a button
+PARTS = 1_000  # kept at most: about 5 MB, if most are whole menus
 
 
 @register.simple_tag
