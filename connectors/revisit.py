@@ -15,7 +15,7 @@ class Revisit(models.Model):
     at = models.TextField(default="", blank=True)
     begun_at = models.DateTimeField(null=True)
     due_at = models.DateTimeField(default=timezone.now)
-    tried = models.PositiveSmallIntegerField(default=0)
+    tried = models.PositiveIntegerField(default=0)
 
     def __str__(self) -> str:
         return f"revisit of {self.channel_id} after {self.at or 'nothing'}"

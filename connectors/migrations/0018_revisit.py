@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
                 ('at', models.TextField(blank=True, default='')),
                 ('begun_at', models.DateTimeField(null=True)),
                 ('due_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('tried', models.PositiveSmallIntegerField(default=0)),
+                ('tried', models.PositiveIntegerField(default=0)),
                 ('channel', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='revisit', to='connectors.channel')),
             ],
         ),
