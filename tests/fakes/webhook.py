@@ -6,6 +6,7 @@ from base64 import b64decode
 from datetime import UTC, datetime
 
 from connectors.base import Accepted, Incoming
+from connectors.faults import Invalid
 from connectors.networks.webhook import signature
 from tests.fakes.network import CANARY, FakeNetwork
 from tests.fakes.server import Reply
@@ -18,6 +19,9 @@ class Fake(FakeNetwork):
     gap_on_bad_cursor = tells_own = tells_others = parent_may_be_gone = False
     # The receiver owes its 2xx and no more, so any whole 2xx is a reply taken.
     taken_answers = {"sign-in page", "wrong type", "error in 200"}
+
+    # Its address for replies knows of no posts and of no access of the channel: only that reply failed.
+    write_faults = {fault: {Invalid} for fault in ("401", "403", "404")}
 
     def __init__(self):
         super().__init__()

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy
 
+from connectors.answers import Answer
 from connectors.base import (
     JSON,
     Absent,
@@ -23,9 +24,11 @@ from connectors.base import (
     Challenge,
     Check,
     Connector,
+    Fault,
     Field,
     Found,
     Incoming,
+    Invalid,
     MediaRule,
     Needs,
     NotPermitted,
@@ -214,8 +217,9 @@ class Webhook(Connector):
         raw = json.dumps(body, ensure_ascii=False).encode()
         headers = self._signed(raw, outgoing)
         whole = UPLOAD if outgoing.media else None
+        now = outgoing.sending_at
         answer = self.seam.answer(
-            "POST", target, now=outgoing.sending_at, data=raw, headers=headers, accept=(409,), whole=whole
+            "POST", target, now=now, data=raw, headers=headers, accept=(409,), judge=_refused, whole=whole
         )
         # 409 says it is there already. An answer without JSON is good enough: the receiver owes us nothing but its 2xx.
         try:
@@ -251,3 +255,10 @@ class Webhook(Connector):
     def check(self) -> Check:
         listens_only = () if self.settings.get("target") else ("It has no address for replies and only listens.",)
         return Check(account_id=self._mark, account_name=self.label, server="webhook", warnings=listens_only)
+
+
+def _refused(answer: Answer) -> Fault | None:
+    """Only this reply failed: the receiver is another program than the one that delivers, and knows of no posts."""
+    if 400 <= answer.status < 500 and answer.status != 429:
+        return Invalid(f"The address for replies answered {answer.status}.", field="target", status=answer.status)
+    return None
