@@ -303,7 +303,9 @@ def costs(health: Health, now: datetime) -> Costs | None:
     if cap is not None and spent.cost_month >= cap * SOFT:
         mood = "danger" if spent.cost_month >= cap else "warn"
     whole = money(cap, currency) if cap is not None else ""
-    ahead = money(forecast(spent.cost_month, now).quantize(CENT), currency) if spent.cost_month else ""
+    ahead = ""
+    if spent.cost_month and spent.since:
+        ahead = money(forecast(spent.cost_month, now, spent.since).quantize(CENT), currency)
     return Costs(money(spent.cost_today, currency), money(spent.cost_month, currency), ahead, whole, mood)
 
 

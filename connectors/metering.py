@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from django.db import connection, models
-from django.db.models import F, Sum
+from django.db.models import F, Min, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -138,12 +138,13 @@ def _fitting(number: int | None) -> int | None:
 
 @dataclass(frozen=True)
 class Spent:
-    """Figures of a day and of its month."""
+    """Figures of a day and of its month. `since`: the first day of the month on which anything was used."""
 
     requests_today: int = 0
     requests_month: int = 0
     cost_today: Decimal = NOTHING
     cost_month: Decimal = NOTHING
+    since: date | None = None
 
 
 def spent(channels: Sequence[Channel], now: datetime) -> dict[int, Spent]:
@@ -157,8 +158,10 @@ def spent(channels: Sequence[Channel], now: datetime) -> dict[int, Spent]:
         today=Coalesce(Sum("requests", filter=here), 0),
         costs=whole,
         cost=Coalesce(Sum(cost, filter=here), NOTHING),
+        since=Min("day"),
     )
-    return {row["channel"]: Spent(row["today"], row["month"], row["cost"], row["costs"]) for row in found}
+    told = ("today", "month", "cost", "costs", "since")
+    return {row["channel"]: Spent(*(row[name] for name in told)) for row in found}
 
 
 def cost_of_month(channel: Channel, now: datetime) -> Decimal:
@@ -166,9 +169,9 @@ def cost_of_month(channel: Channel, now: datetime) -> Decimal:
     return found.cost_month if found else NOTHING
 
 
-def forecast(month: Decimal, now: datetime) -> Decimal:
-    """What the month will have cost if it goes on as it began; never judged by less than a day."""
-    start, end = now.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0), next_month(now)
+def forecast(month: Decimal, now: datetime, since: date) -> Decimal:
+    """What the month will have cost if it goes on as it has since that day; never judged by less than a day."""
+    start, end = datetime.combine(since, time.min, UTC), next_month(now)
     gone = max(now - start, timedelta(days=1))
     return month * Decimal((end - start) / gone)
 

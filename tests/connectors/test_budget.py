@@ -322,9 +322,22 @@ def test_the_page_says_what_the_month_will_have_cost_and_what_rests_when_it_is_s
     page = client.get(f"/set-up/channels/{spent_up.pk}/").content.decode()
     assert "by the end of it, as it goes now" in page
     assert "Reading rests; answers leave all the same." in page
-    half = datetime(2026, 6, 16, tzinfo=UTC)
-    assert metering.forecast(Decimal(3), half) == Decimal(6)
-    assert metering.forecast(Decimal(1), datetime(2026, 6, 1, 0, 5, tzinfo=UTC)) == Decimal(30)
+
+
+@pytest.mark.parametrize(
+    ("first", "now", "ahead"),
+    [
+        (1, datetime(2026, 6, 16, tzinfo=UTC), 6),
+        (1, datetime(2026, 6, 1, 0, 5, tzinfo=UTC), 3 * 30),
+        (16, datetime(2026, 6, 17, tzinfo=UTC), 3 * 15),  # connected in the middle of the month
+        (16, datetime(2026, 6, 16, 0, 5, tzinfo=UTC), 3 * 15),
+    ],
+)
+def test_the_forecast_goes_by_the_days_since_something_was_used_in_the_month(channel, first, now, ahead):
+    metering.count(channel, now.replace(month=5), read_cost=100)
+    metering.count(channel, now.replace(day=first), read_cost=3)
+    spent = metering.spent([channel], now)[channel.pk]
+    assert metering.forecast(spent.cost_month, now, spent.since) == ahead
 
 
 def test_counting_from_many_threads_loses_nothing(channel):
