@@ -1,8 +1,9 @@
 // <row-nav for="queue" bulk="bulk" keys="next:j prev:k pick:x …"> is the cursor of a grid of rows: one row holds the tab stop, arrows and keys move
 // it, picks live in the rows' boxes, and the bulk bar shows while something is picked. A key of `opens` means the row of the
 // cursor while none is open. The open conversation is named by [data-open] of the talk; opened once more it is no other place in the history.
+// What Enter opened has the focus on its heading, and so has what came in the place of something focused; J goes on from there.
 customElements.define("row-nav", class extends HTMLElement {
-  #anchor
+  #anchor; #entered
   connectedCallback() {
     for (const name of ["key", "shown", "leaving", "go-on", "unpick", "htmx:after:swap", "htmx:before:history:update", "htmx:after:history:update"]) document.addEventListener(name, this)
     for (const name of ["keydown", "change", "focusin"]) this.#list?.addEventListener(name, this)
@@ -25,10 +26,11 @@ customElements.define("row-nav", class extends HTMLElement {
     else if (event.type === "leaving") this.#leaving(event.target)
     else if (event.type === "go-on") this.#link(this.#cursor)?.click()
     else if (event.type === "htmx:before:history:update") this.#stay(event.detail.history)
-    else this.#sync()
+    else this.#sync(event.detail?.ctx?.target?.id)
   }
   #stay(to) { if (to.path.split("#")[0] === location.pathname + location.search) to.type = "replace" }
   #keydown(event) {
+    this.#entered = event.key === "Enter"
     const act = { ArrowDown: "next", ArrowUp: "prev", Home: "first", End: "last", ArrowRight: "open" }[event.key]
     if (act && !event.ctrlKey && !event.metaKey && !event.altKey) this.#key(event, act)
   }
@@ -38,7 +40,7 @@ customElements.define("row-nav", class extends HTMLElement {
     const link = this.#link(rows[place])
     if (this.#inside && opens.includes(event.detail?.key) && !document.querySelector("[data-open]")) return link?.matches(".htmx-request") || link?.click()
     if (!act || !rows.length || !this.#list.checkVisibility()) return
-    const to = { next: rows[this.#inside ? place + 1 : Math.max(place, 0)], prev: rows[place - 1], first: rows[0], last: rows.at(-1) }[act]
+    const to = { next: rows[this.#inside || document.activeElement === this.#heading ? place + 1 : Math.max(place, 0)], prev: rows[place - 1], first: rows[0], last: rows.at(-1) }[act]
     if (to) this.#focus(to)
     else if (act === "open") this.#link(rows[place])?.click()
     else if (act === "pick") this.#pick(rows[place], !rows[place].hasAttribute("data-picked"))
@@ -48,6 +50,7 @@ customElements.define("row-nav", class extends HTMLElement {
     else return
     event.preventDefault()
   }
+  get #heading() { return document.querySelector("#talk .bar__title") }
   get #inside() { return this.#list.contains(document.activeElement) }
   get #picked() { return [...this.#list.querySelectorAll(":scope > [data-picked]")] }
   #link(row) { return row?.querySelector("[id$='-open']") }
@@ -80,14 +83,15 @@ customElements.define("row-nav", class extends HTMLElement {
   #leaving(row) {
     const rows = this.#rows.filter(other => other !== row), next = rows.find(other => row.compareDocumentPosition(other) & Node.DOCUMENT_POSITION_FOLLOWING) ?? rows.at(-1)
     if (!next || !this.#list.contains(row)) return
-    if (row === this.#cursor || row.getAttribute("aria-current") === "true") row.contains(document.activeElement) || document.activeElement === document.body ? this.#focus(next) : this.#point(this.#link(next))
+    if (row === this.#cursor || row.getAttribute("aria-current") === "true") row.contains(document.activeElement) || document.activeElement.closest("[popover]") || document.activeElement === document.body ? this.#focus(next) : this.#point(this.#link(next))
   }
   // What is the same for every row is not sent with each.
   #dress(row) {
     row.setAttribute("aria-selected", "false")
     for (const control of row.querySelectorAll(".row__box, .row__open")) if (!control.hasAttribute("tabindex")) control.tabIndex = -1
   }
-  #sync() {
+  #sync(swapped) {
+    if (swapped === "talk" && (this.#entered || document.activeElement === document.body)) this.#entered = this.#heading?.focus({ preventScroll: true })
     const open = document.querySelector("[data-open]")?.dataset.open
     for (const row of this.#list?.querySelectorAll(":scope > [data-key]") ?? []) {
       const current = !!open && row.id === `conversation-${open}`

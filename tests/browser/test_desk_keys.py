@@ -87,6 +87,30 @@ def test_what_is_typed_while_a_conversation_comes_is_typed_into_what_its_key_ope
     assert Event.objects.count() == before  # none of its letters was an act
 
 
+def test_the_focus_stands_at_what_enter_opened_and_at_what_comes_after_an_own_act(site, desk_of):
+    cases = [write(site.channel, f"case {n}", site.cast.support, author=f"a{n}", ago=60 * n) for n in range(4)]
+    page = desk_of(site.cast.ana).open("/views/support/")
+    links, heading = [page.locator(f"#c{one.pk}-open") for one in cases], page.locator("#talk .bar__title")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.locator("#talk")).to_have_attribute("data-open", str(cases[0].pk))
+    expect(heading).to_be_focused()
+    page.keyboard.press("j")
+    expect(links[1]).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#talk")).to_have_attribute("data-open", str(cases[1].pk))
+    page.locator("#talk [data-act=closure] button").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#talk")).to_have_attribute("data-open", str(cases[2].pk))
+    expect(heading).to_be_focused()
+    links[2].focus()
+    page.keyboard.press("s")
+    expect(page.locator("#snooze-menu .menu__item").first).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(links[2]).to_have_count(0)
+    expect(links[3]).to_be_focused()
+
+
 def test_handing_over_offers_teams_alone(site, opened):
     page, one, _link = opened
     page.keyboard.press("h")

@@ -252,6 +252,15 @@ def test_a_right_that_is_taken_clears_the_page_and_says_that_the_line_ended(site
     expect(page.locator("#pane-counts .count")).to_have_count(0)
 
 
+@pytest.mark.parametrize("sheet", [718, 1047, 1300])
+def test_a_conversation_is_printed_over_the_whole_sheet(site, desk_of, sheet):
+    one = write(site.channel, "my parcel is late", site.cast.support)
+    page = desk_of(site.cast.ana).open(f"/conversations/{one.pk}/?view=support")
+    page.set_viewport_size({"width": sheet, "height": 720})
+    page.emulate_media(media="print")
+    assert page.locator("#talk").bounding_box()["width"] > 0.95 * sheet
+
+
 def test_a_phone_shows_one_pane_at_a_time(site, desk_of):
     one = write(site.channel, "my parcel is late " + "w" * 300, site.cast.support)
     page = desk_of(site.cast.ana, viewport=PHONE, has_touch=True).open("/views/support/")
