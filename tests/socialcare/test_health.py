@@ -142,6 +142,7 @@ def test_the_command_line_lists_of_a_channel_what_its_page_says(cast, capsys):
     words = {"fault": "Unavailable", "fault_words": "It answers with errors.", "state": "slow"}
     one = make_channel("@slow", last_read_at=now - timedelta(hours=2), next_poll_at=now + timedelta(minutes=9), **words)
     make_channel("@paused", paused=True)
+    make_channel("@zeta", **words | {"fault": "NotPermitted"}, next_poll_at=now + timedelta(hours=6))
     call_command("channel", "list")
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("@slow")
@@ -149,5 +150,7 @@ def test_the_command_line_lists_of_a_channel_what_its_page_says(cast, capsys):
     assert f"last read {timezone.localtime(one.last_read_at):%Y-%m-%d %H:%M:%S}" in lines[1]
     assert f"next read {timezone.localtime(one.next_poll_at):%Y-%m-%d %H:%M:%S}" in lines[1]
     assert "lateness: no posts today; fault: Unavailable; Nothing to do yet" in lines[1]
-    assert lines[2].startswith("@paused")
-    assert "last read not yet; next read when it listens again" in lines[3]
+    assert re.match("@zeta .* not permitted", lines[2])
+    assert "fault: NotPermitted; Somebody has to permit it." in lines[3]
+    assert lines[4].startswith("@paused")
+    assert "last read not yet; next read when it listens again" in lines[5]
