@@ -69,6 +69,7 @@ class Facebook(PageReading):
             "with weeks. For pages you manage yourself an app in development often does without."
         ),
     )
+    unasked = ("tagged",)  # whether posts elsewhere are told by their number to a page that they tag is not known
     sources = (
         Source("visitor_posts", "Posts on the page", 120, 60, 900),
         Source("comments", "Comments", 60, 30, 600),
