@@ -98,8 +98,12 @@ def test_every_address_needs_a_login(cast, client):
 
 
 def test_the_queue_of_others_is_not_there_and_counts_say_nothing_of_it(cast, threads, client):
+    client.force_login(cast.hugo)
+    page = client.get("/views/all/").content.decode()  # what is kept of it now is not shown to others
+    assert all(of_hr in page for of_hr in ("/views/hr/", "job question", ">Hugo<"))
     client.force_login(cast.ana)
     page = client.get("/views/all/").content.decode()
+    assert not any(of_hr in page for of_hr in ("/views/hr/", ">Hugo<"))
     assert "my parcel is late" in page
     assert "job question" not in page
     assert "HR" not in without_tokens(client.get("/views/counts/").content.decode())

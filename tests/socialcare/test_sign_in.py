@@ -14,6 +14,17 @@ def test_a_page_leads_to_the_sign_in(client, cast):
     assert answer["Location"].startswith("/account/login/")
 
 
+def test_a_session_that_is_over_leads_to_the_sign_in_and_is_never_used_again(client, cast):
+    client.force_login(cast.ana)
+    over = client.cookies["sessionid"].value
+    assert client.get("/views/all/").status_code == 200
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE django_session SET expire_date = now() WHERE session_key = %s", [over])
+    assert client.get("/views/all/").status_code == 302
+    client.force_login(cast.max)
+    assert client.cookies["sessionid"].value != over
+
+
 @pytest.mark.parametrize("headers", [{"HX-Request": "true"}, {"Sec-Fetch-Mode": "cors"}])
 def test_what_a_living_page_asks_is_refused_plainly(client, cast, headers):
     for path in ("/views/all/?since=team:1=0", "/views/counts/", "/me.css"):
