@@ -1,5 +1,5 @@
 """A conversation in a list, as HTML: the same for every reader, so that it is made once for all who read the same. Said
-here and not in a template, which takes ten times as long: a page has fifty rows, and each that changed is made anew for
+here and not in a template, which takes five times as long: a page has fifty rows, and each that changed is made anew for
 every screen.
 
 A row has 1,000 bytes at most: row-nav gives rows, links and boxes what is the same for all (tabindex, aria-selected).
