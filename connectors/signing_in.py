@@ -48,13 +48,18 @@ def without_code(kind: type[Connector], given: Mapping[str, str], callback: str)
     return _("The network sent you back without access. Sign in again."), said or error[:SAID]
 
 
+def by_own_app(kind: type[Connector]) -> bool:
+    """Whether who connects has made an app there, which has to be told the address to come back to."""
+    return any(field.name in OWN_APP for field in kind.form)
+
+
 def in_vain(kind: type[Connector], fault: Fault) -> str:
     """What a fault means while somebody signs in: there is no access yet that could have ended."""
     refused = fault.outcome is Outcome.RECONNECT or (isinstance(fault, Invalid) and fault.status)
     if not refused:
         return (fault.detail if fault.outcome is Outcome.PERSON else "") or fault.words
     words = _("The network did not take the sign-in, which is good for some minutes only: sign in again.")
-    if any(field.name in OWN_APP for field in kind.form):
+    if by_own_app(kind):
         words += " " + _("If that does not help, compare the ID and the secret of your app in the settings.")
     return words
 

@@ -63,7 +63,7 @@ def described(kind: type[Connector], channel: Channel | None = None) -> dict[str
     """What a page says of a network, or of the one of a channel; templates would call the class itself."""
     names = ("name", "label", "oauth_where", "pushed", "listen_only", "public", "scopes", "needs", "missing")
     oauth = kind.signs_in(channel.settings if channel else {})
-    return {name: getattr(kind, name) for name in names} | {"oauth": oauth}
+    return {name: getattr(kind, name) for name in names} | {"oauth": oauth, "own_app": signing_in.by_own_app(kind)}
 
 
 @admins_only
@@ -156,7 +156,7 @@ def sign_in(request: Request, pk: int) -> HttpResponse:
         connector = connector_of(channel.network, channel.settings, opened_secrets(channel))
         grant = connector.begin(callback_url(channel.network), state)
     except Fault as fault:
-        return _not_signed_in(request, signing_in.in_vain(channel.kind, fault), channel, status=502)
+        return _not_signed_in(request, signing_in.in_vain(channel.kind, fault), channel, status=422)
     sealed = {name: secrets.seal(value, table=STATE, row=pk, field=name) for name, value in grant.secrets.items()}
     request.session[STATE] = {"state": state, "channel": pk, "until": time.time() + STATE_SECONDS, "grant": sealed}
     return shown(request, "connectors/sign_in.html", _signing_in(channel) | {"url": grant.url})
@@ -200,7 +200,7 @@ def callback(request: Request, network: str) -> HttpResponse:
         fresh = connector.finish(code, callback_url(network), Secrets(grant))
         words = signing_in.looked_at(channel, fresh)
     except Fault as fault:
-        return _not_signed_in(request, signing_in.in_vain(channel.kind, fault), channel, status=502)
+        return _not_signed_in(request, signing_in.in_vain(channel.kind, fault), channel, status=422)
     if words:
         return _not_signed_in(request, words, channel, status=409)
     return _signed_in(request, channel, fresh, given)

@@ -15,7 +15,7 @@ from connectors.trying import try_out
 from inbox.models import Event, Mention
 from socialcare.demo.network import Network
 from socialcare.demo.server import DemoServer, Fault
-from tests.fakes import facebook, instagram, x, youtube
+from tests.fakes import facebook, instagram, reddit, x, youtube
 from tests.fakes import mastodon as mastodon_fake
 from tests.fakes.server import FakeServer, Reply
 from tests.world import as_shown
@@ -280,6 +280,29 @@ def test_a_sign_in_in_vain_says_why_in_words_and_offers_the_next_try(client, mas
     assert "<b>odd" not in text
     mastodon.refresh_from_db()
     assert mastodon.sealed == {}
+
+
+def test_where_something_is_public_a_channel_can_be_connected_without_signing_in(transactional_db, ada, settings):
+    settings.FETCH_ALLOW = ["127.0.0.1"]
+    with reddit.Fake() as fake:
+        given = {"client_secret": fake.secrets["client_secret"]}
+        channel = connect("reddit", "r/acme", fake.settings() | {"subreddits": "acme"}, given, None, listening=False)
+        address = f"/set-up/channels/{channel.pk}/connect/"
+        assert "Test without signing in" in ada.get(address).content.decode()
+        assert f"{address}place/" in ada.post(address, follow=True).content.decode()
+
+
+def test_only_who_has_made_an_app_is_told_the_address_to_come_back_to(ada):
+    for network, told in (("reddit", True), ("mastodon", False)):
+        page = ada.get(f"/set-up/channels/connect/{network}/").content.decode()
+        assert (f"/set-up/channels/callback/{network}/" in page) == told
+
+
+def test_a_sign_in_that_we_refuse_ourselves_is_no_fault_of_a_server(ada):
+    channel = connect("facebook", "@acme", {}, {}, None, listening=False)
+    answer = ada.post(f"/set-up/channels/{channel.pk}/sign-in/")
+    assert answer.status_code == 422
+    assert "Signing in needs the number and the secret of your app." in answer.content.decode()
 
 
 def test_a_second_click_on_the_way_back_leads_where_the_first_one_led(client, mastodon):

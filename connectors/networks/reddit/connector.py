@@ -78,7 +78,7 @@ class Reddit(Reading):
     )
     scopes = SCOPES
     text_rule = TextRule(10_000)
-    oauth = True
+    oauth = public = True
     dialect = dialects.REDDIT
     mergeable = False
     missing = "" if library.prawcore is not None else library.MISSING
