@@ -160,8 +160,7 @@ def spent(channels: Sequence[Channel], now: datetime) -> dict[int, Spent]:
         cost=Coalesce(Sum(cost, filter=here), NOTHING),
         since=Min("day"),
     )
-    told = ("today", "month", "cost", "costs", "since")
-    return {row["channel"]: Spent(*(row[name] for name in told)) for row in found}
+    return {row["channel"]: Spent(row["today"], row["month"], row["cost"], row["costs"], row["since"]) for row in found}
 
 
 def cost_of_month(channel: Channel, now: datetime) -> Decimal:

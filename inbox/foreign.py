@@ -60,7 +60,7 @@ def clean(text: str) -> str:
 
 def visible(name: str) -> None:
     """For forms: a name of ours stands also where nothing cleans it, in mails, files and logs."""
-    if _UNWANTED.search(name) or _BREAKS.search(name):
+    if "\n" in name or _UNWANTED.search(name) or _BREAKS.search(name):
         raise ValidationError(_("It contains characters that cannot be seen."))
 
 

@@ -12,6 +12,7 @@ from socialcare.embedded import Postgres, Redis
 from socialcare.ground import Ground, Unavailable
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+PUBLIC = "public.url"  # in the data folder
 KEYS: dict[str, Callable[[], str]] = {
     "SECRET_KEY": lambda: secrets.token_urlsafe(50),
     "SEAL_KEYS": lambda: f"{secrets.token_hex(4)}:{base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()}",
@@ -44,7 +45,7 @@ def fill_environment(command: str) -> None:
         path = folder / "keys" / name.lower()
         if not is_given(name) and path.exists():
             os.environ[f"{name}_FILE"] = str(path)
-    _set_addresses(folder)
+    _set_addresses(folder, starting=command in {"up", "demo"})
     if command not in {"up", "demo"} and (url := trial.before(folder)):  # those two choose its place anew
         trial.tell(url)
 
@@ -82,15 +83,27 @@ def write_secret(path: Path, text: str) -> None:
     half.replace(path)
 
 
-def _set_addresses(folder: Path) -> None:
+def _set_addresses(folder: Path, *, starting: bool) -> None:
     if not (is_given("DATABASE_URL") and is_given("REDIS_URL")):
         ground = Ground(folder)
         for name, server in (("DATABASE_URL", Postgres(ground)), ("REDIS_URL", Redis(ground))):
             if not is_given(name):
                 os.environ[name] = server.url
     if not is_given("PUBLIC_URL"):
-        host, port = listening_at()
-        os.environ["PUBLIC_URL"] = f"http://{'127.0.0.1' if host in {'0.0.0.0', '::', ''} else host}:{port}"  # noqa: S104
+        os.environ["PUBLIC_URL"] = (not starting and opened_at(folder)) or _own_address()
+
+
+def _own_address() -> str:
+    host, port = listening_at()
+    return f"http://{'127.0.0.1' if host in {'0.0.0.0', '::', ''} else host}:{port}"  # noqa: S104
+
+
+def opened_at(folder: Path) -> str:
+    """Where the page was opened at the last start of `up`, for links that other commands print; "" before."""
+    try:
+        return (folder / PUBLIC).read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def listening_at() -> tuple[str, int]:

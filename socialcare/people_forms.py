@@ -50,7 +50,7 @@ class TeamForm(forms.ModelForm):  # type: ignore[type-arg]
 
 class InviteForm(forms.Form):
     name = forms.CharField(label=gettext_lazy("Name"), max_length=80, validators=[visible])
-    email = forms.EmailField(label=gettext_lazy("E-mail"))
+    email = forms.EmailField(label=gettext_lazy("E-mail"), max_length=254)
     team = forms.ModelChoiceField(Team.objects.all(), label=gettext_lazy("Team"), required=False, empty_label="–")
     role = forms.ChoiceField(label=gettext_lazy("Role there"), choices=Role.choices)
     is_reader = forms.BooleanField(

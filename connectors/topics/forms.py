@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 from connectors.models import Channel, Theme, Topic
 from connectors.topics.hiding import Hiding, HidingError
 from connectors.topics.query import QueryError, parse, parse_topic
+from inbox.foreign import visible
 from inbox.models import Team
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ WHOSE = (("own", gettext_lazy("About us")), ("rival", gettext_lazy("About somebo
 class TopicForm(forms.Form):
     """A manager's topic belongs to a team of theirs; an admin's may belong to none."""
 
-    name = forms.CharField(label=gettext_lazy("Name"), max_length=80)
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=80, validators=[visible])
     query = forms.CharField(
         label=gettext_lazy("Query"),
         strip=False,

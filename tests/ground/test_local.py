@@ -76,6 +76,15 @@ def test_the_address_of_the_page_follows_host_and_port(monkeypatch):
     assert local.listening_at() == ("0.0.0.0", 8123)
 
 
+def test_other_commands_print_links_to_where_up_has_opened_the_page(monkeypatch, folder):
+    local.fill_environment("up")
+    local.write_secret(folder / "var" / local.PUBLIC, "http://127.0.0.1:9471")
+    for command, port in (("agent", 9471), ("up", 8000)):
+        monkeypatch.delenv("PUBLIC_URL")
+        local.fill_environment(command)
+        assert os.environ["PUBLIC_URL"] == f"http://127.0.0.1:{port}"
+
+
 @pytest.mark.parametrize("port", ["eighty", "0", "65536", "-1", "80.5"])
 def test_a_port_that_is_none_is_one_sentence(monkeypatch, port):
     monkeypatch.setenv("PORT", port)

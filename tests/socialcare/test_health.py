@@ -121,6 +121,22 @@ def test_an_agent_is_added_from_the_command_line(cast):
         call_command("agent", "add", "x@acme.example", "X", "--team", "nothing")
 
 
+@pytest.mark.parametrize(
+    ("email", "name", "words"),
+    [
+        ("nora", "Nora", "email: Enter a valid email address."),
+        (f"{'n' * 242}@acme.example", "Nora", "email: "),
+        ("nora@acme.example", "", "name: This field is required."),
+        ("nora@acme.example", "No\nra", "name: It contains characters that cannot be seen."),
+        ("nora@acme.example", "n" * 81, "name: Ensure this value has at most 80 characters"),
+    ],
+)
+def test_an_account_that_the_page_would_not_make_is_not_made_from_the_command_line(cast, email, name, words):
+    with pytest.raises(CommandError, match=words):
+        call_command("agent", "add", email, name, "--admin", stdout=StringIO())
+    assert not Agent.objects.filter(email=email).exists()
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_channel_is_kept_from_the_command_line(cast, monkeypatch):
     monkeypatch.setattr("sys.stdin", StringIO("s3cret\n\n"))

@@ -30,6 +30,8 @@ def test_a_topic_is_added_and_listed(cast):
         (("add", "Kettles", "kettle ("), "Character 9"),
         (("add", "Kettles", "kettle", "--team", "nobody"), "no team “nobody”"),
         (("add", "Kettles", "kettle", "--channel", "nowhere"), "no channel “nowhere”"),
+        (("add", "", "kettle"), "name: This field is required."),
+        (("add", "n" * 81, "kettle"), "name: Ensure this value has at most 80 characters"),
         (("test", "NOT kettle"), "also say what to look for"),
     ],
 )

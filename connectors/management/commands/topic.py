@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Count, Q
 
 from connectors.models import Channel, Topic
 from connectors.topics import days
 from connectors.topics.coverage import listening
+from connectors.topics.forms import TopicForm
 from connectors.topics.matching import Subject, match_one
 from connectors.topics.query import QueryError, parse_topic
 from inbox.language import language_of
@@ -62,12 +64,20 @@ class Command(BaseCommand):
             raise CommandError(f"{len(wrong)} days differ; --repair has them counted again.")
 
     def add(self, options: dict[str, Any]) -> None:
-        if Topic.objects.filter(name=options["name"]).exists():
-            raise CommandError(f"There is a topic “{options['name']}” already.")
+        name = self._name(options["name"])
+        if Topic.objects.filter(name=name).exists():
+            raise CommandError(f"There is a topic “{name}” already.")
         fields = {"query": options["query"], "queues": options["queue"], "rival": options["rival"]}
-        topic = Topic(name=options["name"], team=self._team(options["team"]))
+        topic = Topic(name=name, team=self._team(options["team"]))
         topic.rewrite(None, self._channels(options["channel"]), **fields)
         self.stdout.write(f"“{topic.name}” listens.")
+
+    def _name(self, typed: str) -> str:
+        """By the form of the page, so that the same is refused."""
+        try:
+            return str(TopicForm.base_fields["name"].clean(typed))
+        except ValidationError as error:
+            raise CommandError(f"name: {' '.join(error.messages)}") from error
 
     def _team(self, slug: str) -> Team | None:
         if slug and not Team.objects.filter(slug=slug).exists():

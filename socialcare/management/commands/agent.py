@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from inbox.models import Agent, Role, Team
 from socialcare import people
+from socialcare.people_forms import InviteForm
 
 
 class Command(BaseCommand):
@@ -34,11 +35,21 @@ class Command(BaseCommand):
         if options["team"] and team is None:
             known = ", ".join(Team.objects.values_list("slug", flat=True)) or "none yet"
             raise CommandError(f"There is no team “{options['team']}”. Teams: {known}.")
+        role = Role.MANAGER if options["manager"] else Role.AGENT
+        given = self.checked({"email": options["email"], "name": options["name"], "role": role})
         rights = {"is_admin": options["admin"], "is_reader": options["reader"]}
-        agent, link = people.invite(options["email"], options["name"], None, **rights)
+        agent, link = people.invite(given["email"], given["name"], None, **rights)
         if team:
-            agent.join(team, Role.MANAGER if options["manager"] else Role.AGENT, by=None)
+            agent.join(team, role, by=None)
         return link
+
+    def checked(self, typed: dict[str, Any]) -> dict[str, Any]:
+        """By the form of the page, so that the same is refused: nobody could sign in with what it does not take."""
+        form = InviteForm(typed)
+        if not form.is_valid():
+            wrong = [f"{field}: {' '.join(map(str, errors))}" for field, errors in form.errors.items()]
+            raise CommandError("\n".join(wrong))
+        return form.cleaned_data
 
     def link(self, options: dict[str, Any]) -> str:
         agent = Agent.objects.filter(email=options["email"].lower()).first()

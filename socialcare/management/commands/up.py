@@ -22,7 +22,7 @@ from socialcare import __version__, environment, first_run, trial
 from socialcare.alive import web_answers
 from socialcare.embedded import Postgres, Redis
 from socialcare.ground import Ground, Unavailable
-from socialcare.local import data_folder, listening_at
+from socialcare.local import PUBLIC, data_folder, listening_at, write_secret
 from socialcare.supervisor import Embedded, Log, Program, Stopped, Supervisor, off_signals, on_signals
 
 # What the servers and Celery say each time, and nobody needs to read.
@@ -60,6 +60,7 @@ class Command(BaseCommand):
         _raise_limit_of_open_files()
         ground.prepare()
         self.listener = _listen()  # kept here, because a socket nobody holds is closed
+        write_secret(data_folder() / PUBLIC, settings.PUBLIC_URL)
         postgres, redis = Postgres(ground), Redis(ground)
         if environment.text("DATABASE_URL") == postgres.url:
             self.supervisor.start(Embedded(postgres, self.log, "^LOG:"))
