@@ -128,11 +128,14 @@ def organisation() -> str:
     return _organisation(int(time.monotonic() / KEPT)) if Progress.known else _read()
 
 
+_named = lazy(organisation, str)  # once: it makes a class
+
+
 def frame(request: HttpRequest) -> dict[str, Any]:
     """What base.html needs beside the page's own context."""
     return {
         "version": settings.VERSION,
         "public_url": settings.PUBLIC_URL,
-        "organisation": lazy(organisation, str)(),
+        "organisation": _named(),
         "bundled": settings.BUNDLED,
     }

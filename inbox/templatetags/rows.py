@@ -1,6 +1,6 @@
 """A conversation in a list, as HTML: the same for every reader, so that it is made once for all who read the same. Said
-here and not in a template, which takes five times as long: a page has fifty rows, and each that changed is made anew for
-every screen.
+here and not in a template, which takes five times as long: a page has fifty rows, and each that changed is made anew
+for every screen.
 
 A row has 1,000 bytes at most: row-nav gives rows, links and boxes what is the same for all (tabindex, aria-selected).
 The grid around it is the one of parts/queue_frame.html. live-list, row-nav and agent-marks rely on the ids
