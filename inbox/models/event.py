@@ -172,12 +172,9 @@ def record(entries: Sequence[Entry], change: Mapping[tuple[str, int], int] | Non
 
 # What the page wrote is checked for what it refers to before the first of its numbers is taken, and not at its commit:
 # for everybody in these teams waits from here until then.
-_NUMBERS = f"""
+_NUMBERS = """
     SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED;
-    WITH counted AS ({ADD} RETURNING 1)
-    INSERT INTO inbox_stream (key, n) SELECT key, k FROM unnest(%s::text[], %s::bigint[]) AS t(key, k)
-     WHERE (SELECT count(*) FROM counted) >= 0 ORDER BY key
-    ON CONFLICT (key) DO UPDATE SET n = inbox_stream.n + excluded.n RETURNING key, n"""  # noqa: S608  a constant of ours
+    SELECT * FROM inbox_numbers(%s::text[], %s::smallint[], %s::bigint[], %s::text[], %s::bigint[])"""
 _EVENT = "stream, number, happening, conversation_id, seq, actor_id, at, payload, echo"
 
 

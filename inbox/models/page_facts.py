@@ -63,12 +63,8 @@ class PageFacts:
 
 
 _POSTS = "SELECT * FROM inbox_known(%s, %s::text[])"  # in the order of Known
-_IDENTITIES = """
-    SELECT external_id, id, handle, name, url, avatar_url, followers, bot FROM inbox_identity
-     WHERE network = %s AND external_id = ANY(%s::text[])"""
-CONVERSATIONS = """
-    SELECT thread_key, identity_id, id FROM inbox_conversation
-     WHERE thread_key = ANY(%s::text[]) AND identity_id = ANY(%s::bigint[])"""
+_IDENTITIES = "SELECT * FROM inbox_authors(%s, %s::text[])"
+CONVERSATIONS = "SELECT * FROM inbox_threads(%s::text[], %s::bigint[])"
 _PENDING = """
     SELECT r.id, m.external_id, r.text, r.created_at, r.state = 'sent', r.kind = 'direct', r.external_id
       FROM inbox_mention m

@@ -22,27 +22,17 @@ def is_taken(error: IntegrityError) -> bool:
     return getattr(error.__cause__, "pgcode", "") == "23505"
 
 
-_COLUMNS = "id, person_id, network, external_id, handle, name, url, avatar_url, followers, bot, created_at"
-# In the order in which everybody adds them.
-_GIVEN = """
-    SELECT nextval((SELECT pg_get_serial_sequence('inbox_identity', 'id')::regclass)) AS n, t.* FROM (
-        SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::boolean[])
-            AS t(external_id, handle, name, url, avatar_url, followers, bot) ORDER BY external_id) AS t"""
-_NEW_IDENTITIES = f"""
-    WITH given AS MATERIALIZED ({_GIVEN}),
-    persons AS (
-        INSERT INTO inbox_person (id, name, created_at)
-        SELECT n, coalesce(nullif(name, ''), handle), %s FROM given
-    ), born AS (
-        INSERT INTO inbox_identity ({_COLUMNS})
-        SELECT n, n, %s, external_id, handle, name, url, avatar_url, followers, bot, %s FROM given
-    )
-    SELECT external_id, n FROM given"""  # noqa: S608  constants of ours
-# The same where somebody may have been faster, for a fifth more.
+_ARRAYS = "%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::boolean[]"
+_NEW_IDENTITIES = f"SELECT * FROM inbox_add_authors(%s, %s, {_ARRAYS})"  # noqa: S608  a constant of ours
+# The same where somebody may have been faster, for a fifth more. In the order in which everybody adds them.
 _MISSING_IDENTITIES = f"""
     WITH born AS (
-        INSERT INTO inbox_identity ({_COLUMNS})
-        SELECT n, n, %s, external_id, handle, name, url, avatar_url, followers, bot, %s FROM ({_GIVEN}) AS s
+        INSERT INTO inbox_identity (id, person_id, network, external_id, handle, name, url, avatar_url, followers, bot,
+                                    created_at)
+        SELECT n, n, %s, external_id, handle, name, url, avatar_url, followers, bot, %s FROM (
+            SELECT nextval((SELECT pg_get_serial_sequence('inbox_identity', 'id')::regclass)) AS n, t.* FROM (
+                SELECT * FROM unnest({_ARRAYS})
+                    AS t(external_id, handle, name, url, avatar_url, followers, bot) ORDER BY external_id) AS t) AS s
         ON CONFLICT (network, external_id) DO UPDATE SET handle = excluded.handle
         RETURNING external_id, id, person_id, name, handle, (xmax = 0) AS fresh
     ), persons AS (
@@ -90,7 +80,7 @@ def _add_alone(place: Place, missing: Sequence[tuple[Any, ...]]) -> dict[str, in
     with connection.cursor() as cursor:
         cursor.execute(
             f"SET LOCAL synchronous_commit = off;{_NEW_IDENTITIES}",
-            [*columns(missing), place.now, place.network, place.now],
+            [place.network, place.now, *columns(missing)],
         )
         return dict(cursor.fetchall())
 
