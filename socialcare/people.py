@@ -167,10 +167,7 @@ def change_team(team: Team, by: Agent | None, given: dict[str, Any], *, seen: st
     """Keeps a team, new or changed; by nobody: from the command line. A private team is opened only from inside,
     because opening it shows all its work to every admin. `seen`: see inbox/overtaking.py."""
     by_admin, inside = (by.is_admin, by.roles) if by else (True, {})
-    if team.pk is None and not by_admin:
-        raise Refused(_("Only admins make teams."))
-    if team.pk and by and not may_manage(by, team):
-        raise Refused(_("You do not manage this team."))
+    _refuse_stranger(team, by)
     was = Team.objects.select_for_update().get(pk=team.pk) if team.pk else None
     refuse_overtaken(was, seen)
     if was and was.private and not given["private"] and team.pk not in inside:
@@ -190,6 +187,13 @@ def change_team(team: Team, by: Agent | None, given: dict[str, Any], *, seen: st
         _rights_of_admins_changed(by)
     before = was.as_setting() if was else None
     told(changed(f"{'changed' if was else 'made'} the team {team.name}", team, before), by)
+
+
+def _refuse_stranger(team: Team, by: Agent | None) -> None:
+    if team.pk is None and by and not by.is_admin:
+        raise Refused(_("Only admins make teams."))
+    if team.pk and by and not may_manage(by, team):
+        raise Refused(_("You do not manage this team."))
 
 
 def _rights_of_admins_changed(by: Agent | None) -> None:
