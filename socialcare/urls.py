@@ -7,6 +7,7 @@ from connectors.views.hooks import deletion, hook
 from insights.views import livez, readyz, reports
 from socialcare.accounts import absent
 from socialcare.notices import notices
+from socialcare.own_account import time_zone
 from socialcare.people_views import invitation
 
 handler400 = "socialcare.pages.unreadable"
@@ -27,6 +28,7 @@ urlpatterns = [
     path("", include("inbox.urls")),
     # Addresses are confirmed by the admin who invites, and codes by mail are not offered: these pages are nobody's.
     *(path(f"account/{unused}", absent) for unused in UNUSED),
+    path("account/time-zone/", time_zone, name="time_zone"),
     path("account/", include("allauth.account.urls")),
 ]
 if settings.DEBUG or settings.TESTING:

@@ -2,7 +2,7 @@
 
 import re
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
@@ -13,8 +13,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from connectors.models import Channel
+from inbox.forms import snooze_until
 from inbox.models import Agent, Conversation, Event, Membership, Team, tally
 from inbox.models.tally import differences
+from inbox.views.answering import zone_of
 from socialcare import people
 from socialcare.models import INVITED, Invitation
 from tests.conftest import PASSWORD
@@ -376,3 +378,15 @@ def test_signing_in_leaves_no_words_behind(cast):
     client = Client()
     client.post("/account/login/", {"login": "ada@acme.example", "password": PASSWORD})
     assert "Successfully signed in" not in client.get("/set-up/agents/").content.decode()
+
+
+def test_people_say_themselves_where_they_are_and_snooze_by_it(cast):
+    ana, page = signed_in(cast.ana), "/account/time-zone/"
+    assert f'href="{page}"' in ana.get("/views/all/").content.decode()
+    assert ana.post(page, {"zone": "Mars/Olympus"}).status_code == 422
+    assert ana.post(page, {"zone": "Asia/Tokyo"}).status_code == 303
+    assert '<option value="Asia/Tokyo" selected>' in ana.get(page).content.decode()
+    cast.ana.refresh_from_db()
+    with timezone.override(zone_of(cast.ana)):
+        morning = snooze_until("tomorrow", datetime(2026, 6, 1, tzinfo=UTC))
+    assert morning == datetime(2026, 6, 2, 0, tzinfo=UTC)
