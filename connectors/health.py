@@ -47,7 +47,10 @@ TO_DO: dict[str, StrPromise] = {
     "quota": gettext_lazy("It goes on by itself when that is over. A limit of your own stands in the settings."),
     "slow": gettext_lazy("Nothing to do yet: it is tried again by itself. If it stays so, run the live test."),
 }
-NOT_PERMITTED = gettext_lazy("not permitted"), gettext_lazy("Somebody has to permit it. Then “Read now” reads it at once.")
+NOT_PERMITTED = (
+    gettext_lazy("not permitted"),
+    gettext_lazy("Somebody has to permit it. Then “Read now” reads it at once."),
+)
 """Of the same state, and trying again changes nothing: the word and what to do."""
 
 

@@ -3,13 +3,13 @@ thousand and some minutes, and tells what was deleted, protected or suspended si
 lets an app have one such job at a time. Nothing was tried in life."""
 
 import hashlib
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from connectors.base import JSON, Deleted, Unreadable, Withheld
 from connectors.networks.x.calls import Caller
+from connectors.text import read_json
 
 if TYPE_CHECKING:
     from connectors.answers import Answer
@@ -62,10 +62,10 @@ def _found(caller: Caller, job: JSON, wanted: set[str]) -> list[Deleted | Withhe
     found: dict[str, Deleted | Withheld] = {}
     for line in _stored(caller, "GET", job.get("download_url")).content.splitlines():
         try:
-            item = json.loads(line) if line.strip() else None
-        except ValueError as error:
+            item = read_json(line) if line.strip() else None
+        except (ValueError, RecursionError) as error:
             raise Unreadable("X tells of the posts in words we do not know.") from error
-        one, reason = (str(item.get("id")), item.get("reason")) if isinstance(item, dict) else ("", None)
+        one, reason = (str(item.get("id")), str(item.get("reason"))) if isinstance(item, dict) else ("", "")
         if one in wanted and reason in _WHY:
             found[one] = Withheld(one, _WHY[reason]) if _WHY[reason] else Deleted(one)
     return list(found.values())
