@@ -2,8 +2,11 @@
 sentence."""
 
 import os
+from collections.abc import Collection
+from ipaddress import ip_network
 from pathlib import Path
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+from zoneinfo import available_timezones
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -40,12 +43,68 @@ def flag(name: str, default: bool = False) -> bool:
     return value in {"1", "true", "yes", "on"}
 
 
-def number(name: str, default: int) -> int:
+def number(name: str, default: int, least: int = 0, most: int = 2**31 - 1) -> int:
     value = text(name, str(default))
     try:
-        return int(value)
+        found = int(value)
     except ValueError as error:
         raise ImproperlyConfigured(f"{name} must be a whole number, not “{value}”.") from error
+    if not least <= found <= most:
+        raise ImproperlyConfigured(f"{name} must be a number from {least} to {most}, not “{value}”.")
+    return found
+
+
+def choice(name: str, default: str, among: Collection[str]) -> str:
+    value = text(name, default)
+    if value not in among:
+        raise ImproperlyConfigured(f"{name} must be one of {', '.join(among)}, not “{value}”.")
+    return value
+
+
+def zone(name: str, default: str) -> str:
+    value = text(name, default)
+    if value not in available_timezones():
+        raise ImproperlyConfigured(f"{name} must be a time zone such as Europe/Lisbon, not “{value}”.")
+    return value
+
+
+def networks(name: str) -> list[str]:
+    """Hosts, and networks as CIDR."""
+    found = words(name)
+    for word in found:
+        try:
+            if "/" in word:
+                ip_network(word.strip("[]"), strict=False)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{name}: “{word}” is neither a host nor a network.") from error
+    return found
+
+
+def page(name: str, default: str) -> str:
+    """The address of a page, without a slash at its end."""
+    value = text(name, default).rstrip("/")
+    parts = _parts(name, value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ImproperlyConfigured(f"{name} must be an address such as https://care.example.com, not “{value}”.")
+    return value
+
+
+def redis(name: str, default: str) -> str:
+    value = text(name, default)
+    parts = _parts(name, value)
+    if not (parts.path if parts.scheme == "unix" else parts.scheme in {"redis", "rediss"} and parts.hostname):
+        raise ImproperlyConfigured(f"{name} must be redis://host:port/number, rediss://… or unix:///path.")
+    return value
+
+
+def _parts(name: str, url: str) -> SplitResult:
+    """Of a URL that may hold a password, which is not repeated."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} is no address: its host or its port cannot be read.") from error
+    return parts
 
 
 def words(name: str, default: str = "") -> list[str]:
@@ -55,7 +114,7 @@ def words(name: str, default: str = "") -> list[str]:
 def database(url: str) -> dict[str, object]:
     """Django's settings of a URL `postgresql://user:password@host:port/name?option=value`; host may be a socket
     folder by ?host=."""
-    parts = urlsplit(url)
+    parts = _parts("DATABASE_URL", url)
     if parts.scheme not in {"postgres", "postgresql"}:
         raise ImproperlyConfigured("DATABASE_URL must begin with postgresql://.")
     options = {key: values[-1] for key, values in parse_qs(parts.query).items()}
@@ -72,7 +131,7 @@ def database(url: str) -> dict[str, object]:
 def mailer(url: str) -> dict[str, object]:
     """Django's settings of a mail URL: `smtp://user:password@host:587` (STARTTLS), `smtps://…` (TLS from the start) or
     `console:`, which prints mails into the log."""
-    parts = urlsplit(url)
+    parts = _parts("MAIL_URL", url)
     if parts.scheme == "console":
         return {"BACKEND": "django.core.mail.backends.console.EmailBackend"}
     if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:

@@ -12,19 +12,16 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = __version__
 DEBUG = environment.flag("DEBUG")
 TESTING = environment.flag("TESTING")
-ROLE = environment.text(
-    "ROLE", "web"
-)  # web, worker, sweep, migrate: decides time limits and pooling of database connections
+# Decides time limits and pooling of database connections.
+ROLE = environment.choice("ROLE", "web", ("web", "worker", "sweep", "listen", "migrate"))
 
 SECRET_KEY = environment.text("SECRET_KEY")
 SEAL_KEYS = environment.words("SEAL_KEYS")
-PUBLIC_URL = environment.text("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
+PUBLIC_URL = environment.page("PUBLIC_URL", "http://127.0.0.1:8000")
 _public = urlsplit(PUBLIC_URL)
 ALLOWED_HOSTS = [_public.hostname or "127.0.0.1", *environment.words("ALLOWED_HOSTS")]
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
-FETCH_ALLOW = environment.words(
-    "FETCH_ALLOW"
-)  # hosts and networks (CIDR) that may be fetched although they are private
+FETCH_ALLOW = environment.networks("FETCH_ALLOW")  # what may be fetched although it is private
 DATA_DIR = Path(environment.text("DATA_DIR", str(BASE_DIR / "var")))
 
 INSTALLED_APPS = [
@@ -107,7 +104,7 @@ DATABASES = {
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-REDIS_URL = environment.text("REDIS_URL", "redis://127.0.0.1:6379/0")
+REDIS_URL = environment.redis("REDIS_URL", "redis://127.0.0.1:6379/0")
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
@@ -184,7 +181,7 @@ MAILERS = {"default": environment.mailer(environment.text("MAIL_URL", "console:"
 DEFAULT_FROM_EMAIL = environment.text("MAIL_FROM", f"socialcare@{_public.hostname}")
 
 LANGUAGE_CODE = "en"
-TIME_ZONE = environment.text("TIME_ZONE", "UTC")
+TIME_ZONE = environment.zone("TIME_ZONE", "UTC")
 USE_TZ = True
 USE_I18N = True
 STATIC_URL = "/static/"
@@ -200,6 +197,7 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = not BUNDLED
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 2**20
 
+WORKER_PROCESSES = environment.number("WORKER_PROCESSES", 2, 1, 256)
 UNDO_SECONDS = environment.number("UNDO_SECONDS", 10)  # how long a reply waits in the outbox before it leaves
 LEASE_SECONDS = environment.number("LEASE_SECONDS", 30)  # longer than a whole call to a network (15 s)
 SETTLE_SECONDS = environment.number(
@@ -214,4 +212,7 @@ SILENCED_SYSTEM_CHECKS = [
     "security.W021",  # nor may we enter a name into browsers' lists for good
 ]
 LOGGING_CONFIG = None
-logs.configure(environment.text("LOG_FORMAT", "console"), environment.text("LOG_LEVEL", "INFO"))
+logs.configure(
+    environment.choice("LOG_FORMAT", "console", ("console", "json")),
+    environment.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")),
+)

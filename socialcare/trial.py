@@ -24,7 +24,7 @@ def is_wanted(*, embedded: bool) -> bool:
 
 def listen(say: Callable[[str], None]) -> socket.socket:
     """Its socket, which `up` holds, on DEMO_PORT or the next port that is free."""
-    wanted = environment.number("DEMO_PORT", PORT)
+    wanted = environment.number("DEMO_PORT", PORT, 1, 65535)
     for port in range(wanted, min(wanted + NEIGHBOURS, 65536)):
         try:
             listener = socket.create_server(("127.0.0.1", port), backlog=64)

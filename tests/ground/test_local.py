@@ -1,9 +1,11 @@
 import os
+import runpy
 import stat
 import subprocess
 import sys
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 
 from socialcare import local
 from socialcare.ground import Unavailable
@@ -132,6 +134,31 @@ def test_what_whoever_starts_it_can_mend_is_one_sentence(folder):
     assert "The database cannot be reached; is Socialcare running?" in told(folder, "channel", "list")
     (folder / "var" / "keys" / "secret_key").unlink()
     assert "SECRET_KEY is not set" in told(folder, "channel", "list")
+
+
+WRONG = {
+    "TIME_ZONE": ("Mars/Olympus", "must be a time zone such as Europe/Lisbon"),
+    "LOG_LEVEL": ("chatty", "must be one of DEBUG, INFO"),
+    "LOG_FORMAT": ("xml", "must be one of console, json"),
+    "ROLE": ("king", "must be one of web, worker"),
+    "DATABASE_URL": ("postgresql://localhost:abc/x", "is no address"),
+    "MAIL_URL": ("smtp://h:abc", "is no address"),
+    "REDIS_URL": ("bogus", "must be redis://host:port/number"),
+    "PUBLIC_URL": ("https://", "must be an address such as https://care.example.com"),
+    "FETCH_ALLOW": ("10.0.0.0/99", "“10.0.0.0/99” is neither a host nor a network"),
+    "UNDO_SECONDS": ("-5", "must be a number from 0 to "),
+    "WORKER_PROCESSES": ("abc", "must be a whole number"),
+    "TRUSTED_PROXY_COUNT": ("-1", "must be a number from 0 to "),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_value_that_cannot_be_is_one_sentence_with_its_name(monkeypatch, name):
+    value, words = WRONG[name]
+    local.fill_environment("up")
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ImproperlyConfigured, match=f"^{name}.*{words}"):
+        runpy.run_path(str(local.CHECKOUT / "socialcare" / "settings.py"))
 
 
 @pytest.mark.parametrize(

@@ -175,7 +175,14 @@ def _programs(log: Log, listener: socket.socket) -> list[Program]:
     ]
     uvicorn += ["--timeout-graceful-shutdown", "5"]
     celery = [python, "-m", "celery", "--quiet", "--app", "socialcare", "--skip-checks"]
-    worker = [*celery, "worker", "--pool", "prefork", "--concurrency", os.environ.get("WORKER_PROCESSES", "2")]
+    worker = [
+        *celery,
+        "worker",
+        "--pool",
+        "prefork",
+        "--concurrency",
+        str(settings.WORKER_PROCESSES),
+    ]
     worker += ["--loglevel", "WARNING", "--without-gossip", "--without-mingle", "--optimization", "fair"]
     beat = [*celery, "beat", "--loglevel", "WARNING", "--pidfile", "", "--schedule", str(data_folder() / "beat")]
     manage = [python, str(settings.BASE_DIR / "manage.py")]
