@@ -15,6 +15,8 @@ from socialcare.ground import Unavailable
 def main() -> None:
     """What whoever starts it can mend is said in one sentence."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "socialcare.settings")
+    if any("\udc80" <= sign <= "\udcff" for sign in "".join(sys.argv)):  # Python's stand-ins for bytes that are no text
+        sys.exit("What was typed is not UTF-8.")
     try:
         local.fill_environment(sys.argv[1] if len(sys.argv) > 1 else "")
         execute_from_command_line(sys.argv)

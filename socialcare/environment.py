@@ -107,6 +107,14 @@ def _parts(name: str, url: str) -> SplitResult:
     return parts
 
 
+def above_zero(given: str) -> float:
+    """Of a command line: a number that is one, and more than nothing."""
+    found = float(given)
+    if not 0 < found <= 1_000_000:
+        raise ValueError(given)
+    return found
+
+
 def words(name: str, default: str = "") -> list[str]:
     return [word for word in text(name, default or " ").replace(",", " ").split() if word]
 

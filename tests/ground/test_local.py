@@ -128,6 +128,26 @@ def told(folder, *command, **given):
     return sentence
 
 
+def test_what_is_typed_in_another_charset_is_refused_in_one_sentence(folder):
+    assert told(folder, "channel", "test", b"A\xff") == "What was typed is not UTF-8."
+
+
+@pytest.mark.parametrize(
+    ("module", "given"),
+    [
+        ("tests.chaos", ("--seconds", "-5")),
+        ("tests.chaos", ("--seconds", "nan")),
+        ("tests.chaos", ("--network", "nosuch")),
+        ("manage", ("demo", "--pace", "nan")),
+    ],
+)
+def test_a_drill_or_a_demo_that_would_prove_nothing_is_refused(folder, module, given):
+    done = subprocess.run([sys.executable, "-m", module, *given], capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 2 or "Error: argument" in done.stderr
+    assert f"argument {given[-2]}: invalid" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_what_whoever_starts_it_can_mend_is_one_sentence(folder):
     assert "SECRET_KEY is not set" in told(folder, "channel", "list")
     assert told(folder, "up", DATABASE_URL="foo") == "DATABASE_URL must begin with postgresql://."

@@ -137,6 +137,13 @@ def test_an_account_that_the_page_would_not_make_is_not_made_from_the_command_li
     assert not Agent.objects.filter(email=email).exists()
 
 
+def test_a_secret_that_is_no_text_is_refused_in_words(cast, monkeypatch):
+    monkeypatch.setattr("sys.stdin", StringIO("\udcff\udcfe\n"))
+    with pytest.raises(CommandError, match="what was given is not UTF-8"):
+        call_command("channel", "add", "webhook", "Shop", stdout=StringIO())
+    assert not Channel.objects.exists()
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_channel_is_kept_from_the_command_line(cast, monkeypatch):
     monkeypatch.setattr("sys.stdin", StringIO("s3cret\n\n"))

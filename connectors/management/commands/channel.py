@@ -119,7 +119,12 @@ class Command(BaseCommand):
         return form
 
     def ask(self, label: str) -> str:
-        return getpass.getpass(f"{label}: ") if sys.stdin.isatty() else sys.stdin.readline().strip()
+        try:
+            given = getpass.getpass(f"{label}: ") if sys.stdin.isatty() else sys.stdin.readline().strip()
+            given.encode()  # bytes that are no text come through where the locale names no charset
+        except UnicodeError as error:
+            raise CommandError(f"{label}: what was given is not UTF-8.") from error
+        return given
 
     def team(self, slug: str) -> Team | None:
         if slug and not Team.objects.filter(slug=slug).exists():

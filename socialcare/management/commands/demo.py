@@ -18,7 +18,9 @@ class Command(Up):
     help = "Starts everything with invented customers who go on writing, in a data folder of its own (var/demo)."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--pace", type=float, default=6.0, help="new conversations a minute; 6 if not given")
+        parser.add_argument(
+            "--pace", type=environment.above_zero, default=6.0, help="new conversations a minute; 6 if not given"
+        )
         parser.add_argument("--seed", type=int, default=1, help="another number makes other conversations")
 
     def handle(self, *args: Any, **options: Any) -> None:
