@@ -54,9 +54,9 @@ def form_in(page, address, action="", **about):
 @pytest.fixture
 def two(cast):
     """Two admins, each with a browser, whose passwords were asked a moment ago."""
-    abe = Agent.objects.create_user("eva.admin@acme.example", "Eva A", PASSWORD, is_admin=True)
-    abe.join(cast.product, Role.AGENT, by=None)
-    return confirmed(signed_in(cast.ada), cast.ada), confirmed(signed_in(abe), abe)
+    eva = Agent.objects.create_user("eva.admin@acme.example", "Eva A", PASSWORD, is_admin=True)
+    eva.join(cast.product, Role.AGENT, by=None)
+    return confirmed(signed_in(cast.ada), cast.ada), confirmed(signed_in(eva), eva)
 
 
 def test_an_older_page_of_a_team_neither_opens_a_private_one_nor_takes_the_rest_back(cast, two):
@@ -126,6 +126,9 @@ def test_an_older_page_of_a_team_brings_nobody_back_and_tells_no_leaving_twice(c
     assert answer.status_code == 409
     assert f"{WORDS} of Ana" in answer.content.decode()
     assert not Membership.objects.filter(agent=cast.ana).exists()
+    to, kept = next(form for form in Forms(answer.content.decode(), action).sent if "name" in form[1])
+    assert manager.post(to, {**kept, "purpose": "Complaints"}).status_code == 303
+    assert Team.objects.get(pk=cast.support.pk).purpose == "Complaints"
     cast.ana.join(cast.support, Role.MANAGER, by=None)
     answer = manager.post(action, {"agent": cast.ana.pk, "role": "agent"})
     assert (answer.status_code, cast.ana.memberships.get().role) == (409, "manager")
