@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.db import transaction
+from django.db.models import Prefetch
 from django.http import Http404, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -35,7 +36,8 @@ LIST = "/set-up/topics/"
 @require_GET
 @managers_too
 def topics(request: Request) -> HttpResponse:
-    found = Topic.objects.read_by(request.user).select_related("team").prefetch_related("channels")
+    named = Prefetch("channels", Channel.objects.named_to(request.user))
+    found = Topic.objects.read_by(request.user).select_related("team").prefetch_related(named)
     rows = [{"topic": topic, "mine": topic.may_be_changed_by(request.user)} for topic in found]
     return shown(request, "connectors/topics.html", {"topics": rows})
 
@@ -64,8 +66,10 @@ def topic(request: Request, pk: int | None = None) -> HttpResponse:
 
 @transaction.atomic
 def _kept(request: Request, one: Topic, form: TopicForm) -> bool:
-    """The topic, and the words that were chosen to be excluded from it."""
-    if not one.rewrite(request.user, form.cleaned_data["channels"], **form.values()):
+    """The topic, and the words that were chosen to be excluded from it. Channels that are not named to whoever sent the
+    form stay chosen."""
+    unnamed = one.channels.exclude(pk__in=Channel.objects.named_to(request.user)) if one.pk else ()
+    if not one.rewrite(request.user, [*form.cleaned_data["channels"], *unnamed], **form.values()):
         return False
     exclude(one, ((ByPhrase.name, word) for word in _excluded(request)), request.user)
     return True

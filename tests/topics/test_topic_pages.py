@@ -181,6 +181,20 @@ def test_the_channels_of_a_private_team_are_named_to_its_people_and_to_admins(ca
     assert mailbox.name in checked(client, cast.ada, "kettle")
 
 
+def test_a_managers_save_keeps_the_chosen_channels_that_are_not_named_to_them(cast, client):
+    mailbox = world.make_channel("hr-complaints@acme.example", "demo", team=cast.hr)
+    one = topic(team=cast.support, channels=[mailbox])
+    for agent, named in ((cast.max, False), (cast.ada, True)):
+        assert (mailbox.name in text_of(client, agent, SET_UP)) is named
+    client.force_login(cast.max)
+    given = typed("kettle OR pot", do="save", team=cast.support.pk, version="1")
+    assert client.post(f"{SET_UP}{one.pk}/", given).status_code == 303
+    assert (Topic.objects.get().query, list(one.channels.all())) == ("kettle OR pot", [mailbox])
+    client.force_login(cast.ada)
+    assert client.post(f"{SET_UP}{one.pk}/", given | {"version": "2"}).status_code == 303
+    assert not one.channels.exists()
+
+
 def test_each_channel_says_what_it_is_asked_and_since_when_it_is_complete(cast, client):
     mastodon = world.make_channel("@acme@far.example", "mastodon")
     blog = world.make_channel("Blog", "feed")
