@@ -188,7 +188,7 @@ def test_the_organisation_is_changed_on_its_page_and_told(cast):
     Organisation.change(None, name="Acme", zone="UTC", brand_words=["Acme"])
     form = as_shown(Organisation.ours(), name="Acme & Sons", zone="Europe/Berlin", words="Acme, Acme Go")
     assert signed_in(cast.ada).post("/set-up/organisation/", form).status_code == 303
-    assert people.invite("nora@acme.example", "Nora", cast.ada)[0].zone == "Europe/Berlin"
+    assert people.invite("nadia@acme.example", "Nadia", cast.ada)[0].zone == "Europe/Berlin"
     change = changes(cast.ada)[1]
     assert [one.now for one in change.differences] == ["Acme & Sons", "Europe/Berlin", "Acme, Acme Go"]
     assert changes(cast.ada)[2].sentence == "The command line changed the organisation"

@@ -110,7 +110,7 @@ def test_two_presses_at_the_same_moment_make_one_rule(transactional_db):
     assert Rule.objects.count() == 1
 
 
-INVITATION = {"name": "Nora", "email": "nora@acme.example", "role": "agent"}
+INVITATION = {"name": "Nadia", "email": "nadia@acme.example", "role": "agent"}
 
 
 def links(answer):
@@ -124,7 +124,7 @@ def test_an_invitation_sent_twice_is_one_account_and_shows_one_link_which_works(
     assert first.status_code == second.status_code == 200
     assert links(first) == links(second)
     assert "is here already" not in second.content.decode()
-    assert Agent.objects.get(email="nora@acme.example").memberships.get().team == cast.support
+    assert Agent.objects.get(email="nadia@acme.example").memberships.get().team == cast.support
     assert Client().get(links(first)[0]).status_code == 200
 
 
@@ -146,4 +146,4 @@ def test_two_presses_at_the_same_moment_invite_once(transactional_db):
     assert [answer.status_code for answer in answers] == [200, 200]
     assert len({tuple(links(answer)) for answer in answers}) == 1
     assert len(links(answers[0])) == 1
-    assert Agent.objects.filter(email="nora@acme.example").count() == 1
+    assert Agent.objects.filter(email="nadia@acme.example").count() == 1

@@ -39,7 +39,7 @@ def confirmed(client, agent):
 
 
 def invite(client, **changed):
-    form = {"name": "Nora", "email": "Nora@acme.example", "team": "", "role": "agent"} | changed
+    form = {"name": "Nadia", "email": "Nadia@acme.example", "team": "", "role": "agent"} | changed
     text = client.post("/set-up/agents/", form).content.decode()
     link = re.search(r'value="https?://[^/]+(/invitation/[^"]+)"', text)
     return link[1] if link else text
@@ -47,15 +47,15 @@ def invite(client, **changed):
 
 def test_an_invitation_is_a_link_that_sets_a_password_once(cast):
     link = invite(signed_in(cast.ada), team=cast.support.pk)
-    nora = Agent.objects.get(email="nora@acme.example")
-    assert nora.memberships.get().team == cast.support
-    assert not nora.has_usable_password()
+    nadia = Agent.objects.get(email="nadia@acme.example")
+    assert nadia.memberships.get().team == cast.support
+    assert not nadia.has_usable_password()
     guest = Client()
     assert guest.post(link, {"password": "short"}).status_code == 422
     assert guest.post(link, {"password": "another long sentence"}).status_code == 303
     assert guest.get(link).status_code == 404
     assert (
-        guest.post("/account/login/", {"login": "nora@acme.example", "password": "another long sentence"}).status_code
+        guest.post("/account/login/", {"login": "nadia@acme.example", "password": "another long sentence"}).status_code
         == 302
     )
     token = link.strip("/").split("/")[1]
@@ -65,8 +65,8 @@ def test_an_invitation_is_a_link_that_sets_a_password_once(cast):
 def test_an_invitation_ends_after_a_week_and_by_a_newer_one(cast):
     ada = confirmed(signed_in(cast.ada), cast.ada)
     old = invite(ada)
-    nora = Agent.objects.get(email="nora@acme.example")
-    text = ada.post(f"/set-up/agents/{nora.pk}/invitation/").content.decode()
+    nadia = Agent.objects.get(email="nadia@acme.example")
+    text = ada.post(f"/set-up/agents/{nadia.pk}/invitation/").content.decode()
     new = re.search(r'value="https?://[^/]+(/invitation/[^"]+)"', text)[1]
     assert Client().get(old).status_code == 404
     assert Client().get(new).status_code == 200
@@ -217,12 +217,12 @@ def test_a_new_link_for_an_account_asks_the_password_and_tells_its_owner_and_the
 
 def test_inviting_into_a_private_team_asks_the_password(cast):
     ada = signed_in(cast.ada)
-    form = {"name": "Nora", "email": "nora@acme.example", "team": cast.hr.pk, "role": "agent"}
+    form = {"name": "Nadia", "email": "nadia@acme.example", "team": cast.hr.pk, "role": "agent"}
     answer = ada.post("/set-up/agents/", form)
     assert "/account/reauthenticate/" in answer.headers["Location"]
-    assert not Agent.objects.filter(email="nora@acme.example").exists()
+    assert not Agent.objects.filter(email="nadia@acme.example").exists()
     ada.post(answer.headers["Location"], {"password": PASSWORD})
-    assert Agent.objects.get(email="nora@acme.example").memberships.get().team == cast.hr
+    assert Agent.objects.get(email="nadia@acme.example").memberships.get().team == cast.hr
 
 
 def test_who_is_told_of_a_new_member_of_a_private_team_reads_it_under_notices(cast):
@@ -250,11 +250,11 @@ def test_a_new_team_is_no_news_of_anybodys_rights(cast):
 
 @pytest.mark.django_db(transaction=True)
 def test_one_address_invited_by_many_at_once_is_one_account_and_said(cast):
-    made = in_threads(*[partial(people.invite, "nora@acme.example", "Nora", cast.ada)] * 6)
+    made = in_threads(*[partial(people.invite, "nadia@acme.example", "Nadia", cast.ada)] * 6)
     refused = [each for each in made if isinstance(each, people.Refused)]
     assert [str(each) for each in refused] == ["Somebody with this e-mail address is here already."] * 5
     assert all(each.__cause__ is None for each in refused)
-    assert Agent.objects.filter(email="nora@acme.example").count() == 1
+    assert Agent.objects.filter(email="nadia@acme.example").count() == 1
 
 
 @pytest.mark.django_db(transaction=True)

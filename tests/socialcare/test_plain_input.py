@@ -164,7 +164,7 @@ def test_what_is_no_number_fails_no_other_page(cast, client):
 
 
 NAMED = {
-    "/set-up/agents/": {"name": "Nora", "email": "nora@acme.example", "role": "agent"},
+    "/set-up/agents/": {"name": "Nadia", "email": "nadia@acme.example", "role": "agent"},
     "/set-up/teams/new/": {"name": "Returns"},
     "/set-up/organisation/": {"name": "Acme", "zone": "Europe/Lisbon"},
     "/set-up/channels/connect/webhook/": {"channel_name": "Shop", "secret": "s3cret"},
