@@ -60,6 +60,7 @@ class Listener:
         self.channel = channel
         self.budget = Budget()
         self.now = timezone.now()
+        self.refresh_at = channel.refresh_at  # as it stood: whatever follows open conversations puts it off
         self.claim = Claim(channel, self.now, self.budget)
         self.allowance = Allowance(channel, self.budget, self.now)
         self.ending = Ending(channel, self.now)
@@ -106,7 +107,7 @@ class Listener:
             (channel.check_at, self._check),
             (channel.reread_at, self._reread),
             (channel.history_at, self._look_back),
-            (channel.refresh_at, self._revisit),
+            (self.refresh_at, self._revisit),
         ]
 
     def _beside(self, due_at: datetime, work: Callable[[Connector], None]) -> None:

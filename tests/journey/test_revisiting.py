@@ -101,6 +101,16 @@ def test_what_is_deleted_or_changed_after_the_conversation_was_closed_is_so_here
         assert set(Conversation.objects.values_list("state", flat=True)) == {4}
 
 
+def test_where_it_is_read_every_quarter_of_an_hour_only_closed_ones_have_their_turn_too(network, channel, demo):
+    ids = closed(network, channel, 5)
+    delete(network, *ids)
+    now = timezone.now()
+    fields = {"refresh_at": now - timedelta(minutes=13), "next_poll_at": now, "reread_at": now + timedelta(days=1)}
+    Channel.objects.filter(pk=channel.pk).update(polling_until=None, **fields)
+    assert listening.listen(channel.pk)
+    assert deleted() == set(ids)
+
+
 def test_those_that_sleep_are_spam_or_only_heard_are_asked_for_and_open_ones_are_not(network, channel, demo):
     ids = closed(network, channel, 7)
     for state, one in enumerate(ids):
