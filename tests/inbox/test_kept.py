@@ -11,8 +11,9 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import override
 
-from inbox.pane import Item
+from inbox.pane import Group, Item
 from inbox.row import Chip, Row
+from inbox.templatetags.kept import SMALL, button, kept
 from inbox.templatetags.rows import conversation_rows
 
 TEMPLATES = Path("templates")
@@ -73,6 +74,21 @@ def test_a_kept_part_is_made_anew_in_another_language():
     with override("de"):
         assert ">1,5<" in shown(line, item=item)
     assert ">1.5<" in shown(line, item=item)
+
+
+def test_menus_of_many_teams_push_out_nothing_else_and_few_of_them_are_kept():
+    def menu(number):
+        lines = (Item(f"/views/team-{number}/", f"Team {number}", count=number), Item("/views/hr/", "HR"))
+        return kept("parts/views_pane.html#groups", groups=(Group("Teams", lines),))
+
+    close, first = button("Close"), menu(0)
+    assert menu(0) is first
+    for number in range(1, SMALL + 10):
+        menu(number)
+    assert button("Close") is close
+    again = menu(0)
+    assert again == first
+    assert again is not first
 
 
 def row(**more):
