@@ -254,13 +254,15 @@ def test_pictures_and_videos_come_with_their_description(fake):
 def test_who_blocks_us_is_withheld_who_deletes_is_deleted_and_what_is_only_slow_is_left_alone(fake):
     blocked, deleted, there = fake.say("one", person="rob"), fake.say("two"), fake.say("three")
     slow, closed, odd = fake.say("four"), fake.say("five", person="wes"), fake.say("six", person="ines")
+    unnamed, kept = fake.say("seven"), fake.say("eight", person="rob")
     fake.people |= {"did:plc:rob": {"viewer": {"blockedBy": True}}, "did:plc:ines": "?"}
-    fake.hidden |= {blocked, slow, closed, odd}
+    fake.unnamed = {unnamed, kept}
+    fake.hidden |= {blocked, slow, closed, odd, *fake.unnamed}
     fake.shut.add("did:plc:wes")
     fake.delete(deleted)
-    answers = fake.connector().refresh([blocked, odd, deleted, closed, there, slow], NOW)
+    answers = fake.connector().refresh([blocked, odd, deleted, closed, unnamed, kept, there, slow], NOW)
     assert {one.external_id: type(one) for one in answers} == {
-        blocked: Withheld, deleted: Deleted, there: Post, closed: Withheld,
+        blocked: Withheld, deleted: Deleted, there: Post, closed: Withheld, kept: Withheld,
     }  # fmt: skip
 
 

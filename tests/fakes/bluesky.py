@@ -30,7 +30,7 @@ class Fake(FakeNetwork):
         self.age = 0  # of the tokens of pages
         self.records, self.people, self.told, self.hidden = {}, {ME: MEMBER}, [], set()
         self.commits, self.tokens, self.expired, self.passwords = [], {CANARY}, set(), {PASSWORD}
-        self.closed, self.shut, self.logins, self.reports = set(), set(), 0, []
+        self.closed, self.shut, self.unnamed, self.logins, self.reports = set(), set(), set(), 0, []
         self.search_refused = False
 
     def forget_pages(self):
@@ -195,9 +195,11 @@ class Fake(FakeNetwork):
         return Reply(200, self.people[asked.one("actor")])
 
     def _get(self, asked):
-        if asked.one("repo") in self.shut:  # the view of the whole network has no name for an account that was closed
+        uri = f"at://{asked.one('repo')}/{asked.one('collection')}/{asked.one('rkey')}"
+        # The view of the whole network has no name for an account that was closed, and older ones for no record either.
+        if asked.one("repo") in self.shut or uri in self.unnamed:
             return named(400, "InvalidRequest")
-        one = self.records.get(f"at://{asked.one('repo')}/{asked.one('collection')}/{asked.one('rkey')}")
+        one = self.records.get(uri)
         if one is None:
             return named(400, "RecordNotFound")
         return Reply(200, {"uri": one["uri"], "cid": one["cid"], "value": one["record"]})

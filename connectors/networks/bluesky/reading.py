@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -151,10 +152,12 @@ class Reading(Announced):
     def _missing(self, uri: str, now: datetime) -> Deleted | Withheld | None:
         """Who blocks us disappears like who deletes, and so does what the network is slow to show: the record itself
         tells, then its author. None where neither says. The view of the whole network has no name of its own for most
-        accounts that are closed, and one account keeps nothing from us of the others."""
+        accounts that are closed, and one account keeps nothing from us of the others; a refusal of the record without
+        a name says nothing yet of its author."""
         repo, collection, rkey = parts_of(uri)
         try:
-            self._record(repo, collection, rkey, now=now)
+            with suppress(Invalid):
+                self._record(repo, collection, rkey, now=now)
             author = self._ask("GET", "app.bsky.actor.getProfile", now=now, params={"actor": repo}).json(dict)
         except (Gone, Invalid) as fault:
             if fault.what == "RecordNotFound":
