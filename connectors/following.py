@@ -16,7 +16,7 @@ from connectors.base import Connector, Fault
 from connectors.faults import CONCERNS_ONE
 from connectors.models import Channel
 from connectors.stored import as_it_is_now
-from connectors.storing import Claim, Overtaken
+from connectors.storing import Claim, Overtaken, space_of
 from inbox.models import Conversation, Mention
 
 log = structlog.get_logger(__name__)
@@ -28,11 +28,13 @@ ROOTS = 200  # threads whose conversations are open that a network is told of
 ABROAD = 200  # conversations of other channels looked through in one turn for posts that this one heard
 
 
-def open_roots(channel: Channel, space: str) -> list[str]:
+def open_roots(channel: Channel, connector: Connector) -> list[str]:
     """The threads of this channel in which conversations are open, the newest first."""
     talks = Conversation.objects.filter(pk__in=_open([channel.pk], "-newest_at", ROOTS)).order_by("-newest_at")
     keys = talks.values_list("thread_key", flat=True)
-    return list(dict.fromkeys(key.removeprefix(f"{space}:") for key in keys))
+    spaces = (f"{space_of(channel, connector)}:", f"{connector.space}:")  # some began before the team was private
+    found = (next((key.removeprefix(each) for each in spaces if key.startswith(each)), key) for key in keys)
+    return list(dict.fromkeys(found))
 
 
 def hosts(channel: Channel, roots: Sequence[str]) -> dict[str, str]:

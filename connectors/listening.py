@@ -191,7 +191,7 @@ class Listener:
     def _pages(self, connector: Connector, source: Source) -> tuple[int, bool]:
         """Reads page after page to the end or as far as the budget goes: how many posts were new, whether it ended."""
         started_at, new, ended = source.newest_at, 0, False
-        connector.open_roots = partial(following.open_roots, self.channel, connector.space)
+        connector.open_roots = partial(following.open_roots, self.channel, connector)
         connector.hosts = partial(following.hosts, self.channel)
         for page in connector.poll(source.name, source.cursor, self.budget, self.now):
             failpoint("poll.after_fetch")

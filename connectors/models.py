@@ -62,8 +62,9 @@ class ChannelQuerySet(models.QuerySet["Channel"]):
         return found.exclude(pk__in=Channel.objects.closed_to(topic)).order_by("name")
 
     def closed_to(self, topic: Topic) -> ChannelQuerySet:
-        """Those of private teams, unless the topic is theirs or no team's."""
-        return self.none() if topic.team_id is None else self.filter(team__private=True).exclude(team=topic.team_id)
+        """Those of private teams, unless the topic is theirs."""
+        closed = self.filter(team__private=True)
+        return closed if topic.team_id is None else closed.exclude(team=topic.team_id)
 
     def named_to(self, agent: Agent) -> ChannelQuerySet:
         """Those whose names the agent may read: a private team's are known to its people, and to admins, who set them

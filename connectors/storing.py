@@ -81,6 +81,13 @@ def release(channel: Channel) -> None:
     Channel.objects.filter(pk=channel.pk, cursor_version=channel.cursor_version).update(polling_until=None)
 
 
+def space_of(channel: Channel, connector: Connector) -> str:
+    """Within which a post's root is one thread. What a private team's channel hears is a conversation of its own: in
+    one with what other channels hear, others would read it, or it would take theirs from them."""
+    is_closed = channel.team is not None and channel.team.private
+    return f"{connector.space}@{channel.pk}" if is_closed else connector.space
+
+
 class Claim:
     """The right to write for one channel, as long as nobody else claims it."""
 
@@ -139,7 +146,8 @@ class Claim:
     def place(self, connector: Connector) -> Place:
         elsewhere = type(connector).standing is not Connector.standing
         stands = partial(standings, connector) if elsewhere else None
-        return Place(self.channel.pk, self.channel.network, connector.space, self.now, normalised, stands=stands)
+        space = space_of(self.channel, connector)
+        return Place(self.channel.pk, self.channel.network, space, self.now, normalised, stands=stands)
 
     def follow(self, connector: Connector, posts: Sequence[Post], advance: Callable[[], None] | None = None) -> None:
         """Stores how known posts stand now; one that cannot be kept waits for the next look. `advance` takes the place

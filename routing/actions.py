@@ -12,7 +12,8 @@ from socialcare.kinds import Kind
 
 @dataclass(slots=True)
 class Outcome:
-    """What the rules tried so far have decided. The first team or “ignore” stands; tags gather; priorities add up."""
+    """What the rules tried so far have decided. The first team or “ignore” stands; tags gather; priorities add up.
+    `home`: the private team that keeps what its channels hear, so that rules of others give it to nobody else."""
 
     team_id: int | None = None
     agent_id: int | None = None
@@ -20,6 +21,7 @@ class Outcome:
     tags: list[str] = field(default_factory=list)
     heard_only: bool = False
     stopped: bool = False
+    home: int | None = None
 
 
 class Action(Kind, scan="routing.actions"):
@@ -65,6 +67,8 @@ class GiveToTeam(Action):
         return f"give it to {names.get(f'team:{self.team_id}', 'a team that is gone')}"
 
     def apply(self, outcome: Outcome) -> None:
+        if outcome.home is not None and self.team_id != outcome.home:
+            return
         if outcome.team_id is None and not outcome.heard_only:
             outcome.team_id = self.team_id
 

@@ -119,14 +119,14 @@ class RuleSet:
         self._without_words = bool(self._always or self._by_fact or self._by_member)
         self.names_agents = any(isinstance(action, GiveToAgent) for rule in self.rules for action in rule.actions)
 
-    def judge(self, facts: Facts) -> Judgement:
-        """What the rules say about the post, and every rule that was tried, in order."""
+    def judge(self, facts: Facts, home: int | None = None) -> Judgement:
+        """What the rules say about the post, and every rule that was tried, in order. `home`: see `Outcome`."""
         text = normalise(facts.text)
         hits = self.finder.hits(text)
         tried = self._candidates(facts, hits) if hits or self._without_words else ()
         if not tried:
             return Judgement(_UNDECIDED, (), text, hits)
-        outcome = Outcome()
+        outcome = Outcome(home=home)
         if self._more.keys().isdisjoint(tried):
             tags, tags_of = outcome.tags, self._tags
             for index in tried:
@@ -176,12 +176,12 @@ class RuleSet:
         self, facts: Facts, members: frozenset[tuple[int, int]] = frozenset(), default_team: int | None = None
     ) -> Decision:
         """Team, agent, priority, tags and the trace. `members` are (agent, team) of active agents, `default_team`
-        the channel's own, and where that is private nothing else decides: what is written to HR is read by HR alone,
+        the channel's own, and where that is private no other gets it: what is written to HR is read by HR alone,
         whatever rules and topics of others find in it. RuleError without any team."""
-        judgement = self.judge(facts)
-        outcome = judgement.outcome
         home = default_team if default_team in self.private else None
-        team = outcome.team_id if outcome.team_id in (self.teams if home is None else (home,)) else None
+        judgement = self.judge(facts, home)
+        outcome = judgement.outcome
+        team = outcome.team_id if outcome.team_id in self.teams else None
         asking = facts.team_id if facts.team_id in self.teams else None
         chosen = home or team or asking or default_team or self.triage
         if chosen is None:

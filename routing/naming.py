@@ -21,9 +21,8 @@ def choices_for(agent: Agent | None) -> Choices:
     """What this agent may choose in a rule, or all there is. Channels belong to the layer above: asked for by name."""
     teams = [team for team in Team.objects.all() if agent is None or agent.is_admin or agent.manages(team.pk)]
     members = Agent.objects.filter(is_active=True, memberships__team__in=teams).distinct()
-    channels = (
-        apps.get_model("connectors", "Channel")._default_manager.order_by("name").values_list("pk", "name", "network")
-    )
+    known = apps.get_model("connectors", "Channel")._default_manager.all()
+    channels = (known if agent is None else known.named_to(agent)).order_by("name").values_list("pk", "name", "network")
     return Choices(
         {
             "team": [(str(team.pk), team.name) for team in teams],
@@ -50,8 +49,12 @@ def _listened(agent: Agent | None) -> dict[str, list[tuple[str, str]]]:
 
 
 def names_for(agent: Agent) -> dict[str, str]:
-    """For sentences of rules this agent reads: everything by its name, topics and themes as far as he may know them."""
-    return {**choices_for(None).names(), **Choices(_listened(agent)).names()}
+    """For sentences of rules this agent reads: everything by its name, topics, themes and the channels of private
+    teams as far as he may know them."""
+    channels = apps.get_model("connectors", "Channel")._default_manager
+    unnamed = channels.exclude(pk__in=channels.all().named_to(agent)).values_list("pk", flat=True)
+    hidden = {f"channel:{pk}": "a channel of a private team" for pk in unnamed}
+    return {**choices_for(None).names(), **hidden, **Choices(_listened(agent)).names()}
 
 
 def strange(tree: Group, rule: Rule, agent: Agent) -> bool:

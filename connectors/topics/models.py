@@ -35,12 +35,12 @@ class TopicQuerySet(models.QuerySet["Topic"]):
         return self.filter(active=True)
 
     def covering(self, channel: Channel) -> TopicQuerySet:
-        """Topics in force that listen on this channel: chosen for it, or for all. What is written to a private team
-        is looked through for that team alone, or for none."""
+        """Topics in force that listen on this channel: chosen for it, or for all. A channel of a private team listens
+        for that team alone: what it found for others only it would see."""
         chosen = Topic.channels.through.objects.filter(topic=models.OuterRef("pk"))
         found = self.listening().filter(Q(models.Exists(chosen.filter(channel=channel.pk))) | ~models.Exists(chosen))
         is_closed = channel.team is not None and channel.team.private
-        return found.filter(Q(team=channel.team_id) | Q(team=None)) if is_closed else found
+        return found.filter(team=channel.team_id) if is_closed else found
 
     def only_on(self, channel_id: int) -> TopicQuerySet:
         """Topics in force that listen there and nowhere else."""

@@ -312,9 +312,9 @@ def test_a_poll_is_told_which_threads_have_open_conversations(network, channel, 
     first, second, closed = listened(network, channel, 3)
     Conversation.objects.filter(thread_key=f"demo:{first}").update(newest_at=timezone.now() - timedelta(days=40))
     Conversation.objects.filter(thread_key=f"demo:{closed}").update(state=4)
-    assert following.open_roots(channel, "demo") == [second, first]
+    assert following.open_roots(channel, opened(channel)) == [second, first]
     other = Channel.objects.create(name="@other", network="demo", team=cast.support)
-    assert following.open_roots(other, "demo") == []
+    assert following.open_roots(other, opened(other)) == []
     Mention.objects.filter(external_id=first).update(parent_id="our-post")
     assert following.hosts(channel, [first, second, "unknown"]) == {first: "our-post", second: ""}
     assert following.hosts(other, [first]) == {}

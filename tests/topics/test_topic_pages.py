@@ -13,6 +13,8 @@ from connectors.topics import comparing, dialects, preview
 from connectors.topics.query import parse
 from inbox.models import Conversation, Event, Mention
 from inbox.models.conversation import State
+from routing.models import Rule
+from routing.naming import choices_for
 from tests import world
 
 SET_UP, POSTS = "/set-up/topics/", "/topics/"
@@ -178,6 +180,14 @@ def test_the_channels_of_a_private_team_are_named_to_its_people_and_to_admins(ca
         client.force_login(agent)
         assert mailbox.name not in client.get(f"/topics/{one.pk}/").content.decode()
     assert mailbox.name not in checked(client, cast.max, "kettle")
+    Topic.objects.get().channels.set([mailbox])
+    rule = Rule(name="Mailbox", when={"all": [{"is": "channel", "channels": [str(mailbox.pk)]}]})
+    rule.rewrite(cast.ada, then=[{"do": "tag", "tags": ["x"]}])
+    for page in (SET_UP, "/set-up/rules/"):
+        assert mailbox.name not in text_of(client, cast.max, page)
+        assert mailbox.name in text_of(client, cast.ada, page)
+    offered = [dict(choices_for(each).by_kind["channel"]) for each in (cast.max, cast.ada)]
+    assert [str(mailbox.pk) in each for each in offered] == [False, True]
     assert mailbox.name in checked(client, cast.ada, "kettle")
 
 

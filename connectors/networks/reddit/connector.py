@@ -66,6 +66,7 @@ class Reddit(Reading):
             required=False,
             kind="choice",
             choices=(("", "Only on Reddit"), ("yes", "From here: remove, approve, lock")),
+            advanced=True,
         ),
         Field("searches", "Searches", "In posts of all of Reddit; one a line", required=False, kind="lines"),
     )
