@@ -275,6 +275,7 @@ def page_costs(channel, count, topics):
 
 
 def test_topics_cost_a_page_two_statements_however_many_there_are(channel):
+    assert channel.team  # is kept for a whole poll
     bare = page_costs(channel, 50, 0)
     for number in range(5):
         make(f"kettle OR w{number}", name=str(number))
