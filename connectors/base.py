@@ -294,7 +294,8 @@ class Connector(Kind, ABC, scan="connectors.networks"):
 
     def audit(self, ids: Sequence[str], place: str, now: datetime) -> list[Deleted | Withheld] | None:
         """Which of these posts were deleted or are kept from us now, by a job of the network that takes its time: None
-        until it is done. Asked for again with the same `place`, the job is found and not begun anew."""
+        until it is done. Asked for again with the same `place`, the job is found and not begun anew. A fault of it is
+        none of the channel, which is read on."""
         return []
 
     def ancestors(self, post: Post, now: datetime) -> list[Post]:

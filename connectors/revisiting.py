@@ -16,7 +16,7 @@ from django.db import transaction
 
 from connectors.base import Connector, Fault
 from connectors.budgeting import Allowance
-from connectors.faults import CONCERNS_ONE
+from connectors.faults import CONCERNS_ONE, AuthExpired
 from connectors.models import Revisit
 from connectors.stored import as_it_is_now
 from connectors.storing import PAGE, Claim
@@ -96,7 +96,7 @@ class Revisiting:
 
     def _asked(self, connector: Connector, row: Revisit, ids: list[str]) -> Sequence[Any] | None:
         """How they stand; None where the network does not say, which makes it no worse a channel, or not yet."""
-        asked, budget = self.claim.requests, self.claim.budget
+        asked, budget, wait = self.claim.requests, self.claim.budget, REFUSED
         try:
             if not connector.audits:
                 return connector.refresh(ids, self.now)
@@ -105,11 +105,13 @@ class Revisiting:
                 self._put_down(row, due_at=self.now + LATER, tried=row.tried - 1)
             return found
         except Fault as fault:
-            if fault.name not in CONCERNS_ONE:
+            if fault.name not in CONCERNS_ONE:  # nothing of these posts
                 self._put_down(row, tried=row.tried - 1)
-                raise
+                if not connector.audits or isinstance(fault, AuthExpired):
+                    raise
+                wait = LATER
             log.warning("how closed posts stand cannot be asked", channel=row.channel_id, fault=str(fault))
-            self._put_down(row, due_at=self.now + REFUSED)
+            self._put_down(row, due_at=max(self.now + wait, fault.until or self.now))
             return None
         finally:
             budget.spend(max(1, self.claim.requests - asked))

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from connectors import metering
-from connectors.base import AuthRevoked, NotPermitted, Unreadable
+from connectors.base import NotPermitted, Unreadable
 from connectors.connecting import keep_facts
 from connectors.models import Channel
 from connectors.opening import opened
@@ -53,7 +53,7 @@ def test_without_the_token_or_with_a_bad_one_nothing_is_paid(fake):
         connector.counted("kettle", NOW)
     assert asked(fake) == []
     connector = fake.connector({**fake.secrets, "bearer_token": "wrong"})
-    with pytest.raises(AuthRevoked):
+    with pytest.raises(NotPermitted, match="does not take the app's bearer token"):
         connector.counted("kettle", NOW)
     assert paid == []
 
@@ -86,6 +86,7 @@ def test_a_bearer_token_that_is_no_good_keeps_nobody_from_listening(fake):
     assert check.account_id
     assert "quota" not in check.facts
     assert "does not tell" in check.warnings[0]
+    assert "bearer token" in check.warnings[0]
 
 
 # On the page

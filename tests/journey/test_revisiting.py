@@ -17,6 +17,7 @@ from connectors.models import Channel, Revisit
 from inbox.models import Conversation, Mention
 from inbox.models import receive as receiving
 from tests.fakes.instagram import Fake as Instagram
+from tests.fakes.server import Reply
 from tests.fakes.x import Fake as X
 from tests.journey.steps import of_fake, read
 
@@ -268,6 +269,29 @@ def test_where_a_network_looks_itself_it_is_asked_for_once_and_its_word_is_waite
         assert states == {gone: "deleted", shy: "withheld", there: "live"}
         row = Revisit.objects.get()
         assert (row.at, row.due_at, channel.state) == ("", row.begun_at + timedelta(days=1), "ok")
+
+
+@pytest.mark.parametrize("trouble", ["token", "storage", "wait"])
+def test_where_the_networks_own_look_fails_the_channel_is_read_on_and_it_is_tried_later(cast, settings, trouble):
+    settings.FETCH_ALLOW = ["127.0.0.1"]
+    with X() as fake:
+        fake.secrets = {**fake.secrets, "bearer_token": fake.bearer}
+        fake.say("@acme hello")
+        channel = read(of_fake(fake, team=cast.support))
+        put_away()
+        if trouble == "token":
+            fake.bearer = "another"
+        fake._stored = fake._stored if trouble != "storage" else lambda *_asked: Reply(503, "")
+        fake._job = fake._job if trouble != "wait" else lambda _asked: Reply(429, "{}")
+        for _ in range(revisiting.PATIENCE + 1):
+            revisit(channel)
+            assert (channel.state, channel.fault) == ("ok", "")
+            Revisit.objects.update(due_at=timezone.now())
+        fake.say("@acme and this?")
+        channel.sources.update(next_at=timezone.now())
+        assert Mention.objects.count() == 1
+        read(channel)
+        assert Mention.objects.count() == 2
 
 
 @pytest.mark.parametrize("state", [0, 4])

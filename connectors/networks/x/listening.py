@@ -153,7 +153,10 @@ class Listening(Connector):
 
     def audit(self, ids: Sequence[str], place: str, now: datetime) -> list[Deleted | Withheld] | None:
         posts = [one for one in ids if one.isdecimal()]  # messages have other numbers
-        return compliance.look(project.caller_of(self._caller(), self._base), posts, place) if posts else []
+        if not posts:
+            return []
+        with project.of_the_app():
+            return compliance.look(project.caller_of(self._caller(), self._base), posts, place)
 
     def ancestors(self, post: Post, now: datetime) -> list[Post]:
         """The beginning of the thread and the post answered; what lies between would cost a search."""

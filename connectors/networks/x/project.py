@@ -1,10 +1,11 @@
 """What X tells the app itself and no account: how many posts a search would find, and what of the project's month is
 used up. Both want the app's bearer token, which nobody has to give."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
-from connectors.base import JSON, NotPermitted, Secrets, Unreadable
+from connectors.base import JSON, AuthRevoked, NotPermitted, Secrets, Unreadable
 from connectors.networks.x.calls import Caller
 
 TOKEN = "bearer_token"  # noqa: S105  the name of a field
@@ -21,9 +22,20 @@ def caller_of(caller: Caller, base: str) -> Caller:
     return Caller(caller.seam, Secrets({"access_token": caller.secrets[TOKEN]}), base)
 
 
+@contextmanager
+def of_the_app() -> Iterator[None]:
+    """Around what is asked with the app's own token: one that is no good says nothing about the account's sign-in."""
+    try:
+        yield
+    except AuthRevoked as fault:
+        words = "X does not take the app's bearer token; an admin can enter it anew in the settings of this channel."
+        raise NotPermitted(words, what="app", field=TOKEN, status=fault.status) from fault
+
+
 def counted(caller: Caller, query: str) -> int:
     """Posts of the last seven days."""
-    answer = caller.read("/2/tweets/counts/recent", {"query": query, "granularity": "day"}, "x:counts")
+    with of_the_app():
+        answer = caller.read("/2/tweets/counts/recent", {"query": query, "granularity": "day"}, "x:counts")
     meta = answer.json(dict).get("meta")
     told = _number(meta, "total_tweet_count", "total_post_count")
     if told is None:
@@ -33,7 +45,8 @@ def counted(caller: Caller, query: str) -> int:
 
 def used(caller: Caller) -> JSON:
     """Posts that the project read in its month, how many it may, and in how many days that begins anew."""
-    data = caller.read("/2/usage/tweets", _USAGE, "x:usage").json(dict).get("data")
+    with of_the_app():
+        data = caller.read("/2/usage/tweets", _USAGE, "x:usage").json(dict).get("data")
     found = {
         "used": _number(data, "project_usage"),
         "limit": _number(data, "project_cap"),
