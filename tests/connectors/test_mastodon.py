@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from connectors.base import Absent, CannotKnow, Connector, Found, Outgoing, PostKind
+from connectors.base import Absent, CannotKnow, Connector, Deleted, Found, Outgoing, Post, PostKind
 from tests.fakes.consent import Consent
 from tests.fakes.mastodon import ME, Fake
 from tests.fakes.server import Reply
@@ -84,6 +84,34 @@ def test_an_odd_post_above_leaves_the_rest_of_the_thread_and_our_own_beginning_s
     assert [above.external_id for above in fake.connector().ancestors(post, NOW)] == [first, second]
     fake.statuses[second]["created_at"] = "soon"
     assert [above.external_id for above in fake.connector().ancestors(post, NOW)] == [first]
+
+
+def abroad(fake, text, days):
+    fake.start = NOW - timedelta(days=days)
+    return fake.say(text, account={"acct": "carla@far.example"})
+
+
+@pytest.mark.parametrize("batch", [True, False])
+def test_what_a_server_may_have_dropped_for_its_age_is_not_called_deleted(fake, batch):
+    """It stands as it stands, unless the server still shows something older that is not its own."""
+    old, young = abroad(fake, "where is my order?", 8), abroad(fake, "and now?", 6)
+    fake.start = NOW - timedelta(days=9)
+    home = fake.say("I am of this server")
+    real = fake.answer
+    if not batch:
+        fake.answer = lambda asked: Reply(404, {}) if asked.path == "/api/v1/statuses" else real(asked)
+    for one in (old, young):
+        fake.delete(one)
+    told = fake.connector().refresh([home, old, young], NOW)
+    assert {one.external_id: type(one) for one in told} == {home: Post, young: Deleted}
+    older = abroad(fake, "hello", 10)
+    told = fake.connector().refresh([older, old], NOW)
+    assert {one.external_id: type(one) for one in told} == {older: Post, old: Deleted}
+
+
+@pytest.mark.parametrize("number", ["9xkGn3Zq7VtR0pLm2a", "01J8Z3Q5N6", "7", "9" * 30])
+def test_a_number_that_tells_no_time_is_deleted_when_it_is_not_there(fake, number):
+    assert fake.connector().refresh([number], NOW) == [Deleted(number)]
 
 
 def search_finds(fake, found):

@@ -2,7 +2,7 @@
 leave out."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from connectors.posts import Author, Media, Visibility
@@ -13,6 +13,8 @@ SHOWN = {
     "private": Visibility.FOLLOWERS,
     "direct": Visibility.DIRECT,
 }
+_KEPT, _EARLIEST = timedelta(days=7), datetime(2016, 10, 1, tzinfo=UTC)
+"""So long, at least, servers keep what they have from others; and before that no number was given."""
 _MEDIA = {"image": "image", "gifv": "video", "video": "video", "audio": "audio"}
 
 
@@ -29,6 +31,14 @@ def required(value: Any) -> str:
 def time_of(value: Any) -> datetime:
     time = datetime.fromisoformat(value)
     return time.replace(tzinfo=time.tzinfo or UTC)
+
+
+def is_old(identity: str, now: datetime) -> bool:
+    """Whether a server may have dropped a post for its age. On Mastodon its number tells when it was made, and the
+    server itself goes by that; of numbers of other servers nothing is known."""
+    if not (identity.isascii() and identity.isdecimal() and len(identity) <= 19):
+        return False
+    return _EARLIEST < datetime.fromtimestamp((int(identity) >> 16) / 1000, UTC) < now - _KEPT
 
 
 def author_of(account: Mapping[str, Any], home: str = "") -> Author:

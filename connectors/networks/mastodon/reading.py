@@ -24,7 +24,7 @@ from connectors.base import (
     Visibility,
     Withheld,
 )
-from connectors.networks.mastodon.api import SHOWN, author_of, id_of, media_of, required, time_of
+from connectors.networks.mastodon.api import SHOWN, author_of, id_of, is_old, media_of, required, time_of
 from connectors.networks.mastodon.forward import Place, rank
 from connectors.networks.mastodon.streams import HEARD, Streaming
 from connectors.text import lines, plain
@@ -244,8 +244,12 @@ class Reading(Streaming):
             shown = {id_of(item) for item in items}  # what is there but cannot be read is not deleted
             standing += [posts[wanted] for wanted in batch if wanted in posts]
             # Left out by a server that lags is not deleted: asked for alone it is found, or plainly not.
-            standing += filter(None, (self._one(wanted, now) for wanted in batch if wanted not in shown))
-        return standing
+            missing = [one for one in batch if one not in shown and not _may_be_dropped(one, standing, now)]
+            standing += filter(None, (self._one(wanted, now) for wanted in missing))
+        return [
+            one for one in standing
+            if not (isinstance(one, Deleted) and _may_be_dropped(one.external_id, standing, now))
+        ]  # fmt: skip
 
     def _one(self, wanted: str, now: datetime) -> Post | Deleted | None:
         answer = self._ask("GET", f"/api/v1/statuses/{quote(wanted, safe='')}", now=now, accept=(404, 410))
@@ -258,6 +262,13 @@ class Reading(Streaming):
         path = f"/api/v1/statuses/{quote(post.external_id, safe='')}/context"
         above = self._ask("GET", path, now=now).json(dict).get("ancestors") or []
         return list(self._mapped(above, "context", None)[0])
+
+
+def _may_be_dropped(identity: str, standing: Sequence[Post | Deleted | Withheld], now: datetime) -> bool:
+    """Some servers drop all that is of other servers and older than so many days; one that still shows something older
+    from elsewhere does not."""
+    shown = [one for one in standing if isinstance(one, Post) and "@" in str(one.raw["account"].get("acct"))]
+    return is_old(identity, now) and not any(rank(one.external_id) < rank(identity) for one in shown)
 
 
 def _named(source: Source, what: str) -> Source:
