@@ -51,9 +51,15 @@ def overtaken[F: forms.BaseForm](again: Callable[[QueryDict], F], sent: QueryDic
         return None
     form.add_error(None, _("Somebody changed this meanwhile. Keep yours to put it in its place, or reload."))
     for field in differing:
-        if getattr(field.field.widget, "input_type", "") != "password":
-            form.add_error(None, _("%(field)s is now: %(value)s") % {"field": field.label, "value": _in_words(field)})
+        form.add_error(None, _stands(field))
     return form
+
+
+def _stands(field: BoundField) -> str:
+    """What is there now; a secret is neither shown nor filled in again."""
+    if getattr(field.field.widget, "input_type", "") == "password":
+        return _("Enter this once more: %(field)s") % {"field": field.label}
+    return _("%(field)s is now: %(value)s") % {"field": field.label, "value": _in_words(field)}
 
 
 def _differs(field: BoundField) -> bool:

@@ -144,9 +144,11 @@ def test_an_older_settings_page_of_a_channel_gives_its_posts_to_no_other_team(ca
         address = f"/set-up/channels/{channel.pk}/settings/"
         older = opened(other, address)
         assert ada.post(address, {**opened(ada, address), "team": cast.hr.pk}).status_code == 303
-        answer = other.post(address, {**older, "channel_name": "@acme2"})
+        answer = other.post(address, {**older, "channel_name": "@acme2", "token": "other"})
         page = answer.content.decode()
         assert answer.status_code == 409
+        assert "other" not in form_in(page, address).values()
+        assert "Enter this once more: Token" in page
         assert "What no rule places goes to is now: HR" in page
         stands = Channel.objects.get()
         assert (stands.name, stands.team) == ("@acme", cast.hr)
