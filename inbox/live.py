@@ -171,7 +171,7 @@ class Hub:
         seen = await database_sync_to_async(watch.look)(sorted(self.sockets), agents)
         for bell in bells:
             if seen.rights.get(bell.agent_id) != bell.rights:
-                bell.check(await database_sync_to_async(watch.allowed)(bell.agent_id, bell.streams))
+                bell.check(await database_sync_to_async(watch.allowed)(bell.agent_id, bell.streams, bell.held))
             bell.lose({stream for stream in bell.streams if seen.teams.get(stream, -1) not in bell.teams | {-1}})
         self.moved(seen.numbers)
 
@@ -213,7 +213,7 @@ class Bell(AsyncWebsocketConsumer):  # type: ignore[misc]
         except (ValueError, KeyError, TypeError, RecursionError):
             await self.close(TOO_MUCH)
             return
-        answer = await database_sync_to_async(watch.allowed)(self.agent_id, wanted)
+        answer = await database_sync_to_async(watch.allowed)(self.agent_id, wanted, self.held)
         if not self.check(answer):
             return
         if not answer.numbers or not wanted - answer.numbers.keys() <= answer.gone:
@@ -261,7 +261,7 @@ class Bell(AsyncWebsocketConsumer):  # type: ignore[misc]
     def check(self, answer: watch.Allowed) -> bool:
         """Ends the socket when the account was switched off or a right was taken since it was opened; one that was
         given takes nothing away from the page."""
-        if answer.rights is None or not self.held <= answer.held:
+        if answer.rights is None or self.held - answer.held - answer.removed:
             self._end(NO_LOGIN if answer.rights is None else NO_RIGHT)
             return False
         self.rights, self.teams, self.held = answer.rights, answer.teams, answer.held

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from inbox import presence
-from inbox.models import Agent, Conversation, Stream
+from inbox.models import Agent, Conversation, Stream, Team
 from socialcare.pages import is_number
 
 
@@ -15,17 +15,19 @@ from socialcare.pages import is_number
 class Allowed:
     """`rights` is the agent's rights_version, None when the account is gone or off; `numbers` holds the streams
     allowed, `gone` those of conversations that are not, or not any more, the agent's to read, `teams` whose
-    conversations the agent reads, `held` all that the agent may: what is missing there later was taken."""
+    conversations the agent reads, `held` all that the agent may: what is missing there later was taken, unless it is
+    among the `removed`."""
 
     rights: int | None
     numbers: dict[str, int] = field(default_factory=dict)
     teams: frozenset[int] = frozenset()
     gone: frozenset[str] = frozenset()
     held: frozenset[str] = frozenset()
+    removed: frozenset[str] = frozenset()
 
 
-def allowed(agent_id: int, wanted: Collection[str]) -> Allowed:
-    """The streams among `wanted` that the agent may watch, with their numbers."""
+def allowed(agent_id: int, wanted: Collection[str], before: frozenset[str] = frozenset()) -> Allowed:
+    """The streams among `wanted` that the agent may watch, with their numbers. `before`: what was held until now."""
     agent = Agent.objects.filter(pk=agent_id, is_active=True).first()
     if agent is None:
         return Allowed(None)
@@ -41,7 +43,8 @@ def allowed(agent_id: int, wanted: Collection[str]) -> Allowed:
     readable = dict(Conversation.objects.visible_to(agent).filter(pk__in=asked.values()).values_list("id", "seen_seq"))
     numbers |= {stream: _number(stream, readable[pk]) for stream, pk in asked.items() if pk in readable}
     gone = frozenset(stream for stream, pk in asked.items() if pk not in readable)
-    return Allowed(agent.rights_version, numbers, agent.readable_team_ids, gone, _held(agent))
+    held = _held(agent)
+    return Allowed(agent.rights_version, numbers, agent.readable_team_ids, gone, held, _removed(before - held))
 
 
 def _held(agent: Agent) -> frozenset[str]:
@@ -49,6 +52,13 @@ def _held(agent: Agent) -> frozenset[str]:
     plain = {name for name in ("is_admin", "is_reader") if getattr(agent, name)}
     managed = {f"manages:{team.pk}" for team in agent.readable_teams if agent.manages(team.pk)}
     return frozenset({agent.get_session_auth_hash(), *plain, *managed, *(team.stream for team in agent.readable_teams)})
+
+
+def _removed(lost: frozenset[str]) -> frozenset[str]:
+    """Of what is not held any more, that of teams which are no more: nobody took it."""
+    of_teams = {right: int(right.partition(":")[2]) for right in lost if ":" in right}
+    there = set(Team.objects.filter(pk__in=of_teams.values()).values_list("pk", flat=True)) if of_teams else set()
+    return frozenset(right for right, pk in of_teams.items() if pk not in there)
 
 
 def _is_of_channel(stream: str) -> bool:

@@ -18,6 +18,7 @@ from inbox.line import KEPT
 from inbox.live import TOO_MUCH
 from inbox.models import Agent, Conversation, Role
 from socialcare.models import Invitation
+from socialcare.people import remove_team
 from tests.conftest import make_cast
 from tests.inbox.test_receive import offer, post
 from tests.waiting import PATIENCE, soon
@@ -200,14 +201,20 @@ def test_taking_a_right_away_ends_the_socket(web, house):
     assert code == 4403
 
 
-@pytest.mark.parametrize("change", ["joins", "manages", "reads figures"])
+@pytest.mark.parametrize("change", ["joins", "manages", "reads figures", "loses a removed team"])
 def test_a_right_that_is_given_takes_no_page_away(web, house, change):
     """The line goes on, also for what it may hear from now on, until something is taken."""
     acts = {
         "joins": lambda: house.ana.join(house.product, Role.AGENT, by=None),
         "manages": lambda: house.ana.join(house.support, Role.MANAGER, by=None),
         "reads figures": lambda: house.ana.change_rights(None, is_reader=True),
+        "loses a removed team": lambda: (
+            remove_team(house.product, house.ada),
+            house.ana.change_rights(None, is_reader=True),
+        ),
     }
+    if change == "loses a removed team":
+        house.ana.join(house.product, Role.MANAGER, by=None)
     cookie, own = session_of(house.ana), [house.ana.stream, house.support.stream]
 
     async def until(socket, stream):
