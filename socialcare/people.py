@@ -139,9 +139,9 @@ def set_role(team: Team, agent: Agent, role: str, by: Agent, *, seen: str | None
         raise Refused(_("You do not manage this team."))
     if role not in Role.values:
         raise Refused(_("A member is an agent or a manager."))
+    agent, membership = _held(team, agent)
     if not agent.is_active:
         raise Refused(_("This account is disabled."))
-    membership = _held(team, agent)
     if membership is None or membership.role != role:
         refuse_overtaken(membership, seen)
         agent.join(team, role, by)
@@ -151,15 +151,16 @@ def set_role(team: Team, agent: Agent, role: str, by: Agent, *, seen: str | None
 def end_membership(team: Team, agent: Agent, by: Agent, *, seen: str | None = None) -> None:
     if not may_manage(by, team):
         raise Refused(_("You do not manage this team."))
-    if membership := _held(team, agent):
+    agent, membership = _held(team, agent)
+    if membership:
         refuse_overtaken(membership, seen)
         agent.leave(team, by)
 
 
-def _held(team: Team, agent: Agent) -> Membership | None:
-    """The membership, which nobody changes before this transaction ends."""
-    Agent.objects.select_for_update().get(pk=agent.pk)
-    return Membership.objects.filter(team=team, agent=agent).first()
+def _held(team: Team, agent: Agent) -> tuple[Agent, Membership | None]:
+    """The agent and the membership as they are now; nobody changes either before this transaction ends."""
+    now = Agent.objects.select_for_update().get(pk=agent.pk)
+    return now, Membership.objects.filter(team=team, agent=now).first()
 
 
 @transaction.atomic

@@ -93,6 +93,14 @@ def test_disabling_ends_logins_work_and_links_at_once(cast):
     assert ana.get("/").status_code == 302
 
 
+def test_nobody_joins_whose_account_was_disabled_since_they_were_read(cast):
+    read_before = Agent.objects.get(pk=cast.ana.pk)
+    people.disable(cast.ana, cast.ada)
+    with pytest.raises(people.Refused, match="disabled"):
+        people.set_role(cast.product, read_before, "agent", cast.ada)
+    assert not Membership.objects.filter(agent=cast.ana).exists()
+
+
 def test_making_an_admin_asks_for_the_password_again_and_then_goes_on(cast):
     ada = signed_in(cast.ada)
     answer = ada.post(f"/set-up/agents/{cast.ana.pk}/rights/", as_shown(cast.ana, is_admin="yes"))
