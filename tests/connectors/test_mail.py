@@ -203,29 +203,62 @@ def test_a_report_in_a_charset_nobody_knows_holds_up_no_other(fake):
     assert not bad
 
 
-@pytest.mark.parametrize("said", [b"NO The message could not be converted.", b"NO [SERVERBUG] Internal error."])
+REFUSALS = [b"NO System Error (Failure)", b"NO [SERVERBUG] Internal error."]
+
+
+def read_on(fake, cursor=None, now=None):
+    """What came until the server was in trouble, if it was."""
+    now, posts, bad, fault = now or datetime.now(UTC), [], [], None
+    try:
+        for page in fake.connector().poll("inbox", cursor, Budget(requests=50), now):
+            cursor, posts, bad = page.cursor, [*posts, *page.posts], [*bad, *page.bad]
+    except Unavailable as error:
+        fault = error
+    return [post.text for post in posts], [each.external_id for each in bad], cursor, fault
+
+
+@pytest.mark.parametrize("said", REFUSALS)
 @pytest.mark.parametrize("stops", [False, True], ids=["others come", "it ends there"])
-def test_a_mail_that_the_server_cannot_give_is_set_aside_and_holds_up_no_other(fake, said, stops):
+def test_a_mail_that_the_server_cannot_give_is_set_aside_after_an_hour_and_holds_up_no_other(fake, said, stops):
     for number in range(9):
         fake.say(f"mail {number}")
     uids = [uid for uid, _raw, _at in fake.folders["INBOX"].mails]
     fake.stops_at_broken, fake.broken = stops, {uids[4]: said, uids[5]: said}
-    posts, bad, cursor, _ = fake.read(fake.connector())
-    assert {post.text for post in posts} == {f"mail {number}" for number in (0, 1, 2, 3, 6, 7, 8)}
-    assert [each.external_id for each in bad] == [f"inbox:{uids[4]}", f"inbox:{uids[5]}"]
+    now = datetime.now(UTC)
+    posts, bad, cursor, fault = read_on(fake, now=now)
+    assert (set(posts), bad) == ({f"mail {number}" for number in (0, 1, 2, 3, 6, 7, 8)}, [])
+    assert fault
+    assert cursor["uid"] == uids[3]
     fake.say("the next")
-    posts, bad, _, _ = fake.read(fake.connector(), cursor)
-    assert ([post.text for post in posts], bad) == (["the next"], [])
+    posts, bad, cursor, fault = read_on(fake, cursor, now + timedelta(minutes=59))
+    assert ("the next" in posts, bad, bool(fault)) == (True, [], True)
+    posts, bad, cursor, fault = read_on(fake, cursor, now + timedelta(hours=1))
+    assert ("the next" in posts, bad, fault) == (True, [f"inbox:{uids[4]}", f"inbox:{uids[5]}"], None)
+    assert read_on(fake, cursor) == ([], [], cursor, None)
+    assert "refused" not in cursor
 
 
-def test_a_server_that_gives_nothing_at_all_is_in_trouble_and_sets_nothing_aside(fake):
-    fake.say("first")
-    fake.say("second")
-    fake.broken = dict.fromkeys((uid for uid, _raw, _at in fake.folders["INBOX"].mails), b"NO [SERVERBUG] Internal.")
-    with pytest.raises(Unavailable):
-        fake.read(fake.connector())
+@pytest.mark.parametrize("said", REFUSALS)
+@pytest.mark.parametrize("which", [slice(None), slice(2, None)], ids=["from the start", "in the middle of a page"])
+def test_a_server_in_trouble_for_a_moment_costs_no_mail(fake, said, which):
+    texts = [f"mail {number}" for number in range(5)]
+    for each in texts:
+        fake.say(each)
+    fake.broken = dict.fromkeys([uid for uid, _raw, _at in fake.folders["INBOX"].mails][which], said)
+    before, bad, cursor, fault = read_on(fake)
+    assert (before, bad, bool(fault)) == (texts[: which.start or 0], [], True)
+    assert read_on(fake, cursor, datetime.now(UTC) + timedelta(hours=23))[1] == [], "it gives nothing at all"
+    left, bad, _, fault = read_on(fake, cursor, datetime.now(UTC) + timedelta(hours=25))
+    assert (left, len(bad), fault) == ([], len(texts[which]), None)
     fake.broken = {}
-    assert len(fake.read(fake.connector())[0]) == 2
+    after, bad, cursor, fault = read_on(fake, cursor)
+    assert (after, bad, fault) == (texts[which.start or 0 :], [], None)
+    back = fake.connector().again("inbox", cursor, datetime.now(UTC) - timedelta(days=2), datetime.now(UTC))
+    fake.broken = {fake.folders["INBOX"].mails[1][0]: said}
+    _, bad, back, fault = read_on(fake, back)
+    assert (bad, bool(fault)) == ([], True)
+    fake.broken = {}
+    assert "mail 1" in read_on(fake, back)[0]
 
 
 def test_an_answer_goes_to_the_domain_that_wrote_whatever_an_older_rule_made_of_it(fake):

@@ -1,7 +1,9 @@
 """Reading a folder in order: where reading stands, what waits behind it, and how much makes a page."""
 
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
+from connectors.faults import Unavailable
 from connectors.networks.mail.imap import Mailbox, Weight
 from connectors.posts import JSON, Gap
 
@@ -9,6 +11,9 @@ WINDOW = timedelta(hours=48)
 ITEMS = 50
 CUT = 2_000_000
 """Bytes of a page, and of one mail: what comes after them are attachments."""
+PATIENCE, WHOLE_PAGE = timedelta(hours=1), timedelta(days=1)
+"""So long a mail that the server refuses is waited for, as it may be a bad moment of the server; longer where the
+server gives nothing else either."""
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -85,3 +90,38 @@ def next_page(box: Mailbox, waiting: list[int]) -> tuple[dict[int, Weight], list
         if page:
             return page, waiting
     return {}, []
+
+
+class Given(NamedTuple):
+    """What the server gives of a page, and what it refuses."""
+
+    bodies: dict[int, bytes]
+    weights: dict[int, Weight]
+    """Without those that are waited for."""
+    held: list[int]
+    """UIDs of those that are waited for: reading goes no further."""
+    kept: JSON
+    """For the cursor: since when it refuses them."""
+    fault: Unavailable
+
+    def go_on(self) -> None:
+        """After what came was stored."""
+        if self.held:
+            raise self.fault
+
+
+def given(box: Mailbox, weights: dict[int, Weight], cursor: JSON | None, now: datetime) -> Given:
+    """Some servers have no code for their bad moments: only time tells those from a mail that cannot be read."""
+    bodies, refusal = box.messages(list(weights), CUT)
+    known = (cursor or {}).get("refused")
+    known = known if isinstance(known, dict) else {}
+    lacking = [uid for uid in weights if uid not in bodies] if refusal else []
+    since = {uid: since_of({"since": known.get(str(uid))}) or now for uid in lacking}
+    held = [uid for uid in lacking if now - since[uid] < (PATIENCE if bodies else WHOLE_PAGE)]
+    kept = {"refused": {str(uid): at.isoformat() for uid, at in since.items()}} if held else {}
+    told = {uid: weight for uid, weight in weights.items() if uid not in held}
+    return Given(bodies, told, held, kept, Unavailable(f"It does not give a mail. {refusal.detail if refusal else ''}"))
+
+
+def kept_of(validity: int, last: int, since: datetime | None, more: JSON) -> JSON:
+    return {"validity": validity, "uid": last, **({"since": since.isoformat()} if since else {}), **more}

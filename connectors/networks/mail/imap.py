@@ -8,12 +8,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, NoReturn, Self, cast
 
-from connectors.faults import (
-    Fault,
-    Invalid,
-    Unavailable,
-    Unreadable,
-)
+from connectors.faults import Fault, Invalid, Unreadable
 from connectors.http import Seam
 from connectors.networks.mail.told import UID, arrived, bodies_in, code_in, refused
 from connectors.wire import Access, Broken, Line, Server, TooMuch
@@ -146,12 +141,11 @@ class Mailbox:
                 found[int(uid[1])] = Weight(int(size[1]), arrived(told))
         return {uid: found[uid] for uid in sorted(found.keys() & set(uids))}
 
-    def messages(self, uids: Sequence[int], most: int) -> dict[int, bytes]:
-        """The first `most` bytes of each message, without marking it as seen."""
+    def messages(self, uids: Sequence[int], most: int) -> tuple[dict[int, bytes], Fault | None]:
+        """The first `most` bytes of each message, without marking it as seen; and the refusal, where the server did
+        not give them at once. Those it gave in the end are there."""
         found, refusal = self._bodies(uids, f"(UID BODY.PEEK[]<0.{most}>)") if uids else ({}, None)
-        if isinstance(refusal, Unavailable) and not found:
-            raise refusal  # the server rather than a mail
-        return {uid: found[uid] for uid in sorted(found.keys() & set(uids))}
+        return {uid: found[uid] for uid in sorted(found.keys() & set(uids))}, refusal
 
     def _bodies(self, uids: Sequence[int], parts: str) -> tuple[dict[int, bytes], Fault | None]:
         """What the server gives, and why it did not give all. A server that cannot read one mail refuses them all, or

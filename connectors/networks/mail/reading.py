@@ -18,6 +18,7 @@ from connectors.base import (
     Past,
     Post,
     Source,
+    Unavailable,
     Withheld,
 )
 from connectors.networks.mail.access import MailAccess
@@ -26,6 +27,8 @@ from connectors.networks.mail.folder import (
     CUT,
     WINDOW,
     earlier_in,
+    given,
+    kept_of,
     newest_in,
     next_page,
     page_before,
@@ -76,16 +79,14 @@ class Reading(MailAccess):
             while not budget.spent:
                 budget.spend()
                 weights, waiting = next_page(box, waiting)
-                found, bad = self._mapped(box.messages(list(weights), CUT), weights, source, now, since)
+                there = given(box, weights, cursor, now)
+                found, bad = self._mapped(there.bodies, there.weights, source, now, since)
                 posts = self._placed(found, box, folder, now)
-                last = max(weights, default=last)
-                kept = {
-                    "validity": validity,
-                    "uid": last,
-                    **({"since": since.isoformat()} if since and waiting else {}),
-                }
+                last, more = min(there.held) - 1 if there.held else max(weights, default=last), waiting or there.held
+                kept = kept_of(validity, last, since if more else None, there.kept)
                 returned = undelivered(posts)
-                yield Page(posts=posts, bad=bad, undelivered=returned, cursor=kept, end=not waiting, gaps=gaps)
+                yield Page(posts=posts, bad=bad, undelivered=returned, cursor=kept, end=not more, gaps=gaps)
+                there.go_on()
                 gaps = ()
                 if not waiting:
                     return
@@ -106,10 +107,13 @@ class Reading(MailAccess):
             while not budget.spent:
                 budget.spend()
                 weights, waiting = page_before(box, waiting)
-                found, bad = self._mapped(box.messages(list(weights), CUT), weights, source, now, None)
+                there = given(box, weights, cursor, now)
+                found, bad = self._mapped(there.bodies, there.weights, source, now, None)
                 posts = self._placed(found, box, folder, now)
-                cursor = {**cursor, "below": min(weights, default=0)}
-                yield Page(posts=posts, bad=bad, cursor=cursor, end=not waiting)
+                below = max(there.held) + 1 if there.held else min(weights, default=0)
+                kept = {"validity": validity, "since": cursor["since"], "below": below, **there.kept}
+                yield Page(posts=posts, bad=bad, cursor=kept, end=not (waiting or there.held))
+                there.go_on()
                 if not waiting:
                     return
 
@@ -123,7 +127,7 @@ class Reading(MailAccess):
 
     def _mapped(
         self,
-        given: Mapping[int, bytes],
+        bodies: Mapping[int, bytes],
         weights: Mapping[int, Weight],
         source: str,
         now: datetime,
@@ -132,10 +136,13 @@ class Reading(MailAccess):
         posts: dict[str, Post] = {}
         bad = []
         for uid, weight in weights.items():
+            if uid not in bodies:
+                bad.append(Bad(f"{source}:{uid}", "The server does not give this mail.", {}))
+                continue
             try:
-                post = post_of(read(given[uid]), source, self._address, weight, now, history_before)
+                post = post_of(read(bodies[uid]), source, self._address, weight, now, history_before)
             except MAPPING as error:
-                head = given.get(uid, b"")[:2000].decode("utf-8", "replace")
+                head = bodies[uid][:2000].decode("utf-8", "replace")
                 bad.append(Bad(f"{source}:{uid}", f"{type(error).__name__}: {error}", {"head": head}))
                 continue
             if post is not None:
@@ -171,7 +178,10 @@ class Reading(MailAccess):
     def _shown(self, box: Mailbox, uids: list[int], source: str, now: datetime) -> list[Post]:
         """These mails of the open folder; what cannot be read is left out."""
         weights = box.weights(uids) if uids else {}
-        return self._mapped(box.messages(list(weights), CUT), weights, source, now, None)[0]
+        bodies, refusal = box.messages(list(weights), CUT)
+        if isinstance(refusal, Unavailable) and not bodies:
+            raise refusal
+        return self._mapped(bodies, weights, source, now, None)[0]
 
     def refresh(self, ids: Sequence[str], now: datetime) -> list[Post | Deleted | Withheld]:
         """Ours as they lie in the folder for sent mail. Nobody edits a mail, and one that a colleague removed from
