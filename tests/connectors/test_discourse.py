@@ -1,12 +1,13 @@
 """What is special about Discourse: posts named by their number in a topic, pages with holes, private messages, and
 refusals that do not say what they are about."""
 
+from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from connectors.base import Deleted, Medium, Outgoing, PostKind, PostState, Sent, Visibility, Withheld
+from connectors.base import Budget, Deleted, Medium, Outgoing, PostKind, PostState, Sent, Visibility, Withheld
 from connectors.faults import (
     AuthRevoked,
     Duplicate,
@@ -16,6 +17,7 @@ from connectors.faults import (
     PolicyRefused,
     RateLimited,
     Unavailable,
+    Unreadable,
 )
 from connectors.networks.discourse.api import place_of
 from tests.fakes.discourse import ME, PRIVATE, TOPIC, USER, Fake, no
@@ -403,15 +405,37 @@ def test_a_post_that_is_told_oddly_is_set_aside_and_the_others_are_read(fake, so
     assert ([each.external_id for each in bad], cursor["todo"]) == ([odd], [])
 
 
+@pytest.mark.parametrize("source", ["search:kettle", "notifications"])
+def test_a_page_of_whoever_stands_before_the_forum_sets_nothing_aside_and_passes(fake, source):
+    said = {fake.tell(fake.say(f"kettle {number}", topic=77), 1) for number in range(3)}
+    lists, real, bad, cursor = ("/search.json", "/notifications.json"), fake.answer, (), None
+    fake.answer = lambda asked: real(asked) if asked.path in lists else Reply(200, "<html>Just a moment…</html>")
+    with pytest.raises(Unreadable):
+        for page in fake.connector().poll(source, None, Budget(requests=50), NOW):
+            bad, cursor = (*bad, *page.bad), deepcopy(page.cursor)
+    assert not bad
+    fake.answer = real
+    assert {post.external_id for post in read(fake, source, cursor)[0]} == said
+
+
+@pytest.mark.parametrize(("topic", "shown"), [(77, Visibility.PUBLIC), (PRIVATE, Visibility.DIRECT)])
+def test_what_was_set_aside_is_read_again_by_its_number_and_its_topic_says_for_whom_it_is(fake, topic, shown):
+    said = fake.say("a kettle", topic=topic)
+    [post] = fake.connector().refresh([str(fake.at(said)["id"])], NOW)
+    assert (post.external_id, post.visibility) == (said, shown)
+    assert fake.connector().refresh(["9" * 7], NOW) == [Deleted("9" * 7)]
+
+
 @pytest.mark.parametrize("odd", ["<html>Just a moment…</html>", {"errors": ["no"], "error_type": "moon_landing"}])
-def test_what_is_not_known_to_be_public_or_wanted_since_its_topic_is_told_oddly_is_neither(fake, odd):
+def test_what_is_not_known_to_be_public_since_its_topic_is_told_oddly_is_not_and_a_hit_is_set_aside(fake, odd):
     said = [fake.tell(fake.say(f"kettle {topic}", category_id=5, topic=topic), 1) for topic in (77, 78)]
     answer_oddly(fake, "/t/78.json", odd)
     shown = {post.external_id: post.visibility for post in read(fake, "notifications")[0]}
     assert shown == {said[0]: Visibility.PUBLIC, said[1]: Visibility.DIRECT}
     kept = fake.settings()
     fake.settings = lambda: kept | {"categories": ["5"]}
-    assert [post.external_id for post in read(fake, "search:kettle")[0]] == [said[0]]
+    posts, bad, _, _ = read(fake, "search:kettle")
+    assert ([post.external_id for post in posts], [each.external_id for each in bad]) == ([said[0]], [said[1]])
 
 
 def answer_oddly(fake, path, told="<html>Just a moment…</html>"):

@@ -14,6 +14,7 @@ from connectors.base import (
     Budget,
     Connector,
     Deleted,
+    Fault,
     Gap,
     Gone,
     Invalid,
@@ -22,8 +23,10 @@ from connectors.base import (
     Past,
     PolicyRefused,
     Post,
+    PostKind,
     PostState,
     Unreadable,
+    Visibility,
     Withheld,
 )
 from connectors.by_number import Standings, standing_of
@@ -159,34 +162,54 @@ class Reading(Connector):
             return [], ()
         # Its topic was closed to us since, or it is told oddly: the others are read all the same.
         except (NotPermitted, PolicyRefused, Unreadable) as fault:
+            self._tells_others(fault, budget, now)
             return [], (Bad(str(one), fault.words, {"id": one}),)
         topic = item.get("topic_id")
         if not private and isinstance(topic, int) and topic not in public:
-            budget.spend()
-            public[topic] = self._is_public(topic, now)
+            public[topic] = self._is_public(topic, budget, now)
         return self._mapped([item], "notifications", direct=private or not public.get(topic, False))
 
-    def _is_public(self, topic: int, now: datetime) -> bool:
+    def _is_public(self, topic: int, budget: Budget, now: datetime) -> bool:
         """Whatever is not known to be meant for everybody is not."""
+        budget.spend()
         try:
             return self._ask("GET", f"/t/{topic}.json", now=now).json(dict).get("archetype") in PUBLIC
-        except OF_ONE:
+        except OF_ONE as fault:
+            self._tells_others(fault, budget, now)
             return False
+
+    def _tells_others(self, fault: Fault, budget: Budget, now: datetime) -> None:
+        """An odd answer is about one post as long as the list of all can be read. A page of whoever stands before the
+        forum comes in place of both and passes: Unreadable, and all that is to be read waits."""
+        if isinstance(fault, Unreadable):
+            budget.spend()
+            self._ask("GET", "/posts.json", now=now, listing=True).json(dict)
 
     def _one(self, one: str, now: datetime | None = None) -> tuple[Post, JSON]:
         topic, number = place_of(one)
-        answer = self._ask("GET", f"/posts/by_number/{topic}/{number}.json", now=now)
+        return self._read(f"/posts/by_number/{topic}/{number}.json", now)
+
+    def _read(self, path: str, now: datetime | None) -> tuple[Post, JSON]:
+        answer = self._ask("GET", path, now=now)
         item: JSON = answer.json(dict)
         posts, _ = self._mapped([item], "refresh")
         if not posts:
             raise answer.unreadable("It is no post.")
         return posts[0], item
 
+    def _set_aside(self, one: str, now: datetime) -> Post:
+        """A post that could not be read, of which only its own number is known; its topic says for whom it is."""
+        post, item = self._read(f"/posts/{one}.json", now)
+        if self._is_public(int(item["topic_id"]), Budget(), now):
+            return post
+        return replace(post, kind=PostKind.DIRECT, visibility=Visibility.DIRECT)
+
     def refresh(self, ids: Sequence[str], now: datetime) -> list[Post | Deleted | Withheld]:
         def ask(asked: list[str]) -> Standings:
-            post, _ = self._one(asked[0], now)
-            # Whether its topic is private is not told here.
-            return [Deleted(asked[0]) if post.state is PostState.DELETED else replace(post, whole=False)]
+            numbered = asked[0].isascii() and asked[0].isdecimal()
+            # Whether its topic is private is not told by a post itself.
+            post = self._set_aside(asked[0], now) if numbered else replace(self._one(asked[0], now)[0], whole=False)
+            return [Deleted(asked[0]) if post.state is PostState.DELETED else post]
 
         return standing_of(ids, 1, ask)
 

@@ -22,7 +22,6 @@ from connectors.base import (
     Source,
     Unreadable,
 )
-from connectors.faults import OF_ONE
 from connectors.networks.discourse.api import WINDOW, time_of
 from connectors.networks.discourse.reading import Reading
 from connectors.newest_first import Walk, overlap
@@ -66,30 +65,41 @@ class Searching(Reading):
             budget.spend()
             posts, bad, rates, repeats = list[Post](), tuple[Bad, ...](), tuple[Rate, ...](), 0
             if todo:
-                posts, bad, rates = self._hit(todo.pop(0), source, now)
+                posts, bad, rates = self._hit(todo.pop(0), source, budget, now)
             else:
                 found, bad, rates, repeats = self._hits(source.partition(":")[2], walk, now)
                 todo = [one for one in found if one not in seen]
                 seen = [*seen, *todo][-SEEN:]
-            heard = tuple(
-                replace(post, history=post.created_at < walk.since)
-                for post in posts if self._is_wanted(post, topics, budget, now)
-            )  # fmt: skip
-            yield Page(posts=heard, bad=bad, cursor={**walk.kept(), "todo": todo, "seen": seen},
+            posts, unclear = self._wanted(posts, topics, budget, now)
+            heard = tuple(replace(post, history=post.created_at < walk.since) for post in posts)
+            yield Page(posts=heard, bad=(*bad, *unclear), cursor={**walk.kept(), "todo": todo, "seen": seen},
                        end=walk.ended and not todo, rate=rates, gaps=gaps, repeats=repeats)  # fmt: skip
             gaps = ()
 
-    def _is_wanted(self, post: Post, topics: dict[str, str], budget: Budget, now: datetime) -> bool:
-        """Whether it stands in a category that was chosen, which its topic says. `topics`: what was told so far."""
-        wanted, topic = lines(self.settings.get("categories")), post.external_id.partition("/")[0]
-        if wanted and topic not in topics:
-            budget.spend()
+    def _wanted(
+        self, posts: Sequence[Post], topics: dict[str, str], budget: Budget, now: datetime
+    ) -> tuple[list[Post], tuple[Bad, ...]]:
+        """What stands in a category that was chosen, which its topic says. `topics`: what was told so far. A topic that
+        is told oddly does not say."""
+        chosen, wanted, bad = lines(self.settings.get("categories")), list[Post](), list[Bad]()
+        for post in posts:
+            topic = post.external_id.partition("/")[0]
             try:
-                told = self._ask("GET", f"/t/{topic}.json", now=now).json(dict).get("category_id")
-            except OF_ONE:
-                told = None
-            topics[topic] = str(told)
-        return not wanted or topics[topic] in wanted
+                if chosen and topic not in topics:
+                    topics[topic] = self._category(topic, budget, now)
+            except (Invalid, Unreadable) as fault:
+                self._tells_others(fault, budget, now)
+                bad.append(Bad(post.external_id, fault.words, dict(post.raw)))
+                continue
+            wanted += [post] if not chosen or topics[topic] in chosen else []
+        return wanted, tuple(bad)
+
+    def _category(self, topic: str, budget: Budget, now: datetime) -> str:
+        budget.spend()
+        try:
+            return str(self._ask("GET", f"/t/{topic}.json", now=now).json(dict).get("category_id"))
+        except (Gone, NotPermitted, PolicyRefused):
+            return ""
 
     def _hits(self, words: str, walk: Walk, now: datetime) -> tuple[list[int], tuple[Bad, ...], tuple[Rate, ...], int]:
         """The posts of a page of the search that are to be read."""
@@ -108,7 +118,9 @@ class Searching(Reading):
         repeats = walk.reached(items, list(hits.values()), more, now, sorts=True)
         return [one for one, made in hits.items() if made >= start], bad, answer.rates, repeats
 
-    def _hit(self, one: int, source: str, now: datetime) -> tuple[list[Post], tuple[Bad, ...], tuple[Rate, ...]]:
+    def _hit(
+        self, one: int, source: str, budget: Budget, now: datetime
+    ) -> tuple[list[Post], tuple[Bad, ...], tuple[Rate, ...]]:
         try:
             answer = self._ask("GET", f"/posts/{one}.json", now=now)
             told = answer.json(dict)
@@ -116,6 +128,7 @@ class Searching(Reading):
             return [], (), ()
         # Its topic was closed to us since, or it is told oddly: the others are read all the same.
         except (NotPermitted, PolicyRefused, Unreadable) as fault:
+            self._tells_others(fault, budget, now)
             return [], (Bad(str(one), fault.words, {"id": one}),), ()
         posts, bad = self._mapped([told], source)
         return [post for post in posts if not post.ours], bad, answer.rates
