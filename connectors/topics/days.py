@@ -197,6 +197,12 @@ def _piece(days: list[tuple[datetime, datetime]], alone: bool) -> tuple[int, boo
     return counted, goes_on
 
 
+def hold_counting() -> None:
+    """Nothing is counted before this transaction ends: whoever takes many days away locks them in another order."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", (LOCK,))
+
+
 _WRONG = f"""
     SELECT w.topic_id, w.since, w.counts, found.counts
       FROM connectors_findingday w

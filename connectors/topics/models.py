@@ -13,6 +13,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from connectors.topics.clusters import Cluster
+from connectors.topics.days import hold_counting
 from connectors.topics.exclusions import Exclusion
 from connectors.topics.query import parse, parse_topic
 from connectors.topics.sorting import exclusion_rows, theme_rows
@@ -181,6 +182,7 @@ class Topic(models.Model):
     def remove(self, by: Agent | None) -> None:
         """The topic and what it found go; the mentions stay. The event keeps its themes and exclusions too, which go
         with it and come back with it."""
+        hold_counting()
         gone = removed(f"removed the topic “{self.name}”", self, self.pk)
         beside = {
             "themes": list(self.themes.values("name", "query", "colour")),

@@ -21,7 +21,7 @@ from connectors.topics.voice import voice
 from inbox.models import Conversation, Mention
 from tests import world
 from tests.topics.test_themes import make, theme
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, soon
 
 
 def told(agent):
@@ -269,6 +269,34 @@ def test_a_day_waits_for_whoever_may_have_moved_a_conversation_without_seeing_th
     assert count_due() == 1
     assert not FindingDue.objects.exists()
     assert told(cast.hugo) == true(cast.hugo) == {topic.pk: {SHOWN: 1, BARE: 1}}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_topic_that_is_removed_while_its_days_are_counted_locks_none_of_them(cast, heard):
+    """Else each would hold days that the other waits for."""
+    topic = make("kettle")
+    count_due(alone=True)
+    mine, waiting = FindingDay.objects.filter(topic=topic), "SELECT 1 WHERE EXISTS (SELECT FROM pg_locks WHERE "
+    waiting += "NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid)))"
+
+    def remove():
+        topic.remove(cast.ada)
+        close_old_connections()
+
+    def waits():
+        with connection.cursor() as cursor:
+            cursor.execute(waiting)
+            return cursor.fetchone()
+
+    remover = threading.Thread(target=remove)
+    with transaction.atomic():
+        FindingDue.objects.create(topic_id=topic.pk, at=mine.earliest("since").since)
+        assert count_due(alone=True) == 1
+        remover.start()
+        soon(waits)
+        assert len(mine.select_for_update(nowait=True)) == KEPT
+    remover.join()
+    assert not mine.exists()
 
 
 @pytest.mark.django_db
