@@ -256,9 +256,10 @@ def _hold(talk: list[Any], fault: Fault, deep: list[Any], bad: list[Bad], now: d
     identity, after, floor = (str(each) for each in talk[:3])
     if isinstance(fault, Invalid) and after and not talk[3:]:
         deep.insert(0, [identity, "", floor, ""])
-    elif time_of(floor) > now - LONGER:
+        return
+    if time_of(floor) > now - LONGER:
         deep.append([identity, "", floor, now.isoformat()])
-        bad.append(Bad(identity, fault.words, {BELOW: identity}))
+    bad.append(Bad(identity, fault.words, {BELOW: identity}))
 
 
 def under_each_other(posts: list[Post]) -> list[Post]:

@@ -200,7 +200,11 @@ class Reading(Connector):
     def _set_aside(self, one: str, now: datetime) -> Post:
         """A post that could not be read, of which only its own number is known; its topic says for whom it is."""
         post, item = self._read(f"/posts/{one}.json", now)
-        if self._is_public(int(item["topic_id"]), Budget(), now):
+        try:
+            topic = int(item["topic_id"])
+        except MAPPING as error:
+            raise Unreadable("The post does not say in which topic it stands.") from error
+        if self._is_public(topic, Budget(), now):
             return post
         return replace(post, kind=PostKind.DIRECT, visibility=Visibility.DIRECT)
 

@@ -175,8 +175,9 @@ class AccountReading(Messaging):
         """A comment elsewhere that names us, which is not told by its number, as far as it is still there."""
         try:
             found = self._mention({"comment_id": comment}, now)
-        except MAPPING:
-            return []
+        except MAPPING as error:
+            kept = isinstance(error.__cause__, NotPermitted)
+            return [Withheld(comment, "It is shown to others only.")] if kept else []
         return [replace(found, whole=False)] if found else []
 
     def ancestors(self, post: Post, now: datetime) -> list[Post]:

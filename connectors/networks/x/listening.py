@@ -179,8 +179,9 @@ class Listening(Connector):
 def _reachable(source: str, walk: Walk, now: datetime) -> tuple[Walk, tuple[Gap, ...]]:
     """The walk with its end inside of what X still gives; it refuses a search that asks for older posts."""
     if source.startswith("search"):
-        inside = AT_ONCE if walk.token else AT_EDGE
-        return walk.no_further_than(SEARCHED - inside, now, "X searches back for seven days only.")
+        if walk.token and walk.since >= now - SEARCHED + AT_ONCE:
+            return walk, ()
+        return walk.no_further_than(SEARCHED - AT_EDGE, now, "X searches back for seven days only.")
     if source == "direct" and not walk.token:
         return walk.no_further_than(KEPT, now, "X keeps messages for thirty days only.")
     return walk, ()

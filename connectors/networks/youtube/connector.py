@@ -79,6 +79,7 @@ class YouTube(Listening):
         Source("held", "Comments held for review", 600, 300, 3600),
         Source("spam", "Comments taken for spam", 1800, 900, 7200),
     )
+    unasked = ("held", "spam")  # whether such comments are told by their number is documented nowhere
     scopes = (SCOPE,)
     text_rule = TextRule(10_000)
     currency: ClassVar[str] = "units"
