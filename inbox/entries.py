@@ -45,7 +45,8 @@ class Message:
     state: str = ""
     state_text: str = ""
     edited_at: datetime | None = None
-    deleted: bool = False
+    gone: str = ""
+    """Why the post does not stand on the network any more, in two words."""
     late: datetime | None = None
     revisions: Sequence[dict[str, Any]] = ()
     url: str = ""
@@ -95,7 +96,7 @@ def of_mention(mention: Mention, revisions: Sequence[Revision]) -> Message:
         text=mention.text,
         language=mention.language,
         edited_at=mention.edited_at,
-        deleted=gone,
+        gone=_("deleted there") if mention.state == "deleted" else _("not shown there") if gone else "",
         late=mention.seen_at if mention.late else None,
         revisions=[{"at": one.until, "text": one.text} for one in revisions],
         url=mention.url if mention.url.startswith(("https://", "http://")) else "",

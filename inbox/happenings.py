@@ -82,6 +82,18 @@ class Deleted(Happening):
 
 
 @dataclass(frozen=True)
+class Withheld(Happening):
+    """By the network, a moderator or its author, and not for good: nobody says it was deleted."""
+
+    name = "withheld"
+    label = "Message withheld"
+    sentence = "The network no longer shows a message of {author}"
+    icon, news = "eye-off", True
+    author: str
+    mention: int
+
+
+@dataclass(frozen=True)
 class ShownAgain(Happening):
     name = "shown_again"
     label = "Message shown again"

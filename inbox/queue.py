@@ -161,7 +161,7 @@ class Queue:
             handle=one.identity__handle if one.identity__name else "",
             network=one.identity__network,
             age_at=one.newest_at,
-            snippet=one.excerpt or _("Deleted by its author."),
+            snippet=one.excerpt or _("It is no longer on the network."),
             language=one.language,
             chip=chip_of(one),
             state=filters.STATE_NAMES[one.state],

@@ -62,8 +62,11 @@ class Change(NamedTuple):
 
     @property
     def happening(self) -> Happening:
-        back = happenings.ShownAgain if self.is_back else happenings.Edited
-        return (happenings.Deleted if self.is_gone else back)(self.author, self.mention_id)
+        if self.is_gone:
+            told: type[Happening] = happenings.Deleted if self.post.state == "deleted" else happenings.Withheld
+        else:
+            told = happenings.ShownAgain if self.is_back else happenings.Edited
+        return told(self.author, self.mention_id)
 
 
 @dataclass

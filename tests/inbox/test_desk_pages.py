@@ -341,6 +341,15 @@ def test_edited_deleted_and_hostile_messages_are_shown_as_what_they_are(cast, ch
     assert "deleted there" in ana.get(f"/conversations/{one.pk}/").content.decode()
 
 
+def test_what_the_network_only_keeps_from_us_is_not_called_deleted(cast, channel, ana):
+    one = write(channel, "hello", cast.support, external_id="h2")
+    store(channel, post("", external_id="h2", version="2", state=PostState.WITHHELD), team=cast.support)
+    page = ana.get(f"/conversations/{one.pk}/").content.decode()
+    assert "not shown there" in page
+    assert "The network no longer shows a message of" in page
+    assert "deleted there" not in page
+
+
 def test_drafts_are_versioned_and_an_older_one_never_overwrites(cast, channel, ana):
     one = write(channel, "hello", cast.support)
     url = f"/conversations/{one.pk}/draft/"

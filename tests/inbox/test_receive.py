@@ -196,6 +196,7 @@ def test_what_was_withheld_and_is_shown_again_stands_as_before(channel):
     offer(channel, post(1, "first", edited_at=NOW))
     offer(channel, post(1, "first", state=PostState.WITHHELD))
     assert Conversation.objects.get().excerpt == ""
+    assert Event.objects.filter(happening="withheld", echo=False).count() == 1
     offer(channel, post(1, "first", edited_at=NOW))
     mention = Mention.objects.get()
     assert (mention.state, mention.text, mention.edited_at) == ("live", "first", NOW)
