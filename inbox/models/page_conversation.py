@@ -63,9 +63,9 @@ class Change(NamedTuple):
     @property
     def happening(self) -> Happening:
         if self.is_gone:
-            told: type[Happening] = happenings.Deleted if self.post.state == "deleted" else happenings.Withheld
-        else:
-            told = happenings.ShownAgain if self.is_back else happenings.Edited
+            gone = happenings.Deleted if self.post.state == "deleted" else happenings.Withheld
+            return gone(self.author, self.mention_id)
+        told = happenings.ShownAgain if self.is_back else happenings.Edited
         return told(self.author, self.mention_id)
 
 
