@@ -108,9 +108,11 @@ def site(transactional_db, settings, static_files):
 
 
 class Desk:
-    """One colleague's browser. `page` is a Playwright page; `faults` what must be empty in the end."""
+    """One colleague's browser. `page` is a Playwright page; `faults` what must be empty in the end. `routes`: some of
+    its requests will be answered by the test. What a page asks right after the first of them was named may pass by,
+    so the browser is told before the page is opened."""
 
-    def __init__(self, browser, site, agent, **options):
+    def __init__(self, browser, site, agent, routes=False, **options):
         options = {"viewport": DESKTOP, **options}
         self.site, self.agent, self.faults = site, agent, []
         self.abroad = set()  # hosts that the colleague goes to on purpose
@@ -119,6 +121,8 @@ class Desk:
         self.context.set_default_timeout(PATIENCE)
         self.context.add_cookies([{"name": "sessionid", "value": signed_in(agent), "url": site.url}])
         self.page = self.context.new_page()
+        if routes:
+            self.context.route("http://nobody.test/", lambda route: route.abort())
         self.page.on("pageerror", lambda error: self.faults.append(f"script: {error}"))
         self.page.on("console", self._reported)
         self.page.on("request", self._asked)

@@ -85,7 +85,7 @@ def test_they_are_handed_over_set_aside_and_tagged_by_keys(site, desk_of, three)
 
 
 def test_what_changed_behind_a_silent_line_is_left_alone(site, desk_of, three):
-    page = desk_of(site.cast.ana).open("/views/support/")
+    page = desk_of(site.cast.ana, routes=True).open("/views/support/")
     pick(page, *three)
     page.route("**/views/support/?since=*", lambda route: route.abort())
     answer(site.channel, three[1], "never mind, it arrived")
@@ -95,7 +95,7 @@ def test_what_changed_behind_a_silent_line_is_left_alone(site, desk_of, three):
 
 
 def test_when_the_server_fails_the_rows_are_as_before(site, desk_of, three):
-    page = desk_of(site.cast.ana).open("/views/support/")
+    page = desk_of(site.cast.ana, routes=True).open("/views/support/")
     pick(page, *three[:2])
     page.route("**/bulk/", lambda route: route.fulfill(status=500, body=""))
     page.keyboard.press("e")

@@ -17,7 +17,7 @@ SMALL = """[...document.querySelectorAll("a, button, input, summary, textarea, l
 
 def test_the_line_is_not_called_live_while_the_server_fails(site, desk_of):
     one = write(site.channel, "my parcel is late", site.cast.support)
-    page = desk_of(site.cast.ana).open("/views/support/")
+    page = desk_of(site.cast.ana, routes=True).open("/views/support/")
     page.route("**/views/support/?since=*", lambda route: route.fulfill(status=500))
     answer(site.channel, one, "hello?")
     expect(page.locator("live-bell")).to_have_attribute("state", "failing")

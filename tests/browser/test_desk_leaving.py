@@ -93,7 +93,7 @@ def test_a_conversation_that_was_moved_away_cannot_be_acted_on_and_its_text_can_
 
 def test_a_reply_to_a_conversation_that_is_gone_says_so_at_once(site, desk_of, cases):
     one, _other = cases
-    page = opened(desk_of(site.cast.ana), one)
+    page = opened(desk_of(site.cast.ana, routes=True), one)
     page.locator("#reply-text").fill("Hi Carla, found it")
 
     def be_faster(route):  # it goes while the reply is under way, so that the page cannot know
@@ -109,7 +109,7 @@ def test_a_reply_to_a_conversation_that_is_gone_says_so_at_once(site, desk_of, c
 
 
 def test_a_reply_the_server_fails_on_says_so(site, desk_of, cases):
-    page = opened(desk_of(site.cast.ana), cases[0])
+    page = opened(desk_of(site.cast.ana, routes=True), cases[0])
     page.route(f"**/conversations/{cases[0].pk}/replies/", lambda route: route.fulfill(status=500))
     page.locator("#reply-text").fill("Hi Carla, found it")
     page.locator("#reply-text").press("Control+Enter")

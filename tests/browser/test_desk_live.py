@@ -25,7 +25,7 @@ def pick(page, conversation):
 
 def test_of_two_who_claim_one_item_one_has_it_and_the_other_reads_who(site, desk_of):
     one = write(site.channel, "my parcel is late", site.cast.support)
-    ana, max_ = desk_of(site.cast.ana), desk_of(site.cast.max)
+    ana, max_ = desk_of(site.cast.ana, routes=True), desk_of(site.cast.max)
     for desk in (ana, max_):
         desk.open(f"/conversations/{one.pk}/?view=support")
 
@@ -119,7 +119,7 @@ def test_news_come_without_a_reload_and_nothing_moves(site, desk_of):
 
 def test_a_day_with_keys_alone(site, desk_of):
     cases = [write(site.channel, f"case {n}", site.cast.support, author=f"a{n}", ago=60 * n) for n in range(3)]
-    page = desk_of(site.cast.ana).open("/views/support/")
+    page = desk_of(site.cast.ana, routes=True).open("/views/support/")
     asked = []
     page.on("request", lambda request: asked.append(request.url))
     page.keyboard.press("j")

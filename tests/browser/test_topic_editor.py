@@ -57,7 +57,7 @@ def test_a_query_is_judged_while_it_is_typed_and_what_it_finds_is_taken(site, de
 
 
 def test_an_answer_that_comes_late_takes_nothing_from_what_is_typed_meanwhile(site, desk_of, said):
-    page, late = desk_of(site.cast.max).open("/set-up/topics/new/"), []
+    page, late = desk_of(site.cast.max, routes=True).open("/set-up/topics/new/"), []
     page.route("**/set-up/topics/new/", lambda route: route.continue_() if late else late.append(route))
     page.get_by_label("Name").fill("Kettles")
     while not late:
