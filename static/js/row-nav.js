@@ -46,7 +46,7 @@ customElements.define("row-nav", class extends HTMLElement {
     else if (act === "pick") this.#pick(rows[place], !rows[place].hasAttribute("data-picked"))
     else if (act === "range") this.#range(rows, place)
     else if (act === "all") for (const row of rows) this.#pick(row, true)
-    else if (act === "none" && this.#picked.length) for (const row of this.#picked) this.#pick(row, false)
+    else if (act === "none" && this.#picked.length) this.#unpick()
     else return
     event.preventDefault()
   }
@@ -71,6 +71,7 @@ customElements.define("row-nav", class extends HTMLElement {
   #unpick() {
     const lost = !this.#inside && (document.activeElement === document.body || !!document.activeElement.closest(`#${this.getAttribute("bulk")}`))
     for (const row of this.#picked) this.#pick(row, false)
+    this.#bulk()
     if (lost && this.#cursor) this.#focus(this.#cursor)
   }
   #bulk() {
